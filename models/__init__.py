@@ -1,0 +1,1 @@
+"""The gallery: model builders with their data."""

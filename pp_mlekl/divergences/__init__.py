@@ -1,0 +1,1 @@
+"""Divergences between distributions and between samples: arrays in, frozen dataclasses out."""

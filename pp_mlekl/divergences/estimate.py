@@ -1,0 +1,40 @@
+"""The one result type of every number that has an error bar."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Estimate:
+    """A number, or an array of them, with its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    value
+        The estimate; a float, an array or (from the labelled layer) a DataArray. May be ``inf``.
+    mcse
+        Monte Carlo standard error of the same shape; 0 for a closed form, NaN where none can be had.
+    method
+        How it was reached, e.g. ``"closed form"``, ``"quadrature"``, ``"bridge sampling (normal)"``.
+    direction
+        What the number is, in the order that matters, e.g. ``"KL(P||Q)"``; empty where there is none.
+    unit
+        ``"nats"``, ``"bits"``, or the unit of the variable for a distance.
+    warnings
+        What to know before the number is believed; empty when there is nothing.
+    """
+
+    value: Any
+    mcse: Any = 0.0
+    method: str
+    direction: str = ""
+    unit: str = "nats"
+    warnings: tuple[str, ...] = field(default=())
+
+    def __float__(self) -> float:
+        return float(np.asarray(self.value))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.value, dtype=dtype, copy=copy)
