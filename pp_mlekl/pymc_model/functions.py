@@ -1,0 +1,98 @@
+"""Callables from graphs: interpreted at first, compiled once the interpreted calls have cost as much."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytensor
+from pytensor.compile.mode import Mode
+from pytensor.graph.traversal import toposort
+from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.variable import TensorVariable
+
+# A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
+# more than twice the better of the two choices (the ski-rental bound).
+COMPILATION_PRICE_SECONDS = 20.0
+
+_UFUNCS = {
+    Softplus: "pp_mlekl.pymc_model.ufuncs.softplus",
+    Log1mexp: "pp_mlekl.pymc_model.ufuncs.log1mexp",
+    TriGamma: "pp_mlekl.pymc_model.ufuncs.trigamma",
+}
+
+
+class CompilationCount:
+    """How many functions were built in this process, for the tests that forbid needless ones."""
+
+    interpreted = 0
+    compiled = 0
+
+
+class LazyFunction:
+    """A function of arrays that is interpreted first and compiled when that pays.
+
+    Parameters
+    ----------
+    inputs, outputs
+        PyTensor variables.
+    """
+
+    def __init__(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]):
+        self._inputs = list(inputs)
+        self._outputs = list(outputs)
+        self._spent = 0.0
+        self._compiled = False
+        self._function: Any = None
+
+    def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        if self._function is None:
+            self._function = interpreted(self._inputs, self._outputs)
+        if self._compiled:
+            return self._function(*arguments)
+        start = time.perf_counter()
+        result = self._function(*arguments)
+        self._spent += time.perf_counter() - start
+        if self._spent > COMPILATION_PRICE_SECONDS:
+            self._function = compiled(self._inputs, self._outputs)
+            self._compiled = True
+        return result
+
+
+def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:
+    """A function that PyTensor runs node by node with NumPy: ready in a fraction of a second."""
+    CompilationCount.interpreted += 1
+    mode = Mode(linker="py", optimizer="fast_compile")
+    # Without this PyTensor silently compiles C code for constant folding.
+    with pytensor.config.change_flags(cxx=""):
+        function = pytensor.function(
+            list(inputs), with_ufuncs(outputs), mode=mode, on_unused_input="ignore", trust_input=True, **kwargs
+        )
+    return function
+
+
+def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> Any:
+    """The same function by PyTensor's default backend."""
+    CompilationCount.compiled += 1
+    return pytensor.function(list(inputs), list(outputs), on_unused_input="ignore", trust_input=True)
+
+
+def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Give the elementwise operations without a NumPy function one, so that they do not loop in Python."""
+    replaced = {}
+    for node in toposort(outputs):
+        if isinstance(node.op, Elemwise) and (name := _UFUNCS.get(type(node.op.scalar_op))):
+            op = Elemwise(node.op.scalar_op, nfunc_spec=(name, 1, 1))
+            replaced[node.outputs[0]] = (op, node)
+    if not replaced:
+        return list(outputs)
+    memo: dict = {}
+    for node in toposort(outputs):
+        inputs = [memo.get(i, i) for i in node.inputs]
+        out = node.outputs[0]
+        if out in replaced:
+            memo[out] = replaced[out][0](*inputs)
+        elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+            memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
+    return [memo.get(o, o) for o in outputs]

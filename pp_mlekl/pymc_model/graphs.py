@@ -1,0 +1,167 @@
+"""The log-likelihood, log-prior and log-Jacobian of a model as graphs of one flat vector."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.logprob.basic import transformed_conditional_logp
+from pymc.logprob.utils import replace_rvs_by_values
+from pymc.pytensorf import rewrite_pregrad
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors, toposort
+from pytensor.scalar.basic import Cast
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.type import TensorType
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.validation import Potentials
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelGraphs:
+    """Graphs of a model; every one is a function of ``z`` and of the entries of ``data``.
+
+    Parameters
+    ----------
+    z
+        The flat unconstrained vector, of static shape (d,).
+    data
+        For each observed variable an input that stands for its data.
+    pointwise
+        For each observed variable (and each potential that counts as likelihood) its log-likelihood terms.
+    log_prior, log_jacobian
+        Log density of the natural values, and log |d theta / d z|; scalars.
+    natural
+        The free variables on their natural scale.
+    in_likelihood
+        Whether the log-likelihood depends on a free variable given the others.
+    """
+
+    z: TensorVariable
+    data: dict[str, TensorVariable]
+    pointwise: dict[str, TensorVariable]
+    log_prior: TensorVariable
+    log_jacobian: TensorVariable
+    natural: list[TensorVariable]
+    in_likelihood: dict[str, bool]
+
+
+class ValueGraph:
+    """Rewrites graphs of a model's random variables into graphs of the flat vector ``z`` and of data inputs."""
+
+    def __init__(self, model: pm.Model, value_shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, np.ndarray]):
+        self.model = model
+        self.data = {
+            rv.name: TensorType(model.rvs_to_values[rv].type.dtype, shape=data[rv.name].shape)(f"{rv.name}_data")
+            for rv in model.observed_RVs
+        }
+        self.rvs_to_values = {
+            **{rv: model.rvs_to_values[rv] for rv in model.free_RVs},
+            **{rv: self.data[rv.name] for rv in model.observed_RVs},
+        }
+        sizes = [int(np.prod(value_shapes[v.name], dtype=int)) for v in model.value_vars]
+        self.z = TensorType("float64", shape=(sum(sizes),))("z")
+        ends = np.cumsum(sizes)
+        self._pieces = {
+            value: self.z[end - size : end].reshape(value_shapes[value.name]).astype(value.type.dtype)
+            for value, size, end in zip(model.value_vars, sizes, ends, strict=True)
+        }
+
+    def of_z(self, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
+        """Replace the model's value variables by pieces of ``z``, in double precision throughout."""
+        return in_double_precision(clone_replace(list(graphs), replace=self._pieces, rebuild_strict=False))
+
+    def of_values(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+        """Replace random variables by their natural values as functions of ``z``."""
+        graphs = replace_rvs_by_values(
+            list(variables), rvs_to_values=self.rvs_to_values, rvs_to_transforms=self.model.rvs_to_transforms
+        )
+        return self.of_z(graphs)
+
+    def log_density_terms(self, rvs: Sequence[TensorVariable]) -> list[TensorVariable]:
+        """Elementwise log densities of random variables, without Jacobian, as graphs of the value variables."""
+        return transformed_conditional_logp(
+            list(rvs),
+            rvs_to_values=self.rvs_to_values,
+            rvs_to_transforms=self.model.rvs_to_transforms,
+            jacobian=False,
+        )
+
+
+def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
+    """Graphs of everything the weighted objective is made of."""
+    model = values.model
+    terms = values.log_density_terms([*model.free_RVs, *model.observed_RVs])
+    prior, likelihood = terms[: len(model.free_RVs)], terms[len(model.free_RVs) :]
+    extra = replace_rvs_by_values(
+        list(model.potentials), rvs_to_values=values.rvs_to_values, rvs_to_transforms=model.rvs_to_transforms
+    )
+    pointwise = dict(zip([rv.name for rv in model.observed_RVs], likelihood, strict=True))
+    if potentials == "likelihood":
+        pointwise |= {p.name: graph for p, graph in zip(model.potentials, extra, strict=True)}
+    else:
+        prior = [*prior, *extra]
+    reached = set(ancestors(list(pointwise.values())))
+    log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
+    log_jacobian = pt.add(pt.constant(0.0), *_jacobian_terms(values))
+    graphs = rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()]))
+    return ModelGraphs(
+        z=values.z,
+        data=values.data,
+        pointwise=dict(zip(pointwise, graphs[2:], strict=True)),
+        log_prior=graphs[0],
+        log_jacobian=graphs[1],
+        natural=values.of_values(model.free_RVs),
+        in_likelihood={rv.name: model.rvs_to_values[rv] in reached for rv in model.free_RVs},
+    )
+
+
+def _jacobian_terms(values: ValueGraph) -> list[TensorVariable]:
+    model = values.model
+    terms = []
+    for rv in model.free_RVs:
+        transform = model.rvs_to_transforms[rv]
+        if transform is None:
+            continue
+        inputs = replace_rvs_by_values(
+            list(rv.owner.inputs), rvs_to_values=values.rvs_to_values, rvs_to_transforms=model.rvs_to_transforms
+        )
+        terms.append(pt.sum(transform.log_jac_det(model.rvs_to_values[rv], *inputs)))
+    return terms
+
+
+def in_double_precision(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rebuild graphs so that no elementwise arithmetic is done in single precision.
+
+    PyTensor stores a literal that float32 holds exactly as float32 and does arithmetic on such literals in
+    float32 (the ``1 / beta`` of a Gamma with beta = 3 is 0.33333334), which costs a log density about 1e-8.
+    """
+    memo: dict = {}
+    for node in toposort(outputs):
+        inputs = [memo.get(i, i) for i in node.inputs]
+        single = isinstance(node.op, Elemwise) and any(o.type.dtype == "float32" for o in node.outputs)
+        if single and isinstance(node.op.scalar_op, Cast):
+            memo[node.outputs[0]] = inputs[0].astype("float64")
+            continue
+        if single:
+            inputs = [i.astype("float64") if i.type.dtype == "float32" or _is_integer(i) else i for i in inputs]
+        changed = any(new is not old for new, old in zip(inputs, node.inputs, strict=True))
+        if changed:
+            memo.update(zip(node.outputs, _rebuilt(node, inputs).outputs, strict=True))
+    return [memo.get(o, o) for o in outputs]
+
+
+def _is_integer(variable: TensorVariable) -> bool:
+    return variable.type.dtype.startswith(("int", "uint"))
+
+
+def _rebuilt(node, inputs):
+    if getattr(node.op, "fgraph", None) is not None:
+        # An inner graph has fixed input types: give it what it was built for.
+        inputs = [
+            i.astype(old.type.dtype) if isinstance(old.type, TensorType) and i.type.dtype != old.type.dtype else i
+            for i, old in zip(inputs, node.inputs, strict=True)
+        ]
+    return node.clone_with_new_inputs(inputs, strict=False)

@@ -1,0 +1,149 @@
+"""The one weighted objective: sum_i w_i log p(y_i | theta) + a log p(theta) + b log |d theta / d z|."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytensor.tensor as pt
+from numpy.typing import ArrayLike
+from pytensor.gradient import grad, jacobian, pushforward
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.batching import BatchedFunction
+from pp_mlekl.pymc_model.graphs import ModelGraphs
+
+Data = Mapping[str, ArrayLike] | None
+
+
+class WeightedObjective:
+    """Value, gradient and Hessian of the weighted objective, built on first use and kept.
+
+    Likelihood, prior and Jacobian are functions of their own and are added up in NumPy, so that a part whose
+    coefficient is 0 is neither evaluated nor multiplied (0 * -inf).
+
+    Parameters
+    ----------
+    graphs
+        The model's graphs.
+    n_observations
+        The number of pointwise terms.
+    observed_data
+        Returns the model's current data, by observed variable.
+    """
+
+    def __init__(self, graphs: ModelGraphs, n_observations: int, observed_data: Callable[[], dict[str, np.ndarray]]):
+        self._z = graphs.z
+        self._data = graphs.data
+        self._n = n_observations
+        self._observed_data = observed_data
+        self._pointwise = pt.concatenate([term.ravel() for term in graphs.pointwise.values()])
+        self._priors = [graphs.log_prior, graphs.log_jacobian]
+        self._weights = pt.dvector("weights")
+        # 0 * -inf is 0 here: a row with weight 0 is not part of the sum.
+        weighted = pt.switch(pt.eq(self._weights, 0.0), 0.0, self._weights * self._pointwise)
+        self._log_likelihood = pt.sum(weighted)
+        self._functions: dict[Any, BatchedFunction] = {}
+
+    def evaluate(
+        self, order: int, z: np.ndarray, a: float, b: float, weights: ArrayLike | None, data: Data
+    ) -> list[np.ndarray]:
+        """Value and, up to ``order``, gradient and Hessian: arrays of shape (*batch), (*batch, d), (*batch, d, d)."""
+        total = self._likelihood(order, z, weights, data)
+        for coefficient, part in zip((a, b), self._prior_and_jacobian(order, z, a, b), strict=False):
+            if coefficient:
+                total = [t + coefficient * p for t, p in zip(total, part, strict=True)]
+        return total
+
+    def pointwise(self, z: np.ndarray, data: Data) -> np.ndarray:
+        """Log-likelihood of every observation, shape (*batch, n)."""
+        function = self._kept("pointwise", [self._z, *self._data.values()], lambda: [self._pointwise], self._n)
+        return function(z, *self._data_arrays(data))[0]
+
+    def log_prior_and_jacobian(self, z: np.ndarray) -> list[np.ndarray]:
+        """Log prior density of theta, and log |d theta / d z|, each of shape (*batch)."""
+        return self._kept(("prior", 0), [self._z], lambda: self._priors, self._size)(z)
+
+    def scores(self, z: np.ndarray, data: Data) -> np.ndarray:
+        """Gradient of every pointwise term at one ``z``, shape (n, d), by forward mode: d passes, not n."""
+        direction = pt.dvector("direction")
+
+        def graphs() -> list[TensorVariable]:
+            return [pushforward(self._pointwise, self._z, direction, disconnected_outputs="ignore")]
+
+        function = self._kept("scores", [direction, self._z, *self._data.values()], graphs, self._n)
+        return function(np.eye(self._size), z, *self._data_arrays(data))[0].T
+
+    def hessian_product(
+        self, z: np.ndarray, vector: np.ndarray, a: float, b: float, weights: ArrayLike | None, data: Data
+    ) -> np.ndarray:
+        """Hessian times a vector at one ``z``, in memory that is linear in d."""
+        direction = pt.dvector("direction")
+
+        def product(value: TensorVariable) -> TensorVariable:
+            slope = grad(value, self._z, disconnected_inputs="ignore")
+            return grad(pt.dot(slope, direction), self._z, disconnected_inputs="ignore")
+
+        inputs = [direction, self._z, self._weights, *self._data.values()]
+        likelihood = self._kept("hvp", inputs, lambda: [product(self._log_likelihood)], self._n)
+        result = likelihood(vector, z, self._weight_array(weights), *self._data_arrays(data))[0]
+        if a or b:
+            prior = self._kept("prior hvp", inputs[:2], lambda: [product(p) for p in self._priors], self._size)
+            for coefficient, part in zip((a, b), prior(vector, z), strict=True):
+                if coefficient:
+                    result = result + coefficient * part
+        return result
+
+    @property
+    def _size(self) -> int:
+        return self._z.type.shape[0]
+
+    def _likelihood(self, order: int, z: np.ndarray, weights: ArrayLike | None, data: Data) -> list[np.ndarray]:
+        inputs = [self._z, self._weights, *self._data.values()]
+        elements = self._n * (self._size if order == 2 else 1)
+        function = self._kept(
+            ("likelihood", order), inputs, lambda: _with_derivatives(self._log_likelihood, self._z, order), elements
+        )
+        w = self._weight_array(weights)
+        result = function(z, w, *self._data_arrays(data))
+        if order and z.ndim == w.ndim == 1 and not np.all(np.isfinite(result[1])) and np.any(w == 0.0):
+            # An impossible row with weight 0 has a finite value above but a NaN in back-propagation.
+            result[1] = w[w != 0.0] @ self.scores(z, data)[w != 0.0]
+        return result
+
+    def _prior_and_jacobian(self, order: int, z: np.ndarray, a: float, b: float) -> list[list[np.ndarray]]:
+        if not a and not b:
+            return []
+
+        def graphs() -> list[TensorVariable]:
+            return [g for part in self._priors for g in _with_derivatives(part, self._z, order)]
+
+        function = self._kept(("prior", order), [self._z], graphs, self._size ** max(order, 1))
+        outputs = function(z)
+        return [outputs[: order + 1], outputs[order + 1 :]]
+
+    def _kept(self, key: Any, inputs: list, graphs: Callable[[], list], elements: int) -> BatchedFunction:
+        if key not in self._functions:
+            self._functions[key] = BatchedFunction(inputs, graphs(), elements)
+        return self._functions[key]
+
+    def _weight_array(self, weights: ArrayLike | None) -> np.ndarray:
+        w = np.ones(self._n) if weights is None else np.asarray(weights, dtype=np.float64)
+        if w.ndim == 0 or w.shape[-1] != self._n:
+            raise ValueError(f"weights must have one entry per observation, (..., {self._n}), got shape {w.shape}.")
+        return w
+
+    def _data_arrays(self, data: Data) -> list[np.ndarray]:
+        current = self._observed_data()
+        unknown = set(data or {}) - set(current)
+        if unknown:
+            raise ValueError(f"data names no observed variable: {sorted(unknown)}; the model has {sorted(current)}.")
+        return [np.asarray((data or {}).get(name, value)) for name, value in current.items()]
+
+
+def _with_derivatives(value: TensorVariable, z: TensorVariable, order: int) -> list[TensorVariable]:
+    result = [value]
+    if order >= 1:
+        result.append(grad(value, z, disconnected_inputs="ignore"))
+    if order >= 2:
+        result.append(jacobian(result[1], z, vectorize=True, disconnected_inputs="ignore"))
+    return result

@@ -1,0 +1,110 @@
+"""Draws from a model's prior, all in one vectorised call where the graph allows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytensor.tensor as pt
+from pymc.distributions.distribution import SymbolicRandomVariable
+from pymc.pytensorf import collect_default_updates, reseed_rngs
+from pytensor.graph.replace import vectorize_graph
+from pytensor.graph.traversal import ancestors, toposort
+from pytensor.tensor.random.op import RandomVariable
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.functions import interpreted
+
+IMPROPER = ("FlatRV", "HalfFlatRV")
+
+
+def improper_names(model: pm.Model) -> list[str]:
+    """The free variables with an improper prior."""
+    return [rv.name for rv in model.free_RVs if type(rv.owner.op).__name__ in IMPROPER]
+
+
+class PriorSampler:
+    """Draws of some random variables given nothing.
+
+    Parameters
+    ----------
+    variables
+        The model's free variables, in order.
+    shapes
+        Their shapes.
+    fixed
+        Values to put in place of some of the variables (those with an improper prior).
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[TensorVariable],
+        shapes: Sequence[tuple[int, ...]],
+        fixed: dict[TensorVariable, np.ndarray],
+    ):
+        self._shapes = list(shapes)
+        replacements = {rv: pt.constant(value, dtype=rv.type.dtype) for rv, value in fixed.items()}
+        self._graphs = _replaced(variables, replacements)
+        self._batch = pt.dvector("batch")
+        self._function: Any = None
+        self._rngs: list = []
+
+    def draw(self, n: int, generator: np.random.Generator) -> list[np.ndarray]:
+        """``n`` draws: for each variable an array of shape (n, *shape)."""
+        vectorized = not any(isinstance(v.owner.op, SymbolicRandomVariable) for v in _random(self._graphs))
+        if self._function is None:
+            graphs = self._vectorized() if vectorized else self._graphs
+            updates = collect_default_updates(outputs=graphs, inputs=[self._batch])
+            self._rngs = list(updates)
+            inputs = [self._batch] if vectorized else []
+            self._function = interpreted(inputs, graphs, updates=updates)
+        reseed_rngs(self._rngs, int(generator.integers(2**31)))
+        if vectorized:
+            draws = self._function(np.zeros(n))
+        else:
+            rows = [self._function() for _ in range(n)]
+            draws = [np.stack(column) for column in zip(*rows, strict=True)] if rows else []
+        return [
+            np.broadcast_to(np.asarray(d), (n, *shape)).astype(np.float64)
+            for d, shape in zip(draws, self._shapes, strict=True)
+        ]
+
+    def _vectorized(self) -> list[TensorVariable]:
+        """Every draw on a new leading axis: each variable's parameter gets a batch of zeros added."""
+        zero = pt.dscalar("zero")
+        memo: dict = {}
+        for node in toposort(self._graphs):
+            inputs = [memo.get(i, i) for i in node.inputs]
+            if isinstance(node.op, RandomVariable):
+                inputs = _with_batch(node, inputs, zero)
+            if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+                memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs, strict=False).outputs, strict=True))
+        return vectorize_graph([memo.get(g, g) for g in self._graphs], replace={zero: self._batch})
+
+
+def _with_batch(node, inputs: list, zero: TensorVariable) -> list:
+    op = node.op
+    parameters = op.dist_params(node)
+    at = next(i for i, p in enumerate(parameters) if p.type.dtype.startswith("float") or i == len(parameters) - 1)
+    position = node.inputs.index(parameters[at])
+    shape = op._infer_shape(op.size_param(node), parameters)
+    batch = list(shape)[: op.batch_ndim(node)] + [1] * op.ndims_params[at]
+    added = zero * pt.zeros(batch) if batch else zero
+    result = list(inputs)
+    result[position] = inputs[position] + added.astype(parameters[at].type.dtype)
+    return result
+
+
+def _random(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    return [
+        v
+        for v in ancestors(list(graphs))
+        if v.owner is not None and isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)
+    ]
+
+
+def _replaced(variables: Sequence[TensorVariable], replacements: dict) -> list[TensorVariable]:
+    if not replacements:
+        return list(variables)
+    return pytensor.graph.replace.graph_replace(list(variables), replacements, strict=False)

@@ -1,0 +1,19 @@
+"""NumPy and SciPy functions for the scalar operations that PyTensor would otherwise loop over in Python."""
+
+import numpy as np
+from scipy import special
+
+
+def softplus(x: np.ndarray) -> np.ndarray:
+    """log(1 + exp(x)) without overflow."""
+    return np.logaddexp(0.0, x)
+
+
+def log1mexp(x: np.ndarray) -> np.ndarray:
+    """log(1 - exp(x)) for x <= 0, by the switch at -log 2 of Maechler (2012)."""
+    return np.where(x > -np.log(2.0), np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+
+def trigamma(x: np.ndarray) -> np.ndarray:
+    """Second derivative of log Gamma: Hurwitz' zeta(2, x)."""
+    return special.zeta(2.0, x)

@@ -1,0 +1,63 @@
+"""Which models can be turned into smooth functions of a flat vector; the others are refused with the remedy."""
+
+from typing import Literal
+
+import pymc as pm
+from pytensor.graph.traversal import ancestors
+
+Potentials = Literal["prior", "likelihood"] | None
+
+
+def check_model(model: pm.Model, potentials: Potentials = None) -> None:
+    """Raise ValueError, in one line that says what to do, where the suite cannot work with the model.
+
+    Parameters
+    ----------
+    model
+        Any PyMC model.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+
+    Raises
+    ------
+    TypeError
+        Where ``model`` is not a PyMC model.
+    ValueError
+        Where it has no observed variable, discrete or hidden free variables, minibatches, or potentials that
+        nobody has assigned.
+    """
+    if not isinstance(model, pm.Model):
+        raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}; pass what the builder returns.")
+    if potentials not in (None, "prior", "likelihood"):
+        raise ValueError(f'potentials must be "prior", "likelihood" or None, got {potentials!r}.')
+    _check_free(model)
+    if not model.observed_RVs:
+        raise ValueError("The model has no observed variable; pass observed=... to the variable that holds the data.")
+    if model.potentials and potentials is None:
+        names = ", ".join(p.name for p in model.potentials)
+        raise ValueError(f'pm.Potential ({names}) may be prior or likelihood: pass potentials="prior" or "likelihood".')
+    _check_minibatches(model)
+
+
+def _check_free(model: pm.Model) -> None:
+    hidden = [rv.name for rv in model.free_RVs if rv.name.endswith("_unobserved")]
+    if hidden:
+        raise ValueError(
+            f"The observed data have missing values, which PyMC turns into hidden variables ({', '.join(hidden)}); "
+            "drop the rows with missing values, or impute them before building the model."
+        )
+    if not model.free_RVs:
+        raise ValueError("The model has no free variable; there is nothing to estimate.")
+    discrete = [rv.name for rv in model.discrete_value_vars]
+    if discrete:
+        raise ValueError(
+            f"Discrete free variables ({', '.join(discrete)}) have no gradient; sum them out of the model, e.g. by a "
+            "pm.Mixture or with pymc_extras.marginalize."
+        )
+
+
+def _check_minibatches(model: pm.Model) -> None:
+    values = [model.rvs_to_values[rv] for rv in model.observed_RVs]
+    for variable in ancestors([*model.basic_RVs, *values]):
+        if variable.owner is not None and "Minibatch" in type(variable.owner.op).__name__:
+            raise ValueError("The model uses minibatches (pm.Minibatch or total_size); build it on the full data.")
