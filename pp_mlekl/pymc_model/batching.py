@@ -7,7 +7,7 @@ from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.functions import LazyFunction
+from pp_mlekl.pymc_model.functions import LazyFunction, simplified
 
 # Elements that one vectorised call may hold per intermediate array: 32 MB of doubles.
 CHUNK_ELEMENTS = 4_000_000
@@ -26,7 +26,7 @@ class BatchedFunction:
 
     def __init__(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], elements: int = 1):
         self._inputs = list(inputs)
-        self._outputs = list(outputs)
+        self._outputs = simplified(outputs)
         self._chunk = max(1, CHUNK_ELEMENTS // max(elements, 1))
         self._functions: dict[tuple[bool, ...], LazyFunction] = {}
 
@@ -50,11 +50,10 @@ class BatchedFunction:
 
     def _function(self, batched: tuple[bool, ...]) -> LazyFunction:
         if batched not in self._functions:
-            self._functions[batched] = self._vectorized(batched) if any(batched) else self._single()
+            self._functions[batched] = (
+                self._vectorized(batched) if any(batched) else LazyFunction(self._inputs, self._outputs)
+            )
         return self._functions[batched]
-
-    def _single(self) -> LazyFunction:
-        return LazyFunction(self._inputs, self._outputs)
 
     def _vectorized(self, batched: tuple[bool, ...]) -> LazyFunction:
         inputs = [

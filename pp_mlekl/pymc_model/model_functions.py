@@ -14,6 +14,7 @@ from pymc.logprob.utils import replace_rvs_by_values
 from pymc.pytensorf import constant_fold
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import jacobian
+from pytensor.graph.basic import Constant
 from pytensor.graph.replace import graph_replace
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
@@ -32,6 +33,9 @@ from pp_mlekl.pymc_model.layout import (
 from pp_mlekl.pymc_model.objective import Data, WeightedObjective
 from pp_mlekl.pymc_model.prior_draws import PriorSampler, improper_names
 from pp_mlekl.pymc_model.validation import Potentials, check_model
+
+# Rounds of prior draws until enough of them lie within the transforms' range.
+MAX_ROUNDS = 20
 
 _CACHE: WeakKeyDictionary[pm.Model, dict[tuple, "ModelFunctions"]] = WeakKeyDictionary()
 
@@ -280,7 +284,7 @@ class ModelFunctions:
 
     def split(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Cut a flat natural vector, shape (*batch, natural_size), into the free variables' shapes."""
-        return {v.name: flat[..., v.natural].reshape(*flat.shape[:-1], *v.shape) for v in self.free}
+        return {v.name: flat[..., v.natural].reshape((*flat.shape[:-1], *v.shape)) for v in self.free}
 
     def evaluate(self, variables: Sequence[TensorVariable], z: np.ndarray, data: Data = None) -> list[np.ndarray]:
         """Any of the model's variables at ``z``, with the free ones at their natural values and no randomness.
@@ -315,9 +319,15 @@ class ModelFunctions:
             natural = self.natural(self._start)
             fixed = {rv: natural[rv.name] for rv in self.model.free_RVs if rv.name in names}
             self._samplers[improper] = PriorSampler(self.model.free_RVs, [v.shape for v in self.free], fixed)
-        draws = self._samplers[improper].draw(n, generator)
-        z = self.unconstrain(dict(zip([v.name for v in self.free], draws, strict=True)))
-        return z[np.all(np.isfinite(z), axis=-1)]
+        kept = np.empty((0, self.size))
+        for _ in range(MAX_ROUNDS):
+            draws = self._samplers[improper].draw(n, generator)
+            z = self.unconstrain(dict(zip([v.name for v in self.free], draws, strict=True)))
+            # An ordering transform restricts the prior: what is out of order has no unconstrained value.
+            kept = np.concatenate([kept, z[np.all(np.isfinite(z), axis=-1)]])
+            if len(kept) >= n:
+                break
+        return kept[:n]
 
     def _checked(self, z: np.ndarray) -> np.ndarray:
         z = np.asarray(z, dtype=np.float64)
@@ -327,6 +337,8 @@ class ModelFunctions:
 
 
 def _constant(value: TensorVariable) -> np.ndarray:
+    if isinstance(value, Constant):
+        return np.asarray(value.data)
     folded = constant_fold([value], raise_not_constant=False)[0]
     if isinstance(folded, np.ndarray | np.generic | float | int):
         return np.asarray(folded)

@@ -84,15 +84,14 @@ class PriorSampler:
 
 
 def _with_batch(node, inputs: list, zero: TensorVariable) -> list:
-    op = node.op
-    parameters = op.dist_params(node)
-    at = next(i for i, p in enumerate(parameters) if p.type.dtype.startswith("float") or i == len(parameters) - 1)
-    position = node.inputs.index(parameters[at])
-    shape = op._infer_shape(op.size_param(node), parameters)
-    batch = list(shape)[: op.batch_ndim(node)] + [1] * op.ndims_params[at]
+    # PyTensor infers the new batch axes from the first parameter, so that is the one that must have them.
+    op, first = node.op, node.op.dist_params(node)[0]
+    position = next(i for i, v in enumerate(node.inputs) if v is first)
+    shape = op._infer_shape(op.size_param(node), op.dist_params(node))
+    batch = list(shape)[: op.batch_ndim(node)] + [1] * op.ndims_params[0]
     added = zero * pt.zeros(batch) if batch else zero
     result = list(inputs)
-    result[position] = inputs[position] + added.astype(parameters[at].type.dtype)
+    result[position] = inputs[position] + added.astype(first.type.dtype)
     return result
 
 
