@@ -10,6 +10,7 @@ from pymc.logprob.basic import transformed_conditional_logp
 from pymc.logprob.utils import replace_rvs_by_values
 from pymc.pytensorf import rewrite_pregrad
 from pytensor.graph.replace import clone_replace
+from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.scalar.basic import Cast
 from pytensor.tensor.elemwise import Elemwise
@@ -106,7 +107,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
     reached = set(ancestors(list(pointwise.values())))
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
     log_jacobian = pt.add(pt.constant(0.0), *_jacobian_terms(values))
-    graphs = rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()]))
+    graphs = _without_checks(rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()])))
     return ModelGraphs(
         z=values.z,
         data=values.data,
@@ -116,6 +117,11 @@ def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
         natural=values.of_values(model.free_RVs),
         in_likelihood={rv.name: model.rvs_to_values[rv] in reached for rv in model.free_RVs},
     )
+
+
+def _without_checks(graphs: list[TensorVariable]) -> list[TensorVariable]:
+    """Make an impossible parameter (a scale that underflows to 0) a density of 0 and not an error for all of a batch."""
+    return rewrite_graph(graphs, include=("canonicalize", "local_check_parameter_to_ninf_switch"))
 
 
 def _jacobian_terms(values: ValueGraph) -> list[TensorVariable]:

@@ -1,0 +1,63 @@
+"""The distinct maxima among the ends of several searches."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+_SAME_IN_STANDARD_ERRORS = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mode:
+    """A local maximum: its point (d,), value, Hessian (d, d), and how many searches ended there."""
+
+    z: Array
+    value: float
+    hessian: Array
+    agree: int
+
+
+def distinct_modes(z: Array, value: Array, hessian: Array) -> list[Mode]:
+    """Merge the ends (b, d) that are the same maximum; the best first.
+
+    Two ends are one where they lie within a thousandth of a standard error of each other.
+
+    Examples
+    --------
+    >>> z, value = np.array([[1.0], [-1.0], [1.0 + 1e-9]]), np.array([0.0, -3.0, 0.0])
+    >>> [(m.z.round(3).tolist(), m.agree) for m in distinct_modes(z, value, np.full((3, 1, 1), -1.0))]
+    [([1.0], 2), ([-1.0], 1)]
+    """
+    modes: list[Mode] = []
+    for i in np.argsort(-value, kind="stable"):
+        for k, mode in enumerate(modes):
+            if _same(mode, z[i]):
+                modes[k] = Mode(z=mode.z, value=mode.value, hessian=mode.hessian, agree=mode.agree + 1)
+                break
+        else:
+            modes.append(Mode(z=z[i], value=float(value[i]), hessian=hessian[i], agree=1))
+    return modes
+
+
+def _same(mode: Mode, z: Array) -> bool:
+    difference = z - mode.z
+    if np.abs(difference).max() <= 1e-7 * max(1.0, np.abs(mode.z).max()):
+        return True
+    # Distance in standard errors; a direction without curvature counts by its plain length.
+    squared = float(-difference @ mode.hessian @ difference)
+    plain = float(difference @ difference)
+    return 0 <= squared < _SAME_IN_STANDARD_ERRORS**2 and plain < 1e-4 * max(1.0, float(mode.z @ mode.z))
+
+
+def is_permutation(first: Array, second: Array) -> bool:
+    """Whether two natural vectors hold the same numbers in another order: a switch of labels.
+
+    Examples
+    --------
+    >>> is_permutation(np.array([-1.9, 2.1, 0.3]), np.array([2.1, -1.9, 0.3]))
+    True
+    """
+    a, b = np.sort(first), np.sort(second)
+    return bool(np.allclose(a, b, rtol=1e-5, atol=1e-6) and not np.allclose(first, second, rtol=1e-5, atol=1e-6))

@@ -1,0 +1,65 @@
+"""Directions and identified combinations of parameters in words."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+Array = np.ndarray
+
+_NEGLIGIBLE = 1e-5
+
+
+def combination(coefficients: Array, names: Sequence[str], limit: int = 6) -> str:
+    """A linear combination such as ``b[0] - 0.5 b[1]``, scaled so that its first coefficient is 1.
+
+    Examples
+    --------
+    >>> combination(np.array([0.6, 0.0, -1.8]), ["a", "b", "c"])
+    'a - 3 c'
+    """
+    largest = np.abs(coefficients).max()
+    places = np.flatnonzero(np.abs(coefficients) > _NEGLIGIBLE * largest)
+    scaled = coefficients / coefficients[places[0]]
+    words = []
+    for position, i in enumerate(places[:limit]):
+        size = abs(scaled[i])
+        sign = "-" if scaled[i] < 0 else "+"
+        number = "" if np.isclose(size, 1.0, rtol=1e-4) else f"{size:.3g} "
+        words.append(f"{number}{names[i]}" if position == 0 else f"{sign} {number}{names[i]}")
+    more = len(places) - limit
+    return " ".join(words) + (f" + {more} more" if more > 0 else "")
+
+
+def identified_combinations(null: Array, names: Sequence[str], limit: int = 4) -> list[str]:
+    """What of the parameters in a null space (k, d) is still identified: the rows of its reduced complement.
+
+    Examples
+    --------
+    >>> identified_combinations(np.array([[1.0, -1.0, 0.0]]) / np.sqrt(2), ["b[0]", "b[1]", "c"])
+    ['b[0] + b[1]']
+    """
+    involved = np.flatnonzero(np.abs(null).max(axis=0) > _NEGLIGIBLE)
+    part = null[:, involved]
+    _, _, vectors = np.linalg.svd(part, full_matrices=True)
+    complement = reduced_rows(vectors[len(part) :])
+    chosen = [names[i] for i in involved]
+    return [combination(row, chosen) for row in complement[:limit] if np.abs(row).max() > 0]
+
+
+def reduced_rows(matrix: Array) -> Array:
+    """The reduced row echelon form, with pivots as far to the left as they go."""
+    rows = np.array(matrix, dtype=float)
+    at = 0
+    for column in range(rows.shape[1]):
+        if at == len(rows):
+            break
+        pivot = at + int(np.argmax(np.abs(rows[at:, column])))
+        if abs(rows[pivot, column]) < 1e-8:
+            continue
+        rows[[at, pivot]] = rows[[pivot, at]]
+        rows[at] /= rows[at, column]
+        others = np.arange(len(rows)) != at
+        rows[others] -= np.outer(rows[others, column], rows[at])
+        at += 1
+    rows[np.abs(rows) < 1e-10] = 0.0
+    return rows

@@ -1,0 +1,85 @@
+"""The function to be maximised, as the optimisers see it: batched, and never NaN."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Objective:
+    """A smooth function of a vector, evaluated for many vectors at a time.
+
+    Parameters
+    ----------
+    size
+        Length d of the vector.
+    evaluate
+        ``evaluate(order, z, rows)`` with z of shape (b, d) returns the value (b,), with order 1 also the gradient
+        (b, d) and with order 2 also the Hessian (b, d, d), as a tuple. ``rows`` (b,) tells which replicate each
+        vector belongs to, for objectives that carry one data set or one set of weights per replicate.
+    product
+        ``product(z, vectors)``: the Hessian at z (d,) times vectors (b, d), for problems whose Hessian is too large.
+
+    Examples
+    --------
+    >>> peak = Objective(size=1, evaluate=lambda order, z, rows: (-((z[:, 0] - 1) ** 2), -2 * (z - 1))[: order + 1])
+    >>> peak.value(np.array([[1.0], [3.0]])).tolist()
+    [-0.0, -4.0]
+    """
+
+    size: int
+    evaluate: Callable[[int, Array, Array], tuple[Array, ...]]
+    product: Callable[[Array, Array], Array] | None = None
+
+    def value(self, z: Array, rows: Array | None = None) -> Array:
+        """The value at each vector; minus infinity where it is not defined."""
+        return self._clean(0, z, rows)[0]
+
+    def gradient(self, z: Array, rows: Array | None = None) -> tuple[Array, Array]:
+        """Value and gradient."""
+        value, gradient = self._clean(1, z, rows)
+        return value, gradient
+
+    def hessian(self, z: Array, rows: Array | None = None) -> tuple[Array, Array, Array]:
+        """Value, gradient and Hessian."""
+        value, gradient, hessian = self._clean(2, z, rows)
+        return value, gradient, hessian
+
+    def restricted(self, kept: Array, base: Array) -> "Objective":
+        """The objective as a function of some coordinates alone, the others held at those of ``base``."""
+        if len(kept) == self.size:
+            return self
+
+        def full(z: Array) -> Array:
+            result = np.repeat(base[None], len(z), axis=0)
+            result[:, kept] = z
+            return result
+
+        def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+            results = self.evaluate(order, full(z), rows)
+            cuts = (slice(None), (slice(None), kept), (slice(None), kept[:, None], kept[None, :]))
+            return tuple(r[cut] for r, cut in zip(results, cuts, strict=False))
+
+        def product(z: Array, vectors: Array) -> Array:
+            embedded = np.zeros((len(vectors), self.size))
+            embedded[:, kept] = vectors
+            return self.product(full(z[None])[0], embedded)[:, kept]  # type: ignore[misc]
+
+        return Objective(size=len(kept), evaluate=evaluate, product=product if self.product else None)
+
+    def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:
+        rows = np.zeros(len(z), dtype=int) if rows is None else rows
+        with np.errstate(all="ignore"):
+            value, *derivatives = self.evaluate(order, z, rows)
+        value = np.array(value, dtype=float)
+        derivatives = [np.array(d, dtype=float) for d in derivatives]
+        defined = np.isfinite(value)
+        for derivative in derivatives:
+            defined &= np.isfinite(derivative).reshape(len(z), -1).all(axis=1)
+        value[~defined] = -np.inf
+        for derivative in derivatives:
+            derivative[~defined] = 0.0
+        return (value, *derivatives)

@@ -1,0 +1,139 @@
+"""Paths towards an edge of the parameter space: one direction is stepped along, the rest is maximised over."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.trust_region import maximize
+
+Array = np.ndarray
+
+# Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.
+DISTANCES = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])
+# A path that has lost this much is given up: climbing back would take it past what doubles can hold.
+_HOPELESS = 300.0
+# The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
+_LEAST_CLIMB = 0.02
+# An edge counts where the climb passes the maximum before this many e-foldings.
+_FARTHEST_CROSSING = 40.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Climb:
+    """A path along which the objective grows without limit.
+
+    Parameters
+    ----------
+    direction
+        Unit vector in z, (d,).
+    rate
+        Nats gained for each unit of z.
+    crossing
+        Distance from the start of the path at which the objective passes the value there.
+    distances, values, points
+        The path, (k,), (k,) and (k, d).
+    """
+
+    direction: Array
+    rate: float
+    crossing: float
+    distances: Array
+    values: Array
+    points: Array
+
+    @property
+    def within_reach(self) -> bool:
+        """Whether the climb passes the start of the path before the scale loses all meaning."""
+        return self.crossing <= _FARTHEST_CROSSING
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Paths:
+    """Profiles along directions: values (k, b) and points (k, b, d) at the distances (k,); minus infinity if lost."""
+
+    distances: Array
+    values: Array
+    points: Array
+
+
+def profile_paths(
+    objective: Objective, z: Array, directions: Array, distances: Array = DISTANCES, *, hopeless: float = _HOPELESS
+) -> Paths:
+    """Step from each row of z along its unit direction, maximising over everything else at each step.
+
+    Parameters
+    ----------
+    objective
+        What to maximise.
+    z, directions
+        Starts and unit vectors, (b, d).
+    distances
+        Increasing distances along the directions, (k,).
+    hopeless
+        A path whose value has fallen by more than this is not followed further.
+    """
+    starts = objective.value(z)
+    values = np.full((len(distances), len(z)), -np.inf)
+    points = np.repeat(z[None], len(distances), axis=0)
+    current, previous, position = z.copy(), z.copy(), 0.0
+    last_step = 0.0
+    alive = np.flatnonzero(np.isfinite(starts))
+    for k, distance in enumerate(distances):
+        step = distance - position
+        trial = current[alive] + step * directions[alive]
+        if last_step > 0:
+            trial = _better(objective, trial, current[alive] + (current - previous)[alive] * (step / last_step))
+        ends = maximize(objective, trial, held=directions[alive], max_iterations=25)
+        previous[alive], current[alive] = current[alive], ends.z
+        values[k, alive], points[k, alive] = ends.value, ends.z
+        position, last_step = distance, step
+        alive = alive[np.isfinite(ends.value) & (starts[alive] - ends.value < hopeless)]
+        if not len(alive):
+            break
+    return Paths(distances=distances, values=values, points=points)
+
+
+def _better(objective: Objective, first: Array, second: Array) -> Array:
+    choose = objective.value(second) > objective.value(first)
+    return np.where(choose[:, None], second, first)
+
+
+def climbs(objective: Objective, z: Array, directions: Array) -> list[Climb]:
+    """The paths from one z (d,) along unit directions (b, d) on which the objective ends up growing without limit."""
+    if not len(directions):
+        return []
+    start = float(objective.value(z[None])[0])
+    paths = profile_paths(objective, np.repeat(z[None], len(directions), axis=0), directions)
+    found = []
+    for i, direction in enumerate(directions):
+        rate, last = divergence(paths.distances, paths.values[:, i])
+        if rate > 0:
+            below = start - paths.values[last, i]
+            crossing = float(paths.distances[last] + max(0.0, below) / rate)
+            kept = slice(0, last + 1)
+            found.append(
+                Climb(
+                    direction=direction,
+                    rate=rate,
+                    crossing=crossing,
+                    distances=paths.distances[kept],
+                    values=paths.values[kept, i],
+                    points=paths.points[kept, i],
+                )
+            )
+    return found
+
+
+def divergence(distances: Array, values: Array) -> tuple[float, int]:
+    """The rate at which values grow without limit, 0 if they do not, and the index of the last value trusted.
+
+    A logarithmic singularity in the natural parameter is linear in z; a finite limit is approached
+    exponentially there. So three successive rates that agree, positive, are a divergence.
+    """
+    finite = np.flatnonzero(np.isfinite(values))
+    for last in finite[::-1][: max(0, len(finite) - 3)]:
+        rates = np.diff(values[last - 3 : last + 1]) / np.diff(distances[last - 3 : last + 1])
+        if np.all(np.isfinite(rates)) and rates.min() > _LEAST_CLIMB and np.ptp(rates) < 0.05 * rates.mean():
+            return float(rates.mean()), int(last)
+    return 0.0, 0

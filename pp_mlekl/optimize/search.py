@@ -1,0 +1,247 @@
+"""Many searches, one verdict."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pp_mlekl.optimize import words
+from pp_mlekl.optimize.curvature import curvature, holds_along, suspicious_directions
+from pp_mlekl.optimize.modes import Mode, distinct_modes
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.paths import Climb, climbs
+from pp_mlekl.optimize.soft import classify
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.trust_region import Ends, maximize
+from pp_mlekl.optimize.verdict import Audit, Verdict
+
+Array = np.ndarray
+
+# Half of the 95 % quantile of chi-squared with one degree of freedom: a second maximum this close is inside the
+# likelihood-ratio region, and intervals about the first one alone are wrong.
+NEARLY_EQUAL = 1.92
+_EQUAL = 1e-6
+# Profiles towards the edges hold this many numbers at a time at most.
+_PATH_BUDGET = 4_000_000
+
+
+def search(objective: Objective, starts: Array, space: Space, *, max_iterations: int = 150) -> Verdict:
+    """Climb from every start, merge what was found, and say what it is.
+
+    Parameters
+    ----------
+    objective
+        What to maximise.
+    starts
+        Shape (b, d).
+    space
+        The parameters.
+    max_iterations
+        For each search.
+
+    Examples
+    --------
+    The likelihood of one observation from a normal distribution is unbounded as its scale tends to 0.
+
+    >>> def evaluate(order, z, rows):
+    ...     m, s = z.T
+    ...     q, r = np.exp(-2 * s), 1.5 - m
+    ...     hessian = np.stack([-q, -2 * q * r, -2 * q * r, -2 * q * r**2], axis=-1).reshape(-1, 2, 2)
+    ...     return (-s - q * r**2 / 2, np.stack([q * r, -1 + q * r**2], axis=-1), hessian)[: order + 1]
+    >>> natural = lambda z: np.stack([z[:, 0], np.exp(z[:, 1])], axis=-1)
+    >>> space = Space(natural=natural, names=["mu", "sigma"], coordinates=["mu", "sigma_log__"],
+    ...               transformed=np.array([False, True]))
+    >>> search(Objective(size=2, evaluate=evaluate), np.zeros((1, 2)), space).status
+    'unbounded'
+    """
+    starts = _finite(objective, starts)
+    if not len(starts):
+        return _nothing(objective.size, space)
+    ends = maximize(objective, starts, max_iterations=max_iterations, keep_trail=True)
+    stationary = ends.state == "stationary"
+    modes = distinct_modes(ends.z[stationary], ends.value[stationary], ends.hessian[stationary])
+    best = modes[0].value if modes else -np.inf
+    wild = np.flatnonzero(~stationary & (ends.value > best + _EQUAL * max(1.0, abs(best) if modes else 1.0)))
+    if len(wild):
+        verdict = _unfinished(objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, len(starts))
+        if verdict is not None:
+            return verdict
+    if not modes:
+        return _nothing(objective.size, space, ends)
+    return _examined(objective, ends, modes, space, len(starts))
+
+
+def _finite(objective: Objective, starts: Array) -> Array:
+    values = objective.value(starts)
+    return starts[np.isfinite(values)]
+
+
+def _examined(objective: Objective, ends: Ends, modes: list[Mode], space: Space, starts: int) -> Verdict:
+    """The verdict on the best stationary point."""
+    mode = modes[0]
+    found = curvature(mode.hessian)
+    suspicious = suspicious_directions(objective, mode.z, mode.value, found, space.reach)
+    row = int(np.argmin(np.abs(ends.z - mode.z).max(axis=1)))
+    verdict = _bare(objective, ends, row, modes, starts)
+    if len(suspicious):
+        # Far down a funnel the rounding of doubles can make a search look as if it had come to rest.
+        climb = _climb_of_trail(objective, ends, row)
+        if climb is not None:
+            return words.unbounded(replace(verdict, climb=climb), space)
+    soft = classify(objective, mode.z, mode.value, found, suspicious, space, _approach(ends, row))
+    verdict = replace(verdict, null=soft.null, run_off=soft.run_off, regular=soft.regular, singular=soft.singular)
+    climb = _hidden_climb(objective, verdict, space)
+    if climb is not None and climb.within_reach:
+        return words.unbounded(replace(verdict, climb=climb), space)
+    if len(soft.run_off):
+        return words.at_the_edge(verdict, space)
+    if len(soft.null):
+        return words.not_identified(_central(objective, verdict), space)
+    rivals = _rivals(modes)
+    if rivals:
+        return words.multimodal(verdict, rivals, space)
+    return words.converged(replace(verdict, climb=climb), space)
+
+
+def _bare(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
+    """A verdict yet to be reached, about the end of one search."""
+    none = np.zeros((0, objective.size))
+    return Verdict(
+        status="failed",
+        z=ends.z[row],
+        value=float(ends.value[row]),
+        gradient=ends.gradient[row],
+        hessian=ends.hessian[row],
+        warnings=(),
+        null=none,
+        run_off=none,
+        regular=np.zeros(objective.size, dtype=bool),
+        audit=_audit(ends, row, modes, starts),
+    )
+
+
+def _approach(ends: Ends, row: int) -> Array:
+    """The ways in which a search came to its end: displacements from earlier points of its trail."""
+    points = np.array([z[row] for z, _ in ends.trail])
+    directions = ends.z[row] - points[[0, len(points) // 2, 3 * len(points) // 4]]
+    return directions[np.linalg.norm(directions, axis=1) > 1e-3]
+
+
+def _hidden_climb(objective: Objective, verdict: Verdict, space: Space) -> Climb | None:
+    """A singularity that no search fell into: profiles towards every edge at which one can hide."""
+    edges = space.edges(verdict.z)
+    if not len(edges):
+        return None
+    affordable = max(1, int(_PATH_BUDGET / objective.size**3))
+    if len(edges) > affordable:
+        edges = edges[np.linspace(0, len(edges) - 1, affordable).astype(int)]
+    found = climbs(objective, verdict.z, edges)
+    return min(found, key=lambda c: c.crossing, default=None)
+
+
+def _rivals(modes: list[Mode]) -> list[Mode]:
+    """Other maxima of equal or nearly equal height, with negative definite Hessian."""
+    return [
+        m for m in modes[1:] if modes[0].value - m.value < NEARLY_EQUAL and curvature(m.hessian).eigenvalues[0] > 1e-9
+    ]
+
+
+def _central(objective: Objective, verdict: Verdict) -> Verdict:
+    """The member of a flat family that lies nearest to the origin of z, where the family is a straight one."""
+    basis = np.linalg.qr(verdict.null.T)[0]
+    z = verdict.z - basis @ (basis.T @ verdict.z)
+    value = float(objective.value(z[None])[0])
+    # The Hessian is the same all along a straight family, so the one at hand is kept.
+    return (
+        verdict if verdict.value - value > 1e-9 * max(1.0, abs(verdict.value)) else replace(verdict, z=z, value=value)
+    )
+
+
+def _unfinished(
+    objective: Objective, ends: Ends, row: int, modes: list[Mode], space: Space, starts: int
+) -> Verdict | None:
+    """The verdict where the highest search did not come to rest."""
+    verdict = _bare(objective, ends, row, modes, starts)
+    climb = _climb_of_trail(objective, ends, row)
+    if climb is not None:
+        return words.unbounded(replace(verdict, climb=climb), space)
+    uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
+    beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
+    if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
+        return words.at_support_edge(verdict, uphill, space)
+    if ends.state[row] == "stuck" and _is_kink(objective, verdict):
+        return words.kink(verdict, space)
+    return _slow(objective, verdict, ends, row, space)
+
+
+def _size(z: Array) -> float:
+    return max(1.0, float(np.abs(z).max()))
+
+
+def _climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
+    """Where a search ran off: profiles from the middle of its way, along the coordinates that moved most."""
+    z = np.array([point[row] for point, _ in ends.trail])
+    best = int(np.argmax([value[row] for _, value in ends.trail]))
+    middle = z[best // 2]
+    moved = z[best] - middle
+    places = np.argsort(-np.abs(moved))[: min(4, len(moved))]
+    places = places[np.abs(moved[places]) > 2.0]
+    directions = np.eye(len(moved))[places] * np.sign(moved[places])[:, None]
+    found = climbs(objective, middle, directions)
+    return max(found, key=lambda c: c.rate, default=None)
+
+
+def _is_kink(objective: Objective, verdict: Verdict) -> bool:
+    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher."""
+    generator = np.random.default_rng(0)
+    axes = np.eye(objective.size)
+    directions = np.concatenate([axes, -axes, generator.normal(size=(64, objective.size))])
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    distances = np.array([1e-6, 1e-4, 1e-2]) * _size(verdict.z)
+    points = verdict.z + distances[:, None, None] * directions
+    around = objective.value(points.reshape(-1, objective.size))
+    return bool(np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))))
+
+
+def _slow(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
+    """A search that ran out of steps: a limit approached slowly at infinity, or a failure."""
+    earlier = ends.trail[3 * len(ends.trail) // 4][0][row]
+    direction = verdict.z - earlier
+    length = np.linalg.norm(direction)
+    if length > 1.0:
+        ray = direction[None] / length
+        if holds_along(objective, verdict.z, verdict.value, ray, space.reach, 1e-6)[0]:
+            return words.at_the_edge(replace(verdict, run_off=ray), space)
+    return words.failed(verdict, space)
+
+
+def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
+    hessian = ends.hessian[row]
+    eigenvalues = np.linalg.eigvalsh(-hessian)
+    agree = next((m.agree for m in modes if m.value == ends.value[row]), 1)
+    return Audit(
+        gradient_norm=float(np.linalg.norm(ends.gradient[row])),
+        decrement=float(ends.decrement[row]),
+        smallest_eigenvalue=float(eigenvalues[0]),
+        largest_eigenvalue=float(eigenvalues[-1]),
+        rank=curvature(hessian).rank,
+        size=len(hessian),
+        starts=starts,
+        agree=agree,
+        iterations=ends.iterations,
+        modes=tuple(modes),
+    )
+
+
+def _nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:
+    why = f"the {space.what} is not finite at any start" if ends is None else "no search came to rest"
+    return Verdict(
+        status="failed",
+        z=np.full(size, np.nan),
+        value=np.nan,
+        gradient=np.full(size, np.nan),
+        hessian=np.full((size, size), np.nan),
+        warnings=(f"The search failed: {why}; give a start of your own.",),
+        null=np.zeros((0, size)),
+        run_off=np.zeros((0, size)),
+        regular=np.zeros(size, dtype=bool),
+    )

@@ -1,0 +1,136 @@
+"""What a direction is, along which the objective does not fall off: flat, running off, or curved and singular."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pp_mlekl.optimize.curvature import Curvature, holds_along
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.paths import profile_paths
+from pp_mlekl.optimize.space import Space
+
+Array = np.ndarray
+
+# A ray that keeps the maximum within this many nats is one along which the objective does not fall.
+_LOSS = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Soft:
+    """The soft directions at a point.
+
+    Parameters
+    ----------
+    run_off
+        (k, d): along these the objective does not fall on one side, without end.
+    null
+        (l, d): along these it does not change.
+    singular
+        Whether there are others that fall off in another way than their curvature says.
+    regular
+        (d,) of bool: which of the curvature's directions are none of these.
+    """
+
+    run_off: Array
+    null: Array
+    singular: bool
+    regular: Array
+
+
+def classify(
+    objective: Objective, z: Array, value: float, found: Curvature, suspicious: Array, space: Space, trail: Array
+) -> Soft:
+    """Sort the suspicious directions of a stationary point.
+
+    Parameters
+    ----------
+    objective, z, value, found
+        The objective, the point, the value and the curvature there.
+    suspicious
+        Indices of the curvature's directions that do not fall off.
+    space
+        The parameters.
+    trail
+        Directions (t, d) in which the search came in, tried as rays to infinity.
+    """
+    none = np.zeros((0, len(z)))
+    regular = ~np.isin(np.arange(len(z)), suspicious)
+    if not len(suspicious):
+        return Soft(run_off=none, null=none, singular=False, regular=regular)
+    candidates = _candidates(found, suspicious, trail)
+    ahead = holds_along(objective, z, value, candidates, space.reach, _LOSS)
+    back = holds_along(objective, z, value, -candidates, space.reach, _LOSS)
+    signed = np.concatenate([candidates[ahead & ~back], -candidates[back & ~ahead]])
+    run_off = _independent(signed)
+    null = _independent(candidates[ahead & back])
+    if len(run_off):
+        return Soft(run_off=run_off, null=_independent(null, base=run_off), singular=False, regular=regular)
+    places = suspicious[_outside(found.directions[suspicious], null)]
+    rest = found.directions[places]
+    flat = _curved_null(objective, z, value, rest)
+    singular = _singular(objective, z, value, rest)
+    regular[places[~flat & ~singular]] = True
+    null = _independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
+    return Soft(run_off=run_off, null=null, singular=bool(np.any(singular & ~flat)), regular=regular)
+
+
+def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
+    """Unit vectors to try as rays: axes and ways of approach that lie in the soft space, and its own basis."""
+    soft = found.directions[suspicious] / found.scale
+    basis = np.linalg.qr(soft.T)[0]
+    axes = np.eye(len(found.scale))
+    within = np.linalg.norm(basis, axis=1) > 0.98
+    projected = (trail / found.scale) @ basis @ basis.T * found.scale
+    pieces = np.concatenate([axes[within], found.directions[suspicious], projected])
+    lengths = np.linalg.norm(pieces, axis=1, keepdims=True)
+    return (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
+
+
+def _independent(directions: Array, base: Array | None = None) -> Array:
+    """The directions that are not in the span of those before them (or of ``base``)."""
+    kept: list[Array] = []
+    span = [] if base is None else list(base)
+    for direction in directions:
+        if _outside(direction[None], np.array(span).reshape(-1, len(direction)))[0]:
+            kept.append(direction)
+            span.append(direction)
+    return np.array(kept).reshape(-1, directions.shape[1])
+
+
+def _outside(directions: Array, span: Array) -> Array:
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    if not len(span):
+        return np.ones(len(directions), dtype=bool)
+    basis = np.linalg.qr(span.T)[0]
+    return np.linalg.norm(unit - unit @ basis @ basis.T, axis=1) > 1e-3
+
+
+def _curved_null(objective: Objective, z: Array, value: float, directions: Array) -> Array:
+    """Whether each direction is tangent to a curve of equal value: held off z along it, the rest makes up the loss."""
+    if not len(directions):
+        return np.zeros(0, dtype=bool)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    signs = np.concatenate([unit, -unit])
+    grid = np.geomspace(1e-4, 1e3, 22)
+    points = z + grid[:, None, None] * signs
+    falls = value - objective.value(points.reshape(-1, len(z))).reshape(len(grid), len(signs))
+    # The first distance at which the straight line has visibly left the maximum.
+    visible = (falls > 0.1).argmax(axis=0)
+    lost = np.where(falls.max(axis=0) > 0.1, falls[visible, np.arange(len(signs))], 0.0)
+    kept = np.zeros(len(signs), dtype=bool)
+    for i, sign in enumerate(signs):
+        paths = profile_paths(objective, z[None], sign[None], grid[: visible[i] + 1][-3:])
+        kept[i] = value - paths.values[-1, 0] < 1e-4 * max(1.0, lost[i])
+    return kept[: len(unit)] & kept[len(unit) :]
+
+
+def _singular(objective: Objective, z: Array, value: float, directions: Array) -> Array:
+    """Whether the profile along each direction falls off in another way than its curvature says."""
+    result = np.zeros(len(directions), dtype=bool)
+    for i, direction in enumerate(directions):
+        length = np.linalg.norm(direction)
+        pair = np.array([direction, -direction]) / length
+        paths = profile_paths(objective, np.repeat(z[None], 2, axis=0), pair, length * np.array([0.25, 0.5, 1.0, 2.0]))
+        falls = value - paths.values[-1]
+        result[i] = not (0.05 < falls.min() and falls.min() < 100.0)
+    return result

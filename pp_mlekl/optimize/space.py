@@ -1,0 +1,90 @@
+"""What the verdicts need to know of the parameters: names, natural values, and how far a coordinate can be moved."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+# exp(-800) is 0 and 1 / (1 + exp(-800)) is 1 in doubles: the limit itself, not a point near it.
+TO_THE_LIMIT = 800.0
+# E-foldings of a scale within which numbers still mean something.
+REACH = 40.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Space:
+    """The parameters behind the flat vector z (d,).
+
+    Parameters
+    ----------
+    natural
+        From z (b, d) to natural values (b, m).
+    names
+        Of the natural values, (m,).
+    coordinates
+        Names of the coordinates of z, (d,).
+    transformed
+        Whether each coordinate belongs to a transformed (bounded) variable, (d,) of bool.
+    what
+        What is maximised, in words: ``"log-likelihood"``, ...
+    """
+
+    natural: Callable[[Array], Array]
+    names: Sequence[str]
+    coordinates: Sequence[str]
+    transformed: Array
+    what: str = "log-likelihood"
+
+    @classmethod
+    def unbounded(cls, names: Sequence[str], what: str = "log-likelihood") -> "Space":
+        """The space of parameters without bounds, whose natural values are z itself."""
+        flags = np.zeros(len(names), dtype=bool)
+        return cls(natural=lambda z: z, names=names, coordinates=names, transformed=flags, what=what)
+
+    @property
+    def reach(self) -> Array:
+        """The largest meaningful move of each coordinate, (d,)."""
+        return np.where(self.transformed, REACH, np.inf)
+
+    def edges(self, z: Array) -> Array:
+        """The coordinate directions (k, d) that lead from z (d,) to a finite edge of a natural parameter."""
+        places = np.flatnonzero(self.transformed)
+        if not len(places):
+            return np.zeros((0, len(z)))
+        axes = np.concatenate([np.eye(len(z))[places], -np.eye(len(z))[places]])
+        with np.errstate(all="ignore"):
+            near = self.natural(z + 0.5 * TO_THE_LIMIT * axes)
+            far = self.natural(z + TO_THE_LIMIT * axes)
+            moved = far != self.natural(z[None])
+            arrives = np.isfinite(far).all(axis=1) & (np.abs(far - near) < 1e-12).all(axis=1)
+        return axes[arrives & moved.any(axis=1)]
+
+    def limit(self, z: Array, direction: Array) -> "Limit":
+        """Where the natural values go as z moves along ``direction`` without end."""
+        largest = np.abs(direction).max()
+        bounded = np.abs(np.where(self.transformed, direction, 0.0)).max()
+        length = TO_THE_LIMIT / (bounded if bounded > 1e-6 * largest else largest)
+        far = z + length * direction
+        with np.errstate(all="ignore"):
+            value = self.natural(far[None])[0]
+            nearer = self.natural((z + 0.5 * length * direction)[None])[0]
+            nudged = self.natural(far + 1e-2 * np.eye(len(z)))
+            still = (nudged == value).all(axis=0)
+        here = self.natural(z[None])[0]
+        runs = ~np.isfinite(value) | (np.abs(value - nearer) > 0.25 * np.abs(value - here) + 1e-6 * (1 + np.abs(here)))
+        return Limit(value=value, runs_off=runs, at_edge=still & ~runs, sign=np.sign(np.nan_to_num(value - here)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Limit:
+    """The natural values at the end of a direction (m,), which of them have no finite limit, and which are at an edge.
+
+    ``sign`` tells which way those that run off go.
+    """
+
+    value: Array
+    runs_off: Array
+    at_edge: Array
+    sign: Array

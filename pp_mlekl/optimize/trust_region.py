@@ -1,0 +1,196 @@
+"""Newton's method in a trust region, with the exact Hessian, for all starts or replicates at once."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.subproblem import trust_region_step
+
+Array = np.ndarray
+
+# A promised gain below this, relative to the value, drowns in the rounding of the value: from there on the
+# gradient alone is trusted, and Newton's steps are taken while they shorten.
+_NOISE = 1e-9
+_FINISHED = 1e-26
+_SMALLEST_RADIUS = 1e-13
+_LARGEST_RADIUS = 1e8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ends:
+    """Where the searches ended.
+
+    Parameters
+    ----------
+    z, value, gradient, hessian
+        The last point of each search, (b, d), and the objective there.
+    decrement
+        Half of g' A^-1 g (A the negative Hessian): the gain a Newton step would still bring; infinite where A is
+        not positive semi-definite.
+    state
+        ``"stationary"``, ``"stuck"`` (no step, however small, brings a gain) or ``"running"`` (out of iterations).
+    iterations
+        How many were used by the longest search.
+    trail
+        The points each search went through: pairs of z (b, d) and value (b,), one an iteration.
+    """
+
+    z: Array
+    value: Array
+    gradient: Array
+    hessian: Array
+    decrement: Array
+    state: Array
+    iterations: int
+    trail: list[tuple[Array, Array]] = field(default_factory=list)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Search:
+    """The state of all searches; rows are dropped from ``active`` as they end."""
+
+    z: Array
+    value: Array
+    gradient: Array
+    hessian: Array
+    radius: Array
+    decrement: Array
+    state: Array
+    active: Array
+
+
+def maximize(
+    objective: Objective,
+    starts: Array,
+    *,
+    rows: Array | None = None,
+    held: Array | None = None,
+    max_iterations: int = 150,
+    keep_trail: bool = False,
+) -> Ends:
+    """Climb from each start to a local maximum.
+
+    Parameters
+    ----------
+    objective
+        What to maximise.
+    starts
+        Shape (b, d); the value there must be finite.
+    rows
+        The replicate each start belongs to, (b,); 0 if not given.
+    held
+        Unit vectors (b, d) along which the searches must not move (for profiles).
+    max_iterations
+        Evaluations of the Hessian at most.
+    keep_trail
+        Whether to keep the points gone through.
+
+    Examples
+    --------
+    The saddle of ``- (x y - 1)^2 - (x^2 + y^2) / 100`` at the origin is left by its direction of negative curvature.
+
+    >>> def evaluate(order, z, rows):
+    ...     x, y = z.T
+    ...     r = x * y - 1
+    ...     value = -(r**2) - (x**2 + y**2) / 100
+    ...     gradient = np.stack([-2 * r * y - x / 50, -2 * r * x - y / 50], axis=-1)
+    ...     cross = -4 * x * y + 2
+    ...     hessian = np.stack([-2 * y**2 - 0.02, cross, cross, -2 * x**2 - 0.02], axis=-1).reshape(-1, 2, 2)
+    ...     return (value, gradient, hessian)[: order + 1]
+    >>> ends = maximize(Objective(size=2, evaluate=evaluate), np.zeros((1, 2)))
+    >>> np.abs(ends.z).round(4).tolist()
+    [[0.995, 0.995]]
+    """
+    rows = np.zeros(len(starts), dtype=int) if rows is None else rows
+    search = _begin(objective, np.array(starts, dtype=float), rows)
+    trail = [(search.z.copy(), search.value.copy())] if keep_trail else []
+    iterations = 0
+    while len(search.active) and iterations < max_iterations:
+        _advance(objective, search, rows, held)
+        iterations += 1
+        if keep_trail:
+            trail.append((search.z.copy(), search.value.copy()))
+    return Ends(
+        z=search.z,
+        value=search.value,
+        gradient=search.gradient,
+        hessian=search.hessian,
+        decrement=search.decrement,
+        state=search.state,
+        iterations=iterations,
+        trail=trail,
+    )
+
+
+def _begin(objective: Objective, starts: Array, rows: Array) -> _Search:
+    value, gradient, hessian = objective.hessian(starts, rows)
+    return _Search(
+        z=starts,
+        value=value,
+        gradient=gradient,
+        hessian=hessian,
+        radius=np.maximum(1.0, 0.5 * np.linalg.norm(starts, axis=1)),
+        decrement=np.full(len(starts), np.inf),
+        state=np.where(np.isfinite(value), "running", "stuck").astype("<U10"),
+        active=np.flatnonzero(np.isfinite(value)),
+    )
+
+
+def _advance(objective: Objective, search: _Search, rows: Array, held: Array | None) -> None:
+    """One step of every active search."""
+    a = search.active
+    gradient, hessian = search.gradient[a], search.hessian[a]
+    if held is not None:
+        gradient, hessian = project(gradient, hessian, held[a])
+    step = trust_region_step(gradient, hessian, search.radius[a])
+    noise = _NOISE * np.maximum(1.0, np.abs(search.value[a]))
+    # In the noise the last Newton step must have brought the decrement down, or the search is over.
+    silent = step.newton & (step.decrement < noise)
+    over = silent & ((step.decrement < _FINISHED) | (step.decrement > 0.25 * search.decrement[a]))
+    flat = step.gain <= 1e-30
+    search.decrement[a] = np.where(silent & over, np.minimum(step.decrement, search.decrement[a]), step.decrement)
+    over |= flat
+    search.state[a[over]] = "stationary"
+    going = ~over
+    if not going.any():
+        search.active = a[going]
+        return
+    _try(objective, search, rows, a[going], step.step[going], step.gain[going], silent[going], noise[going])
+    small = search.radius[a] < _SMALLEST_RADIUS * np.maximum(1.0, np.linalg.norm(search.z[a], axis=1))
+    search.state[a[going & small]] = "stuck"
+    search.active = a[going & ~small]
+
+
+def _try(
+    objective: Objective, search: _Search, rows: Array, a: Array, step: Array, gain: Array, silent: Array, noise: Array
+) -> None:
+    """Evaluate the proposed points, move where they are better, adapt the radius."""
+    z = search.z[a] + step
+    value, gradient, hessian = objective.hessian(z, rows[a])
+    actual = value - search.value[a]
+    ratio = actual / gain
+    accept = np.where(silent, actual > -noise, ratio > 1e-4)
+    length = np.linalg.norm(step, axis=1)
+    radius = search.radius[a]
+    grown = np.where(length > 0.8 * radius, 3.0 * radius, radius)
+    radius = np.where(ratio > 0.75, grown, np.where(ratio < 0.25, 0.25 * np.minimum(length, radius), radius))
+    search.radius[a] = np.where(silent & accept, search.radius[a], np.minimum(radius, _LARGEST_RADIUS))
+    search.decrement[a[silent & ~accept]] = 0.0
+    moved = a[accept]
+    search.z[moved] = z[accept]
+    search.value[moved] = value[accept]
+    search.gradient[moved] = gradient[accept]
+    search.hessian[moved] = hessian[accept]
+
+
+def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:
+    """Gradient and Hessian without their part along ``held``, where curvature is made so strong that no step goes."""
+    along = np.sum(gradient * held, axis=1, keepdims=True)
+    image = np.einsum("bij,bj->bi", hessian, held)
+    twice = np.sum(image * held, axis=1)
+    outer = held[:, :, None] * held[:, None, :]
+    cross = image[:, :, None] * held[:, None, :]
+    stiffness = np.maximum(1.0, np.abs(np.diagonal(hessian, axis1=1, axis2=2)).max(axis=1))
+    projected = hessian - cross - cross.swapaxes(1, 2) + (twice - stiffness)[:, None, None] * outer
+    return gradient - along * held, projected

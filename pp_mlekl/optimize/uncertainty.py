@@ -1,0 +1,74 @@
+"""What of a verdict is reported: natural values, and the covariance of those that have one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pp_mlekl.optimize.curvature import curvature
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.verdict import Verdict
+
+Array = np.ndarray
+
+# A natural parameter whose share in an irregular direction is below this is not affected by it.
+_UNAFFECTED = 1e-5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reported:
+    """Natural values (m,), their covariance (m, m), and the covariance of z (d, d); NaN where there is none."""
+
+    values: Array
+    covariance: Array
+    flat_covariance: Array
+
+
+def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
+    """Values and delta-method covariance on the natural scale.
+
+    Parameters
+    ----------
+    verdict, space
+        The outcome and the parameters.
+    jacobian
+        Of the natural values by z, at the verdict's z, (m, d).
+
+    Notes
+    -----
+    Parameters at an edge have the edge's value; those that run off are infinite. Neither they nor what a flat
+    direction moves has a variance; the others keep theirs, from the directions that are regular (any generalised
+    inverse of the information gives an identified quantity the same variance).
+    """
+    size = jacobian.shape[1]
+    nothing = np.full((len(jacobian), len(jacobian)), np.nan)
+    if verdict.status in ("unbounded", "failed"):
+        return Reported(
+            values=np.full(len(jacobian), np.nan), covariance=nothing, flat_covariance=np.full((size, size), np.nan)
+        )
+    values = space.natural(verdict.z[None])[0].copy()
+    found = curvature(verdict.hessian)
+    flat_covariance = found.inverse(verdict.regular)
+    irregular = found.directions[~verdict.regular]
+    affected = _share(jacobian, np.concatenate([irregular, verdict.null, verdict.run_off]))
+    for direction in verdict.run_off:
+        limit = space.limit(verdict.z, direction)
+        values[limit.at_edge] = limit.value[limit.at_edge]
+        values[limit.runs_off] = limit.sign[limit.runs_off] * np.inf
+        affected |= limit.at_edge | limit.runs_off
+    if verdict.singular or np.any(found.eigenvalues[verdict.regular] <= 0):
+        return Reported(values=values, covariance=nothing, flat_covariance=np.full((size, size), np.nan))
+    covariance = jacobian @ flat_covariance @ jacobian.T
+    covariance[affected] = np.nan
+    covariance[:, affected] = np.nan
+    moved = _share(np.eye(size), np.concatenate([irregular, verdict.null, verdict.run_off]))
+    flat_covariance[moved] = np.nan
+    flat_covariance[:, moved] = np.nan
+    return Reported(values=values, covariance=covariance, flat_covariance=flat_covariance)
+
+
+def _share(jacobian: Array, directions: Array) -> Array:
+    """Which natural values are moved by some of the directions."""
+    if not len(directions):
+        return np.zeros(len(jacobian), dtype=bool)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    return np.any(np.abs(jacobian @ unit.T) > _UNAFFECTED, axis=1)

@@ -1,0 +1,141 @@
+"""The verdicts in words: each function completes a verdict with its status and its warnings."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pp_mlekl.optimize.modes import Mode, is_permutation
+from pp_mlekl.optimize.naming import combination, identified_combinations
+from pp_mlekl.optimize.space import Limit, Space
+from pp_mlekl.optimize.verdict import Verdict
+
+Array = np.ndarray
+
+_LISTED = 6
+
+
+def converged(verdict: Verdict, space: Space) -> Verdict:
+    """A maximum; what is to be said of it, if anything."""
+    warnings = []
+    if verdict.singular:
+        warnings.append(
+            "The information matrix is singular although the maximum is unique; there are no standard errors."
+        )
+    if verdict.climb is not None:
+        names = _names(verdict.climb.direction, space)
+        warnings.append(
+            f"This is a local maximum: far off, with {names} at the edge, the {space.what} grows without limit "
+            f"({verdict.climb.rate:.3g} nats for each unit), and passes it after {verdict.climb.crossing:.0f} units."
+        )
+    return replace(verdict, status="converged", warnings=tuple(warnings))
+
+
+def multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> Verdict:
+    """Several maxima of equal or nearly equal height."""
+    natural = space.natural(np.array([verdict.z, *(m.z for m in rivals)]))
+    switched = sum(is_permutation(natural[0], other) for other in natural[1:])
+    gaps = ", ".join(f"{m.value - verdict.value:.3g}" for m in rivals[:_LISTED])
+    text = (
+        f"{len(rivals) + 1} maxima of equal or nearly equal height (the others lie at {gaps} nats); "
+        "intervals about one of them are wrong."
+    )
+    if switched:
+        text += f" {switched} of the others hold the same numbers in another order: the labels can be switched."
+    return replace(verdict, status="multimodal", warnings=(text,))
+
+
+def not_identified(verdict: Verdict, space: Space) -> Verdict:
+    """Flat directions, and what is identified all the same."""
+    directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
+    text = f"The {space.what} does not change along: {directions}."
+    identified = identified_combinations(verdict.null, space.coordinates)
+    if identified:
+        text += f" Near this point only {', '.join(identified)} is identified of the parameters involved."
+    return replace(verdict, status="not_identified", warnings=(text,))
+
+
+def at_the_edge(verdict: Verdict, space: Space) -> Verdict:
+    """The maximum is attained at an edge of the parameter space, or approached at infinity."""
+    limits = [space.limit(verdict.z, direction) for direction in verdict.run_off]
+    texts = [_edge_text(limit, direction, space) for limit, direction in zip(limits, verdict.run_off, strict=True)]
+    status = "at_infinity" if any(limit.runs_off.any() for limit in limits) else "boundary"
+    if len(verdict.null):
+        directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
+        texts.append(f"There the {space.what} does not change along: {directions}.")
+    return replace(verdict, status=status, warnings=tuple(texts))
+
+
+def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
+    if limit.runs_off.any():
+        names = _join(
+            f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf" for i in np.flatnonzero(limit.runs_off)
+        )
+        return (
+            f"No maximum: the {space.what} rises towards a finite supremum as {names} "
+            f"(direction {combination(direction, space.coordinates)})."
+        )
+    names = _join(f"{space.names[i]} = {limit.value[i]:.6g}" for i in np.flatnonzero(limit.at_edge))
+    return (
+        f"The maximum is at the boundary, {names}; the {space.what} still rises towards it, so it has no standard "
+        "error."
+    )
+
+
+def unbounded(verdict: Verdict, space: Space) -> Verdict:
+    """No finite supremum; the direction is named and the climb shown."""
+    climb = verdict.climb
+    assert climb is not None
+    limit = space.limit(climb.points[-1], climb.direction)
+    ends = np.flatnonzero(limit.at_edge | limit.runs_off)
+    towards = _join(
+        f"{space.names[i]} -> {limit.value[i]:.4g}"
+        if limit.at_edge[i]
+        else f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf"
+        for i in ends
+    )
+    shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
+    natural = space.natural(climb.points[shown])
+    column = ends[0] if len(ends) else 0
+    steps = ", ".join(
+        f"{value:.4g} at {row[column]:.2g}" for value, row in zip(climb.values[shown], natural, strict=True)
+    )
+    towards = towards or combination(climb.direction, space.coordinates)
+    text = f"The {space.what} grows without limit as {towards}: {steps}."
+    return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
+
+
+def at_support_edge(verdict: Verdict, uphill: Array, space: Space) -> Verdict:
+    """The maximum is where the support of the data ends."""
+    names = _names(uphill, space)
+    text = (
+        f"The maximum is at the boundary: beyond this {names} an observation has density zero, and the {space.what} "
+        "still rises towards it, so it has no standard error."
+    )
+    return replace(verdict, status="boundary", singular=True, warnings=(text,))
+
+
+def kink(verdict: Verdict, space: Space) -> Verdict:
+    """A maximum at which the objective is not differentiable."""
+    text = f"The {space.what} has a kink at its maximum, so the information gives no standard error."
+    return replace(verdict, status="converged", singular=True, warnings=(text,))
+
+
+def failed(verdict: Verdict, space: Space) -> Verdict:
+    """The search did not come to rest."""
+    text = (
+        f"The search failed: it stopped at a {space.what} of {verdict.value:.6g} with a gradient of length "
+        f"{np.linalg.norm(verdict.gradient):.2g}; give more or other starts."
+    )
+    return replace(verdict, status="failed", warnings=(text,))
+
+
+def _names(direction: Array, space: Space) -> str:
+    largest = np.abs(direction).max()
+    return _join(space.coordinates[i] for i in np.flatnonzero(np.abs(direction) > 1e-3 * largest))
+
+
+def _join(names) -> str:
+    listed = list(names)
+    more = len(listed) - _LISTED
+    return ", ".join(listed[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,189 @@
+"""``find_mle`` and ``find_map``: one search, three choices of what is maximised."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from pp_mlekl.optimize.search import search
+from pp_mlekl.optimize.uncertainty import reported
+from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+
+Data = Mapping[str, ArrayLike] | None
+
+
+def find_mle(
+    model: Any,
+    *,
+    starts: int = 10,
+    random_seed: Any = None,
+    weights: ArrayLike | None = None,
+    data: Data = None,
+    marginalize: Sequence[str] | None = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    tree: xr.DataTree | None = None,
+    estimates: Sequence[PointEstimate] = (),
+) -> PointEstimate:
+    """The maximum likelihood estimate of a PyMC model, or why there is none.
+
+    Parameters
+    ----------
+    model
+        A PyMC model with continuous free variables; its priors only say where to start.
+    starts
+        Number of searches: the initial point, ``estimates``, posterior draws of ``tree``, prior draws.
+    random_seed
+        For the starts; the same seed gives the same result.
+    weights
+        Weight of each term of the log-likelihood, flat, (n_observations,).
+    data
+        Observed data in place of the model's, by observed variable.
+    marginalize
+        Names of latent variables to integrate out by Laplace's approximation.
+    potentials
+        Whether ``pm.Potential`` terms count as prior or as likelihood.
+    tree
+        A posterior whose draws serve as starts.
+    estimates
+        Other estimates of the same model to start from.
+
+    Returns
+    -------
+    PointEstimate
+        Hyperparameters that the likelihood does not contain are NaN, with a warning.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, or an argument does not fit it.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     rate = pm.Gamma("rate", 2, 1)
+    ...     y = pm.Poisson("y", rate, observed=[3, 1, 4, 1, 5])
+    >>> estimate = find_mle(model, random_seed=1)
+    >>> estimate.status, round(float(estimate.values["rate"]), 4), round(float(estimate.standard_error["rate"]), 4)
+    ('converged', 2.8, 0.7483)
+    """
+    _check(starts)
+    functions = model_functions(model, potentials)
+    if marginalize is not None:
+        from pp_mlekl.point_estimates.marginal import find_marginal_mle
+
+        return find_marginal_mle(
+            functions, marginalize, starts=starts, random_seed=random_seed, weights=weights, data=data
+        )
+    problem = Problem(functions=functions, kind="mle", weights=weights, data=data)
+    return _estimate(problem, starts, random_seed, tree, estimates)
+
+
+def find_map(
+    model: Any,
+    *,
+    space: Literal["natural", "unconstrained"] = "natural",
+    starts: int = 10,
+    random_seed: Any = None,
+    weights: ArrayLike | None = None,
+    data: Data = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    tree: xr.DataTree | None = None,
+    estimates: Sequence[PointEstimate] = (),
+) -> PointEstimate:
+    """The maximum a posteriori estimate of a PyMC model, or why there is none.
+
+    Parameters
+    ----------
+    model
+        A PyMC model with continuous free variables.
+    space
+        ``"natural"``: the mode of the posterior density of the parameters themselves; ``"unconstrained"``: of the
+        density after PyMC's transforms, Jacobian included (what Laplace's approximation and HMC see). The two
+        differ; the MLE does not depend on the scale.
+    starts, random_seed, weights, data, potentials, tree, estimates
+        As for ``find_mle``.
+
+    Returns
+    -------
+    PointEstimate
+        Standard errors come from the curvature of the log posterior density on the scale chosen.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, or an argument does not fit it.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     p = pm.Beta("p", 2, 2)
+    ...     y = pm.Binomial("y", 20, p, observed=13)
+    >>> natural, logit = find_map(model), find_map(model, space="unconstrained")
+    >>> round(float(natural.values["p"]), 4), round(float(logit.values["p"]), 4)
+    (0.6364, 0.625)
+    """
+    _check(starts)
+    if space not in ("natural", "unconstrained"):
+        raise ValueError(f"space must be 'natural' or 'unconstrained', got {space!r}.")
+    kind = "map" if space == "natural" else "map_unconstrained"
+    problem = Problem(functions=model_functions(model, potentials), kind=kind, weights=weights, data=data)
+    return _estimate(problem, starts, random_seed, tree, estimates)
+
+
+def _check(starts: int) -> None:
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
+        raise ValueError(f"starts must be a positive integer, got {starts!r}.")
+
+
+def _estimate(
+    problem: Problem, starts: int, random_seed: Any, tree: xr.DataTree | None, estimates: Sequence[PointEstimate]
+) -> PointEstimate:
+    generator = np.random.default_rng(random_seed)
+    places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
+    verdict = search(problem.objective, places, problem.space)
+    return point_estimate(problem, verdict, {"starts": len(places), "random_seed": _plain(random_seed)})
+
+
+def _plain(random_seed: Any) -> Any:
+    return random_seed if isinstance(random_seed, int | None) else repr(random_seed)
+
+
+def point_estimate(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> PointEstimate:
+    """The labelled result of a verdict."""
+    functions: ModelFunctions = problem.functions
+    z = problem.full(verdict.z)
+    outcome = reported(verdict, problem.space, problem.jacobian(verdict.z))
+    values = np.full(functions.natural_size, np.nan)
+    covariance = np.full((functions.natural_size, functions.natural_size), np.nan)
+    values[problem.natural_kept] = outcome.values
+    covariance[np.ix_(problem.natural_kept, problem.natural_kept)] = outcome.covariance
+    flat_covariance = np.full((functions.size, functions.size), np.nan)
+    flat_covariance[np.ix_(problem.kept, problem.kept)] = outcome.flat_covariance
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(np.diagonal(covariance))
+    names = functions.natural_names
+    return PointEstimate(
+        kind=problem.kind,
+        values=functions.to_dataset(functions.split(values)),
+        standard_error=functions.to_dataset(functions.split(error)),
+        covariance=xr.DataArray(
+            covariance, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
+        ),
+        log_likelihood=float(functions.log_likelihood(z, weights=problem.weights, data=problem.data)),
+        log_prior=float(functions.log_prior(z)),
+        status=verdict.status,
+        warnings=(*verdict.warnings, *problem.warnings),
+        audit=verdict.audit,
+        flat=z,
+        flat_covariance=flat_covariance,
+        n_observations=functions.n_observations,
+        n_parameters=len(problem.kept),
+        settings=settings,
+    )

@@ -1,0 +1,129 @@
+"""A model and a choice of estimate, as the optimiser sees them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+Array = np.ndarray
+
+_COEFFICIENTS = {"mle": (0.0, 0.0), "map": (1.0, 0.0), "map_unconstrained": (1.0, 1.0)}
+_WHAT = {"mle": "log-likelihood", "map": "log posterior density", "map_unconstrained": "log posterior density"}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """What is maximised, over which coordinates, and where the search may start.
+
+    Parameters
+    ----------
+    functions
+        The model's functions.
+    kind
+        ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
+    weights, data
+        As for ``find_mle``.
+    """
+
+    functions: ModelFunctions
+    kind: str
+    weights: ArrayLike | None = None
+    data: Mapping[str, ArrayLike] | None = None
+
+    @cached_property
+    def absent(self) -> tuple[str, ...]:
+        """Variables that what is maximised does not contain: hyperparameters, for the likelihood."""
+        if self.kind != "mle":
+            return ()
+        return tuple(name for name, inside in self.functions.in_likelihood.items() if not inside)
+
+    @cached_property
+    def kept(self) -> Array:
+        """The coordinates of z that are estimated."""
+        slices = [v.flat for v in self.functions.free if v.name not in self.absent]
+        return np.concatenate([np.arange(s.start, s.stop) for s in slices]).astype(int)
+
+    @cached_property
+    def natural_kept(self) -> Array:
+        """The places in the flat natural vector that are estimated."""
+        slices = [v.natural for v in self.functions.free if v.name not in self.absent]
+        return np.concatenate([np.arange(s.start, s.stop) for s in slices]).astype(int)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What the choice of estimate itself makes necessary to say."""
+        if not self.absent:
+            return ()
+        return (
+            f"The likelihood does not contain {', '.join(self.absent)} (given the other variables), so there is no "
+            "maximum likelihood estimate of it; the priors alone speak of it. For the marginal likelihood, integrate "
+            "the latent variables out with find_mle(model, marginalize=[...]).",
+        )
+
+    @cached_property
+    def base(self) -> Array:
+        """The whole z at the initial point."""
+        return self.functions.initial_point()
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The weighted objective of this estimate over the kept coordinates."""
+        functions, (a, b) = self.functions, _COEFFICIENTS[self.kind]
+        weights, data = self.weights, self.data
+
+        def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+            if order == 0:
+                return (functions.value(z, a=a, b=b, weights=weights, data=data),)
+            if order == 1:
+                return functions.value_gradient(z, a=a, b=b, weights=weights, data=data)
+            return functions.value_gradient_hessian(z, a=a, b=b, weights=weights, data=data)
+
+        return Objective(size=functions.size, evaluate=evaluate).restricted(self.kept, self.base)
+
+    @cached_property
+    def space(self) -> Space:
+        """Names and natural values of the kept coordinates."""
+        functions = self.functions
+        transformed = np.zeros(functions.size, dtype=bool)
+        for v in functions.free:
+            transformed[v.flat] = v.transform_name is not None
+        return Space(
+            natural=lambda z: functions.natural_flat(self.full(z))[..., self.natural_kept],
+            names=[functions.natural_names[i] for i in self.natural_kept],
+            coordinates=[functions.unconstrained_names[i] for i in self.kept],
+            transformed=transformed[self.kept],
+            what=_WHAT[self.kind],
+        )
+
+    def full(self, z: Array) -> Array:
+        """The whole vector from the kept coordinates (..., k), the others at the initial point."""
+        result = np.broadcast_to(self.base, (*z.shape[:-1], len(self.base))).copy()
+        result[..., self.kept] = z
+        return result
+
+    def jacobian(self, z: Array) -> Array:
+        """Of the kept natural values by the kept coordinates."""
+        if not np.all(np.isfinite(z)):
+            return np.full((len(self.natural_kept), len(self.kept)), np.nan)
+        return self.functions.natural_jacobian(self.full(z))[np.ix_(self.natural_kept, self.kept)]
+
+    def starts(
+        self, n: int, generator: np.random.Generator, tree: xr.DataTree | None, estimates: Sequence[Array]
+    ) -> Array:
+        """Where to start: the initial point, other estimates, posterior draws, prior draws; (at most n, k)."""
+        places = [self.base[None], *(e[None] for e in estimates if np.all(np.isfinite(e)))]
+        if tree is not None:
+            draws = self.functions.unconstrain_draws(tree["posterior"].to_dataset())
+            draws = draws.reshape(-1, draws.shape[-1])
+            places.append(draws[generator.choice(len(draws), size=min(len(draws), max(1, n // 3)), replace=False)])
+        missing = n - sum(len(p) for p in places)
+        if missing > 0:
+            places.append(self.functions.starts(missing, generator))
+        return np.concatenate(places)[:, self.kept]
