@@ -98,14 +98,27 @@ def holds_along(objective: Objective, z: Array, value: float, directions: Array,
     """Whether the objective does not fall by more than ``loss`` on the ray from z along each direction, (k,) of bool.
 
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
-    to all of it; a place where the objective is undefined ends the ray.
+    to all of it.
     """
-    size = np.where(np.isfinite(reach), reach, 1e6 * np.maximum(1.0, np.abs(z)))
-    unit = directions / np.abs(directions / size).max(axis=1, keepdims=True)
-    lengths = 2.0 ** -np.arange(11.0)[::-1]
-    points = z + lengths[:, None, None] * unit
-    values = objective.value(points.reshape(-1, len(z))).reshape(len(lengths), len(directions))
+    points = _rays(z, directions, reach)
+    values = objective.value(points.reshape(-1, len(z))).reshape(len(points), len(directions))
     fallen = (value - values > loss) & np.isfinite(values)
     undefined = ~np.isfinite(values)
     # At the far end the density itself may be undefined (a scale that has become 0); half of the way must hold.
-    return ~fallen.any(axis=0) & ~undefined[: len(lengths) // 2].any(axis=0)
+    return ~fallen.any(axis=0) & ~undefined[: len(points) // 2].any(axis=0)
+
+
+def pushed(objective: Objective, z: Array, value: float, direction: Array, reach: Array) -> tuple[Array, float]:
+    """The nearest point of a ray, and the value there, at which the supremum along it is reached to rounding."""
+    points = np.concatenate([z[None], _rays(z, direction[None], reach)[:, 0]])
+    values = np.concatenate([[value], objective.value(points[1:])])
+    enough = values >= values.max() - 1e-15 * max(1.0, abs(value))
+    first = int(np.argmax(enough))
+    return points[first], float(values[first])
+
+
+def _rays(z: Array, directions: Array, reach: Array) -> Array:
+    """Points on the rays from z along each direction, at distances that double up to the reach: (11, k, d)."""
+    size = np.where(np.isfinite(reach), reach, 1e6 * np.maximum(1.0, np.abs(z)))
+    unit = directions / np.abs(directions / size).max(axis=1, keepdims=True)
+    return z + (2.0 ** np.arange(-10.0, 1.0))[:, None, None] * unit

@@ -7,6 +7,9 @@ import numpy as np
 
 Array = np.ndarray
 
+# Beyond this the squares that linear algebra takes would overflow.
+_TOO_LARGE = 1e60
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Objective:
@@ -76,9 +79,9 @@ class Objective:
             value, *derivatives = self.evaluate(order, z, rows)
         value = np.array(value, dtype=float)
         derivatives = [np.array(d, dtype=float) for d in derivatives]
-        defined = np.isfinite(value)
+        defined = np.abs(value) < _TOO_LARGE
         for derivative in derivatives:
-            defined &= np.isfinite(derivative).reshape(len(z), -1).all(axis=1)
+            defined &= (np.abs(derivative) < _TOO_LARGE).reshape(len(z), -1).all(axis=1)
         value[~defined] = -np.inf
         for derivative in derivatives:
             derivative[~defined] = 0.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize import words
-from pp_mlekl.optimize.curvature import curvature, holds_along, suspicious_directions
+from pp_mlekl.optimize.curvature import curvature, holds_along, pushed, suspicious_directions
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import Climb, climbs
@@ -93,7 +93,7 @@ def _examined(objective: Objective, ends: Ends, modes: list[Mode], space: Space,
     if climb is not None and climb.within_reach:
         return words.unbounded(replace(verdict, climb=climb), space)
     if len(soft.run_off):
-        return words.at_the_edge(verdict, space)
+        return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):
         return words.not_identified(_central(objective, verdict), space)
     rivals = _rivals(modes)
@@ -136,6 +136,14 @@ def _hidden_climb(objective: Objective, verdict: Verdict, space: Space) -> Climb
         edges = edges[np.linspace(0, len(edges) - 1, affordable).astype(int)]
     found = climbs(objective, verdict.z, edges)
     return min(found, key=lambda c: c.crossing, default=None)
+
+
+def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdict:
+    """The verdict with its point moved on until the supremum is reached to rounding."""
+    z, value = verdict.z, verdict.value
+    for direction in verdict.run_off:
+        z, value = pushed(objective, z, value, direction, space.reach)
+    return replace(verdict, z=z, value=value)
 
 
 def _rivals(modes: list[Mode]) -> list[Mode]:

@@ -107,7 +107,8 @@ def maximize(
     trail = [(search.z.copy(), search.value.copy())] if keep_trail else []
     iterations = 0
     while len(search.active) and iterations < max_iterations:
-        _advance(objective, search, rows, held)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            _advance(objective, search, rows, held)
         iterations += 1
         if keep_trail:
             trail.append((search.z.copy(), search.value.copy()))
