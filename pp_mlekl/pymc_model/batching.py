@@ -31,6 +31,7 @@ class BatchedFunction:
         self._functions: dict[tuple[bool, ...], LazyFunction] = {}
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        """Evaluate: each output has the broadcast batch shape before its own."""
         arrays = [np.asarray(a, dtype=v.type.dtype) for a, v in zip(arguments, self._inputs, strict=True)]
         leading = [a.shape[: a.ndim - v.type.ndim] for a, v in zip(arrays, self._inputs, strict=True)]
         batch = np.broadcast_shapes(*leading)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,11 @@ class CompilationCount:
     compiled = 0
 
 
+def without_c() -> AbstractContextManager:
+    """Keep PyTensor from compiling C (10-90 s) behind the back of what is meant to be interpreted."""
+    return pytensor.config.change_flags(cxx="")
+
+
 class LazyFunction:
     """A function of arrays that is interpreted first and compiled when that pays.
 
@@ -49,6 +55,7 @@ class LazyFunction:
         self._function: Any = None
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        """Evaluate at arrays of exactly the inputs' types."""
         if self._function is None:
             self._function = interpreted(self._inputs, self._outputs)
         if self._compiled:
@@ -68,7 +75,7 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     Vectorising the simplified graph and leaving it as it is takes a tenth of the time of rewriting the
     vectorised one, whose lengths are symbols.
     """
-    with pytensor.config.change_flags(cxx=""):
+    with without_c():
         return rewrite_graph(list(outputs), include=("canonicalize", "fast_compile"), clone=True)
 
 
@@ -76,8 +83,7 @@ def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariab
     """A function that PyTensor runs node by node with NumPy: ready in a fraction of a second."""
     CompilationCount.interpreted += 1
     mode = Mode(linker="py", optimizer=RewriteDatabaseQuery(include=["merge"]))
-    # Without this PyTensor silently compiles C code for constant folding.
-    with pytensor.config.change_flags(cxx=""):
+    with without_c():
         return pytensor.function(
             list(inputs), with_ufuncs(outputs), mode=mode, on_unused_input="ignore", trust_input=True, **kwargs
         )

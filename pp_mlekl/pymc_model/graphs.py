@@ -54,13 +54,17 @@ class ValueGraph:
 
     def __init__(self, model: pm.Model, value_shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, np.ndarray]):
         self.model = model
+        self._in_double: dict = {}
+        self.free = self._double(model.free_RVs)
+        self.observed = self._double(model.observed_RVs)
+        self.transforms = {new: model.rvs_to_transforms[rv] for new, rv in zip(self.free, model.free_RVs, strict=True)}
         self.data = {
             rv.name: TensorType(model.rvs_to_values[rv].type.dtype, shape=data[rv.name].shape)(f"{rv.name}_data")
             for rv in model.observed_RVs
         }
         self.rvs_to_values = {
-            **{rv: model.rvs_to_values[rv] for rv in model.free_RVs},
-            **{rv: self.data[rv.name] for rv in model.observed_RVs},
+            **{new: model.rvs_to_values[rv] for new, rv in zip(self.free, model.free_RVs, strict=True)},
+            **{new: self.data[rv.name] for new, rv in zip(self.observed, model.observed_RVs, strict=True)},
         }
         sizes = [int(np.prod(value_shapes[v.name], dtype=int)) for v in model.value_vars]
         self.z = TensorType("float64", shape=(sum(sizes),))("z")
@@ -74,31 +78,43 @@ class ValueGraph:
         """Replace the model's value variables by pieces of ``z``, in double precision throughout."""
         return in_double_precision(clone_replace(list(graphs), replace=self._pieces, rebuild_strict=False))
 
-    def of_values(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
-        """Replace random variables by their natural values as functions of ``z``."""
-        graphs = replace_rvs_by_values(
-            list(variables), rvs_to_values=self.rvs_to_values, rvs_to_transforms=self.model.rvs_to_transforms
+    def of_value_variables(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+        """Replace the model's random variables by their natural values as functions of the value variables."""
+        return replace_rvs_by_values(
+            self._double(variables), rvs_to_values=self.rvs_to_values, rvs_to_transforms=self.transforms
         )
-        return self.of_z(graphs)
 
-    def log_density_terms(self, rvs: Sequence[TensorVariable]) -> list[TensorVariable]:
-        """Elementwise log densities of random variables, without Jacobian, as graphs of the value variables."""
+    def of_values(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+        """Replace the model's random variables by their natural values as functions of ``z``."""
+        return self.of_z(self.of_value_variables(variables))
+
+    def log_density_terms(self) -> list[TensorVariable]:
+        """Elementwise log densities of the free and the observed variables, without Jacobian."""
         return transformed_conditional_logp(
-            list(rvs),
+            [*self.free, *self.observed],
             rvs_to_values=self.rvs_to_values,
-            rvs_to_transforms=self.model.rvs_to_transforms,
+            rvs_to_transforms=self.transforms,
             jacobian=False,
         )
+
+    def jacobian_terms(self) -> list[TensorVariable]:
+        """log |d theta / d z| of every transformed free variable, as scalars."""
+        return [
+            pt.sum(transform.log_jac_det(self.rvs_to_values[rv], *self.of_value_variables(rv.owner.inputs)))
+            for rv, transform in self.transforms.items()
+            if transform is not None
+        ]
+
+    def _double(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
+        return in_double_precision(variables, self._in_double)
 
 
 def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
     """Graphs of everything the weighted objective is made of."""
     model = values.model
-    terms = values.log_density_terms([*model.free_RVs, *model.observed_RVs])
+    terms = values.log_density_terms()
     prior, likelihood = terms[: len(model.free_RVs)], terms[len(model.free_RVs) :]
-    extra = replace_rvs_by_values(
-        list(model.potentials), rvs_to_values=values.rvs_to_values, rvs_to_transforms=model.rvs_to_transforms
-    )
+    extra = values.of_value_variables(model.potentials)
     pointwise = dict(zip([rv.name for rv in model.observed_RVs], likelihood, strict=True))
     if potentials == "likelihood":
         pointwise |= {p.name: graph for p, graph in zip(model.potentials, extra, strict=True)}
@@ -106,7 +122,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
         prior = [*prior, *extra]
     reached = set(ancestors(list(pointwise.values())))
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
-    log_jacobian = pt.add(pt.constant(0.0), *_jacobian_terms(values))
+    log_jacobian = pt.add(pt.constant(0.0), *values.jacobian_terms())
     graphs = _without_checks(rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()])))
     return ModelGraphs(
         z=values.z,
@@ -120,32 +136,21 @@ def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
 
 
 def _without_checks(graphs: list[TensorVariable]) -> list[TensorVariable]:
-    """Make an impossible parameter (a scale that underflows to 0) a density of 0 and not an error for all of a batch."""
+    """Make an impossible parameter (a scale that underflows to 0) a density of 0, not an error for all of a batch."""
     return rewrite_graph(graphs, include=("canonicalize", "local_check_parameter_to_ninf_switch"))
 
 
-def _jacobian_terms(values: ValueGraph) -> list[TensorVariable]:
-    model = values.model
-    terms = []
-    for rv in model.free_RVs:
-        transform = model.rvs_to_transforms[rv]
-        if transform is None:
-            continue
-        inputs = replace_rvs_by_values(
-            list(rv.owner.inputs), rvs_to_values=values.rvs_to_values, rvs_to_transforms=model.rvs_to_transforms
-        )
-        terms.append(pt.sum(transform.log_jac_det(model.rvs_to_values[rv], *inputs)))
-    return terms
-
-
-def in_double_precision(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+def in_double_precision(outputs: Sequence[TensorVariable], memo: dict | None = None) -> list[TensorVariable]:
     """Rebuild graphs so that no elementwise arithmetic is done in single precision.
 
     PyTensor stores a literal that float32 holds exactly as float32 and does arithmetic on such literals in
     float32 (the ``1 / beta`` of a Gamma with beta = 3 is 0.33333334), which costs a log density about 1e-8.
+    ``memo`` remembers what was rebuilt, so that graphs rebuilt one after the other keep sharing nodes.
     """
-    memo: dict = {}
+    memo = {} if memo is None else memo
     for node in toposort(outputs):
+        if any(o in memo for o in node.outputs):
+            continue
         inputs = [memo.get(i, i) for i in node.inputs]
         single = isinstance(node.op, Elemwise) and any(o.type.dtype == "float32" for o in node.outputs)
         if single and isinstance(node.op.scalar_op, Cast):
@@ -155,7 +160,10 @@ def in_double_precision(outputs: Sequence[TensorVariable]) -> list[TensorVariabl
             inputs = [i.astype("float64") if i.type.dtype == "float32" or _is_integer(i) else i for i in inputs]
         changed = any(new is not old for new, old in zip(inputs, node.inputs, strict=True))
         if changed:
-            memo.update(zip(node.outputs, _rebuilt(node, inputs).outputs, strict=True))
+            rebuilt = _rebuilt(node, inputs).outputs
+            for new, old in zip(rebuilt, node.outputs, strict=True):
+                new.name = old.name
+            memo.update(zip(node.outputs, rebuilt, strict=True))
     return [memo.get(o, o) for o in outputs]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,12 +14,11 @@ from pymc.pytensorf import constant_fold
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import jacobian
 from pytensor.graph.basic import Constant
-from pytensor.graph.replace import graph_replace
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
-from pp_mlekl.pymc_model.functions import interpreted
+from pp_mlekl.pymc_model.functions import interpreted, without_c
 from pp_mlekl.pymc_model.graphs import ValueGraph, build_graphs, in_double_precision
 from pp_mlekl.pymc_model.layout import (
     FreeVariable,
@@ -88,7 +86,8 @@ class ModelFunctions:
 
     def __init__(self, model: pm.Model, potentials: Potentials = None):
         self.model = model
-        start = model.initial_point()
+        with without_c():
+            start = model.initial_point()
         value_shapes = {name: np.shape(value) for name, value in start.items()}
         self._start = np.concatenate([np.ravel(start[v.name]) for v in model.value_vars]).astype(np.float64)
         data = self.observed_data()
@@ -262,15 +261,12 @@ class ModelFunctions:
     @cached_property
     def _forward(self) -> BatchedFunction:
         inputs = [TensorType("float64", shape=v.shape)(v.name) for v in self.free]
-        natural = dict(zip(self.model.free_RVs, inputs, strict=True))
+        natural = dict(zip(self._values.free, inputs, strict=True))
         graphs = []
         for rv, value in natural.items():
-            transform = self.model.rvs_to_transforms[rv]
-            if transform is None:
-                graphs.append(value)
-                continue
-            parents = replace_rvs_by_values(list(rv.owner.inputs), rvs_to_values=natural)
-            graphs.append(transform.forward(value, *parents))
+            transform = self._values.transforms[rv]
+            parents = [] if transform is None else replace_rvs_by_values(rv.owner.inputs, rvs_to_values=natural)
+            graphs.append(value if transform is None else transform.forward(value, *parents))
         return BatchedFunction(inputs, in_double_precision(graphs), self.natural_size)
 
     def dataset(self, z: np.ndarray, batch_dims: Sequence[str] = ()) -> xr.Dataset:
