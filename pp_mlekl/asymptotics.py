@@ -206,14 +206,16 @@ def information_matrix_test(scores: Array, hessians: Array, weights: Array | Non
     rows, columns = np.tril_indices(d)
     difference = (hessians + scores[:, :, None] * scores[:, None, :])[:, rows, columns]
     mean = w @ difference / n
-    information = Information(
-        hessian=-np.einsum("i,ijk->jk", w, hessians) / n, score=np.einsum("i,ij,ik->jk", w, scores, scores) / n
-    )
+    score = np.einsum("i,ij,ik->jk", w, scores, scores) / n
     # The estimate was fitted to the same data: remove what the score explains (White 1982, theorem 4.1, in the
     # regression form of Chesher 1983 and Lancaster 1984, which needs no third derivatives).
     cross = np.einsum("i,ij,ik->jk", w, scores, difference) / n
-    residual = difference - scores @ np.linalg.pinv(information.score) @ cross
-    values, vectors, scale = _scaled_spectrum(np.einsum("i,ij,ik->jk", w, residual, residual) / n)
+    residual = difference - scores @ np.linalg.pinv(score) @ cross
+    # Scaled by the variance before the projection: an element that the score explains wholly leaves only rounding.
+    scale = np.sqrt(w @ difference**2 / n)
+    scale = np.where(scale > 0, scale, 1.0)
+    variance = np.einsum("i,ij,ik->jk", w, residual, residual) / n
+    values, vectors = np.linalg.eigh(variance / np.outer(scale, scale))
     kept = values > RANK_TOLERANCE
     along = (mean / scale) @ vectors[:, kept]
     statistic = float(n * np.sum(along**2 / values[kept]))

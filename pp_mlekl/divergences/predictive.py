@@ -87,9 +87,7 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
     flat_q = q.select((slice(None), *index)) if rows else q.select((slice(None), None))
     first, inverse = _distinct_rows(flat_p, flat_q, generator)
     parts = _rows(flat_p.select(first), flat_q.select((slice(None), first)), generator)
-    spread = {
-        name: value[..., inverse].reshape(*value.shape[:-1], *rows) for name, value in parts.items()
-    }
+    spread = {name: value[..., inverse].reshape(*value.shape[:-1], *rows) for name, value in parts.items()}
     return PredictiveDivergence(**spread)
 
 
@@ -237,13 +235,22 @@ def _mixture(q: Distribution, points: Array) -> _Mixture:
 
 def _mixture_at(q: Distribution, points: Array) -> _Mixture:
     log_q = q.log_density(points[:, None])
-    top = np.max(log_q, axis=1, keepdims=True)
-    # Where no draw has any density the mixture has none, and the shares do not matter.
-    scaled = np.exp(log_q - np.where(np.isfinite(top), top, 0.0))
     half = log_q.shape[1] // 2
-    mean = np.mean(scaled, axis=1)
+    # Each half by its own largest term: far out one half can be negligible beside the other, yet not 0.
+    first, second = _log_sum(log_q[:, :half]), _log_sum(log_q[:, half:])
+    log_sum = np.logaddexp(first, second)
+    with np.errstate(invalid="ignore"):
+        share = np.exp(log_q - (log_sum - np.log(log_q.shape[1]))[:, None])
+    # Where no draw has any density the shares do not matter.
+    return _Mixture(
+        log_mean=log_sum - np.log(log_q.shape[1]),
+        log_halves=(first - np.log(half), second - np.log(log_q.shape[1] - half)),
+        share=np.where(np.isneginf(log_sum)[:, None], 1.0, share),
+    )
+
+
+def _log_sum(log_q: Array) -> Array:
+    top = np.max(log_q, axis=1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        logs = [np.log(m) for m in (mean, np.mean(scaled[:, :half], axis=1), np.mean(scaled[:, half:], axis=1))]
-    top = np.where(np.isfinite(top), top, 0.0)[:, 0]
-    share = np.divide(scaled, mean[:, None], out=np.ones_like(scaled), where=mean[:, None] > 0)
-    return _Mixture(log_mean=top + logs[0], log_halves=(top + logs[1], top + logs[2]), share=share)
+        return np.log(np.sum(np.exp(log_q - top), axis=1)) + top[:, 0]

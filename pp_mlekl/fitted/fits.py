@@ -1,0 +1,135 @@
+"""The fits that are compared with a truth: plug-ins at a point, and predictives over draws."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+Array = np.ndarray
+
+PLUG_INS = ("mle", "map", "map_unconstrained", "posterior_mean")
+PREDICTIVES = ("posterior_predictive", "laplace")
+
+# An extreme value that is 0 is approached along the ray on which the logarithm of this one lies.
+_NEARLY_ZERO = 1e-320
+_FAR = 800.0
+LAPLACE_DRAWS = 500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fit:
+    """One fit: a point ``flat`` (d,), or ``draws`` (chain, draw, d) over which the predictive is averaged.
+
+    Where the estimate does not exist both are None, and ``status`` and ``warnings`` say why.
+    """
+
+    name: str
+    flat: Array | None = None
+    draws: Array | None = None
+    status: str = "converged"
+    warnings: tuple[str, ...] = field(default=())
+
+
+def collect_fits(
+    functions: ModelFunctions,
+    estimators: Sequence[str],
+    estimates: Mapping[str, PointEstimate],
+    tree: xr.DataTree | None,
+    potentials: Any,
+    generator: np.random.Generator,
+) -> list[Fit]:
+    """Find, or take from the caller, each of the fits named."""
+    result = []
+    for name in estimators:
+        if name in PREDICTIVES or name == "posterior_mean":
+            result.append(_from_draws(functions, name, tree, potentials, generator))
+            continue
+        estimate = estimates.get(name)
+        if estimate is None:
+            seed = int(generator.integers(2**31))
+            estimate = _find(functions, name, tree, potentials, seed)
+        result.append(_from_estimate(functions, name, estimate))
+    return result
+
+
+def needs_posterior(estimators: Sequence[str]) -> bool:
+    """Whether any of these fits is made of posterior draws."""
+    return any(name in ("posterior_predictive", "posterior_mean") for name in estimators)
+
+
+def _find(functions: ModelFunctions, name: str, tree: xr.DataTree | None, potentials: Any, seed: int) -> PointEstimate:
+    if name == "mle":
+        return find_mle(functions.model, random_seed=seed, potentials=potentials, tree=tree)
+    space: Any = "unconstrained" if name == "map_unconstrained" else "natural"
+    return find_map(functions.model, space=space, random_seed=seed, potentials=potentials, tree=tree)
+
+
+def _from_estimate(functions: ModelFunctions, name: str, estimate: PointEstimate) -> Fit:
+    if estimate.status == "converged":
+        return Fit(name=name, flat=estimate.flat)
+    if estimate.status == "boundary":
+        flat = _at_boundary(functions, estimate)
+        return Fit(name=name, flat=flat, status="boundary", warnings=(f"{name}: on the boundary of its range.",))
+    warning = f"{name}: no estimate ({estimate.status}), so its divergence is not given."
+    return Fit(name=name, status=estimate.status, warnings=(warning,))
+
+
+def _at_boundary(functions: ModelFunctions, estimate: PointEstimate) -> Array:
+    """An unconstrained vector so extreme that its natural values are those of the boundary in double precision."""
+    near = functions.natural(estimate.flat)
+    values = {}
+    for variable in functions.free:
+        exact = estimate.values[variable.name].values
+        exact = np.where(np.isnan(exact), near[variable.name], exact)
+        values[variable.name] = np.where(exact == 0.0, _NEARLY_ZERO, exact)
+    with np.errstate(all="ignore"):
+        flat = functions.unconstrain(values)
+    flat = np.where(np.isnan(flat), estimate.flat, np.clip(flat, -_FAR, _FAR))
+    # Far along the same ray: exp(-736) is not yet 0.
+    away = flat - estimate.flat
+    return np.where(np.abs(away) > 1.0, flat + 4.0 * away, flat)
+
+
+def _from_draws(
+    functions: ModelFunctions, name: str, tree: xr.DataTree | None, potentials: Any, generator: np.random.Generator
+) -> Fit:
+    if name == "laplace":
+        return _laplace(functions, potentials, generator)
+    if tree is None:
+        raise ValueError("A posterior is needed; pass tree=..., or leave it out to have the model sampled.")
+    posterior = tree["posterior"].to_dataset()
+    if name == "posterior_mean":
+        means = {v.name: posterior[v.name].mean(("chain", "draw")).values for v in functions.free}
+        flat = functions.unconstrain(means)
+        if not np.all(np.isfinite(flat)):
+            return Fit(name=name, status="failed", warnings=("posterior_mean: lies outside the parameters' range.",))
+        return Fit(name=name, flat=flat)
+    draws = functions.unconstrain_draws(posterior)
+    finite = np.all(np.isfinite(draws))
+    if not finite:
+        return Fit(
+            name=name,
+            status="failed",
+            warnings=("posterior_predictive: some posterior draws lie on the edge of the parameters' range.",),
+        )
+    return Fit(name=name, draws=draws)
+
+
+def _laplace(functions: ModelFunctions, potentials: Any, generator: np.random.Generator) -> Fit:
+    """The predictive of a normal approximation at the mode of the unconstrained density."""
+    estimate = _find(functions, "map_unconstrained", None, potentials, int(generator.integers(2**31)))
+    if estimate.status != "converged":
+        return Fit(
+            name="laplace",
+            status=estimate.status,
+            warnings=(f"laplace: the mode it is centred on does not exist ({estimate.status}).",),
+        )
+    draws = generator.multivariate_normal(
+        estimate.flat, estimate.flat_covariance, size=(4, LAPLACE_DRAWS), method="cholesky"
+    )
+    return Fit(name="laplace", draws=draws)

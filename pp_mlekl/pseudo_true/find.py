@@ -1,0 +1,135 @@
+"""``pseudo_true``: the public door."""
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.optimize.uncertainty import reported
+from pp_mlekl.pseudo_true.fit import ExpectedFit, expected_fit
+from pp_mlekl.pseudo_true.result import PseudoTrue
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.truth import as_truth
+
+Array = np.ndarray
+
+
+def pseudo_true(
+    model: Any,
+    truth: Any,
+    *,
+    starts: int = 6,
+    random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+) -> PseudoTrue:
+    """The parameter that minimises KL(true||model): what the MLE tends to, even if the model is wrong.
+
+    The expected log-likelihood is maximised by the same search as the log-likelihood of data, on quadrature nodes of
+    the truth (a sum for discrete variables, a seeded sample for vector-valued ones). Everything is conditional on
+    the model's covariates.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    truth
+        A mapping from parameter names to values, another PyMC model, a distribution (the same for all rows), or
+        held-out draws (see ``pp_mlekl.truth.as_truth``).
+    starts
+        Number of searches.
+    random_seed
+        For the starts, and for truths that have to be sampled.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+
+    Returns
+    -------
+    PseudoTrue
+        A ``PointEstimate`` with ``kl_min``, ``J``, ``K`` and the sandwich covariance (White 1982).
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused or the truth does not fit it.
+
+    Examples
+    --------
+    A Poisson model of overdispersed counts: the mean is right, its standard error is not.
+
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Exponential("mu", 1.0)
+    ...     y = pm.Poisson("y", mu, observed=[3, 0, 7, 5, 2])
+    >>> star = pseudo_true(model, pm.NegativeBinomial.dist(mu=4.0, alpha=2.0), random_seed=1)
+    >>> round(float(star.values["mu"]), 6), round(star.kl_min, 6), round(star.trace, 6)
+    (4.0, 0.400605, 3.0)
+    """
+    functions = model_functions(model, potentials)
+    generator = np.random.default_rng(random_seed)
+    resolved = as_truth(functions, truth)
+    fit = expected_fit(functions, resolved, generator, starts)
+    entropy = np.nan
+    if resolved.distributions:
+        entropy = (-fit.expected_log_likelihood - fit.kl_min) / functions.n_observations
+    return _result(functions, fit, entropy, {"starts": starts, "random_seed": repr(random_seed)})
+
+
+def _result(functions: ModelFunctions, fit: ExpectedFit, entropy: float, settings: dict[str, Any]) -> PseudoTrue:
+    problem, n = fit.problem, functions.n_observations
+    values = np.full(functions.natural_size, np.nan)
+    outcome = reported(fit.verdict, problem.space, problem.jacobian(fit.verdict.z))
+    values[problem.natural_kept] = outcome.values
+    nothing = np.full((len(problem.kept), len(problem.kept)), np.nan)
+    information = fit.information
+    flat_covariance = nothing if information is None else information.sandwich(n)
+    flat_naive = nothing if information is None else information.naive(n)
+    jacobian = problem.jacobian(fit.verdict.z)
+    covariance = _natural(functions, problem.natural_kept, jacobian @ flat_covariance @ jacobian.T)
+    naive = _natural(functions, problem.natural_kept, jacobian @ flat_naive @ jacobian.T)
+    backwards = np.linalg.pinv(jacobian)
+    j = nothing if information is None else information.hessian
+    k = nothing if information is None else information.score
+    warnings = [*fit.verdict.warnings, *problem.warnings]
+    if not problem.nodes.exact:
+        warnings.append("The expectation under the truth is a sample's, so the parameter has a sampling error.")
+    flat = np.full((functions.size, functions.size), np.nan)
+    flat[np.ix_(problem.kept, problem.kept)] = flat_covariance
+    return PseudoTrue(
+        kind="pseudo_true",
+        values=functions.to_dataset(functions.split(values)),
+        standard_error=_errors(functions, covariance),
+        covariance=_labelled(functions, covariance),
+        log_likelihood=float(fit.expected_log_likelihood),
+        log_prior=float(functions.log_prior(fit.flat)),
+        status=fit.verdict.status,
+        warnings=tuple(warnings),
+        audit=fit.verdict.audit,
+        flat=fit.flat,
+        flat_covariance=flat,
+        n_observations=n,
+        n_parameters=len(problem.kept),
+        settings=settings,
+        kl_min=fit.kl_min / n,
+        kl_min_mcse=fit.kl_min_mcse / n,
+        entropy=entropy,
+        naive_standard_error=_errors(functions, naive),
+        J=_labelled(functions, _natural(functions, problem.natural_kept, backwards.T @ j @ backwards)),
+        K=_labelled(functions, _natural(functions, problem.natural_kept, backwards.T @ k @ backwards)),
+        information=information,
+    )
+
+
+def _natural(functions: ModelFunctions, kept: Array, matrix: Array) -> Array:
+    result = np.full((functions.natural_size, functions.natural_size), np.nan)
+    result[np.ix_(kept, kept)] = matrix
+    return result
+
+
+def _errors(functions: ModelFunctions, covariance: Array) -> xr.Dataset:
+    with np.errstate(invalid="ignore"):
+        return functions.to_dataset(functions.split(np.sqrt(np.diagonal(covariance))))
+
+
+def _labelled(functions: ModelFunctions, matrix: Array) -> xr.DataArray:
+    names = functions.natural_names
+    return xr.DataArray(matrix, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names})

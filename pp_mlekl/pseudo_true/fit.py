@@ -1,0 +1,146 @@
+"""Maximising the expected log-likelihood: the same search as for the MLE, on the truth's nodes."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pp_mlekl.asymptotics import Information
+from pp_mlekl.divergences.kullback_leibler import kl_divergence
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.search import search
+from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.pseudo_true.nodes import NodeData, node_data
+from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.truth import Truth
+
+Array = np.ndarray
+
+_STARTS = 6
+# Scores held at a time, in elements.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedProblem(Problem):
+    """The likelihood with the expectation under the truth in place of the data."""
+
+    nodes: NodeData
+
+    @cached_property
+    def objective(self) -> Objective:
+        """The expected log-likelihood over the coordinates that it contains."""
+        functions, nodes = self.functions, self.nodes
+
+        def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+            if order == 0:
+                return (nodes.expected_log_likelihood(functions, z),)
+            return nodes.gradient(functions, z) if order == 1 else nodes.hessian(functions, z)
+
+        return Objective(size=functions.size, evaluate=evaluate).restricted(self.kept, self.base)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedFit:
+    """The minimiser of KL(true||model) and what follows from it.
+
+    Parameters
+    ----------
+    problem, verdict
+        What was maximised and what the search says of it.
+    flat
+        The minimiser z (d,); NaN where the search failed.
+    expected_log_likelihood
+        Sum over rows of ``E[log q]`` at the minimiser.
+    kl_min
+        Sum over rows of KL(true||model) there; NaN where the truth is only a sample.
+    kl_min_mcse
+        Its Monte Carlo error.
+    information
+        J and K for one observation, over the kept coordinates of z; None where there is no regular minimum.
+    """
+
+    problem: ExpectedProblem
+    verdict: Verdict
+    flat: Array
+    expected_log_likelihood: float
+    kl_min: float
+    kl_min_mcse: float
+    information: Information | None
+
+
+def expected_fit(
+    functions: ModelFunctions, truth: Truth, generator: np.random.Generator, starts: int = _STARTS
+) -> ExpectedFit:
+    """Find the pseudo-true parameter of a model under a truth.
+
+    Parameters
+    ----------
+    functions
+        The model's functions.
+    truth
+        What is true.
+    generator
+        For starts, and for truths that have to be sampled.
+    starts
+        Number of searches.
+    """
+    nodes = node_data(functions, truth, generator)
+    problem = ExpectedProblem(functions=functions, kind="mle", nodes=nodes)
+    known = [] if truth.flat is None else [truth.flat]
+    verdict = search(problem.objective, problem.starts(starts, generator, None, known), problem.space)
+    flat = problem.full(verdict.z)
+    regular = verdict.status == "converged" and not verdict.singular
+    kl_min, error = _minimum(functions, truth, flat) if verdict.status == "converged" else (np.nan, np.nan)
+    return ExpectedFit(
+        problem=problem,
+        verdict=verdict,
+        flat=flat,
+        expected_log_likelihood=verdict.value,
+        kl_min=kl_min,
+        kl_min_mcse=error,
+        information=information_at(functions, nodes, flat, problem.kept) if regular else None,
+    )
+
+
+def _minimum(functions: ModelFunctions, truth: Truth, flat: Array) -> tuple[float, float]:
+    if not truth.distributions:
+        return np.nan, np.nan
+    fitted = observed_distributions(functions, flat)
+    estimates = [kl_divergence(truth.distributions[v.name], fitted[v.name]) for v in functions.observed]
+    error = np.sqrt(sum(np.sum(np.square(np.broadcast_to(e.mcse, np.shape(e.value)))) for e in estimates))
+    return float(sum(np.sum(e.value) for e in estimates)), float(error)
+
+
+def information_at(
+    functions: ModelFunctions, nodes: NodeData, flat: Array, kept: Array, *, random_rows: bool = False
+) -> Information:
+    """J and K at a parameter, for one observation.
+
+    Parameters
+    ----------
+    functions, nodes
+        The model's functions and the truth's nodes.
+    flat
+        The parameter z (d,).
+    kept
+        The coordinates that the likelihood contains.
+    random_rows
+        Whether the rows (covariates) are redrawn with the data. If not, everything is conditional on them and the
+        rows' mean scores, which sum to 0 but need not vanish one by one in a wrong model, add nothing to K.
+    """
+    n = functions.n_observations
+    _, _, hessian = nodes.hessian(functions, flat)
+    outer = np.zeros((functions.size, functions.size))
+    mean = np.zeros((int(nodes.row_of.max()) + 1, functions.size))
+    for k, weights in enumerate(nodes.weights):
+        used = weights > 0
+        scores = functions.scores(flat, data={name: values[k] for name, values in nodes.data.items()})[used]
+        outer += (scores * weights[used, None]).T @ scores
+        np.add.at(mean, nodes.row_of[k][used], scores * weights[used, None])
+    if not random_rows and len(mean) > 1:
+        outer -= mean.T @ mean
+    cut = np.ix_(kept, kept)
+    return Information(hessian=-hessian[cut] / n, score=outer[cut] / n)
