@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytensor
 from pytensor.compile.mode import Mode
+from pytensor.graph.rewriting.basic import dfs_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
 from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
 from pytensor.tensor.variable import TensorVariable
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
@@ -24,6 +26,10 @@ _UFUNCS = {
     Log1mexp: "pp_mlekl.pymc_model.ufuncs.log1mexp",
     TriGamma: "pp_mlekl.pymc_model.ufuncs.trigamma",
 }
+
+
+# Softmax, logsumexp and their derivatives are graphs of their own, which vectorised would loop in Python.
+_INLINED = dfs_rewriter(inline_symbolic_for_fusion)
 
 
 class CompilationCount:
@@ -76,7 +82,14 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     vectorised one, whose lengths are symbols.
     """
     with without_c():
-        return rewrite_graph(list(outputs), include=("canonicalize", "fast_compile"), clone=True)
+        return rewrite_graph(
+            list(outputs), include=("canonicalize", "fast_compile"), custom_rewrite=_INLINED, clone=True
+        )
+
+
+def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Put the graphs of softmax, logsumexp and their derivatives in their place."""
+    return rewrite_graph(list(outputs), include=(), custom_rewrite=_INLINED, clone=False)
 
 
 def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:

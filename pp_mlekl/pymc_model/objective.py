@@ -10,6 +10,7 @@ from pytensor.gradient import grad, jacobian, pushforward
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
+from pp_mlekl.pymc_model.functions import inlined
 from pp_mlekl.pymc_model.graphs import ModelGraphs
 
 Data = Mapping[str, ArrayLike] | None
@@ -147,5 +148,6 @@ def _with_derivatives(value: TensorVariable, z: TensorVariable, order: int) -> l
     if order >= 1:
         result.append(grad(value, z, disconnected_inputs="ignore"))
     if order >= 2:
-        result.append(jacobian(result[1], z, vectorize=True, disconnected_inputs="ignore"))
+        (slope,) = inlined([result[1]])
+        result.append(jacobian(slope, z, vectorize=True, disconnected_inputs="ignore"))
     return result
