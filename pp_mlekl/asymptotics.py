@@ -62,7 +62,7 @@ class Information:
 
     @property
     def eigenvalues(self) -> Array:
-        """Eigenvalues of ``J^-1 K``, ascending: the weights of the chi-squared limit; all 1 where the model is right."""
+        """Eigenvalues of ``J^-1 K``, ascending: the weights of the chi-squared limit, all 1 in a model that is right."""
         values, vectors, scale = _scaled_spectrum(self.hessian)
         kept = values > RANK_TOLERANCE
         root = vectors[:, kept] / np.sqrt(values[kept])
@@ -160,7 +160,7 @@ class WeightedChiSquared:
 
 @dataclass(frozen=True, kw_only=True)
 class SpecificationTest:
-    """Information matrix test of White (1982): are ``J`` and ``K`` equal, as they are where the model is right?
+    """Information matrix test of White (1982): whether ``J`` and ``K`` are equal, as they are in a model that is right.
 
     Parameters
     ----------

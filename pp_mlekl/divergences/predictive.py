@@ -73,8 +73,8 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
 
     >>> from pp_mlekl.divergences.families import family
     >>> generator = np.random.default_rng(1)
-    >>> draws = generator.normal(0, 0.1, size=(1000, 1))
-    >>> result = predictive_divergence(family("Normal")(mu=[0.5], sigma=1), family("Normal")(mu=draws, sigma=1), generator)
+    >>> normal, draws = family("Normal"), generator.normal(0, 0.1, size=(1000, 1))
+    >>> result = predictive_divergence(normal(mu=[0.5], sigma=1), normal(mu=draws, sigma=1), generator)
     >>> bool(abs(result.kl[0] - 0.1238) < 0.005)
     True
     """

@@ -212,7 +212,7 @@ class ModelFunctions:
         return self._objective.hessian_product(self._checked(z), vector, a, b, weights, data)
 
     def scores(self, z: np.ndarray, data: Data = None) -> np.ndarray:
-        """Gradient of each pointwise log-likelihood at one ``z``, shape (n_observations, d)."""
+        """Gradient of each pointwise log-likelihood, shape (*batch, n_observations, d)."""
         return self._objective.scores(self._checked(z), data)
 
     def natural(self, z: np.ndarray) -> dict[str, np.ndarray]:

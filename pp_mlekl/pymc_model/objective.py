@@ -65,16 +65,22 @@ class WeightedObjective:
         return self._kept(("prior", 0), [self._z], lambda: self._priors, self._size)(z)
 
     def scores(self, z: np.ndarray, data: Data) -> np.ndarray:
-        """Gradient of every pointwise term at one ``z``, shape (n, d), in min(n, d) passes."""
+        """Gradient of every pointwise term, shape (*batch, n, d), in min(n, d) passes."""
+        inner = z[..., None, :]
+        # A new axis behind the batch of the data, along which the passes run.
+        arrays = {
+            name: np.expand_dims(array, array.ndim - variable.type.ndim)
+            for (name, variable), array in zip(self._data.items(), self._data_arrays(data), strict=True)
+        }
         if self._n <= self._size:
-            return self._likelihood(1, z, np.eye(self._n), data)[1]
+            return self._likelihood(1, inner, np.eye(self._n), arrays)[1]
         direction = pt.dvector("direction")
 
         def graphs() -> list[TensorVariable]:
             return [pushforward(self._pointwise, self._z, direction, disconnected_outputs="ignore")]
 
         function = self._kept("scores", [direction, self._z, *self._data.values()], graphs, self._n)
-        return function(np.eye(self._size), z, *self._data_arrays(data))[0].T
+        return function(np.eye(self._size), inner, *arrays.values())[0].swapaxes(-1, -2)
 
     def hessian_product(
         self, z: np.ndarray, vector: np.ndarray, a: float, b: float, weights: ArrayLike | None, data: Data

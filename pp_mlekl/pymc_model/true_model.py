@@ -25,8 +25,8 @@ def model_distributions(model: pm.Model, names: Sequence[str]) -> dict[str, Dist
     free = [rv.name for rv in model.free_RVs if rv.name not in names]
     if free:
         raise ValueError(
-            f"A model that is the truth has no free variables, but {', '.join(free)} {'is' if len(free) == 1 else 'are'} "
-            "free; fix them by pm.do(model, {name: value, ...})."
+            f"A model that is the truth has no free variables, but this one has {', '.join(free)}; fix them by "
+            "pm.do(model, {name: value, ...})."
         )
     variables = {rv.name: rv for rv in model.basic_RVs}
     missing = [name for name in names if name not in variables]
