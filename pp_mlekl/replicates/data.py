@@ -1,0 +1,124 @@
+"""Data sets of any number of observations for a model of a given number of rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pp_mlekl.pseudo_true.nodes import NodeData, exchangeable, node_data
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.truth import Truth
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Replicates:
+    """Data sets of ``size`` observations each, as weighted copies of the model's rows.
+
+    Parameters
+    ----------
+    size
+        Observations in each data set.
+    count
+        The number of data sets.
+    data
+        For each observed variable (count or 1, copies, *data shape).
+    weights
+        How often each term counts, (count or 1, copies, n_observations).
+    """
+
+    size: int
+    count: int
+    data: Mapping[str, Array]
+    weights: Array
+
+    def of(self, rows: Array) -> tuple[dict[str, Array], Array]:
+        """Data and weights of some of the data sets."""
+        picked = {n: v[rows] if len(v) > 1 else v for n, v in self.data.items()}
+        return picked, self.weights[rows] if len(self.weights) > 1 else self.weights
+
+    def evaluate(
+        self, functions: ModelFunctions, order: int, z: Array, rows: Array, **coefficients: float
+    ) -> tuple[Array, ...]:
+        """Weighted objective of each data set ``rows`` (b,) at its own ``z`` (b, d), with derivatives up to ``order``."""
+        data, weights = self.of(rows)
+        methods: Any = (functions.value, functions.value_gradient, functions.value_gradient_hessian)
+        result = methods[order](z[:, None], weights=weights, data=data)
+        parts = [np.sum(part, axis=1) for part in ((result,) if order == 0 else result)]
+        if any(coefficients.values()):
+            # The prior counts once, not once for every copy of the rows.
+            nothing = np.zeros(functions.n_observations)
+            prior = methods[order](z, weights=nothing, **coefficients)
+            parts = [s + p for s, p in zip(parts, (prior,) if order == 0 else prior, strict=True)]
+        return tuple(parts)
+
+    def mean_log_likelihood(self, functions: ModelFunctions, z: Array) -> Array:
+        """Log-likelihood per observation of every data set at each of ``z`` (k, d): shape (k, count)."""
+        values = functions.value(z[:, None, None], weights=self.weights, data=dict(self.data))
+        return np.broadcast_to(values.sum(axis=-1), (len(z), self.count)) / self.size
+
+
+class Simulator:
+    """Draws replicates of any size from a truth, for the rows of a model.
+
+    More observations than the model has rows are taken by going through the rows again; the remainder are rows
+    chosen at random. Data of discrete variables are counted, so that a large data set costs no more than a small one.
+
+    Parameters
+    ----------
+    functions
+        The model's functions.
+    truth
+        What is true.
+    generator
+        For the nodes of a truth that has to be sampled.
+    """
+
+    def __init__(self, functions: ModelFunctions, truth: Truth, generator: np.random.Generator):
+        if not truth.distributions:
+            raise ValueError("Held-out draws cannot be simulated from; give the truth as parameters or distributions.")
+        self._functions = functions
+        self._truth = truth
+        self.same_rows = exchangeable(functions, truth, generator)
+        discrete = all(p.discrete and p.event_ndim == 0 for p in truth.distributions.values())
+        self._nodes: NodeData | None = node_data(functions, truth, generator) if discrete else None
+
+    def draw(self, size: int, count: int, generator: np.random.Generator) -> Replicates:
+        """``count`` independent data sets of ``size`` observations."""
+        if self._nodes is not None and self._nodes.weights.size <= max(size, self._functions.n_observations):
+            return self._counted(self._nodes, size, count, generator)
+        return self._drawn(size, count, generator)
+
+    def _drawn(self, size: int, count: int, generator: np.random.Generator) -> Replicates:
+        rows = self._functions.n_observations
+        copies = -(-size // rows)
+        drawn = self._truth.sample(count * copies, generator)
+        data = {name: values.reshape(count, copies, *values.shape[1:]) for name, values in drawn.items()}
+        weights = self._uses(size, count, generator)
+        return Replicates(size=size, count=count, data=data, weights=weights)
+
+    def _uses(self, size: int, count: int, generator: np.random.Generator) -> Array:
+        """Which rows of which copy are used: whole copies, and some rows of the last."""
+        rows = self._functions.n_observations
+        copies, rest = -(-size // rows), size % rows
+        if not rest:
+            return np.ones((1, copies, rows))
+        many = 1 if self.same_rows else count
+        weights = np.ones((many, copies, rows))
+        last = np.broadcast_to(np.arange(rows) < rest, (many, rows))
+        weights[:, -1] = last if self.same_rows else generator.permuted(last, axis=1)
+        return weights
+
+    def _counted(self, nodes: NodeData, size: int, count: int, generator: np.random.Generator) -> Replicates:
+        if self.same_rows:
+            flat = nodes.weights.ravel()
+            weights = generator.multinomial(size, flat / flat.sum(), size=count).reshape(count, *nodes.weights.shape)
+        else:
+            uses = self._uses(size, count, generator).sum(axis=1).astype(int)
+            # Each row's nodes are its own block of terms; a row's copies fall on them at random.
+            share = nodes.weights / nodes.weights.sum(axis=0)
+            weights = np.moveaxis(generator.multinomial(np.broadcast_to(uses, (count, share.shape[1])), share.T), -1, 1)
+        data = {name: values[None] for name, values in nodes.data.items()}
+        return Replicates(size=size, count=count, data=data, weights=weights.astype(float))

@@ -1,0 +1,128 @@
+"""The fits of many data sets at once: one batched Newton search, then theory's intervals for each."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.pseudo_true.fit import ExpectedFit
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.replicates.data import Replicates
+
+Array = np.ndarray
+
+# A fit whose curvature, in some direction, is this small beside what the data should carry sits on a plateau: its
+# estimate runs off to an edge.
+_FLAT = 1e-7
+# A Newton step that would still gain more than this has not arrived.
+_ARRIVED = 1e-8
+# Scores held at a time.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ReplicateFits:
+    """The estimates from many data sets.
+
+    Parameters
+    ----------
+    flat
+        z of each fit, (count, d).
+    exists
+        Whether each data set has a regular maximum; where it has none, the fitted distribution is at the edge of
+        the model and ``excess`` is infinite.
+    excess
+        KL(true||fit) - KL(true||pseudo-true), mean over the model's rows, (count,), in nats.
+    hessian
+        Of the log-likelihood at each fit, over the kept coordinates, (count, k, k).
+    """
+
+    COEFFICIENTS: ClassVar[dict[str, tuple[float, float]]] = {
+        "mle": (0.0, 0.0),
+        "map": (1.0, 0.0),
+        "map_unconstrained": (1.0, 1.0),
+    }
+
+    flat: Array
+    exists: Array
+    excess: Array
+    hessian: Array
+
+
+def fit_replicates(
+    functions: ModelFunctions, replicates: Replicates, star: ExpectedFit, estimator: str = "mle"
+) -> ReplicateFits:
+    """Fit every data set, starting from the pseudo-true parameter.
+
+    Parameters
+    ----------
+    functions
+        The model's functions.
+    replicates
+        The data sets.
+    star
+        The pseudo-true parameter, with its information matrices.
+    estimator
+        ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
+    """
+    a, b = ReplicateFits.COEFFICIENTS[estimator]
+    kept = star.problem.kept if estimator == "mle" else np.arange(functions.size)
+
+    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+        return replicates.evaluate(functions, order, z, rows, a=a, b=b)
+
+    objective = Objective(size=functions.size, evaluate=evaluate).restricted(kept, star.problem.base)
+    starts = np.repeat(star.flat[None, kept], replicates.count, axis=0)
+    ends = maximize(objective, starts, rows=np.arange(replicates.count))
+    flat = np.repeat(star.problem.base[None], replicates.count, axis=0)
+    flat[:, kept] = ends.z
+    exists = (ends.state == "stationary") & (ends.decrement < _ARRIVED) & _curved(star, ends.hessian, replicates.size)
+    expected = star.problem.nodes.expected_log_likelihood(functions, flat[exists])
+    excess = np.full(replicates.count, np.inf)
+    excess[exists] = (star.expected_log_likelihood - expected) / functions.n_observations
+    return ReplicateFits(flat=flat, exists=exists, excess=excess, hessian=ends.hessian)
+
+
+def _curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
+    """Whether each Hessian is negative definite, measured by the information that the data should carry."""
+    information = star.information
+    if information is None or len(information.hessian) != hessians.shape[1]:
+        return np.linalg.eigvalsh(hessians)[:, -1] < 0
+    root = np.linalg.cholesky(information.hessian * size)
+    inverse = np.linalg.inv(root)
+    return np.linalg.eigvalsh(-inverse @ hessians @ inverse.T)[:, 0] > _FLAT
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Intervals:
+    """Standard errors of each data set's natural parameters, (count, natural size), by two formulas."""
+
+    values: Array
+    sandwich: Array
+    naive: Array
+
+
+def intervals(functions: ModelFunctions, replicates: Replicates, fits: ReplicateFits, star: ExpectedFit) -> Intervals:
+    """Standard errors that each data set alone would give: by the sandwich and by the inverse information."""
+    values = functions.natural_flat(fits.flat)
+    sandwich, naive = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    terms = replicates.weights[0].size * functions.size
+    step = max(1, _CHUNK // terms)
+    places = np.flatnonzero(fits.exists)
+    kept = star.problem.kept
+    for start in range(0, len(places), step):
+        rows = places[start : start + step]
+        inverse = np.linalg.inv(-fits.hessian[rows])
+        jacobian = functions.natural_jacobian(fits.flat[rows])[..., kept]
+        data, weights = replicates.of(rows)
+        scores = functions.scores(fits.flat[rows][:, None], data=data)[..., kept]
+        outer = np.einsum("rcn,rcni,rcnj->rij", np.broadcast_to(weights, scores.shape[:-1]), scores, scores)
+        naive[rows] = _errors(jacobian, inverse)
+        sandwich[rows] = _errors(jacobian, inverse @ outer @ inverse)
+    return Intervals(values=values, sandwich=sandwich, naive=naive)
+
+
+def _errors(jacobian: Array, covariance: Array) -> Array:
+    return np.sqrt(np.einsum("rmi,rij,rmj->rm", jacobian, covariance, jacobian))

@@ -1,0 +1,298 @@
+"""Many seeded data sets of many sizes from one truth: how estimates and their divergences behave."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.pseudo_true.fit import ExpectedFit, expected_fit
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.replicates import ReplicateFits, Simulator, fit_replicates
+from pp_mlekl.replicates.fit import intervals
+from pp_mlekl.truth import as_truth
+
+# Observations that one batch of data sets may have in all: about 100 MB at work.
+_BATCH_TERMS = 1_000_000
+
+
+def study(
+    build: Any,
+    truth: Any,
+    *,
+    sizes: Sequence[int] = (10, 30, 100, 300, 1000),
+    replicates: int = 200,
+    estimators: Sequence[str] = ("mle",),
+    prob: float = 0.95,
+    client: Any = None,
+    store: str | Path | None = None,
+    random_seed: Any = None,
+    progress: Callable[[str], None] | None = None,
+) -> xr.DataTree:
+    """Simulate data sets from a truth, fit them all, and compare what happens with what theory says.
+
+    All data sets of a size are fitted together, by one batched Newton search that starts at the pseudo-true
+    parameter. More observations than the model has rows are taken by going through its rows again.
+
+    Parameters
+    ----------
+    build
+        A PyMC model, or a function that returns one; the model's own data do not matter, its covariates do.
+    truth
+        A mapping from parameter names to values, another PyMC model or a distribution (see
+        ``pp_mlekl.truth.as_truth``).
+    sizes
+        Increasing numbers of observations.
+    replicates
+        Data sets of each size.
+    estimators
+        Among ``mle``, ``map`` and ``map_unconstrained``.
+    prob
+        Nominal coverage of the intervals.
+    client
+        A ``dask.distributed.Client`` to run the batches on; needs ``pip install pp_mlekl[dask]``.
+    store
+        A NetCDF file to save the result in; a finished study with the same settings is read from it.
+    random_seed
+        The same seed gives the same result, with or without a client.
+    progress
+        Called with one line after each batch.
+
+    Returns
+    -------
+    xarray.DataTree
+        ``replicates`` (``excess`` = KL(true||fit) - KL(true||pseudo-true) per observation, ``exists``, the
+        parameters), ``summary`` over ``estimator`` and ``size`` (``kl`` = mean KL(true||fit) of the data sets whose fit
+        exists, ``kl_mcse``, ``exists``, ``kl_theory``, coverages of intervals for the pseudo-true parameter:
+        ``coverage_sandwich`` by the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's
+        own sandwich, ``coverage_naive`` by its inverse information), ``pseudo_true``.
+
+    Raises
+    ------
+    ValueError
+        Where the sizes are not increasing, an estimator is not known, or no pseudo-true parameter exists.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     lam = pm.Exponential("lam", 1.0)
+    ...     y = pm.Exponential("y", lam, observed=[1.0, 2.0, 3.0])
+    >>> tree = study(model, {"lam": 2.0}, sizes=[10], replicates=500, random_seed=1)
+    >>> kl, error = tree["summary/kl"].item(), tree["summary/kl_mcse"].item()
+    >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
+    True
+    """
+    _check(sizes, replicates, estimators, prob)
+    job = _Job(build=build, truth=truth, estimators=tuple(estimators), prob=prob)
+    settings = _settings(truth, sizes, replicates, estimators, prob, random_seed) | {"model": job.fingerprint()}
+    if store is not None and (kept := _read(Path(store), settings)) is not None:
+        return kept
+    tasks = _tasks(sizes, replicates, random_seed)
+    results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
+    tree = _tree(job, tasks, results, settings)
+    if store is not None:
+        _write(tree, Path(store))
+    return tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One batch: ``count`` data sets of ``size`` observations."""
+
+    size: int
+    count: int
+    seed: np.random.SeedSequence
+
+
+@dataclass(kw_only=True, eq=False)
+class _Job:
+    """What all batches share; the prepared parts are made on first use, on whichever machine that is."""
+
+    build: Any
+    truth: Any
+    estimators: tuple[str, ...]
+    prob: float
+    _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
+
+    def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
+        if self._prepared is None:
+            functions = model_functions(self.build() if callable(self.build) else self.build)
+            generator = np.random.default_rng(0)
+            truth = as_truth(functions, self.truth)
+            simulator = Simulator(functions, truth, generator)
+            star = expected_fit(functions, truth, generator)
+            if star.information is None:
+                raise ValueError(
+                    f"The model has no regular pseudo-true parameter under this truth ({star.verdict.status}): "
+                    f"{' '.join(star.verdict.warnings)}"
+                )
+            self._prepared = functions, star, simulator
+        return self._prepared
+
+    def fingerprint(self) -> str:
+        """What tells one model and truth from another: names, and the log-likelihood at two points."""
+        functions, star, _ = self.prepared()
+        at = functions.log_likelihood(np.stack([functions.initial_point(), star.flat]))
+        return f"{', '.join(functions.natural_names)}: {at[0]:.12g}, {at[1]:.12g}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The prepared functions hold compiled code and stay where they are.
+        return self.__dict__ | {"_prepared": None}
+
+    def run(self, task: _Task) -> xr.Dataset:
+        """Fit one batch."""
+        functions, star, simulator = self.prepared()
+        drawn = simulator.draw(task.size, task.count, np.random.default_rng(task.seed))
+        quantile = stats.norm.ppf(0.5 + self.prob / 2)
+        target = functions.natural_flat(star.flat)
+        theory = np.sqrt(np.diagonal(_natural_sandwich(functions, star, task.size)))
+        pieces = []
+        for estimator in self.estimators:
+            fits: ReplicateFits = fit_replicates(functions, drawn, star, estimator)
+            dataset = functions.dataset(fits.flat, ("replicate",))
+            dataset["excess"] = ("replicate", fits.excess)
+            dataset["exists"] = ("replicate", fits.exists)
+            values = functions.natural_flat(fits.flat)
+            covered = {"sandwich": _covers(values, theory * quantile, target)}
+            if estimator == "mle":
+                found = intervals(functions, drawn, fits, star)
+                covered["estimated"] = _covers(values, found.sandwich * quantile, target)
+                covered["naive"] = _covers(values, found.naive * quantile, target)
+            for name, inside in covered.items():
+                dataset[f"covers_{name}"] = (("replicate", "parameter"), inside)
+            pieces.append(dataset)
+        return xr.concat(pieces, "estimator").assign_coords(
+            estimator=list(self.estimators), parameter=functions.natural_names
+        )
+
+
+def _natural_sandwich(functions: ModelFunctions, star: ExpectedFit, size: int) -> np.ndarray:
+    jacobian = functions.natural_jacobian(star.flat)[:, star.problem.kept]
+    return jacobian @ star.information.sandwich(size) @ jacobian.T  # type: ignore[union-attr]
+
+
+def _covers(values: np.ndarray, half: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Whether each interval holds the target; NaN where there is no interval."""
+    half = np.broadcast_to(half, values.shape)
+    return np.where(half > 0, np.abs(values - target) <= half, np.nan)
+
+
+def _tasks(sizes: Sequence[int], replicates: int, random_seed: Any) -> list[_Task]:
+    """Batches of bounded size, the same whoever runs them."""
+    if isinstance(random_seed, np.random.Generator):
+        random_seed = random_seed.integers(2**63)
+    root = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
+    shapes = []
+    for size in sizes:
+        most = max(1, _BATCH_TERMS // size)
+        shapes += [(size, min(most, replicates - start)) for start in range(0, replicates, most)]
+    return [_Task(size=s, count=c, seed=k) for (s, c), k in zip(shapes, root.spawn(len(shapes)), strict=True)]
+
+
+def _here(job: _Job, tasks: list[_Task], progress: Callable[[str], None] | None) -> list[xr.Dataset]:
+    results = []
+    for number, task in enumerate(tasks, 1):
+        results.append(job.run(task))
+        if progress is not None:
+            progress(f"{number}/{len(tasks)}: {task.count} data sets of {task.size} observations")
+    return results
+
+
+def _on_client(client: Any, job: _Job, tasks: list[_Task]) -> list[xr.Dataset]:
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise ImportError("client=... needs Dask: pip install pp_mlekl[dask].") from error
+    shared = client.scatter(job, broadcast=True)
+    return client.gather(client.map(_run, [shared] * len(tasks), tasks, pure=False))
+
+
+def _run(job: _Job, task: _Task) -> xr.Dataset:
+    return job.run(task)
+
+
+def _tree(job: _Job, tasks: list[_Task], results: list[xr.Dataset], settings: dict[str, Any]) -> xr.DataTree:
+    functions, star, _ = job.prepared()
+    by_size: dict[int, list[xr.Dataset]] = {}
+    for task, result in zip(tasks, results, strict=True):
+        by_size.setdefault(task.size, []).append(result)
+    joined = [xr.concat(parts, "replicate") for parts in by_size.values()]
+    replicates = xr.concat(joined, "size").assign_coords(size=list(by_size))
+    minimum = star.kl_min / functions.n_observations
+    pseudo_true = functions.dataset(star.flat).assign(
+        kl_min=minimum, trace=star.information.trace, eigenvalues=("direction", star.information.eigenvalues)
+    )
+    tree = xr.DataTree.from_dict(
+        {"replicates": replicates, "summary": _summary(replicates, star, minimum), "pseudo_true": pseudo_true}
+    )
+    tree.attrs.update(settings, unit="nats", n_rows=functions.n_observations)
+    return tree
+
+
+def _summary(replicates: xr.Dataset, star: ExpectedFit, minimum: float) -> xr.Dataset:
+    exists = replicates["exists"]
+    known = replicates["excess"].where(exists)
+    count = exists.sum("replicate")
+    summary = xr.Dataset(
+        {
+            "kl": known.mean("replicate") + minimum,
+            "kl_mcse": known.std("replicate", ddof=1) / np.sqrt(count),
+            "excess": known.mean("replicate"),
+            "exists": exists.mean("replicate"),
+        }
+    )
+    sizes = replicates["size"]
+    summary["kl_theory"] = minimum + star.information.trace / (2 * sizes)  # type: ignore[union-attr]
+    for name in ("sandwich", "estimated", "naive"):
+        if f"covers_{name}" in replicates:
+            summary[f"coverage_{name}"] = replicates[f"covers_{name}"].where(exists).mean("replicate")
+    return summary
+
+
+def _check(sizes: Sequence[int], replicates: int, estimators: Sequence[str], prob: float) -> None:
+    values = list(sizes)
+    if not values or any(int(s) != s or s < 1 for s in values) or values != sorted(set(values)):
+        raise ValueError(f"`sizes` must be increasing positive integers, got {values}; sort them.")
+    if replicates < 2:
+        raise ValueError(f"`replicates` must be at least 2, got {replicates}.")
+    known = ReplicateFits.COEFFICIENTS
+    for name in estimators:
+        if name not in known:
+            raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
+    if not 0 < prob < 1:
+        raise ValueError(f"`prob` must lie between 0 and 1, got {prob}; 0.95 is usual.")
+
+
+def _settings(
+    truth: Any, sizes: Sequence[int], replicates: int, estimators: Sequence[str], prob: float, random_seed: Any
+) -> dict[str, Any]:
+    return {
+        "truth": str(truth),
+        "sizes": [int(s) for s in sizes],
+        "n_replicates": replicates,
+        "estimators": list(estimators),
+        "prob": prob,
+        "random_seed": str(random_seed),
+        "pp_mlekl_version": version("pp_mlekl"),
+    }
+
+
+def _read(path: Path, settings: dict[str, Any]) -> xr.DataTree | None:
+    if not path.exists() or settings["random_seed"] == "None":
+        return None
+    tree = xr.load_datatree(path, engine="h5netcdf")
+    same = all(np.array_equal(np.asarray(tree.attrs.get(k)), np.asarray(v)) for k, v in settings.items())
+    return tree if same else None
+
+
+def _write(tree: xr.DataTree, path: Path) -> None:
+    """Write to a temporary name first, so that an interruption leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    tree.to_netcdf(part, engine="h5netcdf")
+    part.replace(path)
