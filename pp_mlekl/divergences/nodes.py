@@ -80,7 +80,19 @@ def expectation_nodes(
     >>> nodes.method, float(nodes.mean(nodes.points**4).round(6))
     ('quadrature', 25.0)
     """
+    components = p.components()
+    if len(components) > 1 and not p.discrete and p.event_ndim == 0:
+        parts = [expectation_nodes(q.expand(p.batch_shape), generator, sample_size, deep=deep) for _, q in components]
+        return Nodes(
+            points=np.concatenate([part.points for part in parts]),
+            weights=np.concatenate([w * part.weights for (w, _), part in zip(components, parts, strict=True)]),
+            method="quadrature",
+        )
     if p.event_ndim == 0:
+        atoms = p.atoms()
+        if atoms is not None:
+            points = np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1])), -1, 0)
+            return Nodes(points=points, weights=np.exp(p.log_density(points)), method="summation")
         try:
             return _sum_nodes(p) if p.discrete else _quantile_nodes(p, deep)
         except NotImplementedError:

@@ -56,7 +56,14 @@ def _panels(p: Distribution, scouts: Distribution) -> tuple[Array, Array]:
     finite = np.where(np.isfinite(merged), merged, np.nan)
     low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
     merged = np.where(np.isnan(finite), np.where(merged > 0, high, low), finite)
-    return gauss_legendre_panels(np.sort(merged, axis=0), _POINTS_A_PANEL)
+    points, measure = gauss_legendre_panels(np.sort(merged, axis=0), _POINTS_A_PANEL)
+    atoms = p.atoms()
+    if atoms is None:
+        return points, measure
+    # Points of positive mass: there log_density is the log of that mass.
+    at = np.moveaxis(np.broadcast_to(atoms, (rows, atoms.shape[-1])), -1, 0)
+    at = np.where(np.isfinite(at), at, points[:1])
+    return np.concatenate([at, points]), np.concatenate([np.where(at == points[:1], 0.0, 1.0), measure])
 
 
 def _integers(p: Distribution, scouts: Distribution) -> tuple[Array, Array] | None:

@@ -42,7 +42,7 @@ class Replicates:
     def evaluate(
         self, functions: ModelFunctions, order: int, z: Array, rows: Array, **coefficients: float
     ) -> tuple[Array, ...]:
-        """Weighted objective of each data set ``rows`` (b,) at its own ``z`` (b, d), with derivatives up to ``order``."""
+        """Weighted objective of data sets ``rows`` (b,), each at its own ``z`` (b, d), and ``order`` derivatives."""
         data, weights = self.of(rows)
         methods: Any = (functions.value, functions.value_gradient, functions.value_gradient_hessian)
         result = methods[order](z[:, None], weights=weights, data=data)
