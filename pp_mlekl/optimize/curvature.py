@@ -23,12 +23,12 @@ class Curvature:
     Parameters
     ----------
     eigenvalues
-        Of the scaled matrix, ascending, (d,).
+        Of the scaled matrix, ascending, (k,); k is d less the number of directions held.
     directions
-        (d, d): row i is the direction in z that belongs to eigenvalue i, with length such that the quadratic model
+        (k, d): row i is the direction in z that belongs to eigenvalue i, with length such that the quadratic model
         falls by 1/2 at one unit (one standard error).
     scale
-        (d,): the scaled matrix is ``scale[:, None] * A * scale``.
+        (k,): the scaled matrix is ``scale[:, None] * A * scale``.
     """
 
     eigenvalues: Array
@@ -41,24 +41,28 @@ class Curvature:
         return int(np.sum(self.eigenvalues > 10 * ROUNDING * len(self.eigenvalues)))
 
     def inverse(self, kept: Array | None = None) -> Array:
-        """The inverse of the negative Hessian; only the directions ``kept`` (d,) of bool, where given."""
+        """The inverse of the negative Hessian; only the directions ``kept`` (k,) of bool, where given."""
         directions = self.directions if kept is None else self.directions[kept]
         return directions.T @ directions
 
 
-def curvature(hessian: Array) -> Curvature:
-    """The scaled eigendecomposition of one negative Hessian.
+def curvature(hessian: Array, held: Array | None = None) -> Curvature:
+    """The scaled eigendecomposition of one negative Hessian (d, d), at right angles to the directions ``held`` (l, d).
 
     Examples
     --------
     >>> curvature(np.array([[-4.0, 0.0], [0.0, -1e8]])).inverse().diagonal().tolist()
     [0.25, 1e-08]
     """
+    basis = np.eye(len(hessian))
+    if held is not None and len(held):
+        basis = np.linalg.qr(held.T, mode="complete")[0][:, len(held) :]
+        hessian = basis.T @ hessian @ basis
     diagonal = np.abs(np.diagonal(hessian))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     eigenvalues, vectors = np.linalg.eigh(-hessian * scale[:, None] * scale[None, :])
     units = 1.0 / np.sqrt(np.maximum(eigenvalues, ROUNDING))
-    return Curvature(eigenvalues=eigenvalues, directions=(vectors * units * scale[:, None]).T, scale=scale)
+    return Curvature(eigenvalues=eigenvalues, directions=(vectors * units * scale[:, None]).T @ basis.T, scale=scale)
 
 
 def suspicious_directions(objective: Objective, z: Array, value: float, found: Curvature, reach: Array) -> Array:
@@ -73,6 +77,8 @@ def suspicious_directions(objective: Objective, z: Array, value: float, found: C
     reach
         (d,): the largest move of each coordinate that means anything; 40 e-foldings for a logarithm, say.
     """
+    if not len(found.eigenvalues):
+        return np.zeros(0, dtype=int)
     falls = value - _along(objective, z, _within(found.directions, reach))
     one, two = falls[:2], falls[2:]
     suspicious = (found.eigenvalues < _DOUBTFUL) | (two.min(axis=0) < _LEAST_FALL_AT_TWO)
@@ -100,7 +106,7 @@ def holds_along(objective: Objective, z: Array, value: float, directions: Array,
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
     to all of it.
     """
-    points = _rays(z, directions, reach)
+    points = rays(z, directions, reach)
     values = objective.value(points.reshape(-1, len(z))).reshape(len(points), len(directions))
     fallen = (value - values > loss) & np.isfinite(values)
     undefined = ~np.isfinite(values)
@@ -108,16 +114,7 @@ def holds_along(objective: Objective, z: Array, value: float, directions: Array,
     return ~fallen.any(axis=0) & ~undefined[: len(points) // 2].any(axis=0)
 
 
-def pushed(objective: Objective, z: Array, value: float, direction: Array, reach: Array) -> tuple[Array, float]:
-    """The nearest point of a ray, and the value there, at which the supremum along it is reached to rounding."""
-    points = np.concatenate([z[None], _rays(z, direction[None], reach)[:, 0]])
-    values = np.concatenate([[value], objective.value(points[1:])])
-    enough = values >= values.max() - 1e-15 * max(1.0, abs(value))
-    first = int(np.argmax(enough))
-    return points[first], float(values[first])
-
-
-def _rays(z: Array, directions: Array, reach: Array) -> Array:
+def rays(z: Array, directions: Array, reach: Array) -> Array:
     """Points on the rays from z along each direction, at distances that double up to the reach: (11, k, d)."""
     size = np.where(np.isfinite(reach), reach, 1e6 * np.maximum(1.0, np.abs(z)))
     unit = directions / np.abs(directions / size).max(axis=1, keepdims=True)

@@ -50,7 +50,7 @@ class Climb:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Paths:
-    """Profiles along directions: values (k, b) and points (k, b, d) at the distances (k,); minus infinity if lost."""
+    """Profiles along directions: values (k, b) and points (k, b, d) at distances (k, b); minus infinity if lost."""
 
     distances: Array
     values: Array
@@ -69,21 +69,23 @@ def profile_paths(
     z, directions
         Starts and unit vectors, (b, d).
     distances
-        Increasing distances along the directions, (k,).
+        Increasing distances along the directions, (k,) or (k, b).
     hopeless
         A path whose value has fallen by more than this is not followed further.
     """
     starts = objective.value(z)
-    values = np.full((len(distances), len(z)), -np.inf)
+    distances = np.broadcast_to(distances if distances.ndim == 2 else distances[:, None], (len(distances), len(z)))
+    values = np.full(distances.shape, -np.inf)
     points = np.repeat(z[None], len(distances), axis=0)
-    current, previous, position = z.copy(), z.copy(), 0.0
-    last_step = 0.0
+    current, previous = z.copy(), z.copy()
+    position, last_step = np.zeros(len(z)), np.zeros(len(z))
     alive = np.flatnonzero(np.isfinite(starts))
     for k, distance in enumerate(distances):
         step = distance - position
-        trial = current[alive] + step * directions[alive]
-        if last_step > 0:
-            trial = _better(objective, trial, current[alive] + (current - previous)[alive] * (step / last_step))
+        trial = current[alive] + (step[:, None] * directions)[alive]
+        if k:
+            ahead = (current - previous) * (step / last_step)[:, None]
+            trial = _better(objective, trial, (current + ahead)[alive])
         ends = maximize(objective, trial, held=directions[alive], max_iterations=25)
         previous[alive], current[alive] = current[alive], ends.z
         values[k, alive], points[k, alive] = ends.value, ends.z
@@ -99,25 +101,31 @@ def _better(objective: Objective, first: Array, second: Array) -> Array:
     return np.where(choose[:, None], second, first)
 
 
-def climbs(objective: Objective, z: Array, directions: Array) -> list[Climb]:
-    """The paths from one z (d,) along unit directions (b, d) on which the objective ends up growing without limit."""
-    if not len(directions):
-        return []
-    start = float(objective.value(z[None])[0])
-    paths = profile_paths(objective, np.repeat(z[None], len(directions), axis=0), directions)
+def climbs(paths: Paths, directions: Array, start: float) -> list[Climb]:
+    """Those of the paths along unit directions (b, d) on which the objective ends up growing without limit.
+
+    Parameters
+    ----------
+    paths
+        Profiles along the directions.
+    directions
+        Unit vectors, (b, d).
+    start
+        The value where the paths begin.
+    """
     found = []
     for i, direction in enumerate(directions):
-        rate, last = divergence(paths.distances, paths.values[:, i])
+        rate, last = divergence(paths.distances[:, i], paths.values[:, i])
         if rate > 0:
             below = start - paths.values[last, i]
-            crossing = float(paths.distances[last] + max(0.0, below) / rate)
+            crossing = float(paths.distances[last, i] + max(0.0, below) / rate)
             kept = slice(0, last + 1)
             found.append(
                 Climb(
                     direction=direction,
                     rate=rate,
                     crossing=crossing,
-                    distances=paths.distances[kept],
+                    distances=paths.distances[kept, i],
                     values=paths.values[kept, i],
                     points=paths.points[kept, i],
                 )

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize import words
-from pp_mlekl.optimize.curvature import curvature, holds_along, pushed, suspicious_directions
+from pp_mlekl.optimize.curvature import curvature, holds_along, rays, suspicious_directions
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import Climb, climbs
+from pp_mlekl.optimize.paths import Climb, Paths, climbs, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import Ends, maximize
@@ -56,9 +56,9 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     starts = _finite(objective, starts)
     if not len(starts):
         return _nothing(objective.size, space)
-    ends = maximize(objective, starts, max_iterations=max_iterations, keep_trail=True)
+    ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    modes = _modes(ends)
     stationary = ends.state == "stationary"
-    modes = distinct_modes(ends.z[stationary], ends.value[stationary], ends.hessian[stationary])
     best = modes[0].value if modes else -np.inf
     wild = np.flatnonzero(~stationary & (ends.value > best + _EQUAL * max(1.0, abs(best) if modes else 1.0)))
     if len(wild):
@@ -75,7 +75,14 @@ def _finite(objective: Objective, starts: Array) -> Array:
     return starts[np.isfinite(values)]
 
 
-def _examined(objective: Objective, ends: Ends, modes: list[Mode], space: Space, starts: int) -> Verdict:
+def _modes(ends: Ends) -> list[Mode]:
+    stationary = ends.state == "stationary"
+    return distinct_modes(ends.z[stationary], ends.value[stationary], ends.hessian[stationary])
+
+
+def _examined(
+    objective: Objective, ends: Ends, modes: list[Mode], space: Space, starts: int, again: bool = True
+) -> Verdict:
     """The verdict on the best stationary point."""
     mode = modes[0]
     found = curvature(mode.hessian)
@@ -88,10 +95,24 @@ def _examined(objective: Objective, ends: Ends, modes: list[Mode], space: Space,
         if climb is not None:
             return words.unbounded(replace(verdict, climb=climb), space)
     soft = classify(objective, mode.z, mode.value, found, suspicious, space, _approach(ends, row))
-    verdict = replace(verdict, null=soft.null, run_off=soft.run_off, regular=soft.regular, singular=soft.singular)
-    climb = _hidden_climb(objective, verdict, space)
-    if climb is not None and climb.within_reach:
-        return words.unbounded(replace(verdict, climb=climb), space)
+    verdict = replace(
+        verdict,
+        null=soft.null,
+        run_off=soft.run_off,
+        singular=soft.singular,
+        covariance=found.inverse(soft.regular),
+        irregular=found.directions[~soft.regular],
+    )
+    edges = _edges(objective, verdict, space)
+    if len(edges):
+        paths = profile_paths(objective, np.repeat(verdict.z[None], len(edges), axis=0), edges)
+        found_climbs = climbs(paths, edges, verdict.value)
+        verdict = replace(verdict, climb=min(found_climbs, key=lambda c: c.crossing, default=None))
+        if verdict.climb is not None and verdict.climb.within_reach:
+            return words.unbounded(verdict, space)
+        higher = _higher(objective, paths, verdict, space)
+        if higher is not None and again:
+            return _examined(objective, higher, _modes(higher), space, starts, again=False)
     if len(soft.run_off):
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):
@@ -99,7 +120,7 @@ def _examined(objective: Objective, ends: Ends, modes: list[Mode], space: Space,
     rivals = _rivals(modes)
     if rivals:
         return words.multimodal(verdict, rivals, space)
-    return words.converged(replace(verdict, climb=climb), space)
+    return words.converged(verdict, space)
 
 
 def _bare(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
@@ -114,7 +135,8 @@ def _bare(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts:
         warnings=(),
         null=none,
         run_off=none,
-        regular=np.zeros(objective.size, dtype=bool),
+        covariance=np.full((objective.size, objective.size), np.nan),
+        irregular=none,
         audit=_audit(ends, row, modes, starts),
     )
 
@@ -126,24 +148,51 @@ def _approach(ends: Ends, row: int) -> Array:
     return directions[np.linalg.norm(directions, axis=1) > 1e-3]
 
 
-def _hidden_climb(objective: Objective, verdict: Verdict, space: Space) -> Climb | None:
-    """A singularity that no search fell into: profiles towards every edge at which one can hide."""
+def _edges(objective: Objective, verdict: Verdict, space: Space) -> Array:
+    """The edges towards which a profile is taken, as many as can be afforded: a singularity may hide there."""
     edges = space.edges(verdict.z)
-    if not len(edges):
-        return None
     affordable = max(1, int(_PATH_BUDGET / objective.size**3))
     if len(edges) > affordable:
         edges = edges[np.linspace(0, len(edges) - 1, affordable).astype(int)]
-    found = climbs(objective, verdict.z, edges)
-    return min(found, key=lambda c: c.crossing, default=None)
+    return edges
+
+
+def _higher(objective: Objective, paths: Paths, verdict: Verdict, space: Space) -> Ends | None:
+    """Searches from points of the paths that are higher than the mode from which they began, if there are any."""
+    better = np.argmax(paths.values, axis=0)
+    columns = np.flatnonzero(paths.values.max(axis=0) > verdict.value + 1e-4)
+    if not len(columns):
+        return None
+    starts = paths.points[better[columns], columns]
+    ends = maximize(objective, starts, reach=space.reach, keep_trail=True)
+    return ends if np.any(ends.value[ends.state == "stationary"] > verdict.value + 1e-4) else None
 
 
 def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdict:
-    """The verdict with its point moved on until the supremum is reached to rounding."""
-    z, value = verdict.z, verdict.value
-    for direction in verdict.run_off:
-        z, value = pushed(objective, z, value, direction, space.reach)
-    return replace(verdict, z=z, value=value)
+    """The verdict with its point moved on until the supremum is reached to rounding, and the rest adapted to that."""
+    directions = space.distinct(verdict.z, verdict.run_off)
+    onward = directions.sum(axis=0)[None] / np.linalg.norm(directions.sum(axis=0))
+    trial = np.concatenate([verdict.z[None], rays(verdict.z, onward, space.reach)[:, 0]])
+    trial = _finite(objective, trial)
+    ends = maximize(objective, trial, held=np.repeat(onward, len(trial), axis=0), max_iterations=20)
+    # The nearest point will do: the farther, the less is left of the other parameters' precision.
+    first = int(np.argmax(ends.value >= ends.value.max() - 1e-15 * max(1.0, abs(verdict.value))))
+    z, value = ends.z[first], float(ends.value[first])
+    _, gradient, hessian = objective.hessian(z[None])
+    found = curvature(hessian[0], held=directions)
+    regular = ~np.isin(
+        np.arange(len(found.eigenvalues)), suspicious_directions(objective, z, value, found, space.reach)
+    )
+    return replace(
+        verdict,
+        z=z,
+        value=value,
+        gradient=gradient[0],
+        hessian=hessian[0],
+        run_off=directions,
+        covariance=found.inverse(regular),
+        irregular=found.directions[~regular],
+    )
 
 
 def _rivals(modes: list[Mode]) -> list[Mode]:
@@ -194,7 +243,10 @@ def _climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
     places = np.argsort(-np.abs(moved))[: min(4, len(moved))]
     places = places[np.abs(moved[places]) > 2.0]
     directions = np.eye(len(moved))[places] * np.sign(moved[places])[:, None]
-    found = climbs(objective, middle, directions)
+    if not len(directions):
+        return None
+    paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions)
+    found = climbs(paths, directions, float(objective.value(middle[None])[0]))
     return max(found, key=lambda c: c.rate, default=None)
 
 
@@ -225,7 +277,7 @@ def _slow(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: S
 def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
     hessian = ends.hessian[row]
     eigenvalues = np.linalg.eigvalsh(-hessian)
-    agree = next((m.agree for m in modes if m.value == ends.value[row]), 1)
+    near = np.abs(ends.value - ends.value[row]) <= _EQUAL * max(1.0, abs(ends.value[row]))
     return Audit(
         gradient_norm=float(np.linalg.norm(ends.gradient[row])),
         decrement=float(ends.decrement[row]),
@@ -234,7 +286,7 @@ def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
         rank=curvature(hessian).rank,
         size=len(hessian),
         starts=starts,
-        agree=agree,
+        agree=int(np.sum(near & ((ends.state == "stationary") | (np.arange(len(near)) == row)))),
         iterations=ends.iterations,
         modes=tuple(modes),
     )
@@ -251,5 +303,6 @@ def _nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:
         warnings=(f"The search failed: {why}; give a start of your own.",),
         null=np.zeros((0, size)),
         run_off=np.zeros((0, size)),
-        regular=np.zeros(size, dtype=bool),
+        covariance=np.full((size, size), np.nan),
+        irregular=np.zeros((0, size)),
     )

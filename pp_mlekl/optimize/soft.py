@@ -75,13 +75,16 @@ def classify(
 
 
 def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
-    """Unit vectors to try as rays: axes and ways of approach that lie in the soft space, and its own basis."""
+    """Unit vectors to try as rays, the simplest first: axes, then the soft space's basis and the ways of approach."""
     soft = found.directions[suspicious] / found.scale
     basis = np.linalg.qr(soft.T)[0]
-    axes = np.eye(len(found.scale))
-    within = np.linalg.norm(basis, axis=1) > 0.98
+    axes = np.eye(len(found.scale))[np.linalg.norm(basis, axis=1) > 0.3]
     projected = (trail / found.scale) @ basis @ basis.T * found.scale
-    pieces = np.concatenate([axes[within], found.directions[suspicious], projected])
+    full = np.concatenate([found.directions[suspicious], projected])
+    largest = np.abs(full).max(axis=1, keepdims=True)
+    # What rounding and the last bend of the way have put into a direction must not be followed to infinity.
+    thinned = [np.where(np.abs(full) < share * largest, 0.0, full) for share in (0.5, 0.1, 0.01)]
+    pieces = np.concatenate([axes, *thinned, full])
     lengths = np.linalg.norm(pieces, axis=1, keepdims=True)
     return (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
 
@@ -117,20 +120,20 @@ def _curved_null(objective: Objective, z: Array, value: float, directions: Array
     # The first distance at which the straight line has visibly left the maximum.
     visible = (falls > 0.1).argmax(axis=0)
     lost = np.where(falls.max(axis=0) > 0.1, falls[visible, np.arange(len(signs))], 0.0)
-    kept = np.zeros(len(signs), dtype=bool)
-    for i, sign in enumerate(signs):
-        paths = profile_paths(objective, z[None], sign[None], grid[: visible[i] + 1][-3:])
-        kept[i] = value - paths.values[-1, 0] < 1e-4 * max(1.0, lost[i])
+    steps = np.array([0.25, 0.5, 1.0])[:, None] * grid[visible]
+    paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
+    kept = value - paths.values[-1] < 1e-4 * np.maximum(1.0, lost)
     return kept[: len(unit)] & kept[len(unit) :]
 
 
 def _singular(objective: Objective, z: Array, value: float, directions: Array) -> Array:
     """Whether the profile along each direction falls off in another way than its curvature says."""
-    result = np.zeros(len(directions), dtype=bool)
-    for i, direction in enumerate(directions):
-        length = np.linalg.norm(direction)
-        pair = np.array([direction, -direction]) / length
-        paths = profile_paths(objective, np.repeat(z[None], 2, axis=0), pair, length * np.array([0.25, 0.5, 1.0, 2.0]))
-        falls = value - paths.values[-1]
-        result[i] = not (0.05 < falls.min() and falls.min() < 100.0)
-    return result
+    if not len(directions):
+        return np.zeros(0, dtype=bool)
+    length = np.linalg.norm(directions, axis=1)
+    unit = directions / length[:, None]
+    signs = np.concatenate([unit, -unit])
+    steps = np.array([0.25, 0.5, 1.0, 2.0])[:, None] * np.tile(length, 2)
+    paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
+    falls = (value - paths.values[-1]).reshape(2, -1).min(axis=0)
+    return ~((falls > 0.05) & (falls < 100.0))

@@ -76,6 +76,20 @@ class Space:
         runs = ~np.isfinite(value) | (np.abs(value - nearer) > 0.25 * np.abs(value - here) + 1e-6 * (1 + np.abs(here)))
         return Limit(value=value, runs_off=runs, at_edge=still & ~runs, sign=np.sign(np.nan_to_num(value - here)))
 
+    def distinct(self, z: Array, directions: Array) -> Array:
+        """Of directions (k, d) that run off, those that take different parameters to their limits, the simplest first.
+
+        Under separation, say, a whole cone of directions leads to the same supremum.
+        """
+        moved = [limit.runs_off | limit.at_edge for limit in (self.limit(z, direction) for direction in directions)]
+        taken = np.zeros(len(self.names), dtype=bool)
+        kept = []
+        for i in sorted(range(len(directions)), key=lambda i: (int(moved[i].sum()), i)):
+            if not kept or (moved[i].any() and not (moved[i] & taken).any()):
+                kept.append(i)
+                taken |= moved[i]
+        return directions[kept]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Limit:

@@ -13,6 +13,7 @@ Array = np.ndarray
 # gradient alone is trusted, and Newton's steps are taken while they shorten.
 _NOISE = 1e-9
 _FINISHED = 1e-26
+_NO_SLOPE = 1e-6
 _SMALLEST_RADIUS = 1e-13
 _LARGEST_RADIUS = 1e8
 
@@ -29,7 +30,8 @@ class Ends:
         Half of g' A^-1 g (A the negative Hessian): the gain a Newton step would still bring; infinite where A is
         not positive semi-definite.
     state
-        ``"stationary"``, ``"stuck"`` (no step, however small, brings a gain) or ``"running"`` (out of iterations).
+        ``"stationary"``, ``"stuck"`` (no step, however small, brings a gain), ``"ran"`` (out of reach) or
+        ``"running"`` (out of iterations).
     iterations
         How many were used by the longest search.
     trail
@@ -66,6 +68,7 @@ def maximize(
     *,
     rows: Array | None = None,
     held: Array | None = None,
+    reach: Array | None = None,
     max_iterations: int = 150,
     keep_trail: bool = False,
 ) -> Ends:
@@ -81,6 +84,8 @@ def maximize(
         The replicate each start belongs to, (b,); 0 if not given.
     held
         Unit vectors (b, d) along which the searches must not move (for profiles).
+    reach
+        How far from its start each coordinate may go, (d,), before the search is given up as running off.
     max_iterations
         Evaluations of the Hessian at most.
     keep_trail
@@ -109,9 +114,17 @@ def maximize(
     while len(search.active) and iterations < max_iterations:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             _advance(objective, search, rows, held)
+        if reach is not None:
+            far = np.any(np.abs(search.z - starts) > reach, axis=1)[search.active]
+            search.state[search.active[far]] = "ran"
+            search.active = search.active[~far]
         iterations += 1
         if keep_trail:
             trail.append((search.z.copy(), search.value.copy()))
+    # A search that is stuck where there is no slope left has come to rest: rounding hid the last gains.
+    slope = np.abs(search.gradient if held is None else search.gradient - _along(search.gradient, held)).max(axis=1)
+    resting = (search.state == "stuck") & (slope < _NO_SLOPE * np.maximum(1.0, np.abs(search.value)))
+    search.state[resting] = "stationary"
     return Ends(
         z=search.z,
         value=search.value,
@@ -187,11 +200,14 @@ def _try(
 
 def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:
     """Gradient and Hessian without their part along ``held``, where curvature is made so strong that no step goes."""
-    along = np.sum(gradient * held, axis=1, keepdims=True)
     image = np.einsum("bij,bj->bi", hessian, held)
     twice = np.sum(image * held, axis=1)
     outer = held[:, :, None] * held[:, None, :]
     cross = image[:, :, None] * held[:, None, :]
     stiffness = np.maximum(1.0, np.abs(np.diagonal(hessian, axis1=1, axis2=2)).max(axis=1))
     projected = hessian - cross - cross.swapaxes(1, 2) + (twice - stiffness)[:, None, None] * outer
-    return gradient - along * held, projected
+    return gradient - _along(gradient, held), projected
+
+
+def _along(gradient: Array, held: Array) -> Array:
+    return np.sum(gradient * held, axis=1, keepdims=True) * held

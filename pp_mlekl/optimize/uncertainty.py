@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -46,21 +45,22 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
             values=np.full(len(jacobian), np.nan), covariance=nothing, flat_covariance=np.full((size, size), np.nan)
         )
     values = space.natural(verdict.z[None])[0].copy()
-    found = curvature(verdict.hessian)
-    flat_covariance = found.inverse(verdict.regular)
-    irregular = found.directions[~verdict.regular]
-    affected = _share(jacobian, np.concatenate([irregular, verdict.null, verdict.run_off]))
+    flat_covariance = verdict.covariance.copy()
+    unsettled = np.concatenate([verdict.irregular, verdict.null, verdict.run_off])
+    affected = _share(jacobian, unsettled)
     for direction in verdict.run_off:
         limit = space.limit(verdict.z, direction)
         values[limit.at_edge] = limit.value[limit.at_edge]
         values[limit.runs_off] = limit.sign[limit.runs_off] * np.inf
         affected |= limit.at_edge | limit.runs_off
-    if verdict.singular or np.any(found.eigenvalues[verdict.regular] <= 0):
+    if verdict.status == "at_infinity":
+        values[affected & np.isfinite(values)] = np.nan
+    if verdict.singular:
         return Reported(values=values, covariance=nothing, flat_covariance=np.full((size, size), np.nan))
     covariance = jacobian @ flat_covariance @ jacobian.T
     covariance[affected] = np.nan
     covariance[:, affected] = np.nan
-    moved = _share(np.eye(size), np.concatenate([irregular, verdict.null, verdict.run_off]))
+    moved = _share(np.eye(size), unsettled)
     flat_covariance[moved] = np.nan
     flat_covariance[:, moved] = np.nan
     return Reported(values=values, covariance=covariance, flat_covariance=flat_covariance)

@@ -65,8 +65,11 @@ class Verdict:
         Directions (k, d) that the objective does not see.
     run_off
         Directions (k, d) along which the maximum lies at the edge or at infinity.
-    regular
-        (d,) of bool: which of the directions of ``curvature(hessian)`` fall off as at a regular maximum.
+    covariance
+        Of z (d, d): the inverse of the negative Hessian over all directions that are regular; those that run off
+        are held.
+    irregular
+        Directions (l, d) over which nothing could be inverted.
     singular
         Whether the maximum is no smooth one (singular information, a kink, the edge of the data's support), so that
         nothing has a standard error.
@@ -84,7 +87,8 @@ class Verdict:
     warnings: tuple[str, ...]
     null: Array
     run_off: Array
-    regular: Array
+    covariance: Array
+    irregular: Array
     singular: bool = False
     climb: Climb | None = None
     audit: Audit = field(
