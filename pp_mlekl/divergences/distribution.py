@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,6 +22,14 @@ class Support:
     discrete: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropyTerms:
+    """-E[log q] as ``constant`` + sum of coefficient * E[statistic(X; argument)]."""
+
+    constant: Array
+    statistics: tuple[tuple[Array, str, Array | float], ...]
+
+
 class Distribution(ABC):
     """A distribution, or an array of independent distributions of one family.
 
@@ -35,6 +43,10 @@ class Distribution(ABC):
     event_ndim: ClassVar[int] = 0
     # The number of trailing event axes of each parameter; 0 where it is not named.
     parameter_ndim: ClassVar[dict[str, int]] = {}
+    # Statistics whose expectation the family knows in closed form, and those that -log density is linear in.
+    known_expectations: ClassVar[tuple[str, ...]] = ()
+    needed_expectations: ClassVar[tuple[str, ...] | None] = None
+    closed_entropy: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for f in fields(self):  # type: ignore[arg-type]
@@ -49,11 +61,15 @@ class Distribution(ABC):
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The broadcast shape of the parameters without their event axes."""
-        shapes = []
-        for f in fields(self):  # type: ignore[arg-type]
-            shape = getattr(self, f.name).shape
-            shapes.append(shape[: len(shape) - self.parameter_ndim.get(f.name, 0)])
-        return np.broadcast_shapes(*shapes)
+        return np.broadcast_shapes(*(shape for f in fields(self) for shape in self._shapes(f.name)))  # type: ignore[arg-type]
+
+    def _shapes(self, name: str) -> list[tuple[int, ...]]:
+        value = getattr(self, name)
+        if isinstance(value, Distribution):
+            return [value.batch_shape]
+        if isinstance(value, tuple):
+            return [part.batch_shape for part in value]
+        return [value.shape[: value.ndim - self.parameter_ndim.get(name, 0)]]
 
     @abstractmethod
     def log_density(self, x: Array) -> Array:
@@ -87,13 +103,47 @@ class Distribution(ABC):
         """Differential (or discrete) entropy in nats, of the batch shape; None where there is no closed form."""
         return None
 
+    def fold(self) -> "tuple[str, Distribution] | None":
+        """A bijection's name and the distribution of its image: KL is the same for images under one bijection."""
+        return None
+
+    def reflected(self) -> "Distribution | None":
+        """The distribution of 1 - X, for families on the unit interval: near 1, X itself has too few digits."""
+        return None
+
+    def expectation(self, statistic: str, argument: Array | float) -> Array | None:
+        """E of ``"x"``, ``"x2"``, ``"log"``, ``"log2"``, ``"log1m"``, ``"power"``, ``"exp"`` or ``"abs"``; None if unknown.
+
+        ``argument`` is the exponent of ``"power"``, the rate of ``"exp"`` and the centre of ``"abs"``.
+        """
+        return None
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms | None:
+        """What -E[log density] needs to be known of another distribution; None where it is not elementary."""
+        return None
+
+    def components(self) -> "list[tuple[Array, Distribution]]":
+        """Weights and parts of a mixture; the distribution itself with weight 1 otherwise."""
+        return [(np.ones(()), self)]
+
+    def atoms(self) -> Array | None:
+        """Points with positive mass of a distribution that is otherwise continuous, shape (*batch, k); None without."""
+        return None
+
     def select(self, index: object) -> Self:
         """The distribution with every parameter indexed along the batch axes (after broadcasting)."""
         batch = self.batch_shape
-        chosen = {}
-        for f in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
-            ndim = self.parameter_ndim.get(f.name, 0)
-            event = value.shape[value.ndim - ndim :]
-            chosen[f.name] = np.broadcast_to(value, batch + event)[index]
-        return type(self)(**chosen)
+        return type(self)(**{f.name: self._selected(f.name, batch, index) for f in fields(self)})  # type: ignore[arg-type]
+
+    def expand(self, batch: tuple[int, ...]) -> Self:
+        """The distribution with its parameters broadcast to a batch shape."""
+        return type(self)(**{f.name: self._selected(f.name, batch, ...) for f in fields(self)})  # type: ignore[arg-type]
+
+    def _selected(self, name: str, batch: tuple[int, ...], index: Any) -> Any:
+        value = getattr(self, name)
+        if isinstance(value, Distribution):
+            return value.expand(batch).select(index)
+        if isinstance(value, tuple):
+            return tuple(part.expand(batch).select(index) for part in value)
+        ndim = self.parameter_ndim.get(name, 0)
+        return np.broadcast_to(value, batch + value.shape[value.ndim - ndim :])[index]

@@ -1,0 +1,277 @@
+"""Counts without an upper bound given by a sum, and integers in a range."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from pp_mlekl.divergences.closed_form import kl_rule
+from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
+from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.divergences.special import entropy_term, excess
+
+
+class _Count(Univariate):
+    discrete = True
+
+    def log_density(self, x: Array) -> Array:
+        """Log mass in nats, ``-inf`` off the integers of the support."""
+        x = np.asarray(x, dtype=np.float64)
+        support = self.support()
+        inside = (x == np.floor(x)) & (x >= support.lower) & (x <= support.upper)
+        with np.errstate(all="ignore"):
+            return np.where(inside, self._log_mass(np.where(inside, x, support.lower)), -np.inf)
+
+    def _log_mass(self, x: Array) -> Array:
+        return self.frozen().logpmf(x)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Poisson(_Count):
+    """Poisson with mean ``mu``."""
+
+    mu: Array
+
+    def validate(self) -> None:
+        """Raise where ``mu`` is negative."""
+        if not np.all((self.mu >= 0) & np.isfinite(self.mu)):
+            raise ValueError("Poisson: mu must be finite and not negative.")
+
+    def frozen(self) -> Any:
+        """SciPy's Poisson."""
+        return stats.poisson(self.mu)
+
+    def support(self) -> Support:
+        """All counts; 0 alone where the mean is 0."""
+        zero = np.zeros(self.batch_shape)
+        return Support(lower=zero, upper=np.where(self.mu > 0, np.inf, zero), discrete=True)
+
+    def _log_mass(self, x: Array) -> Array:
+        return special.xlogy(x, self.mu) - self.mu - special.gammaln(x + 1)
+
+
+@kl_rule(Poisson, Poisson)
+def _poisson(p: Poisson, q: Poisson) -> Array:
+    return entropy_term(p.mu, q.mu)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NegativeBinomial(_Count):
+    """Negative binomial with mean ``mu`` and dispersion ``alpha``: variance mu + mu^2 / alpha."""
+
+    mu: Array
+    alpha: Array
+
+    def validate(self) -> None:
+        """Raise where a parameter is not positive."""
+        self._require_positive("mu", "alpha")
+
+    def frozen(self) -> Any:
+        """SciPy's negative binomial."""
+        return stats.nbinom(self.alpha, self.alpha / (self.alpha + self.mu))
+
+    def _log_mass(self, x: Array) -> Array:
+        a, mu = self.alpha, self.mu
+        choose = -special.betaln(np.where(x > 0, x, 1.0), a) - np.log(np.where(x > 0, x, 1.0))
+        return np.where(x > 0, choose, 0.0) - a * np.log1p(mu / a) - special.xlog1py(x, a / mu)
+
+
+@kl_rule(NegativeBinomial, NegativeBinomial)
+def _negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Array | None:
+    # One dispersion: the binomial coefficients cancel. Otherwise E log Gamma(X + alpha) is not elementary.
+    if not np.all(p.alpha == q.alpha):
+        return None
+    return entropy_term(p.mu, q.mu) - entropy_term(p.mu + p.alpha, q.mu + p.alpha)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Geometric(_Count):
+    """Number of trials until the first success of probability ``p``: 1, 2, ..."""
+
+    p: Array
+    needed_expectations = ("x",)
+    known_expectations = ("x", "x2")
+    closed_entropy = True
+
+    def validate(self) -> None:
+        """Raise where ``p`` is not in (0, 1]."""
+        self._require_probability("p")
+        self._require_positive("p")
+
+    def frozen(self) -> Any:
+        """SciPy's geometric."""
+        return stats.geom(self.p)
+
+    def support(self) -> Support:
+        """From 1; 1 alone where success is certain."""
+        one = np.ones(self.batch_shape)
+        return Support(lower=one, upper=np.where(self.p < 1, np.inf, one), discrete=True)
+
+    def _log_mass(self, x: Array) -> Array:
+        return np.log(self.p) + special.xlog1py(x - 1, -self.p)
+
+    def entropy(self) -> Array:
+        """Entropy in nats."""
+        with np.errstate(all="ignore"):
+            value = -np.log(self.p) - special.xlog1py(1 - self.p, -self.p) / self.p
+        return np.broadcast_to(value, self.batch_shape)
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Mean."""
+        slope = -np.log1p(-np.where(self.p < 1, self.p, 0.5))
+        slope = np.where(self.p < 1, slope, np.inf)
+        return CrossEntropyTerms(constant=-np.log(self.p) - slope, statistics=((slope, "x", 0.0),))
+
+    def _expectations(self) -> dict[str, Any]:
+        return {"x": lambda _: 1 / self.p, "x2": lambda _: (2 - self.p) / self.p**2}
+
+
+@kl_rule(Geometric, Geometric)
+def _geometric(p: Geometric, q: Geometric) -> Array:
+    return binary_divergence(p.p, q.p) / p.p
+
+
+def binary_divergence(p: Array, q: Array) -> Array:
+    """KL between two coins, accurate where p is close to q; infinite where q excludes what p allows."""
+    p, q = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        # The difference of the complements is that of p and q, exactly; 1 - p and 1 - q would round it.
+        near = (1 - p) * excess((p - q) / (1 - p))
+        far = special.xlog1py(1 - p, -p) - special.xlog1py(1 - p, -q) - (1 - p) + (1 - q)
+    other = np.where(1 - q < 0.5 * (1 - p), far, near)
+    other = np.where(p == 1, 1 - q, np.where(q == 1, np.inf, other))
+    return entropy_term(p, q) + other
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DiscreteUniform(_Count):
+    """The integers from ``lower`` to ``upper``, both included."""
+
+    lower: Array
+    upper: Array
+    known_expectations = ("x", "x2")
+    needed_expectations = ()
+    closed_entropy = True
+
+    def validate(self) -> None:
+        """Raise where there is no integer."""
+        self._require_finite("lower", "upper")
+        if not np.all(np.floor(self.upper) >= np.ceil(self.lower)):
+            raise ValueError("DiscreteUniform: upper must not be less than lower.")
+
+    def frozen(self) -> Any:
+        """SciPy's randint."""
+        return stats.randint(self.lower, self.upper + 1)
+
+    def entropy(self) -> Array:
+        """Logarithm of the number of integers."""
+        return np.broadcast_to(np.log(self.upper - self.lower + 1), self.batch_shape)
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Nothing but the support."""
+        return CrossEntropyTerms(constant=np.log(self.upper - self.lower + 1), statistics=())
+
+    def _expectations(self) -> dict[str, Any]:
+        low, high = self.lower, self.upper
+        mean = (low + high) / 2
+        return {"x": lambda _: mean, "x2": lambda _: mean**2 + ((high - low + 1) ** 2 - 1) / 12}
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DiscreteWeibull(_Count):
+    """Discrete Weibull: P(X >= x) = q^(x^beta), x = 0, 1, ..."""
+
+    q: Array
+    beta: Array
+
+    def validate(self) -> None:
+        """Raise where ``q`` is not in (0, 1) or ``beta`` is not positive."""
+        self._require_positive("q", "beta")
+        if not np.all(self.q < 1):
+            raise ValueError("DiscreteWeibull: q must be less than 1.")
+
+    def support(self) -> Support:
+        """All counts."""
+        zero = np.zeros(self.batch_shape)
+        return Support(lower=zero, upper=zero + np.inf, discrete=True)
+
+    def _log_mass(self, x: Array) -> Array:
+        start = x**self.beta * np.log(self.q)
+        step = ((x + 1) ** self.beta - x**self.beta) * np.log(self.q)
+        return start + np.log(-np.expm1(step))
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        return -np.expm1((np.floor(x) + 1).clip(0) ** self.beta * np.log(self.q))
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        return np.exp((np.floor(x) + 1).clip(0) ** self.beta * np.log(self.q))
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile."""
+        with np.errstate(all="ignore"):
+            return np.maximum(np.ceil((np.log1p(-np.asarray(u)) / np.log(self.q)) ** (1 / self.beta) - 1), 0)
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        with np.errstate(all="ignore"):
+            return np.maximum(np.ceil((np.log(u) / np.log(self.q)) ** (1 / self.beta) - 1), 0)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws by inversion."""
+        return self.upper_quantile(1 - generator.uniform(size=(*shape, *self.batch_shape)))
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BetaBinomial(_Count):
+    """Binomial of ``n`` trials whose probability is Beta(``alpha``, ``beta``)."""
+
+    alpha: Array
+    beta: Array
+    n: Array
+
+    def validate(self) -> None:
+        """Raise where a shape is not positive or ``n`` is negative."""
+        self._require_positive("alpha", "beta")
+        if not np.all(self.n >= 0):
+            raise ValueError("BetaBinomial: n must not be negative.")
+
+    def frozen(self) -> Any:
+        """SciPy's beta-binomial."""
+        return stats.betabinom(self.n, self.alpha, self.beta)
+
+    def quantile(self, u: Array) -> Array:
+        """The ends of the support, which is all a sum needs of a bounded count."""
+        return np.where(np.asarray(u) < 1, 0.0, self.n)
+
+    def upper_quantile(self, u: Array) -> Array:
+        """The ends of the support."""
+        return np.where(np.asarray(u) < 1, self.n + 0.0, 0.0)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HyperGeometric(_Count):
+    """Successes among ``n`` drawn without replacement from ``N`` of which ``k`` are successes."""
+
+    N: Array
+    k: Array
+    n: Array
+
+    def validate(self) -> None:
+        """Raise where the numbers do not fit together."""
+        if not np.all((self.k >= 0) & (self.k <= self.N) & (self.n >= 0) & (self.n <= self.N)):
+            raise ValueError("HyperGeometric: 0 <= k <= N and 0 <= n <= N must hold.")
+
+    def frozen(self) -> Any:
+        """SciPy's hypergeometric."""
+        return stats.hypergeom(self.N, self.k, self.n)

@@ -1,0 +1,109 @@
+"""What the one-dimensional families share: SciPy's densities, quantiles and samplers."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pp_mlekl.divergences.distribution import Array, Distribution, Support
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Far tails overflow and underflow as they should; NumPy and Boost each have their own way to warn of it."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Univariate(Distribution):
+    """A one-dimensional family that SciPy knows; ``frozen`` gives SciPy's distribution."""
+
+    # The smallest tail probability at which SciPy's quantiles can be relied on; deeper ones are taken to be there.
+    deepest: ClassVar[float] = 0.0
+
+    def frozen(self) -> Any:
+        """SciPy's frozen distribution with the family's parameters."""
+        raise NotImplementedError
+
+    def log_density(self, x: Array) -> Array:
+        """Log density or log mass in nats, ``-inf`` outside the support."""
+        with quiet():
+            frozen = self.frozen()
+            return frozen.logpmf(x) if self.discrete else frozen.logpdf(x)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws of shape (*shape, *batch)."""
+        draws = self.frozen().rvs(size=(*shape, *self.batch_shape), random_state=generator)
+        return np.asarray(draws, dtype=np.float64)
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile."""
+        with quiet():
+            return self.frozen().ppf(np.maximum(u, self.deepest))
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        with quiet():
+            return self.frozen().isf(np.maximum(u, self.deepest))
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        with quiet():
+            return self.frozen().cdf(x)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        with quiet():
+            return self.frozen().sf(x)
+
+    def support(self) -> Support:
+        """The interval of SciPy's distribution."""
+        lower, upper = self.frozen().support()
+        shape = self.batch_shape
+        return Support(
+            lower=np.broadcast_to(np.asarray(lower, dtype=np.float64), shape),
+            upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), shape),
+            discrete=self.discrete,
+        )
+
+    def entropy(self) -> Array | None:
+        """SciPy's closed form, for the families that declare one."""
+        if not self.closed_entropy:
+            return None
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(self.frozen().entropy(), self.batch_shape)
+
+    def expectation(self, statistic: str, argument: Array | float) -> Array | None:
+        """Closed forms by name, from the family's ``_expectations``."""
+        rule = self._expectations().get(statistic)
+        return None if rule is None else rule(argument)
+
+    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
+        return {}
+
+    def _require_positive(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not np.all((value > 0) & np.isfinite(value)):
+                raise ValueError(f"{type(self).__name__}: {name} must be positive and finite, got {_worst(value)}.")
+
+    def _require_finite(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not np.all(np.isfinite(value)):
+                raise ValueError(f"{type(self).__name__}: {name} must be finite, got {_worst(value)}.")
+
+    def _require_probability(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not np.all((value >= 0) & (value <= 1)):
+                raise ValueError(f"{type(self).__name__}: {name} must lie in [0, 1], got {_worst(value)}.")
+
+
+def _worst(value: Array) -> float:
+    flat = np.ravel(value)
+    bad = flat[~np.isfinite(flat)]
+    return float(bad[0]) if bad.size else float(flat.min())

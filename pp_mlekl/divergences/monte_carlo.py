@@ -1,0 +1,90 @@
+"""Means of a log ratio over draws, with a standard error and a look at its tail."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.estimate import Estimate
+
+DRAWS = 200_000
+_FIRST = 10_000
+# Above this shape of the upper tail the variance is infinite and a standard error means nothing.
+_WORST_SHAPE = 0.5
+
+
+def monte_carlo(
+    p: Distribution,
+    function: Callable[[Array], Array],
+    direction: str,
+    rtol: float | None,
+    budget: int,
+    generator: np.random.Generator | None,
+) -> Estimate:
+    """E_P[function(X)] from draws of P, doubled until ``rtol`` or ``budget`` is reached.
+
+    Returns
+    -------
+    Estimate
+        ``inf`` where a draw of P has no density under Q; a warning where the tail of the terms is so heavy that
+        the standard error cannot be trusted.
+    """
+    generator = np.random.default_rng(0) if generator is None else generator
+    size = min(_FIRST if rtol is not None else max(_FIRST, budget // 4), budget)
+    values = function(p.sample((size,), generator))
+    while rtol is not None and len(values) < budget and not _precise(values, rtol):
+        more = min(len(values), budget - len(values))
+        values = np.concatenate([values, function(p.sample((more,), generator))])
+    with np.errstate(all="ignore"):
+        mean = values.mean(axis=0)
+        error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    infinite = np.isinf(mean)
+    shape = np.max([tail_shape(column) for column in values.reshape(len(values), -1).T], initial=-np.inf)
+    heavy = bool(np.isfinite(shape) and shape > _WORST_SHAPE)
+    warnings = (f"The terms have a heavy tail (k-hat {shape:.2f}); the standard error is too small.",) if heavy else ()
+    value = np.where(infinite, np.inf, mean)
+    error = np.where(infinite, 0.0, error)
+    if value.ndim == 0:
+        value, error = float(value), float(error)  # type: ignore[assignment]
+    return Estimate(value=value, mcse=error, method="Monte Carlo", direction=direction, warnings=warnings)
+
+
+def _precise(values: Array, rtol: float) -> bool:
+    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return bool(np.all(error <= rtol * np.abs(values.mean(axis=0))))
+
+
+def tail_shape(values: Array) -> float:
+    """Pareto shape k of the largest values, by the estimator of Zhang and Stephens (2009) with Vehtari's prior.
+
+    Parameters
+    ----------
+    values
+        Shape (n,); the largest min(n / 5, 3 sqrt(n)) of them are fitted.
+
+    Returns
+    -------
+    float
+        The shape; -inf where the tail is constant or holds too few values, inf where a value is infinite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if np.any(np.isposinf(values)):
+        return np.inf
+    n = len(values)
+    size = int(min(n / 5, 3 * np.sqrt(n)))
+    if size < 5:
+        return -np.inf
+    ordered = np.sort(values)
+    tail = ordered[-size:] - ordered[-size - 1]
+    if tail[-1] <= 0 or tail[size // 4] <= 0:
+        return -np.inf
+    grid = 30 + int(np.sqrt(size))
+    quartile = tail[int(size / 4 + 0.5) - 1]
+    b = 1 / tail[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
+    k = np.mean(np.log1p(-b[:, None] * tail), axis=1)
+    likelihood = size * (np.log(-(b / k)) - k - 1)
+    weights = 1 / np.sum(np.exp(likelihood - likelihood[:, None]), axis=1)
+    weights = np.where(weights > 10 * np.finfo(float).eps, weights, 0.0)
+    best = np.sum(b * weights / weights.sum())
+    shape = np.mean(np.log1p(-best * tail))
+    return float((size * shape + 5) / (size + 10))
