@@ -9,7 +9,7 @@ from pp_mlekl.optimize.uncertainty import reported
 from pp_mlekl.pseudo_true.fit import ExpectedFit, expected_fit
 from pp_mlekl.pseudo_true.result import PseudoTrue
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-from pp_mlekl.truth import as_truth
+from pp_mlekl.truth import Truth, as_truth
 
 Array = np.ndarray
 
@@ -67,11 +67,23 @@ def pseudo_true(
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
     resolved = as_truth(functions, truth)
-    fit = expected_fit(functions, resolved, generator, starts)
+    settings = {"starts": starts, "random_seed": repr(random_seed)}
+    return pseudo_true_of(functions, resolved, generator, starts, settings)[1]
+
+
+def pseudo_true_of(
+    functions: ModelFunctions,
+    truth: Truth,
+    generator: np.random.Generator,
+    starts: int = 6,
+    settings: dict[str, Any] | None = None,
+) -> tuple[ExpectedFit, PseudoTrue]:
+    """The same for a truth that is resolved already: the arrays, and the labelled result."""
+    fit = expected_fit(functions, truth, generator, starts)
     entropy = np.nan
-    if resolved.distributions:
+    if truth.distributions:
         entropy = (-fit.expected_log_likelihood - fit.kl_min) / functions.n_observations
-    return _result(functions, fit, entropy, {"starts": starts, "random_seed": repr(random_seed)})
+    return fit, _result(functions, fit, entropy, settings or {"starts": starts})
 
 
 def _result(functions: ModelFunctions, fit: ExpectedFit, entropy: float, settings: dict[str, Any]) -> PseudoTrue:

@@ -53,7 +53,9 @@ class NodeData:
         return value.sum(axis=-1), gradient.sum(axis=-2), hessian.sum(axis=-3)
 
 
-def node_data(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> NodeData:
+def node_data(
+    functions: ModelFunctions, truth: Truth, generator: np.random.Generator, *, deep: bool = True
+) -> NodeData:
     """Lay a truth's nodes out as data sets of the model.
 
     Parameters
@@ -64,6 +66,8 @@ def node_data(functions: ModelFunctions, truth: Truth, generator: np.random.Gene
         What is true; held-out draws serve as they are.
     generator
         For truths that have to be sampled.
+    deep
+        As for ``expectation_nodes``.
     """
     if truth.draws:
         size = len(next(iter(truth.draws.values())))
@@ -75,11 +79,11 @@ def node_data(functions: ModelFunctions, truth: Truth, generator: np.random.Gene
     if exchangeable(functions, truth, generator):
         (variable,) = functions.observed
         index = (0,) * len(variable.shape)
-        nodes = expectation_nodes(truth.distributions[variable.name].select(index), generator, size * 8)
+        nodes = expectation_nodes(truth.distributions[variable.name].select(index), generator, size * 8, deep=deep)
         blocks.append(_packed(functions, nodes))
     else:
         for variable in functions.observed:
-            nodes = expectation_nodes(truth.distributions[variable.name], generator, size)
+            nodes = expectation_nodes(truth.distributions[variable.name], generator, size, deep=deep)
             blocks.append(_spread(functions, variable.name, nodes))
     return NodeData(
         data={name: np.concatenate([b.data[name] for b in blocks]) for name in blocks[0].data},

@@ -1,0 +1,134 @@
+"""Step 5: the MLE tends to the pseudo-true parameter, and its excess divergence to half a weighted chi-squared."""
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.asymptotics import WeightedChiSquared
+from pp_mlekl.proof.result import Check, Step
+from pp_mlekl.proof.setting import LEVEL, STANDARD_ERRORS, Setting
+from pp_mlekl.replicates import fit_replicates
+
+Array = np.ndarray
+
+# Observations that one batch of data sets may have in all.
+_BATCH_TERMS = 1_000_000
+# Constant of the Berry-Esseen theorem (Shevtsova 2011).
+_BERRY_ESSEEN = 0.4748
+
+
+def convergence(setting: Setting, sizes: tuple[int, ...], counts: tuple[int, ...]) -> Step:
+    """Fit many data sets of each size."""
+    information = setting.star.information
+    assert information is not None
+    excess, distance, exists = [], [], []
+    for size, count in zip(sizes, counts, strict=True):
+        found = _fits(setting, size, count)
+        excess.append(found[0])
+        distance.append(found[1])
+        exists.append(len(found[0]) / count)
+    limit = WeightedChiSquared(weights=information.eigenvalues)
+    scaled = [n * e for n, e in zip(sizes, excess, strict=True)]
+    usable = [i for i, share in enumerate(exists) if share == 1.0 and len(excess[i]) > 2]
+    checks = _checks(setting, sizes, scaled, usable, limit) if usable else ()
+    many = scaled[usable[-1]] if usable else np.zeros(0)
+    grid = limit.quantile(np.linspace(0.01, 0.99, 60)) / 2
+    data = xr.Dataset(
+        {
+            "excess": ("n", [e.mean() if len(e) else np.nan for e in excess]),
+            "excess_error": ("n", [_standard_error(e) for e in excess]),
+            "theory": ("n", information.trace / (2 * np.array(sizes))),
+            "distance": ("n", [np.sqrt(np.mean(d**2)) if len(d) else np.nan for d in distance]),
+            "exists": ("n", exists),
+            "scaled": ("replicate", many),
+            "limit_cdf": ("x", limit.cdf(2 * grid)),
+        },
+        coords={"n": list(sizes), "x": grid},
+        attrs={"half_trace": information.trace / 2, "last": int(sizes[usable[-1]]) if usable else 0},
+    )
+    missing = ", ".join(f"{1 - s:.1%} at n = {n}" for n, s in zip(sizes, exists, strict=True) if s < 1)
+    note = f"Data sets without a maximum inside the model, whose KL is infinite: {missing}." if missing else ""
+    return Step(
+        number=5,
+        title="The estimate tends to the minimiser of KL",
+        claim="The maximum likelihood estimate tends to the parameter that minimises KL(true||model); n times what it "
+        "loses is distributed as half a weighted sum of chi-squared variables, with mean trace(J^-1 K) / 2.",
+        checks=checks,
+        data=data,
+        note=note,
+    )
+
+
+def _standard_error(values: Array) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
+
+
+def _fits(setting: Setting, size: int, count: int) -> tuple[Array, Array]:
+    """Excess divergence and distance from the pseudo-true parameter, of the data sets whose MLE exists."""
+    step = max(1, _BATCH_TERMS // size)
+    information, kept = setting.star.information, setting.star.problem.kept
+    excess, distance = [], []
+    for start in range(0, count, step):
+        drawn = setting.simulator.draw(size, min(step, count - start), setting.generator)
+        fits = fit_replicates(setting.functions, drawn, setting.star)
+        moved = fits.flat[fits.exists][:, kept] - setting.star.flat[kept]
+        excess.append(fits.excess[fits.exists])
+        distance.append(np.sqrt(np.einsum("ri,ij,rj->r", moved, information.hessian, moved)))  # type: ignore[union-attr]
+    return np.concatenate(excess), np.concatenate(distance)
+
+
+def _checks(
+    setting: Setting, sizes: tuple[int, ...], scaled: list[Array], usable: list[int], limit: WeightedChiSquared
+) -> tuple[Check, ...]:
+    last = usable[-1]
+    values = scaled[last]
+    mean, error = float(values.mean()), np.sqrt(limit.variance) / 2 / np.sqrt(len(values))
+    remainder = 0.0
+    if len(usable) > 1:
+        earlier = usable[-2]
+        # The expansion goes on with a term in 1 / n: what is left of it shows in the step from the size before.
+        ratio = sizes[last] / sizes[earlier] - 1
+        drift = abs(float(scaled[earlier].mean()) - mean)
+        noise = STANDARD_ERRORS * np.hypot(_standard_error(scaled[earlier]), _standard_error(values))
+        remainder = max(drift - noise, 0.0) / ratio
+    expected = Check(
+        what=f"n times the mean excess KL at n = {sizes[last]}, {len(values)} data sets, against trace(J^-1 K) / 2",
+        left=mean,
+        right=limit.mean / 2,
+        error=float(STANDARD_ERRORS * error + remainder),
+        source="standard error of the mean under the limit law, and the next term of the expansion",
+    )
+    distance = stats.kstest(values, lambda x: limit.cdf(2 * x)).statistic
+    critical = stats.kstwo.isf(LEVEL, len(values))
+    law = Check(
+        what=f"largest distance between the distribution of n times the excess and its limit, n = {sizes[last]}",
+        left=float(distance),
+        right=0.0,
+        error=float(min(critical + _berry_esseen(setting, sizes[last]), 1.0)),
+        source="Kolmogorov's critical value, and the Berry-Esseen bound for the normal limit of the score",
+        bound=True,
+    )
+    first, final = scaled[usable[0]].mean() / sizes[usable[0]], mean / sizes[last]
+    if len(usable) == 1:
+        return expected, law
+    shrinks = Check(
+        what=f"mean excess KL at n = {sizes[last]} against that at n = {sizes[usable[0]]}",
+        left=float(final),
+        right=float(first),
+        error=0.0,
+        source="it has to fall",
+        bound=True,
+    )
+    return expected, law, shrinks
+
+
+def _berry_esseen(setting: Setting, size: int) -> float:
+    """Bound on the distance of each whitened mean score from normal, summed over directions."""
+    nodes, information, kept = setting.star.problem.nodes, setting.star.information, setting.star.problem.kept
+    root = np.linalg.cholesky(information.score)  # type: ignore[union-attr]
+    scores = setting.functions.scores(np.repeat(setting.star.flat[None], len(nodes.weights), axis=0), data=nodes.data)
+    white = np.linalg.solve(root, scores[..., kept].reshape(-1, len(kept)).T)
+    weights = nodes.weights.ravel()
+    cubes = np.where(weights > 0, weights * np.abs(white) ** 3, 0.0)
+    third = cubes.sum(axis=1) / setting.rows
+    return float(_BERRY_ESSEEN * third.sum() / np.sqrt(size))

@@ -1,0 +1,101 @@
+"""Step 6: for the data as they are, the MLE minimises KL(empirical||model) exactly."""
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.point_estimates import find_mle
+from pp_mlekl.proof.result import Check, Step
+from pp_mlekl.proof.setting import Setting
+from pp_mlekl.pymc_model.distributions import observed_distributions
+
+Array = np.ndarray
+
+_CLAIM = (
+    "With the empirical distribution in place of the truth nothing is asymptotic: maximising the likelihood of the "
+    "data is minimising KL(empirical||model), for any n."
+)
+
+
+def empirical(setting: Setting) -> Step:
+    """Compare KL(empirical||model) with the log-likelihood of the model's own data."""
+    functions = setting.functions
+    title = "For the data at hand it holds exactly"
+    estimate = find_mle(functions.model, random_seed=1)
+    if estimate.status != "converged":
+        note = f"The model's own data have no regular maximum of the likelihood ({estimate.status})."
+        return Step(number=6, title=title, claim=_CLAIM, checks=(), note=note)
+    z = np.concatenate([estimate.flat[None], setting.curve, setting.cloud])
+    minus = -functions.log_likelihood(z) / setting.rows
+    discrete = all(p.discrete and p.event_ndim == 0 for p in setting.truth.distributions.values())
+    checks = []
+    curve = minus
+    if discrete:
+        kl, entropy = _empirical_kl(setting, z)
+        finite = np.isfinite(kl) & np.isfinite(minus)
+        gaps = np.where(finite, np.abs(kl - (minus - entropy)), 0.0)
+        worst = int(np.argmax(gaps))
+        checks.append(
+            Check(
+                what=f"KL(empirical||model) against -log L / n - H(empirical), worst of {int(finite.sum())} parameters",
+                left=float(kl[worst]),
+                right=float(minus[worst] - entropy),
+                error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + np.abs(minus[finite]).max())),
+                source="rounding of a sum over the data",
+            )
+        )
+        curve = kl
+    others = minus[1:]
+    checks.append(
+        Check(
+            what=f"{'KL' if discrete else 'cross-entropy'} at the MLE against the smallest at {len(others)} others",
+            left=float(curve[0]),
+            right=float(np.nanmin(curve[1:])),
+            error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + abs(minus[0]))),
+            source="rounding of a sum over the data",
+            bound=True,
+        )
+    )
+    n = len(setting.curve)
+    index = int(setting.star.problem.natural_kept[0])
+    data = xr.Dataset(
+        {"objective": ("theta", curve[1 : n + 1])},
+        coords={"theta": setting.curve_values},
+        attrs={
+            "parameter": setting.label,
+            "mle": float(functions.natural_flat(estimate.flat)[index]),
+            "what": "KL(empirical||model)" if discrete else "cross-entropy of the data, -log L / n",
+        },
+    )
+    note = (
+        ""
+        if discrete
+        else (
+            "The data are continuous, so KL(empirical||model) is infinite at every parameter (an atom has no "
+            "density); its part that depends on the parameter, the cross-entropy -log L / n, is finite, and the MLE "
+            "minimises it."
+        )
+    )
+    return Step(number=6, title=title, claim=_CLAIM, checks=tuple(checks), data=data, note=note)
+
+
+def _empirical_kl(setting: Setting, z: Array) -> tuple[Array, float]:
+    """KL(empirical||model) per observation by its definition, and the entropy of the empirical distribution.
+
+    Rows that are alike share one empirical distribution; rows that are not have an observation each, whose
+    empirical distribution is a point.
+    """
+    functions = setting.functions
+    fitted = observed_distributions(functions, z)
+    total, entropy = np.zeros(len(z)), 0.0
+    for variable in functions.observed:
+        rows = fitted[variable.name]
+        if not setting.simulator.same_rows:
+            total -= rows.log_density(variable.value.astype(float)).reshape(len(z), -1).sum(axis=1)
+            continue
+        values, counts = np.unique(variable.value, return_counts=True)
+        share = counts / counts.sum()
+        one = rows.select((slice(None), *([0] * len(variable.shape))))
+        log_q = one.log_density(values.astype(float)[:, None])
+        total += counts.sum() * np.sum(share[:, None] * (np.log(share)[:, None] - log_q), axis=0)
+        entropy -= counts.sum() * float(np.sum(share * np.log(share)))
+    return total / setting.rows, entropy / setting.rows

@@ -1,0 +1,156 @@
+"""``proof``: the public door."""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+
+from pp_mlekl.proof.asymmetry import directions
+from pp_mlekl.proof.identity import constant_difference, one_minimiser
+from pp_mlekl.proof.limit import convergence
+from pp_mlekl.proof.large_numbers import chebyshev, law_of_large_numbers, simulate_deviations
+from pp_mlekl.proof.observed import empirical
+from pp_mlekl.proof.result import Proof, Step
+from pp_mlekl.proof.setting import Setting
+from pp_mlekl.pseudo_true.find import pseudo_true_of
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.replicates import Simulator
+from pp_mlekl.truth import Truth, as_truth
+
+SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
+
+# Observations simulated for one size, in all: larger data sets get fewer replicates, but not fewer than these.
+_TERMS, _FEWEST = 2_000_000, 20
+
+
+def proof(
+    model: Any,
+    truth: Any,
+    *,
+    sizes: Sequence[int] = SIZES,
+    replicates: int = 200,
+    name: str | None = None,
+    random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Proof:
+    """Show, as computed numbers, that maximum likelihood minimises the divergence from the truth.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    truth
+        A mapping from parameter names to values, another PyMC model or a distribution (see
+        ``pp_mlekl.truth.as_truth``); the model may be wrong.
+    sizes
+        Increasing numbers of observations. Where the rows of the model differ (covariates), each is raised to a
+        multiple of their number.
+    replicates
+        Data sets of each size; fewer of the largest.
+    name
+        Title of the page; the model's variables by default.
+    random_seed
+        The same seed gives the same proof.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+    progress
+        Called with one line before each step.
+
+    Returns
+    -------
+    Proof
+        Seven steps, each with both sides, the gap and the derived error that decides on pass or fail.
+
+    Raises
+    ------
+    ValueError
+        Where KL(true||model) has no regular minimum, or is infinite at every parameter.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     p = pm.Beta("p", 1, 1)
+    ...     y = pm.Bernoulli("y", p, observed=[1, 0, 1, 1, 0, 1, 1, 0, 1, 1])
+    >>> result = proof(model, {"p": 0.6}, sizes=[100, 1000], replicates=50, random_seed=1)
+    >>> result.passed, [step.status for step in result.steps].count("pass")
+    (True, 7)
+    """
+    _check(sizes, replicates)
+    functions = model_functions(model, potentials)
+    generator = np.random.default_rng(random_seed)
+    resolved = as_truth(functions, truth)
+    setting, star = _setting(functions, resolved, generator)
+    used = _sizes(setting, sizes)
+    counts = tuple(min(replicates, max(_FEWEST, _TERMS // n)) for n in used)
+    say = progress or (lambda line: None)
+    steps: list[Step] = []
+    say("1, 2: KL against cross-entropy")
+    steps += [constant_difference(setting), one_minimiser(setting)]
+    say("3, 4: simulating mean log-likelihoods")
+    deviations = simulate_deviations(setting, used, counts)
+    steps += [law_of_large_numbers(setting, deviations), chebyshev(setting, deviations)]
+    say("5: fitting simulated data sets")
+    steps.append(convergence(setting, used, counts))
+    say("6, 7: the data at hand, and the other direction")
+    steps += [empirical(setting), directions()]
+    return Proof(
+        name=name or ", ".join(functions.natural_names[:4]),
+        truth=describe(truth, resolved),
+        steps=tuple(steps),
+        pseudo_true=star,
+        settings={
+            "random_seed": str(random_seed),
+            "sizes": used,
+            "replicates": counts,
+            "pp_mlekl_version": version("pp_mlekl"),
+        },
+    )
+
+
+def _setting(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> tuple[Setting, Any]:
+    if truth.kind == "draws":
+        raise ValueError(
+            "Held-out draws have no density, so the proof cannot compute KL; give the truth as parameters of the "
+            "model, a distribution or another model."
+        )
+    simulator = Simulator(functions, truth, generator)
+    fit, star = pseudo_true_of(functions, truth, generator)
+    if fit.information is None:
+        raise ValueError(
+            f"KL(true||model) has no regular minimum ({star.status}): {' '.join(star.warnings) or 'no warning'}"
+        )
+    if not np.isfinite(star.kl_min):
+        raise ValueError("KL(true||model) is infinite at every parameter: the model's tails or support are too small.")
+    return Setting(functions=functions, truth=truth, star=fit, simulator=simulator, generator=generator), star
+
+
+def _sizes(setting: Setting, sizes: Sequence[int]) -> tuple[int, ...]:
+    if setting.simulator.same_rows:
+        return tuple(int(n) for n in sizes)
+    rows = setting.rows
+    return tuple(sorted({-(-int(n) // rows) * rows for n in sizes}))
+
+
+def _check(sizes: Sequence[int], replicates: int) -> None:
+    values = list(sizes)
+    if not values or any(int(n) != n or n < 2 for n in values) or values != sorted(set(values)):
+        raise ValueError(f"`sizes` must be increasing positive integers of at least 2, got {values}; sort them.")
+    if replicates < _FEWEST:
+        raise ValueError(f"`replicates` must be at least {_FEWEST}, got {replicates}.")
+
+
+def describe(truth: Any, resolved: Truth) -> str:
+    """The truth in a few words."""
+    if resolved.kind == "parameters":
+        parts = [f"{k} = {np.array2string(np.asarray(v), precision=4, threshold=8)}" for k, v in dict(truth).items()]
+        return "the model at " + ", ".join(parts)
+    parts = []
+    for name, p in resolved.distributions.items():
+        one = p.select((0,) * len(p.batch_shape)) if p.batch_shape else p
+        values = {k: v for k, v in vars(one).items() if isinstance(v, np.ndarray)}
+        inside = ", ".join(f"{k}={np.array2string(v, precision=4)}" for k, v in values.items())
+        parts.append(f"{name} ~ {type(p).__name__}({inside})")
+    return "; ".join(parts)
