@@ -1,7 +1,8 @@
 """A PyMC model as functions of one flat unconstrained vector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -109,6 +110,7 @@ class ModelFunctions:
         self._graphs = graphs
         self._objective = WeightedObjective(graphs, self.n_observations, self.observed_data)
         self._evaluators: dict[tuple[int, ...], tuple[list, BatchedFunction]] = {}
+        self._kept: dict[Any, Any] = {}
         self._samplers: dict[bool, PriorSampler] = {}
 
     @cached_property
@@ -308,6 +310,12 @@ class ModelFunctions:
         current = self.observed_data()
         arrays = [np.asarray((data or {}).get(name, value)) for name, value in current.items()]
         return self._evaluators[key][1](self._checked(z), *arrays)
+
+    def kept(self, key: Any, make: Callable[[], Any]) -> Any:
+        """What ``make`` returned when it was first called for ``key``: graphs that must stay the same objects."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
     def _draw(self, n: int, generator: np.random.Generator, improper: bool) -> np.ndarray:
         if improper not in self._samplers:

@@ -274,4 +274,5 @@ class HyperGeometric(_Count):
 
     def frozen(self) -> Any:
         """SciPy's hypergeometric."""
-        return stats.hypergeom(self.N, self.k, self.n)
+        # SciPy draws from integers only.
+        return stats.hypergeom(*(v.astype(int) for v in (self.N, self.k, self.n)))
