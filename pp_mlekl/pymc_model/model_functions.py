@@ -176,6 +176,16 @@ class ModelFunctions:
         """Log prior density of the natural values, shape (*batch)."""
         return self._objective.log_prior_and_jacobian(self._checked(z))[0]
 
+    def log_prior_terms(self, z: np.ndarray) -> dict[str, np.ndarray]:
+        """Log prior density of each free variable given its parents, by name: shape (*batch, *own batch shape)."""
+
+        def make() -> BatchedFunction:
+            terms = self._values.of_z(self._values.log_density_terms()[: len(self.free)])
+            return BatchedFunction([self._graphs.z], terms, self.size)
+
+        terms = self.kept("log prior terms", make)(self._checked(z))
+        return dict(zip([v.name for v in self.free], terms, strict=True))
+
     def log_jacobian(self, z: np.ndarray) -> np.ndarray:
         """log |d theta / d z|, shape (*batch)."""
         return self._objective.log_prior_and_jacobian(self._checked(z))[1]
