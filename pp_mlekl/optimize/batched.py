@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.subproblem import trust_region_step
+from pp_mlekl.optimize.subproblem import quadratic_model
 from pp_mlekl.optimize.trust_region import maximize
 
 Array = np.ndarray
@@ -65,12 +65,14 @@ def maximize_replicates(
     >>> maximize_replicates(Objective(size=2, evaluate=evaluate), np.zeros((3, 2))).z.round(6).tolist()
     [[1.0, 2.0], [3.0, -1.0], [0.0, 0.5]]
     """
-    z, near = _bfgs(objective, np.array(starts, dtype=float), inverse_hessian, max_iterations)
+    z, near = approach(
+        objective, np.array(starts, dtype=float), np.arange(len(starts)), inverse_hessian, max_iterations
+    )
     rows = np.arange(len(z))
     value, gradient, hessian = objective.hessian(z, rows)
-    step = trust_region_step(gradient, hessian, np.full(len(z), np.inf))
-    take = near & np.isfinite(step.decrement) & (step.decrement < np.sqrt(_NEAR))
-    moved = np.where(take[:, None], z + step.step, z)
+    model = quadratic_model(gradient, hessian)
+    take = near & (model.decrement < np.sqrt(_NEAR))
+    moved = np.where(take[:, None], z + model.newton, z)
     new_value, new_gradient, new_hessian = objective.hessian(moved, rows)
     better = take & (new_value >= value - 1e-9 * np.maximum(1.0, np.abs(value)))
     z, value = np.where(better[:, None], moved, z), np.where(better, new_value, value)
@@ -81,8 +83,8 @@ def maximize_replicates(
         ends = maximize(objective, z[far], rows=far, max_iterations=100)
         z[far], value[far], gradient[far], hessian[far] = ends.z, ends.value, ends.gradient, ends.hessian
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        last = trust_region_step(gradient, hessian, np.full(len(z), np.inf))
-    small = np.linalg.norm(last.step, axis=1) < 1e-4 * np.maximum(1.0, np.linalg.norm(z, axis=1))
+        last = quadratic_model(gradient, hessian)
+    small = np.linalg.norm(last.newton, axis=1) < 1e-4 * np.maximum(1.0, np.linalg.norm(z, axis=1))
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diagonal(hessian, axis1=1, axis2=2)), np.finfo(float).tiny))
     lowest = np.linalg.eigvalsh(-hessian * scale[:, :, None] * scale[:, None, :])[:, 0]
     converged = np.isfinite(value) & (last.decrement < 1e-7) & small & (lowest > 1e-10)
@@ -94,21 +96,38 @@ def maximize_replicates(
 @dataclass(kw_only=True, eq=False)
 class _State:
     z: Array
+    rows: Array
     value: Array
     gradient: Array
     inverse: Array
+    fresh: Array
 
 
-def _bfgs(
-    objective: Objective, starts: Array, inverse_hessian: Array | None, max_iterations: int
+def approach(
+    objective: Objective, starts: Array, rows: Array, inverse_hessian: Array | None = None, max_iterations: int = 60
 ) -> tuple[Array, Array]:
-    """Points (r, d), and whether each is within one Newton step of the maximum, (r,)."""
+    """Climb by BFGS, with gradients alone.
+
+    Parameters
+    ----------
+    objective, starts, inverse_hessian, max_iterations
+        As for ``maximize_replicates``.
+    rows
+        The replicate of each start, (r,).
+
+    Returns
+    -------
+    tuple of points (r, d), and whether each is within one Newton step of a stationary point, (r,) of bool
+    """
     count, size = starts.shape
-    inverse = np.eye(size) if inverse_hessian is None else inverse_hessian
-    value, gradient = objective.gradient(starts, np.arange(count))
-    state = _State(
-        z=starts, value=value, gradient=gradient, inverse=np.array(np.broadcast_to(inverse, (count, size, size)))
-    )
+    value, gradient = objective.gradient(starts, rows)
+    if inverse_hessian is None:
+        # A first step of length 1; the first change of the gradient then sets the scale.
+        inverse = np.eye(size) / np.maximum(1.0, np.linalg.norm(gradient, axis=1))[:, None, None]
+    else:
+        inverse = np.array(np.broadcast_to(inverse_hessian, (count, size, size)))
+    fresh = np.full(count, inverse_hessian is None)
+    state = _State(z=starts.copy(), rows=rows, value=value, gradient=gradient, inverse=inverse, fresh=fresh)
     near = np.zeros(count, dtype=bool)
     active = np.flatnonzero(np.isfinite(value))
     for _ in range(max_iterations):
@@ -133,7 +152,7 @@ def _line_search(objective: Objective, state: _State, active: Array, step: Array
     for _ in range(12):
         rows = active[left]
         move = factor[left, None] * step[left]
-        value, gradient = objective.gradient(state.z[rows] + move, rows)
+        value, gradient = objective.gradient(state.z[rows] + move, state.rows[rows])
         good = value >= state.value[rows] + _ARMIJO * factor[left] * promise[left]
         _update(state, rows[good], move[good], value[good], gradient[good])
         moved[left[good]] = True
@@ -154,5 +173,9 @@ def _update(state: _State, rows: Array, move: Array, value: Array, gradient: Arr
     lengths = np.linalg.norm(change, axis=1) * np.linalg.norm(move, axis=1)
     fine = curvature > 1e-10 * lengths
     r, s, y, rho = rows[fine], move[fine], change[fine], 1.0 / curvature[fine]
+    first = state.fresh[r]
+    scale = 1.0 / (rho[first] * np.sum(y[first] ** 2, axis=1))
+    state.inverse[r[first]] = scale[:, None, None] * np.eye(s.shape[1])
+    state.fresh[r] = False
     left = np.eye(s.shape[1]) - rho[:, None, None] * s[:, :, None] * y[:, None, :]
     state.inverse[r] = left @ state.inverse[r] @ left.swapaxes(1, 2) + rho[:, None, None] * s[:, :, None] * s[:, None]

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize import words
+from pp_mlekl.optimize.batched import approach
 from pp_mlekl.optimize.curvature import curvature, holds_along, rays, suspicious_directions
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective
@@ -20,6 +21,8 @@ Array = np.ndarray
 # likelihood-ratio region, and intervals about the first one alone are wrong.
 NEARLY_EQUAL = 1.92
 _EQUAL = 1e-6
+# From this many parameters on a gradient is so much cheaper than a Hessian that searches begin with gradients alone.
+_GRADIENTS_FIRST = 60
 # Profiles towards the edges hold this many numbers at a time at most.
 _PATH_BUDGET = 4_000_000
 
@@ -56,23 +59,43 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     starts = _finite(objective, starts)
     if not len(starts):
         return _nothing(objective.size, space)
+    agreeing = np.ones(len(starts), dtype=int)
+    if objective.size >= _GRADIENTS_FIRST:
+        starts, agreeing = _approached(objective, starts)
     ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    ends = replace(ends, count=agreeing)
     modes = _modes(ends)
     stationary = ends.state == "stationary"
     best = modes[0].value if modes else -np.inf
     wild = np.flatnonzero(~stationary & (ends.value > best + _EQUAL * max(1.0, abs(best) if modes else 1.0)))
     if len(wild):
-        verdict = _unfinished(objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, len(starts))
+        verdict = _unfinished(
+            objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(agreeing.sum())
+        )
         if verdict is not None:
             return verdict
     if not modes:
         return _nothing(objective.size, space, ends)
-    return _examined(objective, ends, modes, space, len(starts))
+    return _examined(objective, ends, modes, space, int(agreeing.sum()))
 
 
 def _finite(objective: Objective, starts: Array) -> Array:
     values = objective.value(starts)
     return starts[np.isfinite(values)]
+
+
+def _approached(objective: Objective, starts: Array) -> tuple[Array, Array]:
+    """The starts moved uphill by gradients alone, merged where they arrive together, and how many each stands for."""
+    z, near = approach(objective, starts, np.zeros(len(starts), dtype=int))
+    kept: list[int] = []
+    count = np.ones(len(z), dtype=int)
+    for i in range(len(z)):
+        twin = next((k for k in kept if near[i] and near[k] and np.allclose(z[i], z[k], rtol=1e-3, atol=1e-3)), None)
+        if twin is None:
+            kept.append(i)
+        else:
+            count[twin] += 1
+    return z[kept], count[kept]
 
 
 def _modes(ends: Ends) -> list[Mode]:
@@ -286,7 +309,7 @@ def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
         rank=curvature(hessian).rank,
         size=len(hessian),
         starts=starts,
-        agree=int(np.sum(near & ((ends.state == "stationary") | (np.arange(len(near)) == row)))),
+        agree=int(np.sum(ends.count[near & ((ends.state == "stationary") | (np.arange(len(near)) == row))])),
         iterations=ends.iterations,
         modes=tuple(modes),
     )

@@ -1,4 +1,4 @@
-"""One step of a trust-region method, for many problems at a time, by eigendecomposition."""
+"""The steps of a trust-region method, for many problems at a time, by eigendecomposition."""
 
 from dataclasses import dataclass
 
@@ -10,98 +10,87 @@ Array = np.ndarray
 ROUNDING = 1e-13
 # Below this scaled eigenvalue curvature is negative beyond doubt: a saddle is near.
 NEGATIVE = -1e-9
-_SECULAR_STEPS = 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
-    """Proposed steps: ``step`` (b, d), the ``gain`` (b,) the quadratic model promises, and Newton's decrement.
-
-    ``decrement`` is half of g' A^-1 g with A the negative Hessian: the gain that is left to a whole Newton step. It
-    is infinite where A is not positive (semi-)definite. ``newton`` tells where the step is Newton's own.
-    """
-
-    step: Array
-    gain: Array
-    decrement: Array
-    newton: Array
-
-
-def trust_region_step(gradient: Array, hessian: Array, radius: Array) -> Step:
-    """The maximiser of the quadratic model within ``radius`` (b,), saddles and the hard case included.
+class QuadraticModel:
+    """The quadratic model of a function to be maximised, at each of b points, ready to be solved for any radius.
 
     Parameters
     ----------
+    newton
+        Newton's step (b, d); it counts only where ``decrement`` is finite.
+    decrement
+        Half of g' A^-1 g with A the negative Hessian, (b,): the gain that is left to a whole Newton step; infinite
+        where A is not positive (semi-)definite.
     gradient, hessian
-        Of the function to be maximised, shapes (b, d) and (b, d, d).
-    radius
-        Largest length of each step, (b,).
-
-    Notes
-    -----
-    Moré & Sorensen (1983), with the eigendecomposition in place of their factorisations. Newton's step is computed
-    from the Hessian scaled to unit diagonal, so that it does not suffer from parameters on different scales.
+        At the points, (b, d) and (b, d, d).
+    eigenvalues, vectors
+        Of A, (b, d) and (b, d, d); only used where Newton's step does not serve.
     """
-    scale = _scale(hessian)
-    eigenvalues, vectors = np.linalg.eigh(-hessian * scale[:, :, None] * scale[:, None, :])
-    rotated = _times(vectors.swapaxes(1, 2), gradient * scale)
-    positive = eigenvalues[:, 0] > NEGATIVE
-    clipped = np.maximum(eigenvalues, ROUNDING)
-    decrement = np.where(positive, 0.5 * np.sum(rotated**2 / clipped, axis=1), np.inf)
-    step = scale * _times(vectors, rotated / clipped)
-    newton = positive & (np.linalg.norm(step, axis=1) <= radius)
-    gain = decrement.copy()
-    rest = np.flatnonzero(~newton)
-    if len(rest):
-        step[rest] = _bounded_step(gradient[rest], hessian[rest], radius[rest])
-        curvature = _times(hessian[rest], step[rest])
-        gain[rest] = np.sum(step[rest] * (gradient[rest] + 0.5 * curvature), axis=1)
-    return Step(step=step, gain=gain, decrement=decrement, newton=newton)
+
+    newton: Array
+    decrement: Array
+    gradient: Array
+    hessian: Array
+    eigenvalues: Array
+    vectors: Array
+
+    def steps(self, radius: Array) -> Array:
+        """The maximiser of each model within ``radius`` (b,): shape (b, d).
+
+        Newton's step where there is one and it is short enough. Otherwise the maximiser in the box of half-width
+        ``radius`` along the Hessian's eigenvectors: in a box the directions do not compete for length, as they do
+        in a ball, so that a model made of many nearly independent parts takes no more steps than its slowest part;
+        and the maximiser is a closed form. Along negative curvature it lies on the side of the box, also where the
+        gradient vanishes (a saddle).
+        """
+        rotated = np.einsum("bji,bj->bi", self.vectors, self.gradient)
+        bound = np.broadcast_to(radius[:, None], rotated.shape)
+        floor = 1e-14 * np.abs(self.eigenvalues).max(axis=1, keepdims=True) + np.finfo(float).tiny
+        curved = self.eigenvalues > floor
+        inner = np.divide(rotated, self.eigenvalues, out=np.zeros_like(rotated), where=curved)
+        outer = np.where(rotated < 0, -bound, bound) * ((self.eigenvalues < -floor) | (rotated != 0))
+        boxed = np.einsum("bij,bj->bi", self.vectors, np.where(curved, np.clip(inner, -bound, bound), outer))
+        return np.where(self.short(radius)[:, None], self.newton, boxed)
+
+    def short(self, radius: Array) -> Array:
+        """Where Newton's step exists and lies within the radius, (b,) of bool."""
+        return np.isfinite(self.decrement) & (np.abs(self.newton).max(axis=1) <= radius)
+
+    def gains(self, steps: Array) -> Array:
+        """What the model promises for steps (b, d), shape (b,)."""
+        curvature = np.einsum("bij,bj->bi", self.hessian, steps)
+        return np.sum(steps * (self.gradient + 0.5 * curvature), axis=1)
 
 
-def _scale(hessian: Array) -> Array:
+def quadratic_model(gradient: Array, hessian: Array) -> QuadraticModel:
+    """The model of functions to be maximised from their gradients (b, d) and Hessians (b, d, d).
+
+    Newton's step is computed from the Hessian scaled to unit diagonal, so that it does not suffer from parameters on
+    different scales.
+
+    Examples
+    --------
+    At a saddle with vanishing gradient the step leaves along the direction of negative curvature.
+
+    >>> model = quadratic_model(np.zeros((1, 2)), np.array([[[-1.0, 0.0], [0.0, 2.0]]]))
+    >>> model.steps(np.array([0.5])).round(6).tolist()
+    [[0.0, 0.5]]
+    """
     diagonal = np.abs(np.diagonal(hessian, axis1=1, axis2=2))
-    return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-
-
-def _times(matrix: Array, vector: Array) -> Array:
-    return np.einsum("bij,bj->bi", matrix, vector)
-
-
-def _bounded_step(gradient: Array, hessian: Array, radius: Array) -> Array:
-    """The maximiser on the sphere of radius ``radius``, or inside it."""
-    eigenvalues, vectors = np.linalg.eigh(-hessian)
-    rotated = _times(vectors.swapaxes(1, 2), gradient)
-    shift = _shift(eigenvalues, rotated, radius)
-    denominator = eigenvalues + shift[:, None]
-    step = np.divide(rotated, denominator, out=np.zeros_like(rotated), where=denominator > 0)
-    length2 = np.sum(step**2, axis=1)
-    # The hard case: the gradient has no part along the direction of most negative curvature.
-    missing = np.sqrt(np.maximum(radius**2 - length2, 0.0))
-    hard = (eigenvalues[:, 0] < 0) & (length2 < (0.99 * radius) ** 2)
-    sign = np.where(rotated[:, 0] < 0, -1.0, 1.0)
-    step[:, 0] += np.where(hard, sign * missing, 0.0)
-    return _times(vectors, step)
-
-
-def _shift(eigenvalues: Array, rotated: Array, radius: Array) -> Array:
-    """The multiplier of the constraint: the root of ||(A + shift)^-1 g|| = radius, 0 where Newton's step is short."""
-    norm = np.linalg.norm(rotated, axis=1)
-    spread = np.maximum(np.abs(eigenvalues).max(axis=1), norm / radius)
-    lowest = np.maximum(0.0, -eigenvalues[:, 0]) + 1e-14 * spread + np.finfo(float).tiny
-    low, high = lowest, norm / radius + lowest
-    shift = np.sqrt(low * high)
-    for _ in range(_SECULAR_STEPS):
-        denominator = eigenvalues + shift[:, None]
-        length = np.linalg.norm(rotated / denominator, axis=1)
-        slope = np.sum(rotated**2 / denominator**3, axis=1)
-        high = np.where(length < radius, shift, high)
-        low = np.where(length < radius, low, shift)
-        if np.all(np.abs(length - radius) <= 0.01 * radius):
-            break
-        with np.errstate(all="ignore"):
-            newton = shift + (length**2 / slope) * (length / radius - 1.0)
-        inside = np.isfinite(newton) & (newton > low) & (newton < high)
-        shift = np.where(inside, newton, np.sqrt(low * high))
-    short = np.linalg.norm(rotated / (eigenvalues + lowest[:, None]), axis=1) <= radius
-    return np.where(short, lowest, shift)
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    eigenvalues, vectors = np.linalg.eigh(-hessian * scale[:, :, None] * scale[:, None, :])
+    rotated = np.einsum("bji,bj->bi", vectors, gradient * scale)
+    clipped = np.maximum(eigenvalues, ROUNDING)
+    decrement = np.where(eigenvalues[:, 0] > NEGATIVE, 0.5 * np.sum(rotated**2 / clipped, axis=1), np.inf)
+    newton = scale * np.einsum("bij,bj->bi", vectors, rotated / clipped)
+    plain, directions = np.linalg.eigh(-hessian)
+    return QuadraticModel(
+        newton=newton,
+        decrement=decrement,
+        gradient=gradient,
+        hessian=hessian,
+        eigenvalues=plain,
+        vectors=directions,
+    )

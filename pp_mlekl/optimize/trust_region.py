@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.subproblem import trust_region_step
+from pp_mlekl.optimize.subproblem import QuadraticModel, quadratic_model
 
 Array = np.ndarray
 
@@ -14,6 +14,8 @@ Array = np.ndarray
 _NOISE = 1e-9
 _FINISHED = 1e-26
 _NO_SLOPE = 1e-6
+# The radii compared in one iteration, as multiples of the current one.
+_RADII = np.array([4.0, 1.0, 0.25, 0.0625])
 _SMALLEST_RADIUS = 1e-13
 _LARGEST_RADIUS = 1e8
 
@@ -34,6 +36,8 @@ class Ends:
         ``"running"`` (out of iterations).
     iterations
         How many were used by the longest search.
+    count
+        How many starts each search stands for, (b,).
     trail
         The points each search went through: pairs of z (b, d) and value (b,), one an iteration.
     """
@@ -45,6 +49,7 @@ class Ends:
     decrement: Array
     state: Array
     iterations: int
+    count: Array
     trail: list[tuple[Array, Array]] = field(default_factory=list)
 
 
@@ -133,6 +138,7 @@ def maximize(
         decrement=search.decrement,
         state=search.state,
         iterations=iterations,
+        count=np.ones(len(starts), dtype=int),
         trail=trail,
     )
 
@@ -144,7 +150,7 @@ def _begin(objective: Objective, starts: Array, rows: Array) -> _Search:
         value=value,
         gradient=gradient,
         hessian=hessian,
-        radius=np.maximum(1.0, 0.5 * np.linalg.norm(starts, axis=1)),
+        radius=np.maximum(1.0, 0.5 * np.abs(starts).max(axis=1)),
         decrement=np.full(len(starts), np.inf),
         state=np.where(np.isfinite(value), "running", "stuck").astype("<U10"),
         active=np.flatnonzero(np.isfinite(value)),
@@ -157,45 +163,52 @@ def _advance(objective: Objective, search: _Search, rows: Array, held: Array | N
     gradient, hessian = search.gradient[a], search.hessian[a]
     if held is not None:
         gradient, hessian = project(gradient, hessian, held[a])
-    step = trust_region_step(gradient, hessian, search.radius[a])
+    model = quadratic_model(gradient, hessian)
     noise = _NOISE * np.maximum(1.0, np.abs(search.value[a]))
     # In the noise the last Newton step must have brought the decrement down, or the search is over.
-    silent = step.newton & (step.decrement < noise)
-    over = silent & ((step.decrement < _FINISHED) | (step.decrement > 0.25 * search.decrement[a]))
-    flat = step.gain <= 1e-30
-    search.decrement[a] = np.where(silent & over, np.minimum(step.decrement, search.decrement[a]), step.decrement)
-    over |= flat
+    silent = model.short(search.radius[a]) & (model.decrement < noise)
+    over = silent & ((model.decrement < _FINISHED) | (model.decrement > 0.25 * search.decrement[a]))
+    search.decrement[a] = np.where(over, np.minimum(model.decrement, search.decrement[a]), model.decrement)
+    over |= model.gains(model.steps(search.radius[a])) <= 1e-30
     search.state[a[over]] = "stationary"
-    going = ~over
-    if not going.any():
-        search.active = a[going]
-        return
-    _try(objective, search, rows, a[going], step.step[going], step.gain[going], silent[going], noise[going])
-    small = search.radius[a] < _SMALLEST_RADIUS * np.maximum(1.0, np.linalg.norm(search.z[a], axis=1))
-    search.state[a[going & small]] = "stuck"
-    search.active = a[going & ~small]
+    if not over.all():
+        _try(objective, search, rows, a, model, silent, over)
+    small = ~over & (search.radius[a] < _SMALLEST_RADIUS * np.maximum(1.0, np.abs(search.z[a]).max(axis=1)))
+    search.state[a[small]] = "stuck"
+    search.active = a[~over & ~small]
 
 
 def _try(
-    objective: Objective, search: _Search, rows: Array, a: Array, step: Array, gain: Array, silent: Array, noise: Array
+    objective: Objective, search: _Search, rows: Array, a: Array, model: QuadraticModel, silent: Array, over: Array
 ) -> None:
-    """Evaluate the proposed points, move where they are better, adapt the radius."""
-    z = search.z[a] + step
-    value, gradient, hessian = objective.hessian(z, rows[a])
-    actual = value - search.value[a]
-    ratio = actual / gain
-    accept = np.where(silent, actual > -noise, ratio > 1e-4)
-    length = np.linalg.norm(step, axis=1)
-    radius = search.radius[a]
-    grown = np.where(length > 0.8 * radius, 3.0 * radius, radius)
-    radius = np.where(ratio > 0.75, grown, np.where(ratio < 0.25, 0.25 * np.minimum(length, radius), radius))
-    search.radius[a] = np.where(silent & accept, search.radius[a], np.minimum(radius, _LARGEST_RADIUS))
+    """Compare steps of several radii by the value alone, which is cheap, and take the Hessian only at the best."""
+    radii = np.minimum(_RADII[:, None] * search.radius[a], _LARGEST_RADIUS)
+    steps = np.array([model.steps(radius) for radius in radii])
+    points = (search.z[a] + steps)[:, ~over]
+    values = np.full(radii.shape, -np.inf)
+    tried = np.tile(rows[a][~over], len(radii))
+    values[:, ~over] = objective.value(points.reshape(-1, points.shape[-1]), tried).reshape(len(radii), -1)
+    best = np.where(silent, 0, np.argmax(values, axis=0))
+    columns = np.arange(len(a))
+    step, value = steps[best, columns], values[best, columns]
+    gain = value - search.value[a]
+    noise = _NOISE * np.maximum(1.0, np.abs(search.value[a]))
+    accept = ~over & np.where(silent, gain > -noise, gain > 1e-4 * model.gains(step))
+    # A rejected Newton step in the noise means that the search has come as near as rounding lets it.
     search.decrement[a[silent & ~accept]] = 0.0
-    moved = a[accept]
-    search.z[moved] = z[accept]
-    search.value[moved] = value[accept]
-    search.gradient[moved] = gradient[accept]
-    search.hessian[moved] = hessian[accept]
+    length = np.abs(step).max(axis=1)
+    chosen = np.where(model.short(radii[best, columns]), np.maximum(length, search.radius[a]), radii[best, columns])
+    search.radius[a] = np.where(accept, np.where(silent, search.radius[a], chosen), radii[-1] / 4)
+    moved = np.flatnonzero(accept)
+    if not len(moved):
+        return
+    search.z[a[moved]] += step[moved]
+    new_value, gradient, hessian = objective.hessian(search.z[a[moved]], rows[a[moved]])
+    undefined = ~np.isfinite(new_value)
+    search.z[a[moved[undefined]]] -= step[moved[undefined]]
+    search.radius[a[moved[undefined]]] = radii[-1, moved[undefined]] / 4
+    moved, fine = a[moved[~undefined]], ~undefined
+    search.value[moved], search.gradient[moved], search.hessian[moved] = new_value[fine], gradient[fine], hessian[fine]
 
 
 def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:

@@ -14,6 +14,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 Array = np.ndarray
 
+_BEST_OF = 8
 _COEFFICIENTS = {"mle": (0.0, 0.0), "map": (1.0, 0.0), "map_unconstrained": (1.0, 1.0)}
 _WHAT = {"mle": "log-likelihood", "map": "log posterior density", "map_unconstrained": "log posterior density"}
 
@@ -125,5 +126,15 @@ class Problem:
             places.append(draws[generator.choice(len(draws), size=min(len(draws), max(1, n // 3)), replace=False)])
         missing = n - sum(len(p) for p in places)
         if missing > 0:
-            places.append(self.functions.starts(missing, generator))
+            places.append(self._prior_starts(missing, generator))
         return np.concatenate(places)[:, self.kept]
+
+    def _prior_starts(self, n: int, generator: np.random.Generator) -> Array:
+        """Prior draws, each the best of a few: a value costs little, and wild draws cost many steps."""
+        draws = self.functions.starts(n * _BEST_OF, generator)
+        if len(draws) < n:
+            return draws
+        draws = draws[: len(draws) // n * n]
+        groups = np.arange(len(draws)).reshape(-1, n)
+        best = np.argmax(self.objective.value(draws[:, self.kept]).reshape(-1, n), axis=0)
+        return draws[groups[best, np.arange(n)]]

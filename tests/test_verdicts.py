@@ -1,0 +1,157 @@
+"""Whether an estimate exists: golden degenerate cases, cases from users' threads, and no false alarm."""
+
+import golden_models as golden
+import numpy as np
+import pytest
+
+from pp_mlekl.point_estimates import find_map, find_mle
+
+VERDICTS = golden.cases("degenerate/verdicts.json")
+EIGHT = [f"x{j}" for j in range(8)]
+
+
+def test_separation_is_at_infinity():
+    estimate = find_mle(golden.separated(), random_seed=1)
+    assert estimate.status == "at_infinity"
+    assert estimate.log_likelihood == pytest.approx(0.0, abs=1e-12)
+    assert estimate.values["slope"] == np.inf
+    assert np.isnan(estimate.standard_error["slope"])
+    assert "slope" in estimate.warnings[0]
+    expected = VERDICTS["separated-logistic"]["map"]["value"]
+    mode = find_map(golden.separated(), random_seed=1)
+    assert mode.status == "converged"
+    assert float(mode.values["slope"]) == pytest.approx(expected["slope"], rel=1e-9)
+    assert float(mode.values["intercept"]) == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "case"),
+    [(golden.zero_successes, "p", "zero-successes"), (golden.all_zero_poisson, "mu", "all-zero-poisson")],
+)
+def test_edge_is_given_without_standard_error(build, name, case):
+    model = build()
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "boundary"
+    assert float(estimate.values[name]) == 0.0
+    assert np.isnan(estimate.standard_error[name])
+    assert estimate.log_likelihood == pytest.approx(0.0, abs=1e-12)
+    expected = VERDICTS[case]["map"]
+    natural = find_map(model, random_seed=1)
+    unconstrained = find_map(model, space="unconstrained", random_seed=1)
+    assert float(natural.values[name]) == pytest.approx(expected["natural_scale"]["value"], rel=1e-9)
+    other = expected.get("logit_scale", expected.get("log_scale"))
+    assert float(unconstrained.values[name]) == pytest.approx(other[name], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("case", "file", "names", "tau"),
+    [
+        ("duplicated-column", "duplicated_column", ["x1", "x2"], 1.0),
+        ("more-parameters-than-data", "more_parameters_than_data", EIGHT, 1.0),
+        ("constant-column", "constant_column", ["one", "c", "x"], 2.0),
+    ],
+)
+def test_collinear_columns_are_not_identified(case, file, names, tau):
+    model = golden.linear(file, names, tau)
+    estimate = find_mle(model, random_seed=1)
+    expected = VERDICTS[case]
+    assert estimate.status == "not_identified"
+    np.testing.assert_allclose(estimate.values["b"], expected["mle"]["minimum_norm_solution"], rtol=1e-6, atol=1e-9)
+    null = np.array(expected["mle"]["null_space_basis"])
+    moved = np.abs(null).max(axis=0) > 1e-9
+    assert np.all(np.isnan(estimate.standard_error["b"].values) == moved)
+    mode = find_map(model, random_seed=1)
+    assert mode.status == "converged"
+    np.testing.assert_allclose(mode.values["b"], expected["map"]["value"], rtol=1e-8)
+
+
+def test_identified_combinations_are_named():
+    estimate = find_mle(golden.linear("constant_column", ["one", "c", "x"], 2.0), random_seed=1)
+    assert "b[one] + 3 b[c]" in estimate.warnings[0]
+    estimate = find_mle(golden.linear("duplicated_column", ["x1", "x2"], 1.0), random_seed=1)
+    assert "b[x1] + b[x2]" in estimate.warnings[0]
+
+
+@pytest.mark.parametrize("random_seed", [1, 2])
+def test_mixture_collapses(random_seed):
+    import pymc as pm
+
+    estimate = find_mle(golden.mixture(), random_seed=random_seed)
+    assert estimate.status == "unbounded"
+    assert "sigma" in estimate.warnings[0]
+    assert np.all(np.isnan(estimate.values["sigma"]))
+    assert find_map(golden.mixture(), random_seed=random_seed).status == "unbounded"
+    bounded = golden.mixture(pm.LogNormal, mu=0, sigma=1)
+    assert find_map(bounded, random_seed=random_seed).status in ("converged", "multimodal")
+
+
+@pytest.mark.parametrize("space", ["natural", "unconstrained"])
+def test_centred_hierarchy_has_no_joint_mode(space):
+    estimate = find_map(golden.eight_schools(), space=space, random_seed=1)
+    assert estimate.status == "unbounded"
+    assert "tau -> 0" in estimate.warnings[0]
+    assert np.all(np.isfinite(estimate.flat))
+
+
+def test_hyperparameters_are_not_in_the_likelihood():
+    estimate = find_mle(golden.eight_schools(), random_seed=1)
+    assert estimate.status == "converged"
+    assert np.isnan(estimate.values["mu"])
+    assert np.isnan(estimate.values["tau"])
+    data = golden.columns("degenerate/eight_schools.csv")
+    np.testing.assert_allclose(estimate.values["theta"], data["y"], atol=1e-8)
+    np.testing.assert_allclose(estimate.standard_error["theta"], data["sigma"], rtol=1e-9)
+    assert "mu, tau" in estimate.warnings[0]
+
+
+def test_noncentred_hierarchy():
+    model = golden.eight_schools(centred=False)
+    assert find_mle(model, random_seed=1).status == "not_identified"
+    natural = find_map(model, random_seed=1)
+    assert natural.status == "boundary"
+    assert float(natural.values["tau"]) == 0.0
+    assert find_map(model, space="unconstrained", random_seed=1).status == "converged"
+
+
+def test_saddle_is_left():
+    model = golden.saddle()
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "not_identified"
+    expected = VERDICTS["saddle-at-zero"]
+    product = float(estimate.values["w"] * estimate.values["z"])
+    assert product == pytest.approx(expected["mle"]["identified"]["wz"], rel=1e-8)
+    mode = find_map(model, starts=1)
+    assert abs(float(mode.values["w"])) == pytest.approx(expected["map"]["modes"][0]["w"], rel=1e-9)
+    assert find_map(model, random_seed=1).status == "multimodal"
+
+
+def test_label_switching_is_recognised():
+    estimate = find_mle(golden.label_switching(), random_seed=1)
+    assert estimate.status == "multimodal"
+    assert "labels can be switched" in estimate.warnings[0]
+    expected = VERDICTS["label-switching-2"]
+    np.testing.assert_allclose(np.sort(estimate.values["mu"]), expected["mle"]["sorted_means"], rtol=1e-9)
+    mode = find_map(golden.label_switching(), random_seed=1)
+    np.testing.assert_allclose(np.sort(mode.values["mu"]), expected["map"]["sorted_means"], rtol=1e-9)
+
+
+def test_two_equal_modes():
+    estimate = find_mle(golden.cauchy(), random_seed=1)
+    assert estimate.status == "multimodal"
+    assert len(estimate.audit.modes) == 2
+    modes = sorted(float(m.z[0]) for m in estimate.audit.modes)
+    np.testing.assert_allclose(modes, VERDICTS["cauchy-two-modes"]["mle"]["modes"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("random_seed", [3, 4, 5])
+def test_same_verdict_for_other_seeds(random_seed):
+    assert find_mle(golden.separated(), random_seed=random_seed).status == "at_infinity"
+    assert find_mle(golden.saddle(), random_seed=random_seed).status == "not_identified"
+    assert find_map(golden.eight_schools(), random_seed=random_seed).status == "unbounded"
+    assert find_mle(golden.label_switching(), random_seed=random_seed).status == "multimodal"
+
+
+def test_equal_runs_are_equal():
+    first, second = (find_map(golden.saddle(), random_seed=7) for _ in range(2))
+    assert first.status == second.status
+    np.testing.assert_array_equal(first.flat, second.flat)
