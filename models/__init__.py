@@ -1,1 +1,1 @@
-"""The gallery: model builders with their data."""
+"""The gallery: one module for each model, with its data, its builder and, where data can be made, a truth."""
