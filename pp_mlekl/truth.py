@@ -9,8 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.divergences.distribution import Array, Distribution
-from pp_mlekl.inputs import as_distribution, is_distribution
-from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.pymc_model.distributions import distribution_of, is_random_variable, observed_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.true_model import is_model, model_distributions
 
@@ -166,7 +165,7 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
                 f"variable {variable.event_ndim}; they must agree."
             )
         try:
-            result[variable.name] = broadcast_distribution(distribution, variable.shape)
+            result[variable.name] = distribution.expand(variable.shape)
         except ValueError as error:
             raise ValueError(
                 f"The truth of {variable.name!r} has batch shape {distribution.batch_shape}, which does not broadcast "
@@ -175,12 +174,20 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
     return result
 
 
-def broadcast_distribution(distribution: Distribution, shape: tuple[int, ...]) -> Distribution:
-    """The distribution with every parameter repeated to a batch shape that it broadcasts to."""
-    if distribution.batch_shape == shape:
-        return distribution
-    if not distribution.batch_shape:
-        distribution = distribution.select((np.newaxis,))
-    batch = distribution.batch_shape
-    positions = np.broadcast_to(np.arange(int(np.prod(batch, dtype=int))).reshape(batch), shape)
-    return distribution.select(np.unravel_index(positions, batch))
+def is_distribution(candidate: Any) -> bool:
+    """Whether something is a distribution: PyMC's, SciPy's, PreliZ's or the suite's own."""
+    if isinstance(candidate, Distribution) or is_random_variable(candidate):
+        return True
+    module = type(candidate).__module__.split(".")[0]
+    return module in ("scipy", "preliz")
+
+
+def as_distribution(candidate: Any) -> Distribution:
+    """The distribution behind one of these."""
+    if isinstance(candidate, Distribution):
+        return candidate
+    if is_random_variable(candidate):
+        return distribution_of(candidate)
+    from pp_mlekl.inputs import as_distribution as foreign
+
+    return foreign(candidate)

@@ -9,7 +9,7 @@ from pp_mlekl.divergences.distribution import Array, Distribution
 # Panels of t = -log(tail probability), on which quantiles are smooth in both tails; the last reaches 1e-300, which
 # second moments of heavy-tailed scores need.
 _DEEP_PANELS = np.array([np.log(2), 1.2, 2.0, 3.5, 6.0, 10.0, 18.0, 32.0, 64.0, 128.0, 256.0, 690.0])
-_POINTS_A_PANEL = 8
+POINTS_A_PANEL = 8
 # For log densities alone, where the tails are light.
 _LIGHT_PANELS, _LIGHT_POINTS = np.array([np.log(2), 1.2, 2.2, 4.5, 9.0, 18.0, 37.0]), 6
 _LIGHT_GROWTH = 100.0
@@ -58,7 +58,12 @@ def _quiet(values: Array) -> Array:
 
 
 def expectation_nodes(
-    p: Distribution, generator: np.random.Generator, sample_size: int = SAMPLE_SIZE, *, deep: bool = True
+    p: Distribution,
+    generator: np.random.Generator,
+    sample_size: int = SAMPLE_SIZE,
+    *,
+    deep: bool = True,
+    points_a_panel: int = POINTS_A_PANEL,
 ) -> Nodes:
     """Nodes of a distribution: quantile panels, a sum over the support, or, with more dimensions, a sample.
 
@@ -72,6 +77,8 @@ def expectation_nodes(
         How many points that sample has.
     deep
         Whether squares of scores are to be integrated, not only log densities: then the tails count for more.
+    points_a_panel
+        A coarser rule shows by its distance how good the finer one is.
 
     Examples
     --------
@@ -82,7 +89,10 @@ def expectation_nodes(
     """
     components = p.components()
     if len(components) > 1 and not p.discrete and p.event_ndim == 0:
-        parts = [expectation_nodes(q.expand(p.batch_shape), generator, sample_size, deep=deep) for _, q in components]
+        parts = [
+            expectation_nodes(q.expand(p.batch_shape), generator, sample_size, deep=deep, points_a_panel=points_a_panel)
+            for _, q in components
+        ]
         return Nodes(
             points=np.concatenate([part.points for part in parts]),
             weights=np.concatenate([w * part.weights for (w, _), part in zip(components, parts, strict=True)]),
@@ -94,17 +104,17 @@ def expectation_nodes(
             points = np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1])), -1, 0)
             return Nodes(points=points, weights=np.exp(p.log_density(points)), method="summation")
         try:
-            return _sum_nodes(p) if p.discrete else _quantile_nodes(p, deep)
+            return _sum_nodes(p) if p.discrete else _quantile_nodes(p, deep, points_a_panel)
         except NotImplementedError:
             pass
     points = p.sample((sample_size,), generator)
     return Nodes(points=points, weights=np.full((sample_size, *p.batch_shape), 1 / sample_size), method="sample")
 
 
-def _quantile_nodes(p: Distribution, deep: bool) -> Nodes:
+def _quantile_nodes(p: Distribution, deep: bool, points_a_panel: int) -> Nodes:
     """Gauss-Legendre panels in t = -log u for each tail u: then X is a smooth function of t, and du = e^-t dt."""
     if deep or _heavy(p):
-        t, weights = gauss_legendre_panels(_DEEP_PANELS, _POINTS_A_PANEL)
+        t, weights = gauss_legendre_panels(_DEEP_PANELS, points_a_panel)
     else:
         t, weights = gauss_legendre_panels(_LIGHT_PANELS, _LIGHT_POINTS)
     weights = weights * np.exp(-t)

@@ -83,7 +83,7 @@ def fitted_divergence(
     generator = np.random.default_rng(random_seed)
     resolved = None if truth is None else as_truth(functions, truth)
     if tree is None and (needs_posterior(names) or resolved is None):
-        tree = sample(model, random_seed=int(generator.integers(2**31)))
+        tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)
     fits = collect_fits(functions, names, estimates or {}, tree, potentials, generator)
     if resolved is None:
         (predictive,) = collect_fits(functions, ["posterior_predictive"], {}, tree, potentials, generator)

@@ -10,6 +10,7 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.jensen_shannon import js_divergence
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
+from pp_mlekl.divergences.nodes import expectation_nodes
 from pp_mlekl.divergences.wasserstein import wasserstein_distance
 from pp_mlekl.proof.result import Check, Step
 from pp_mlekl.proof.setting import ENGINE_ACCURACY
@@ -23,8 +24,8 @@ def directions() -> Step:
     truth = family("NormalMixture")(**_HUMPS)
     mean = float(_HUMPS["w"] @ _HUMPS["mu"])
     spread = float(np.sqrt(_HUMPS["w"] @ (_HUMPS["sigma"] ** 2 + _HUMPS["mu"] ** 2) - mean**2))
-    forward = _minimiser(lambda q: kl_divergence(truth, q), (0.0, 1.0))
-    reverse = _minimiser(lambda q: kl_divergence(q, truth), (2.0, 0.0))
+    forward = _minimiser(lambda q: _divergence(truth, q), (0.0, 1.0))
+    reverse = _minimiser(lambda q: _divergence(q, truth), (2.0, 0.0))
     covering, seeking = _normal(forward), _normal(reverse)
     checks = (
         _equal("mean of the minimiser of KL(true||normal) against the mean of the truth", forward[0], mean),
@@ -55,12 +56,18 @@ def _normal(z: Any) -> Distribution:
     return family("Normal")(mu=z[0], sigma=np.exp(z[1]))
 
 
+def _divergence(p: Distribution, q: Distribution) -> float:
+    """KL(p||q) on fixed nodes of p: smooth in the parameters, and a thousand times cheaper than an adaptive rule."""
+    nodes = expectation_nodes(p, np.random.default_rng(0), deep=False)
+    return float(nodes.mean(p.log_density(nodes.points) - q.log_density(nodes.points)))
+
+
 def _minimiser(divergence: Any, start: tuple[float, float]) -> np.ndarray:
     def objective(z: np.ndarray) -> float:
         return float(divergence(_normal(z)))
 
     result = optimize.minimize(
-        objective, start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-14, "maxfev": 2000}
+        objective, start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-14, "maxfev": 1000}
     )
     return result.x
 

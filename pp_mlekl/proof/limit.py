@@ -31,7 +31,9 @@ def convergence(setting: Setting, sizes: tuple[int, ...], counts: tuple[int, ...
     scaled = [n * e for n, e in zip(sizes, excess, strict=True)]
     usable = [i for i, share in enumerate(exists) if share == 1.0 and len(excess[i]) > 2]
     checks = _checks(setting, sizes, scaled, usable, limit) if usable else ()
-    many = scaled[usable[-1]] if usable else np.zeros(0)
+    # The largest size that still has as many data sets as the smallest one shows the limit law best.
+    full = [i for i in usable if len(scaled[i]) == len(scaled[usable[0]])]
+    many, shown = (scaled[full[-1]], int(sizes[full[-1]])) if full else (np.zeros(0), 0)
     grid = limit.quantile(np.linspace(0.01, 0.99, 60)) / 2
     data = xr.Dataset(
         {
@@ -44,7 +46,7 @@ def convergence(setting: Setting, sizes: tuple[int, ...], counts: tuple[int, ...
             "limit_cdf": ("x", limit.cdf(2 * grid)),
         },
         coords={"n": list(sizes), "x": grid},
-        attrs={"half_trace": information.trace / 2, "last": int(sizes[usable[-1]]) if usable else 0},
+        attrs={"half_trace": information.trace / 2, "last": shown},
     )
     missing = ", ".join(f"{1 - s:.1%} at n = {n}" for n, s in zip(sizes, exists, strict=True) if s < 1)
     note = f"Data sets without a maximum inside the model, whose KL is infinite: {missing}." if missing else ""
@@ -80,22 +82,17 @@ def _fits(setting: Setting, size: int, count: int) -> tuple[Array, Array]:
 def _checks(
     setting: Setting, sizes: tuple[int, ...], scaled: list[Array], usable: list[int], limit: WeightedChiSquared
 ) -> tuple[Check, ...]:
-    last = usable[-1]
+    # The size at which the comparison is sharpest: small ones have a remainder, large ones few data sets.
+    errors = [_error(sizes, scaled, usable, place, limit) for place in range(len(usable))]
+    place = int(np.argmin(errors[1:])) + 1 if len(usable) > 1 else 0
+    last = usable[place]
     values = scaled[last]
-    mean, error = float(values.mean()), np.sqrt(limit.variance) / 2 / np.sqrt(len(values))
-    remainder = 0.0
-    if len(usable) > 1:
-        earlier = usable[-2]
-        # The expansion goes on with a term in 1 / n: what is left of it shows in the step from the size before.
-        ratio = sizes[last] / sizes[earlier] - 1
-        drift = abs(float(scaled[earlier].mean()) - mean)
-        noise = STANDARD_ERRORS * np.hypot(_standard_error(scaled[earlier]), _standard_error(values))
-        remainder = max(drift - noise, 0.0) / ratio
+    mean = float(values.mean())
     expected = Check(
         what=f"n times the mean excess KL at n = {sizes[last]}, {len(values)} data sets, against trace(J^-1 K) / 2",
         left=mean,
         right=limit.mean / 2,
-        error=float(STANDARD_ERRORS * error + remainder),
+        error=errors[place],
         source="standard error of the mean under the limit law, and the next term of the expansion",
     )
     distance = stats.kstest(values, lambda x: limit.cdf(2 * x)).statistic
@@ -108,9 +105,10 @@ def _checks(
         source="Kolmogorov's critical value, and the Berry-Esseen bound for the normal limit of the score",
         bound=True,
     )
-    first, final = scaled[usable[0]].mean() / sizes[usable[0]], mean / sizes[last]
     if len(usable) == 1:
         return expected, law
+    last = usable[-1]
+    first, final = scaled[usable[0]].mean() / sizes[usable[0]], scaled[last].mean() / sizes[last]
     shrinks = Check(
         what=f"mean excess KL at n = {sizes[last]} against that at n = {sizes[usable[0]]}",
         left=float(final),
@@ -120,6 +118,23 @@ def _checks(
         bound=True,
     )
     return expected, law, shrinks
+
+
+def _error(
+    sizes: tuple[int, ...], scaled: list[Array], usable: list[int], place: int, limit: WeightedChiSquared
+) -> float:
+    """How far the mean of n times the excess may be from its limit at one of the sizes."""
+    here = usable[place]
+    values = scaled[here]
+    error = STANDARD_ERRORS * np.sqrt(limit.variance) / 2 / np.sqrt(len(values))
+    if place == 0:
+        return float(error)
+    earlier = usable[place - 1]
+    # The expansion goes on with a term in 1 / n: what is left of it shows in the step from the size before.
+    drift = abs(float(scaled[earlier].mean()) - float(values.mean()))
+    noise = STANDARD_ERRORS * np.hypot(_standard_error(scaled[earlier]), _standard_error(values))
+    remainder = (drift + noise) / (sizes[here] / sizes[earlier] - 1)
+    return float(error + remainder)
 
 
 def _berry_esseen(setting: Setting, size: int) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -79,7 +80,7 @@ def mean_tail(setting: Setting, sizes: Array) -> MeanTail | None:
     return MeanTail(eps=eps, probability=np.array(probability), bound=variance / (sizes * eps**2))
 
 
-def sum_tail(total: stats.rv_frozen, n: int, mean: float, eps: float, discrete: bool) -> float:
+def sum_tail(total: Any, n: int, mean: float, eps: float, discrete: bool) -> float:
     """P(|sum / n - mean| >= eps) of a sum whose distribution is known."""
     low, high = n * (mean - eps), n * (mean + eps)
     if discrete:

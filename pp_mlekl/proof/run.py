@@ -8,8 +8,8 @@ import numpy as np
 
 from pp_mlekl.proof.asymmetry import directions
 from pp_mlekl.proof.identity import constant_difference, one_minimiser
-from pp_mlekl.proof.limit import convergence
 from pp_mlekl.proof.large_numbers import chebyshev, law_of_large_numbers, simulate_deviations
+from pp_mlekl.proof.limit import convergence
 from pp_mlekl.proof.observed import empirical
 from pp_mlekl.proof.result import Proof, Step
 from pp_mlekl.proof.setting import Setting
@@ -21,7 +21,7 @@ from pp_mlekl.truth import Truth, as_truth
 SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 
 # Observations simulated for one size, in all: larger data sets get fewer replicates, but not fewer than these.
-_TERMS, _FEWEST = 2_000_000, 20
+_TERMS, _FEWEST = 3_000_000, 30
 
 
 def proof(
@@ -29,7 +29,7 @@ def proof(
     truth: Any,
     *,
     sizes: Sequence[int] = SIZES,
-    replicates: int = 200,
+    replicates: int = 1000,
     name: str | None = None,
     random_seed: Any = None,
     potentials: Literal["prior", "likelihood"] | None = None,

@@ -25,6 +25,7 @@ LEVEL = _FAMILY_LEVEL / _MOST_RANDOM_CHECKS
 ENGINE_ACCURACY = 1e-8
 
 _GRID, _CLOUD = 41, 40
+_COARSE_POINTS = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,7 +91,7 @@ class Setting:
     @cached_property
     def coarse(self) -> NodeData:
         """A second, coarser rule for expectations: its distance from the finer one bounds the finer one's error."""
-        return node_data(self.functions, self.truth, np.random.default_rng(1), deep=False)
+        return node_data(self.functions, self.truth, np.random.default_rng(1), points=_COARSE_POINTS)
 
     def cross_entropy(self, z: Array, nodes: NodeData | None = None) -> Array:
         """``E[-log q_z]``, mean over rows, from the truth's nodes."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.nodes import SAMPLE_SIZE, Nodes, expectation_nodes
+from pp_mlekl.divergences.nodes import POINTS_A_PANEL, SAMPLE_SIZE, Nodes, expectation_nodes
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.truth import Truth
 
@@ -54,7 +54,7 @@ class NodeData:
 
 
 def node_data(
-    functions: ModelFunctions, truth: Truth, generator: np.random.Generator, *, deep: bool = True
+    functions: ModelFunctions, truth: Truth, generator: np.random.Generator, *, points: int = POINTS_A_PANEL
 ) -> NodeData:
     """Lay a truth's nodes out as data sets of the model.
 
@@ -66,8 +66,8 @@ def node_data(
         What is true; held-out draws serve as they are.
     generator
         For truths that have to be sampled.
-    deep
-        As for ``expectation_nodes``.
+    points
+        Of each panel of a quadrature, as for ``expectation_nodes``.
     """
     if truth.draws:
         size = len(next(iter(truth.draws.values())))
@@ -79,11 +79,13 @@ def node_data(
     if exchangeable(functions, truth, generator):
         (variable,) = functions.observed
         index = (0,) * len(variable.shape)
-        nodes = expectation_nodes(truth.distributions[variable.name].select(index), generator, size * 8, deep=deep)
+        nodes = expectation_nodes(
+            truth.distributions[variable.name].select(index), generator, size * 8, points_a_panel=points
+        )
         blocks.append(_packed(functions, nodes))
     else:
         for variable in functions.observed:
-            nodes = expectation_nodes(truth.distributions[variable.name], generator, size, deep=deep)
+            nodes = expectation_nodes(truth.distributions[variable.name], generator, size, points_a_panel=points)
             blocks.append(_spread(functions, variable.name, nodes))
     return NodeData(
         data={name: np.concatenate([b.data[name] for b in blocks]) for name in blocks[0].data},

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from pp_mlekl.optimize.batched import maximize_replicates
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.pseudo_true.fit import ExpectedFit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.replicates.data import Replicates
@@ -16,8 +16,6 @@ Array = np.ndarray
 # A fit whose curvature, in some direction, is this small beside what the data should carry sits on a plateau: its
 # estimate runs off to an edge.
 _FLAT = 1e-7
-# A Newton step that would still gain more than this has not arrived.
-_ARRIVED = 1e-8
 # Scores held at a time.
 _CHUNK = 4_000_000
 
@@ -75,14 +73,24 @@ def fit_replicates(
 
     objective = Objective(size=functions.size, evaluate=evaluate).restricted(kept, star.problem.base)
     starts = np.repeat(star.flat[None, kept], replicates.count, axis=0)
-    ends = maximize(objective, starts, rows=np.arange(replicates.count))
+    ends = maximize_replicates(
+        objective, starts, inverse_hessian=_inverse_information(star, len(kept), replicates.size)
+    )
     flat = np.repeat(star.problem.base[None], replicates.count, axis=0)
     flat[:, kept] = ends.z
-    exists = (ends.state == "stationary") & (ends.decrement < _ARRIVED) & _curved(star, ends.hessian, replicates.size)
+    exists = ends.converged & _curved(star, ends.hessian, replicates.size)
     expected = star.problem.nodes.expected_log_likelihood(functions, flat[exists])
     excess = np.full(replicates.count, np.inf)
     excess[exists] = (star.expected_log_likelihood - expected) / functions.n_observations
     return ReplicateFits(flat=flat, exists=exists, excess=excess, hessian=ends.hessian)
+
+
+def _inverse_information(star: ExpectedFit, parameters: int, size: int) -> Array | None:
+    """The inverse Hessian to start from, where the information is about the same parameters and regular."""
+    information = star.information
+    if information is None or len(information.hessian) != parameters or information.rank < parameters:
+        return None
+    return information.naive(size)
 
 
 def _curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
