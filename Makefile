@@ -1,0 +1,42 @@
+# `make report` sets up an environment, compares the gallery on its data and writes the pages.
+# `make test` sets up the same environment and runs linters, type check and tests.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PAGES ?= pages
+EXTRAS := dask,gallery,notebook,preliz,zarr,dev
+# One thread for each linear algebra library: tests and chains run side by side.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: environment report test lint types unit test-slow notebook clean
+
+environment: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt tools/environment.sh
+	@VENV="$(VENV)" EXTRAS="$(EXTRAS)" sh tools/environment.sh
+	@touch $@
+
+report: environment
+	@$(VENV)/bin/pp-mlekl report reports/*.toml --out $(PAGES)
+
+test: lint types unit
+
+lint: environment
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+
+types: environment
+	@$(VENV)/bin/mypy
+
+unit: environment
+	@$(PYTHON) -m pytest -m "not slow" -n 2 -q
+
+test-slow: environment
+	@$(PYTHON) -m pytest -m slow -n 2 -q
+
+notebook: environment
+	@$(PYTHON) -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) $(PAGES) dist .pytest_cache .ruff_cache .mypy_cache
