@@ -63,6 +63,14 @@ class Distribution(ABC):
         """The broadcast shape of the parameters without their event axes."""
         return np.broadcast_shapes(*(shape for f in fields(self) for shape in self._shapes(f.name)))  # type: ignore[arg-type]
 
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one value: that of the first parameter that has event axes."""
+        if self.event_ndim == 0:
+            return ()
+        name = next(f.name for f in fields(self) if self.parameter_ndim.get(f.name, 0) >= self.event_ndim)  # type: ignore[arg-type]
+        return getattr(self, name).shape[-self.event_ndim :]
+
     def _shapes(self, name: str) -> list[tuple[int, ...]]:
         value = getattr(self, name)
         if isinstance(value, Distribution):
@@ -129,6 +137,10 @@ class Distribution(ABC):
     def atoms(self) -> Array | None:
         """Points with positive mass of a distribution that is otherwise continuous, shape (*batch, k); None without."""
         return None
+
+    def kinks(self) -> "tuple[Array, ...]":
+        """Points inside the support at which the density bends or jumps, each of the batch shape."""
+        return ()
 
     def select(self, index: object) -> Self:
         """The distribution with every parameter indexed along the batch axes (after broadcasting)."""

@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import linalg
 
+from pp_mlekl.divergences.batches import check_same_kind, flat_pair
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.families.multivariate import MvNormal
 from pp_mlekl.divergences.families.normal import Normal
-from pp_mlekl.divergences.kullback_leibler import check_same_kind, flat_pair
 
 # Panels in t = -log(2 u) on either side of the median, each with this many Gauss-Legendre points.
 _PANELS = np.concatenate([np.linspace(0, 10, 41), np.linspace(12, 40, 15), [64.0, 128.0, 256.0, 690.0]])

@@ -242,6 +242,10 @@ class Triangular(Univariate):
         if not np.all((self.lower <= self.c) & (self.c <= self.upper) & (self.lower < self.upper)):
             raise ValueError("Triangular: lower <= c <= upper and lower < upper must hold.")
 
+    def kinks(self) -> tuple[Array, ...]:
+        """The mode."""
+        return (self.c,)
+
     def frozen(self) -> Any:
         """SciPy's triangular."""
         width = self.upper - self.lower

@@ -40,12 +40,15 @@ class Mixture(Distribution):
         """As the parts have."""
         return self.parts[0].event_ndim
 
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """As the parts have."""
+        return self.parts[0].event_shape
+
     def components(self) -> list[tuple[Array, Distribution]]:
         """Weights and parts, those of a part that is a mixture itself included."""
         return [
-            (self.w[..., i] * weight, part)
-            for i, whole in enumerate(self.parts)
-            for weight, part in whole.components()
+            (self.w[..., i] * weight, part) for i, whole in enumerate(self.parts) for weight, part in whole.components()
         ]
 
     def atoms(self) -> Array | None:

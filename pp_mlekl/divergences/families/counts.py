@@ -8,6 +8,7 @@ from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
+from pp_mlekl.divergences.families.inversion import integer_quantile
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import entropy_term, excess
@@ -26,6 +27,14 @@ class _Count(Univariate):
 
     def _log_mass(self, x: Array) -> Array:
         return self.frozen().logpmf(x)
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile, from the side on which the tail probability is exact."""
+        return integer_quantile(self, u, upper=False)
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function; SciPy's, which inverts 1 - u, has none below 1e-16."""
+        return integer_quantile(self, u, upper=True)
 
 
 @register_family

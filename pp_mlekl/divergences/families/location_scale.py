@@ -30,6 +30,10 @@ class Laplace(Univariate):
         self._require_finite("mu")
         self._require_positive("b")
 
+    def kinks(self) -> tuple[Array, ...]:
+        """The cusp."""
+        return (self.mu,)
+
     def frozen(self) -> Any:
         """SciPy's Laplace."""
         return stats.laplace(self.mu, self.b)
@@ -77,6 +81,10 @@ class AsymmetricLaplace(Univariate):
         """Raise where ``kappa`` or ``b`` is not positive."""
         self._require_finite("mu")
         self._require_positive("kappa", "b")
+
+    def kinks(self) -> tuple[Array, ...]:
+        """The cusp."""
+        return (self.mu,)
 
     def frozen(self) -> Any:
         """SciPy's asymmetric Laplace, whose scale is 1 / b."""
@@ -253,12 +261,31 @@ class VonMises(Univariate):
         return _wrapped(generator.vonmises(self.mu, self.kappa, size=(*shape, *self.batch_shape)))
 
     def quantile(self, u: Array) -> Array:
-        """Quantile counted from the point opposite to ``mu``, brought back to [-pi, pi]."""
-        return _wrapped(self.frozen().ppf(u))
+        """Lower quantile on [-pi, pi]."""
+        return self._turned(np.asarray(u) + self._cut())
 
     def upper_quantile(self, u: Array) -> Array:
-        """By symmetry."""
-        return _wrapped(2 * self.mu - self.frozen().ppf(u))
+        """Inverse survival function."""
+        return self._turned(1 - np.asarray(u) + self._cut())
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        x = np.clip(x, -np.pi, np.pi)
+        return np.clip(stats.vonmises(self.kappa).cdf(x - self.mu) - self._cut(), 0, 1)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        x = np.clip(x, -np.pi, np.pi)
+        return np.clip(1 + self._cut() - stats.vonmises(self.kappa).cdf(x - self.mu), 0, 1)
+
+    def _cut(self) -> Array:
+        """Probability, counted from ``mu`` less half a turn, up to the cut at -pi."""
+        return stats.vonmises(self.kappa).cdf(-np.pi - self.mu)
+
+    def _turned(self, probability: Array) -> Array:
+        turns = np.floor(probability)
+        line = stats.vonmises_line(self.kappa).ppf(probability - turns)
+        return np.clip(self.mu + line + 2 * np.pi * turns, -np.pi, np.pi)
 
     def entropy(self) -> Array:
         """Differential entropy in nats."""

@@ -1,0 +1,55 @@
+"""Pairs of distributions as flat batches, and what can be said of a pair before anything is computed."""
+
+import numpy as np
+
+from pp_mlekl.divergences.distribution import Array, Distribution
+
+
+def check_same_kind(p: Distribution, q: Distribution) -> None:
+    """Raise ValueError where P and Q cannot be compared."""
+    if p.discrete != q.discrete:
+        kinds = ["discrete" if d.discrete else "continuous" for d in (p, q)]
+        raise ValueError(f"P is {kinds[0]} and Q is {kinds[1]}: a divergence needs both to be of one kind.")
+    if p.event_ndim != q.event_ndim:
+        raise ValueError(f"P has {p.event_ndim} and Q {q.event_ndim} event axes: they are not of one dimension.")
+    shapes = p.event_shape, q.event_shape
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"P has values of shape {shapes[0]} and Q of shape {shapes[1]}: they are not of one dimension."
+        )
+
+
+def flat_pair(p: Distribution, q: Distribution) -> tuple[Distribution, Distribution]:
+    """Both distributions broadcast to one batch axis."""
+    shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
+    if not shape:
+        return p.select(None), q.select(None)
+    index = np.unravel_index(np.arange(int(np.prod(shape, dtype=int))), shape)
+    return p.expand(shape).select(index), q.expand(shape).select(index)
+
+
+def identical(p: Distribution, q: Distribution) -> Array:
+    """Which elements of two distributions of batch shape (n,) have the same family and parameters."""
+    if type(p) is not type(q):
+        return np.zeros(p.batch_shape, dtype=bool)
+    same = np.ones(p.batch_shape, dtype=bool)
+    for name in vars(p):
+        a, b = getattr(p, name), getattr(q, name)
+        if isinstance(a, Distribution):
+            same &= identical(a, b)
+        elif isinstance(a, tuple):
+            if len(a) != len(b):
+                return np.zeros(p.batch_shape, dtype=bool)
+            for x, y in zip(a, b, strict=True):
+                same &= identical(x, y)
+        elif isinstance(a, np.ndarray):
+            if a.shape != b.shape:
+                return np.zeros(p.batch_shape, dtype=bool)
+            equal = a == b
+            same &= equal.reshape(*equal.shape[:1], -1).all(axis=-1) if equal.ndim > 1 else equal
+    return same
+
+
+def shaped(value: Array) -> Array | float:
+    """A number where there is no batch."""
+    return float(value) if np.ndim(value) == 0 else value

@@ -1,0 +1,76 @@
+"""Where the mass of one-dimensional distributions lies: the points between which their densities are smooth."""
+
+import numpy as np
+
+from pp_mlekl.divergences.distribution import Array, Distribution
+
+# Tail probabilities of the points that divide P's range; the last is where a range ends.
+LEVELS = np.array([0.3, 0.1, 1e-2, 1e-4, 1e-7, 1e-12, 1e-20, 1e-32])
+# The same for the other distribution of a pair, whose mass should not be missed, nor the edge at which it ends.
+_FEW = np.array([0.2, 1e-2, 1e-5, 1e-10, 1e-18, 1e-32])
+# Further out, where a log ratio grows so fast that tails below 1e-32 matter.
+DEEP = np.array([1e-44, 1e-64, 1e-90, 1e-130, 1e-190, 1e-250, 1e-300])
+
+
+def range_points(p: Distribution, levels: Array = LEVELS) -> tuple[Array, Array]:
+    """Lower and upper quantiles (k, n) of the parts of P, the outermost (smallest level) last, over all parts."""
+    lower, upper = [], []
+    for part in _continuous_parts(p):
+        lower.append(quantiles(part, levels, upper=False))
+        upper.append(quantiles(part, levels, upper=True))
+    return np.concatenate(lower), np.concatenate(upper)
+
+
+def middles(p: Distribution) -> Array:
+    """Three points (3, n) in the middle of P's mass: of a mixture, of the part that is narrowest."""
+    points = np.stack([_at(part, np.array([0.25, 0.5, 0.75])) for part in _continuous_parts(p)])
+    narrowest = np.argmin(points[:, 2] - points[:, 0], axis=0)
+    return np.take_along_axis(points, narrowest[None, None], axis=0)[0]
+
+
+def other_points(q: Distribution) -> Array:
+    """Points (k, n) of another distribution: quantiles, ends of supports and kinks of its parts."""
+    points = [bends(q)]
+    for part in _continuous_parts(q):
+        points += [_at(part, np.array([0.5])), quantiles(part, _FEW, upper=False), quantiles(part, _FEW, upper=True)]
+    return np.concatenate(points)
+
+
+def bends(p: Distribution) -> Array:
+    """Points (k, n) at which a density jumps or bends: ends of supports, modes of cusps, atoms."""
+    points = []
+    for _, part in p.components():
+        support = part.support()
+        points += [support.lower, support.upper]
+        points += part.kinks()
+    atoms = p.atoms()
+    if atoms is not None:
+        points += list(np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1])), -1, 0))
+    return np.stack([np.broadcast_to(point, p.batch_shape) for point in points])
+
+
+def quantiles(part: Distribution, levels: Array, *, upper: bool) -> Array:
+    """Quantiles (k, n) at tail probabilities, not beyond the support; where one cannot be had, the next inner one."""
+    u = np.broadcast_to(levels[:, None], (len(levels), *part.batch_shape))
+    with np.errstate(all="ignore"):
+        points = np.array(part.upper_quantile(u) if upper else part.quantile(u), dtype=np.float64)
+    for k in range(len(levels)):
+        inner = points[k - 1] if k else _at(part, np.array([0.5]))[0]
+        points[k] = np.where(np.isnan(points[k]), inner, points[k])
+    support = part.support()
+    return np.clip(points, support.lower, support.upper)
+
+
+def _at(part: Distribution, levels: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.asarray(part.quantile(np.broadcast_to(levels[:, None], (len(levels), *part.batch_shape))))
+
+
+def _continuous_parts(p: Distribution) -> list[Distribution]:
+    return [
+        part.expand(p.batch_shape) for _, part in p.components() if part.discrete == p.discrete and not _is_point(part)
+    ]
+
+
+def _is_point(part: Distribution) -> bool:
+    return part.atoms() is not None and len(part.components()) == 1
