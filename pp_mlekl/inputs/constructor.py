@@ -1,0 +1,106 @@
+"""Distributions by PyMC's names and signatures, with arrays or DataArrays as parameters."""
+
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.families import family
+from pp_mlekl.inputs.labelled import LabelledDistribution
+from pp_mlekl.inputs.signatures import ALTERNATIVES, REQUIRED, signature
+
+
+def distribution(name: str, *args: Any, **kwargs: Any) -> Distribution | LabelledDistribution:
+    """A distribution, or an array of them, by PyMC's name and parameters.
+
+    Parameters
+    ----------
+    name
+        The name of PyMC's class, such as ``"Gamma"``.
+    *args, **kwargs
+        The parameters in PyMC's order or by its names (``alpha, beta`` or ``mu, sigma`` for a Gamma), of any shapes
+        that broadcast. DataArrays broadcast by their dims, which the results then have too.
+
+    Raises
+    ------
+    ValueError
+        Where the name or a parameter is unknown, missing or outside its range.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> import pp_mlekl as mk
+    >>> mu = xr.DataArray([0.0, 1.0], dims="site", coords={"site": ["a", "b"]})
+    >>> sites = distribution("Normal", mu, 1.0)
+    >>> mk.kl_divergence(sites, distribution("Normal", 0.0, 1.0)).value.sel(site="b").item()
+    0.5
+    """
+    values = _bound(name, args, kwargs)
+    if name == "Mixture":
+        values = {"w": values["w"], "parts": tuple(values["comp_dists"])}
+    labelled = [n for n, v in values.items() if isinstance(v, xr.DataArray | LabelledDistribution)]
+    if not labelled:
+        return family(name)(**values)
+    _check_mixed(name, values)
+    result = LabelledDistribution(name=name, parameters=values)
+    # Built once here, so that a parameter outside its range is refused at once.
+    result.on([str(d) for d in result.template().dims])
+    return result
+
+
+def _check_mixed(name: str, values: dict[str, Any]) -> None:
+    for parameter, value in values.items():
+        if isinstance(value, xr.DataArray | LabelledDistribution | Distribution):
+            continue
+        if isinstance(value, tuple) or np.ndim(value) > family(name).parameter_ndim.get(parameter, 0):
+            raise ValueError(
+                f"{name}: {parameter} is an array without dims beside DataArrays; make it a DataArray as well."
+            )
+
+
+def _bound(name: str, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    order = signature(name)
+    names = [n for n, _ in order]
+    if len(args) > len(names):
+        raise ValueError(f"{name} takes at most {len(names)} parameters ({', '.join(names)}), got {len(args)}.")
+    given = dict(zip(names, args, strict=False))
+    twice = set(given) & set(kwargs)
+    if twice:
+        raise ValueError(f"{name}: {min(twice)} is given twice.")
+    given |= {n: v for n, v in kwargs.items() if v is not None}
+    given = {n: v for n, v in given.items() if v is not None}
+    given = _in_own_parameters(name, given)
+    _check_names(name, names, given)
+    return {n: given.get(n, default) for n, default in order}
+
+
+def _in_own_parameters(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    own = {n for n, _ in signature(name)}
+    for alternative, convert in ALTERNATIVES.get(name, {}).items():
+        foreign = set(alternative) - own
+        # "mu, sigma" of a Gamma are both foreign; "mu, n" of a negative binomial shares mu.
+        if foreign and foreign <= set(given) and set(alternative) <= set(given):
+            rest = {n: v for n, v in given.items() if n not in alternative}
+            values = convert(*(_numeric(given[n]) for n in alternative))
+            clash = set(rest) & set(values)
+            if clash:
+                raise ValueError(f"{name}: give either {', '.join(alternative)} or {min(clash)}, not both.")
+            return rest | values
+    return given
+
+
+def _numeric(value: Any) -> Any:
+    return value if isinstance(value, xr.DataArray) else np.asarray(value, dtype=np.float64)
+
+
+def _check_names(name: str, names: list[str], given: dict[str, Any]) -> None:
+    for n in given:
+        if n not in names:
+            near = get_close_matches(n, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names)}."
+            raise ValueError(f"{name} has no parameter {n!r}{hint}")
+    missing = [n for n, default in signature(name) if default is REQUIRED and n not in given]
+    if missing:
+        raise ValueError(f"{name} needs {', '.join(missing)}; its parameters are {', '.join(names)}.")
