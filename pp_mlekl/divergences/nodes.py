@@ -93,11 +93,10 @@ def expectation_nodes(
             expectation_nodes(q.expand(p.batch_shape), generator, sample_size, deep=deep, points_a_panel=points_a_panel)
             for _, q in components
         ]
-        return Nodes(
-            points=np.concatenate([part.points for part in parts]),
-            weights=np.concatenate([w * part.weights for (w, _), part in zip(components, parts, strict=True)]),
-            method="quadrature",
-        )
+        points = np.concatenate([part.points for part in parts])
+        weights = np.concatenate([w * part.weights for (w, _), part in zip(components, parts, strict=True)])
+        # A bound that is not there is an atom at infinity, of weight 0.
+        return Nodes(points=np.where(weights > 0, points, parts[-1].points[:1]), weights=weights, method="quadrature")
     if p.event_ndim == 0:
         atoms = p.atoms()
         if atoms is not None:
