@@ -12,6 +12,7 @@ from pytensor.graph.rewriting.basic import dfs_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
+from pytensor.scalar.basic import Add, Mul
 from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
@@ -27,6 +28,8 @@ _UFUNCS = {
     TriGamma: "pp_mlekl.pymc_model.ufuncs.trigamma",
 }
 
+# NumPy's iterators take 32 operands; PyTensor merges sums into longer ones.
+_MOST_OPERANDS = 30
 
 # Softmax, logsumexp and their derivatives are graphs of their own, which vectorised would loop in Python.
 _INLINED = dfs_rewriter(inline_symbolic_for_fusion)
@@ -92,6 +95,12 @@ def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     return rewrite_graph(list(outputs), include=(), custom_rewrite=_INLINED, clone=False)
 
 
+def flattened(output: TensorVariable) -> TensorVariable:
+    """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
+    with without_c():
+        return rewrite_graph(output, include=("canonicalize", "fast_compile"), custom_rewrite=_INLINED, clone=False)
+
+
 def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:
     """A function that PyTensor runs node by node with NumPy: ready in a fraction of a second."""
     CompilationCount.interpreted += 1
@@ -109,20 +118,17 @@ def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
 
 
 def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Give the elementwise operations without a NumPy function one, so that they do not loop in Python."""
-    replaced = {}
-    for node in toposort(outputs):
-        if isinstance(node.op, Elemwise) and (name := _UFUNCS.get(type(node.op.scalar_op))):
-            op = Elemwise(node.op.scalar_op, nfunc_spec=(name, 1, 1))
-            replaced[node.outputs[0]] = (op, node)
-    if not replaced:
-        return list(outputs)
+    """Give the elementwise operations without a NumPy function one, and split sums that are too long for NumPy."""
     memo: dict = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
-        out = node.outputs[0]
-        if out in replaced:
-            memo[out] = replaced[out][0](*inputs)
+        scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
+        if scalar in _UFUNCS:
+            memo[node.outputs[0]] = Elemwise(node.op.scalar_op, nfunc_spec=(_UFUNCS[scalar], 1, 1))(*inputs)
+        elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
+            while len(inputs) > 1:
+                inputs = [node.op(*inputs[i : i + _MOST_OPERANDS]) for i in range(0, len(inputs), _MOST_OPERANDS)]
+            memo[node.outputs[0]] = inputs[0]
         elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
     return [memo.get(o, o) for o in outputs]

@@ -97,20 +97,24 @@ class ValueGraph:
             jacobian=False,
         )
 
-    def jacobian_terms(self) -> list[TensorVariable]:
-        """log |d theta / d z| of every transformed free variable, as scalars."""
-        return [
-            pt.sum(transform.log_jac_det(self.rvs_to_values[rv], *self.of_value_variables(rv.owner.inputs)))
+    def jacobian_terms(self) -> dict[str, TensorVariable]:
+        """log |d theta / d z| of every transformed free variable, as scalars by name."""
+        return {
+            rv.name: pt.sum(transform.log_jac_det(self.rvs_to_values[rv], *self.of_value_variables(rv.owner.inputs)))
             for rv, transform in self.transforms.items()
             if transform is not None
-        ]
+        }
 
     def _double(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
         return in_double_precision(variables, self._in_double)
 
 
-def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
-    """Graphs of everything the weighted objective is made of."""
+def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[str] = ()) -> ModelGraphs:
+    """Graphs of everything the weighted objective is made of.
+
+    The prior densities of ``latents`` (on their unconstrained scale) count as terms of the likelihood as well: with
+    them it is the integrand of the marginal likelihood.
+    """
     model = values.model
     terms = values.log_density_terms()
     prior, likelihood = terms[: len(model.free_RVs)], terms[len(model.free_RVs) :]
@@ -120,9 +124,12 @@ def build_graphs(values: ValueGraph, potentials: Potentials) -> ModelGraphs:
         pointwise |= {p.name: graph for p, graph in zip(model.potentials, extra, strict=True)}
     else:
         prior = [*prior, *extra]
+    densities = dict(zip([rv.name for rv in model.free_RVs], terms, strict=False))
+    pointwise |= {name: densities[name] for name in latents}
+    pointwise |= {f"{name} (Jacobian)": graph for name, graph in values.jacobian_terms().items() if name in latents}
     reached = set(ancestors(list(pointwise.values())))
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
-    log_jacobian = pt.add(pt.constant(0.0), *values.jacobian_terms())
+    log_jacobian = pt.add(pt.constant(0.0), *values.jacobian_terms().values())
     graphs = _without_checks(rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()])))
     return ModelGraphs(
         z=values.z,

@@ -39,7 +39,7 @@ MAX_ROUNDS = 20
 _CACHE: WeakKeyDictionary[pm.Model, dict[tuple, "ModelFunctions"]] = WeakKeyDictionary()
 
 
-def model_functions(model: pm.Model, potentials: Potentials = None) -> "ModelFunctions":
+def model_functions(model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()) -> "ModelFunctions":
     """The functions of a model, built once and kept with it.
 
     Parameters
@@ -48,6 +48,8 @@ def model_functions(model: pm.Model, potentials: Potentials = None) -> "ModelFun
         A PyMC model with continuous free variables.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+    latents
+        Free variables whose density counts as part of the likelihood, to be integrated out.
 
     Raises
     ------
@@ -70,10 +72,10 @@ def model_functions(model: pm.Model, potentials: Potentials = None) -> "ModelFun
         for name, v in model.named_vars.items()
         if isinstance(v, SharedVariable)
     )
-    key = (potentials, tuple(model.named_vars), shared)
+    key = (potentials, latents, tuple(model.named_vars), shared)
     kept = _CACHE.setdefault(model, {})
     if key not in kept:
-        kept[key] = ModelFunctions(model, potentials)
+        kept[key] = ModelFunctions(model, potentials, latents)
     return kept[key]
 
 
@@ -85,15 +87,15 @@ class ModelFunctions:
     names of observed variables to arrays of the data's shape or (*batch, *shape).
     """
 
-    def __init__(self, model: pm.Model, potentials: Potentials = None):
+    def __init__(self, model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()):
         self.model = model
         with without_c():
             start = model.initial_point()
         value_shapes = {name: np.shape(value) for name, value in start.items()}
         self._start = np.concatenate([np.ravel(start[v.name]) for v in model.value_vars]).astype(np.float64)
         data = self.observed_data()
-        self._values = ValueGraph(model, value_shapes, data)
-        graphs = build_graphs(self._values, potentials)
+        self.values = ValueGraph(model, value_shapes, data)
+        graphs = build_graphs(self.values, potentials, latents)
         self.size: int = len(self._start)
         self._natural = BatchedFunction([graphs.z], graphs.natural, self.size)
         self.free: tuple[FreeVariable, ...] = free_variables(
@@ -180,7 +182,7 @@ class ModelFunctions:
         """Log prior density of each free variable given its parents, by name: shape (*batch, *own batch shape)."""
 
         def make() -> BatchedFunction:
-            terms = self._values.of_z(self._values.log_density_terms()[: len(self.free)])
+            terms = self.values.of_z(self.values.log_density_terms()[: len(self.free)])
             return BatchedFunction([self._graphs.z], terms, self.size)
 
         terms = self.kept("log prior terms", make)(self._checked(z))
@@ -273,10 +275,10 @@ class ModelFunctions:
     @cached_property
     def _forward(self) -> BatchedFunction:
         inputs = [TensorType("float64", shape=v.shape)(v.name) for v in self.free]
-        natural = dict(zip(self._values.free, inputs, strict=True))
+        natural = dict(zip(self.values.free, inputs, strict=True))
         graphs = []
         for rv, value in natural.items():
-            transform = self._values.transforms[rv]
+            transform = self.values.transforms[rv]
             parents = [] if transform is None else replace_rvs_by_values(rv.owner.inputs, rvs_to_values=natural)
             graphs.append(value if transform is None else transform.forward(value, *parents))
         return BatchedFunction(inputs, in_double_precision(graphs), self.natural_size)
@@ -312,7 +314,7 @@ class ModelFunctions:
         """
         key = tuple(map(id, variables))
         if key not in self._evaluators:
-            graphs = self._values.of_values(variables)
+            graphs = self.values.of_values(variables)
             inputs = [self._graphs.z, *self._graphs.data.values()]
             # The variables are kept beside the function so that their ids stay theirs.
             elements = max(self.n_observations, self.size)

@@ -1,0 +1,35 @@
+"""Means over Markov chains and their standard errors."""
+
+import numpy as np
+
+
+def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+    """Mean of ``values`` (chain, draw) and its standard error, autocorrelation taken into account.
+
+    The integrated autocorrelation time is Geyer's (1992) initial monotone sequence on the chains' mean
+    autocovariance, with the between-chain variance in the total as in Vehtari et al. (2021).
+    """
+    return float(np.mean(values)), float(np.std(values) / np.sqrt(effective_size(values)))
+
+
+def effective_size(values: np.ndarray) -> float:
+    """Effective sample size of the mean of ``values`` (chain, draw); at most 3 times the number of draws."""
+    values = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    chains, draws = values.shape
+    if draws < 4 or np.ptp(values) == 0:
+        return float(values.size)
+    centred = values - values.mean(axis=1, keepdims=True)
+    size = 2 ** int(np.ceil(np.log2(2 * draws)))
+    spectrum = np.fft.rfft(centred, size, axis=1)
+    covariance = np.fft.irfft(spectrum * np.conj(spectrum), size, axis=1)[:, :draws] / draws
+    within = covariance.mean(axis=0)
+    total = within[0] + (np.var(values.mean(axis=1), ddof=1) if chains > 1 else 0.0)
+    if total <= 0:
+        return float(values.size)
+    correlation = 1 - (within[0] * draws / (draws - 1) - within) / total
+    correlation[0] = 1.0
+    pairs = correlation[: draws // 2 * 2].reshape(-1, 2).sum(axis=1)
+    negative = np.flatnonzero(pairs < 0)
+    pairs = np.minimum.accumulate(pairs[: negative[0] if negative.size else len(pairs)])
+    time = max(-1 + 2 * pairs.sum(), 1 / 3)
+    return float(values.size / time)

@@ -1,0 +1,61 @@
+"""Proposals for bridge sampling, fitted to draws: a normal, and a normal about which the target is mirrored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+LOG_2PI = np.log(2 * np.pi)
+Target = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalProposal:
+    """Normal with the mean and the covariance (``chol`` is its Cholesky factor) of some draws."""
+
+    mean: np.ndarray
+    chol: np.ndarray
+
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """Log density at ``z`` (n, d), in nats."""
+        standard = solve_triangular(self.chol, (z - self.mean).T, lower=True)
+        half_log_determinant = np.sum(np.log(np.diag(self.chol)))
+        return -0.5 * np.sum(standard**2, axis=0) - half_log_determinant - 0.5 * len(self.mean) * LOG_2PI
+
+    def sample(self, n: int, generator: np.random.Generator) -> np.ndarray:
+        """Draws of shape (n, d), in mirrored pairs."""
+        standard = generator.standard_normal((n, len(self.mean)))
+        return self.mean + standard @ self.chol.T
+
+
+def fit_normal(draws: np.ndarray) -> NormalProposal:
+    """Match mean and covariance of ``draws`` (n, d).
+
+    Raises
+    ------
+    ValueError
+        Where there are too few draws for a covariance.
+    """
+    n, d = draws.shape
+    if n < 2 * d + 2:
+        raise ValueError(f"{n} draws are too few to fit a proposal in {d} dimensions; take at least {4 * d + 4}.")
+    covariance = np.atleast_2d(np.cov(draws, rowvar=False))
+    jitter = 1e-12 * np.trace(covariance) / d
+    try:
+        chol = np.linalg.cholesky(covariance + jitter * np.eye(d))
+    except np.linalg.LinAlgError as error:
+        raise ValueError("The draws lie in a subspace: their covariance is singular.") from error
+    return NormalProposal(mean=draws.mean(axis=0), chol=chol)
+
+
+def mirrored(target: Target, centre: np.ndarray) -> Target:
+    """The target averaged with its mirror image, which has the same normaliser and no skewness.
+
+    The symmetric step of Warp-III bridge sampling (Meng and Schilling 2002).
+    """
+
+    def log_density(z: np.ndarray) -> np.ndarray:
+        return np.logaddexp(target(z), target(2 * centre - z)) - np.log(2)
+
+    return log_density
