@@ -39,7 +39,7 @@ class LabelledDistribution:
         return joined_template(found)
 
     def on(self, dims: Sequence[str]) -> Distribution:
-        """The distribution in arrays, its batch axes in the order of ``dims`` (of length 1 where it has no such dim)."""
+        """The distribution in arrays, its batch axes in the order of ``dims``, of length 1 where it has no such dim."""
         values = {}
         for name, value in self.parameters.items():
             if isinstance(value, LabelledDistribution):

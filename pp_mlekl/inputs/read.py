@@ -7,7 +7,10 @@ from pp_mlekl.inputs.labelled import LabelledDistribution
 from pp_mlekl.inputs.scipy import from_scipy, is_scipy
 from pp_mlekl.inputs.text import parse_distribution
 
-ACCEPTED = "a PyMC .dist(), a frozen SciPy distribution, a PreliZ distribution, mk.distribution(...), a text like 'Gamma(2, 1)'"
+ACCEPTED = (
+    "a PyMC .dist(), a frozen SciPy distribution, a PreliZ distribution, mk.distribution(...) or a text like "
+    "'Gamma(2, 1)'"
+)
 
 
 def is_distribution(candidate: Any) -> bool:

@@ -80,6 +80,12 @@ def _logit(logit_p: Any) -> dict[str, Any]:
     return {"p": special.expit(logit_p)}
 
 
+_COUNTS: Mapping[tuple[str, ...], Callable[..., dict[str, Any]]] = {
+    ("p", "n"): _counts,
+    ("p", "alpha"): _counts,
+    ("mu", "n"): lambda mu, n: {"mu": mu, "alpha": n},
+}
+
 # By family: the alternative parameters and what they are in the family's own.
 ALTERNATIVES: Mapping[str, Mapping[tuple[str, ...], Callable[..., dict[str, Any]]]] = {
     **dict.fromkeys(
@@ -89,14 +95,15 @@ ALTERNATIVES: Mapping[str, Mapping[tuple[str, ...], Callable[..., dict[str, Any]
     "HurdleLogNormal": _precision("tau"),
     **dict.fromkeys(("StudentT", "HalfStudentT", "SkewStudentT"), _precision("lam")),
     "Exponential": {("scale",): lambda scale: {"lam": 1 / scale}},
-    **dict.fromkeys(("Gamma", "HurdleGamma"), {("mu", "sigma"): _gamma}),
+    "Gamma": {("mu", "sigma"): _gamma},
+    "HurdleGamma": {("mu", "sigma"): _gamma},
     "InverseGamma": {("mu", "sigma"): _inverse_gamma},
     "Beta": {("mu", "sigma"): _beta_from_sigma, ("mu", "nu"): _beta_from_size},
-    **dict.fromkeys(
-        ("NegativeBinomial", "ZeroInflatedNegativeBinomial", "HurdleNegativeBinomial"),
-        {("p", "n"): _counts, ("p", "alpha"): _counts, ("mu", "n"): lambda mu, n: {"mu": mu, "alpha": n}},
-    ),
-    **dict.fromkeys(("Bernoulli", "Binomial"), {("logit_p",): _logit}),
+    "NegativeBinomial": _COUNTS,
+    "ZeroInflatedNegativeBinomial": _COUNTS,
+    "HurdleNegativeBinomial": _COUNTS,
+    "Bernoulli": {("logit_p",): _logit},
+    "Binomial": {("logit_p",): _logit},
     "Categorical": {("logit_p",): lambda logit_p: {"p": special.softmax(logit_p, axis=-1)}},
     "Rice": {("b", "sigma"): lambda b, sigma: {"nu": b * sigma, "sigma": sigma}},
     "Wald": {

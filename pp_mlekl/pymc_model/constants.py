@@ -89,8 +89,8 @@ def _interpreted(variable: TensorVariable) -> Array:
     for parent in ancestors([variable]):
         if parent.owner is not None and isinstance(parent.owner.op, RandomVariable):
             raise ValueError(
-                f"The parameters of a distribution must be constant, but one depends on {parent.name or parent}; fix it "
-                "by pm.do(model, {name: value}) or pass numbers."
+                f"The parameters of a distribution must be constant, but one depends on {parent.name or parent}; "
+                "fix it by pm.do(model, {name: value}) or pass numbers."
             )
         if parent.owner is None and not isinstance(parent, Constant | SharedVariable):
             raise ValueError(f"The parameters of a distribution must be constant, but {parent} has no value.")
