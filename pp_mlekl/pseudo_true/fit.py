@@ -1,6 +1,6 @@
 """Maximising the expected log-likelihood: the same search as for the MLE, on the truth's nodes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.verdict import Verdict
 from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.pseudo_true.kinks import smooth_minimum
 from pp_mlekl.pseudo_true.nodes import NodeData, node_data
 from pp_mlekl.pymc_model.distributions import observed_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
@@ -91,8 +92,12 @@ def expected_fit(
     problem = ExpectedProblem(functions=functions, kind="mle", nodes=nodes)
     known = [] if truth.flat is None else [truth.flat]
     verdict = search(problem.objective, problem.starts(starts, generator, None, known), problem.space)
+    information = None
+    if verdict.status == "converged" and verdict.singular and truth.distributions:
+        verdict, information = _across_kinks(problem, truth, verdict)
     flat = problem.full(verdict.z)
-    regular = verdict.status == "converged" and not verdict.singular
+    if information is None and verdict.status == "converged" and not verdict.singular:
+        information = information_at(functions, nodes, flat, problem.kept)
     kl_min, error = _minimum(functions, truth, flat) if verdict.status == "converged" else (np.nan, np.nan)
     return ExpectedFit(
         problem=problem,
@@ -101,8 +106,38 @@ def expected_fit(
         expected_log_likelihood=verdict.value,
         kl_min=kl_min,
         kl_min_mcse=error,
-        information=information_at(functions, nodes, flat, problem.kept) if regular else None,
+        information=information,
     )
+
+
+def _across_kinks(problem: ExpectedProblem, truth: Truth, verdict: Verdict) -> tuple[Verdict, Information | None]:
+    """The minimum of KL itself, which is smooth where its sum over nodes has kinks, and the information there."""
+    functions, n = problem.functions, problem.functions.n_observations
+    nodes = problem.nodes
+
+    def kl(z: Array) -> Array:
+        fitted = observed_distributions(functions, problem.full(z))
+        rows = [np.asarray(kl_divergence(p, fitted[name]).value) for name, p in truth.distributions.items()]
+        return sum(r.reshape(len(z), -1).sum(axis=1) for r in rows) / n  # type: ignore[return-value]
+
+    rough = information_at(functions, nodes, problem.full(verdict.z), problem.kept)
+    found = smooth_minimum(kl, verdict.z, 1 / np.sqrt(np.diagonal(rough.score)))
+    if found is None:
+        return verdict, None
+    z, hessian = found
+    score = information_at(functions, nodes, problem.full(z), problem.kept).score
+    value = float(nodes.expected_log_likelihood(functions, problem.full(z)))
+    warning = "The log density has a kink; J is the second difference of KL(true||model), good to about four digits."
+    smooth = replace(
+        verdict,
+        z=z,
+        value=value,
+        hessian=-n * hessian,
+        singular=False,
+        irregular=np.zeros((0, len(z))),
+        warnings=(warning,),
+    )
+    return smooth, Information(hessian=hessian, score=score)
 
 
 def _minimum(functions: ModelFunctions, truth: Truth, flat: Array) -> tuple[float, float]:
