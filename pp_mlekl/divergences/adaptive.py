@@ -133,10 +133,11 @@ def _panels(function: Integrand, low: Array, high: Array, which: Array) -> tuple
 def _rule(function: Integrand, low: Array, high: Array, which: Array) -> tuple[Array, Array, Array]:
     half = (high - low) / 2
     values, rounding = function(low + half + half * NODES[:, None], which)
-    value = half * (KRONROD @ values)
-    spread = half * (KRONROD @ np.abs(values - value / (2 * half)))
-    error = np.abs(value - half * (GAUSS @ values))
+    # Infinite values are an answer: where P has mass and Q has none.
     with np.errstate(all="ignore"):
+        value = half * (KRONROD @ values)
+        spread = half * (KRONROD @ np.abs(values - value / (2 * half)))
+        error = np.abs(value - half * (GAUSS @ values))
         # QUADPACK's scaling: Kronrod's rule is much more exact than Gauss' that it is compared to.
         error = np.where(spread > 0, spread * np.minimum(1.0, (200 * error / spread) ** 1.5), error)
     return value, error, half * (KRONROD @ rounding)

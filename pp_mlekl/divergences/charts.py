@@ -1,7 +1,7 @@
 """Coordinates in which a one-dimensional density is smooth right up to the ends of its support.
 
-The line is stretched by x = c + s sinh(y), a half-line by x = a + s exp(y), an interval by a logistic function: tails that
-are powers of x, or of the distance from an end, become exponential in y.
+The line is stretched by x = c + s sinh(y), a half-line by x = a + s exp(y), an interval by a logistic function: tails
+that are powers of x, or of the distance from an end, become exponential in y.
 """
 
 from dataclasses import dataclass
@@ -48,6 +48,15 @@ class Chart:
                 return self.upper[which] - self.scale[which] * np.exp(-y)
             return self.centre[which] + self.scale[which] * np.sinh(y)
 
+    def below(self, y: Array) -> Array:
+        """Which columns of ``y`` (k, m) are nearer to the upper end of an interval: none where there is none."""
+        nearer = y[0] + y[-1] > 0
+        return nearer if self.bounded_below and self.bounded_above else np.zeros_like(nearer)
+
+    def distance(self, y: Array, which: Array) -> Array:
+        """Distance from the upper end of an interval."""
+        return (self.upper[which] - self.lower[which]) * special.expit(-y)
+
     def log_jacobian(self, y: Array, which: Array) -> Array:
         """log dx / dy."""
         if self.bounded_below and self.bounded_above:
@@ -73,16 +82,15 @@ class Chart:
         return np.clip(value, low, high)
 
     def ends(self) -> tuple[Array, Array]:
-        """The range of coordinates within which x is distinct from the ends and finite."""
+        """The range of coordinates within which points are distinct from the ends and finite."""
         with np.errstate(all="ignore"):
-            # An end other than 0 rounds x - end: stay where that matters no more than the density's change does.
+            # Next to an end other than 0 points are not distinct from it; at an upper one families may do better.
             near = [
-                np.log(np.maximum(_SMALLEST, np.sqrt(_EPSILON * np.abs(end) * self.scale)) / self.scale)
-                for end in (self.lower, self.upper)
+                np.log(np.maximum(_SMALLEST, _EPSILON * np.abs(end)) / self.scale) for end in (self.lower, self.upper)
             ]
             if self.bounded_below and self.bounded_above:
-                shift = np.log(self.scale / (self.upper - self.lower))
-                return near[0] + shift, -(near[1] + shift)
+                width = np.log(self.upper - self.lower)
+                return near[0] + np.log(self.scale) - width, width - np.log(_SMALLEST)
             far = np.log(_LARGEST) - np.log(self.scale)
             if self.bounded_below:
                 return near[0], far

@@ -130,6 +130,10 @@ class Distribution(ABC):
         """What -E[log density] needs to be known of another distribution; None where it is not elementary."""
         return None
 
+    def log_density_below(self, upper: Array, distance: Array) -> Array:
+        """Log density at ``upper - distance``, for families whose density is not smooth at an upper end ``upper``."""
+        return self.log_density(np.minimum(upper - distance, np.nextafter(upper, -np.inf)))
+
     def components(self) -> "list[tuple[Array, Distribution]]":
         """Weights and parts of a mixture; the distribution itself with weight 1 otherwise."""
         return [(np.ones(()), self)]

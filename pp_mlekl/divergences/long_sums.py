@@ -1,8 +1,8 @@
 """Sums over very many integers, in blocks of 2^j terms of which 32 are computed.
 
-A function that is smooth on the scale of a block is a polynomial there, up to a small rest. Polynomials are summed exactly
-by weights at a few integers, from the orthogonal polynomials of the integers 0, ..., N - 1 (Gram): of these only the
-constant has a sum that is not 0. Blocks on which two degrees disagree are halved.
+A function that is smooth on the scale of a block is a polynomial there, up to a small rest. Polynomials are summed
+exactly by weights at a few integers, from the orthogonal polynomials of the integers 0, ..., N - 1 (Gram): of these
+only the constant has a sum that is not 0. Blocks on which two degrees disagree are halved.
 """
 
 from collections.abc import Callable

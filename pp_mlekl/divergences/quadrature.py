@@ -15,12 +15,15 @@ _EPSILON = np.finfo(float).eps
 _ROWS = 2_000
 # A tail is followed below 1e-32 where what it adds there is not below the last digit.
 _NEGLIGIBLE = 1e-17
-# Beyond the last representable point a log ratio is continued as a line in y, if it is not larger than this.
-_LINEAR = 1e6
+# Beyond the last representable point a log ratio is continued as a parabola in y, where it is not so large that it
+# must be a power of x; the parabola is that of three points at this distance.
+_LOGARITHMIC = 1e7
+_STEP = 10.0
+# Relative to the ratio, second differences below this are rounding errors.
+_NOISE = 1e-10
 
 # Of a log ratio: the function and the size of its slope, by which rounding of the ratio is multiplied.
 Function = Callable[[Array], tuple[Array, Array]]
-LogDensity = Callable[[Array, Array], Array]
 
 
 def expectation(p: Distribution, q: Distribution | None, function: Function) -> Integral:
@@ -54,7 +57,7 @@ def _expectation(
     coordinates = chart(p, middles(p), bounded_below, bounded_above)
     integrand = _Integrand(p=p, q=q, chart=coordinates, function=function)
     edges, low, high = _edges(p, q, coordinates, integrand)
-    tails = [_Tail.at(p, integrand, end, upper) for end, upper in ((low, False), (high, True))]
+    tails = [_Tail.at(integrand, end, upper) for end, upper in ((low, False), (high, True))]
     outer = [np.where(tail.linear, tail.end, end) for tail, end in zip(tails, (low, high), strict=True)]
     edges = np.sort(np.clip(np.concatenate([edges, *(o[None] for o in outer), low[None], high[None]]), *outer), axis=0)
     integrand = _Integrand(p=p, q=q, chart=coordinates, function=function, tails=(tails[0], tails[1]))
@@ -70,7 +73,7 @@ def _edges(
     lower, upper = chart.y(lower), chart.y(upper)
     low, high = np.min(lower, axis=0), np.max(upper, axis=0)
     which = np.arange(low.size)
-    growth = [np.abs(integrand.log_ratio(end[None], which)[0]) for end in (low, high)]
+    growth = [np.abs(integrand.at(end[None], which)[1][0]) for end in (low, high)]
     deep = [LEVELS[-1] * g > _NEGLIGIBLE for g in growth]
     points = [lower, upper, chart.y(middles(p)[1:2])]
     if np.any(deep[0] | deep[1]):
@@ -82,7 +85,8 @@ def _edges(
             low, high = (np.minimum(low, end), high) if i == 0 else (low, np.maximum(high, end))
     if q is not None:
         points.append(chart.y(other_points(q)))
-    points.append(chart.y(bends(p)))
+    # The middle of an interval, from which on distances from its upper end are taken.
+    points += [chart.y(bends(p)), np.zeros((1, low.size))]
     return np.concatenate(points), low, high
 
 
@@ -90,8 +94,9 @@ def _edges(
 class _Tail:
     """What lies beyond the last point at which densities are computed, at one end, for n distributions.
 
-    ``linear`` says where mass beyond ``start`` matters: the log density (with the chart's Jacobian) and the log ratio are
-    lines in y there, as they are for powers of x or of the distance from the end, and are continued to ``end``.
+    ``linear`` says where mass beyond ``start`` matters: there the log density (with the chart's Jacobian) is a line in
+    y, as it is for powers of x or of the distance from the end, the log ratio at most a parabola, as it is for
+    log-normal tails, and both are continued to ``end``.
     Elsewhere ``mass`` beyond ``start`` is negligible unless the ratio grows as the power ``order`` of it.
     """
 
@@ -100,35 +105,40 @@ class _Tail:
     linear: Array
     slope: Array
     ratio_slope: Array
+    curvature: Array
     ratio: Array
     mass: Array
     order: Array
 
     @classmethod
-    def at(cls, p: Distribution, integrand: "_Integrand", start: Array, upper: bool) -> "_Tail":
+    def at(cls, integrand: "_Integrand", start: Array, upper: bool) -> "_Tail":
         which = np.arange(start.size)
-        step = -1.0 if upper else 1.0
+        step = -_STEP if upper else _STEP
         with np.errstate(all="ignore"):
-            near, there = (start + step)[None], start[None]
-            density = [integrand.log_mass(y, which)[0] for y in (there, near)]
-            ratio = [integrand.log_ratio(y, which)[0] for y in (there, near)]
-            x = [integrand.chart.x(y, which)[0] for y in (there, near)]
-            mass = [p.survival(v) if upper else p.cdf(v) for v in x]
-            slope, ratio_slope = (density[1] - density[0]) / step, (ratio[1] - ratio[0]) / step
+            (log_mass, ratio), (log_mass_near, ratio_near), (_, ratio_inner) = (
+                [values[0] for values in integrand.at((start + k * step)[None], which)] for k in range(3)
+            )
+            slope = (log_mass_near - log_mass) / step
+            curvature = (ratio_inner - 2 * ratio_near + ratio) / step**2
+            curvature = np.where(np.abs(curvature) * step**2 > _NOISE * (1 + np.abs(ratio)), curvature, 0.0)
+            ratio_slope = (ratio_near - ratio) / step - curvature * step / 2
             # Where Q has no density at all it has none further out.
-            ratio_slope = np.where(np.isinf(ratio[0]), 0.0, ratio_slope)
-            linear = (mass[0] > 10 * LEVELS[-1]) & (step * slope > 0) & np.isfinite(ratio_slope)
-            linear &= (np.abs(ratio[0]) < _LINEAR) | np.isinf(ratio[0])
-            length = np.log(mass[0] / LEVELS[-1]) / np.abs(slope)
-            order = (np.log(np.abs(ratio[0])) - np.log(np.abs(ratio[1]))) / np.log(mass[0] / mass[1])
+            ratio_slope, curvature = (np.where(np.isinf(ratio), 0.0, v) for v in (ratio_slope, curvature))
+            # Of a density that is exponential in y.
+            mass = np.exp(log_mass) / np.abs(slope)
+            linear = (mass > 10 * LEVELS[-1]) & (step * slope > 0) & np.isfinite(ratio_slope)
+            linear &= (np.abs(ratio) < _LOGARITHMIC) | np.isinf(ratio)
+            length = np.log(mass / LEVELS[-1]) / np.abs(slope)
+            order = (np.log(np.abs(ratio)) - np.log(np.abs(ratio_near))) / -np.abs(slope * step)
         return cls(
             start=start,
             end=np.where(linear, start - step * length, start),
             linear=linear,
             slope=np.where(linear, slope, 0.0),
             ratio_slope=np.where(linear, ratio_slope, 0.0),
-            ratio=ratio[0],
-            mass=mass[0],
+            curvature=np.where(linear, curvature, 0.0),
+            ratio=ratio,
+            mass=mass,
             order=order,
         )
 
@@ -158,31 +168,41 @@ class _Integrand:
             excess = sign * np.minimum(sign * (y - start), 0.0)
             beyond.append((excess, tail))
             inner = inner - excess
-        x = self.chart.x(inner, which)
-        p, q = self.p.select(which), None if self.q is None else self.q.select(which)
+        log_p, log_q = self._log_densities(inner, which)
         with np.errstate(all="ignore"):
-            log_p = p.log_density(x)
-            log_q = 0.0 if q is None else q.log_density(x)
             ratio = log_p - log_q
             size = np.abs(log_p) + np.abs(log_q)
             log_mass = log_p + self.chart.log_jacobian(inner, which)
             for excess, tail in beyond:
                 log_mass = log_mass + excess * tail.slope[which]
-                ratio = ratio + excess * tail.ratio_slope[which]
+                ratio = ratio + excess * (tail.ratio_slope[which] + excess / 2 * tail.curvature[which])
             mass = np.exp(log_mass)
             value, slope = self.function(ratio)
             rounding = np.where(np.isfinite(size), _EPSILON * (1 + size) * slope, 0.0)
             present = mass > 0
             return np.where(present, mass * value, 0.0), np.where(present, mass * rounding, 0.0)
 
-    def log_mass(self, y: Array, which: Array) -> Array:
-        """log of density times dx / dy."""
+    def at(self, y: Array, which: Array) -> tuple[Array, Array]:
+        """Log of density times dx / dy, and the log ratio, at coordinates (k, m)."""
+        log_p, log_q = self._log_densities(y, which)
         with np.errstate(all="ignore"):
-            return self.p.select(which).log_density(self.chart.x(y, which)) + self.chart.log_jacobian(y, which)
+            return log_p + self.chart.log_jacobian(y, which), log_p - log_q
 
-    def log_ratio(self, y: Array, which: Array) -> Array:
-        """log p - log q at coordinates (k, m)."""
-        x = self.chart.x(y, which)
-        with np.errstate(all="ignore"):
-            log_p = self.p.select(which).log_density(x)
-            return log_p if self.q is None else log_p - self.q.select(which).log_density(x)
+    def _log_densities(self, y: Array, which: Array) -> tuple[Array, Array]:
+        log_p, log_q = np.empty(y.shape), np.zeros(y.shape)
+        below = self.chart.below(y)
+        for columns, from_above in ((~below, False), (below, True)):
+            if not np.any(columns):
+                continue
+            part, rows = y[:, columns], which[columns]
+            for distribution, out in ((self.p, log_p), (self.q, log_q)):
+                if distribution is None:
+                    continue
+                chosen = distribution.select(rows)
+                with np.errstate(all="ignore"):
+                    if from_above:
+                        value = chosen.log_density_below(self.chart.upper[rows], self.chart.distance(part, rows))
+                    else:
+                        value = chosen.log_density(self.chart.x(part, rows))
+                out[:, columns] = value
+        return log_p, log_q

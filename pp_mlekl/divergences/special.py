@@ -96,3 +96,22 @@ def _bessel_curvature(k: Array) -> Array:
         exact = 1 - np.where(k > 0, ratio / k, 0.5) - ratio**2
         series = 1 / (2 * k**2) + 1 / (4 * k**3) + 3 / (8 * k**4) + 25 / (32 * k**5) + 1.953125 / k**6
     return np.where(k > 300, series, exact)
+
+
+def log1p_square(x: Array) -> Array:
+    """log(1 + x^2), also where x^2 overflows."""
+    x = np.abs(np.asarray(x, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        return np.where(x < 1e100, np.log1p(np.square(np.minimum(x, 1e100))), 2 * np.log(x))
+
+
+def student_t_log_density(nu: Array, z: Array) -> Array:
+    """Log density of the standard Student t; the constant stays exact for large ``nu``, where t is normal."""
+    half = np.asarray(nu, dtype=np.float64) / 2
+    # log Gamma(half + 1/2) - log Gamma(half) - log(half) / 2, by Stirling's series where that would cancel.
+    with np.errstate(all="ignore"):
+        i2 = 1 / half**2
+        series = -(1 - i2 * (1 / 24 - i2 * (1 / 80 - i2 * (17 / 1792 - i2 * 31 / 2304)))) / (8 * half)
+        direct = special.gammaln(half + 0.5) - special.gammaln(half) - np.log(half) / 2
+    excess_constant = np.where(half > 20, series, direct)
+    return excess_constant - np.log(2 * np.pi) / 2 - (half + 0.5) * log1p_square(z / np.sqrt(nu))

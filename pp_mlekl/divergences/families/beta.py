@@ -33,6 +33,13 @@ class Beta(Univariate):
         """SciPy's beta."""
         return stats.beta(self.alpha, self.beta)
 
+    def log_density_below(self, upper: Array, distance: Array) -> Array:
+        """Log density by the distance from 1, where 1 - x has lost its digits."""
+        with np.errstate(all="ignore"):
+            near = special.xlog1py(self.alpha - 1, -distance) + special.xlogy(self.beta - 1, distance)
+            near = near - special.betaln(self.alpha, self.beta)
+        return np.where(upper == 1, near, super().log_density_below(upper, distance))
+
     def reflected(self) -> "Beta":
         """Beta with the shapes exchanged."""
         return Beta(alpha=self.beta, beta=self.alpha)
@@ -108,6 +115,14 @@ class Kumaraswamy(Univariate):
             inside = np.log(self.a * self.b) + (self.a - 1) * np.log(x)
             inside = inside + (self.b - 1) * np.log(-np.expm1(self.a * np.log(x)))
         return np.where((x > 0) & (x < 1), inside, -np.inf)
+
+    def log_density_below(self, upper: Array, distance: Array) -> Array:
+        """Log density by the distance from 1, where 1 - x has lost its digits."""
+        with np.errstate(all="ignore"):
+            log_x = np.log1p(-distance)
+            near = np.log(self.a * self.b) + (self.a - 1) * log_x
+            near = near + special.xlogy(self.b - 1, -np.expm1(self.a * log_x))
+        return np.where(upper == 1, near, super().log_density_below(upper, distance))
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws by inversion."""

@@ -390,6 +390,14 @@ class PointMass(Distribution):
         """The point."""
         return Support(lower=self.at, upper=self.at, discrete=False)
 
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        return np.where(np.asarray(x) >= self.at, 1.0, 0.0)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        return np.where(np.asarray(x) >= self.at, 0.0, 1.0)
+
     def quantile(self, u: Array) -> Array:
         """The point."""
         return np.broadcast_to(self.at, np.broadcast_shapes(np.shape(u), self.batch_shape))

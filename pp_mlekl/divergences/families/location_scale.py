@@ -11,7 +11,14 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess, expm1_minus, log_bessel_excess, relative_change
+from pp_mlekl.divergences.special import (
+    excess,
+    expm1_minus,
+    log1p_square,
+    log_bessel_excess,
+    relative_change,
+    student_t_log_density,
+)
 
 
 @register_family
@@ -137,6 +144,10 @@ class Cauchy(Univariate):
         """SciPy's Cauchy."""
         return stats.cauchy(self.alpha, self.beta)
 
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, also where x^2 overflows."""
+        return -np.log(np.pi * self.beta) - log1p_square((np.asarray(x) - self.alpha) / self.beta)
+
     def _expectations(self) -> dict[str, Callable[[Any], Array]]:
         infinite = np.full(self.batch_shape, np.inf)
         return {"x2": lambda _: infinite}
@@ -167,6 +178,10 @@ class StudentT(Univariate):
     def frozen(self) -> Any:
         """SciPy's t."""
         return stats.t(self.nu, self.mu, self.sigma)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, also where x^2 overflows."""
+        return student_t_log_density(self.nu, (np.asarray(x) - self.mu) / self.sigma) - np.log(self.sigma)
 
     def entropy(self) -> Array:
         """Differential entropy in nats."""
@@ -361,3 +376,16 @@ class SkewStudentT(Univariate):
     def frozen(self) -> Any:
         """SciPy's Jones-Faddy t."""
         return stats.jf_skew_t(self.a, self.b, self.mu, self.sigma)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
+        t = (np.asarray(x, dtype=np.float64) - self.mu) / self.sigma
+        total = self.a + self.b
+        s = np.hypot(np.sqrt(total), t)
+        # 1 + |t| / s and 1 - |t| / s, the latter without cancellation.
+        near, far = np.log1p(np.abs(t) / s), np.log(total) - np.log(s) - np.log(s + np.abs(t))
+        shape = np.where(
+            t >= 0, (self.a + 0.5) * near + (self.b + 0.5) * far, (self.a + 0.5) * far + (self.b + 0.5) * near
+        )
+        constant = (total - 1) * np.log(2) + special.betaln(self.a, self.b) + np.log(total) / 2
+        return shape - constant - np.log(self.sigma)

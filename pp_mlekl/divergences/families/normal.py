@@ -151,6 +151,13 @@ class LogitNormal(Univariate):
             inside = stats.norm(self.mu, self.sigma).logpdf(special.logit(x)) - np.log(x) - np.log1p(-x)
         return np.where((x > 0) & (x < 1), inside, -np.inf)
 
+    def log_density_below(self, upper: Array, distance: Array) -> Array:
+        """Log density by the distance from 1, where 1 - x has lost its digits."""
+        with np.errstate(all="ignore"):
+            log_x, log_rest = np.log1p(-distance), np.log(distance)
+            near = stats.norm(self.mu, self.sigma).logpdf(log_x - log_rest) - log_x - log_rest
+        return np.where(upper == 1, near, super().log_density_below(upper, distance))
+
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""
         return special.expit(generator.normal(self.mu, self.sigma, size=(*shape, *self.batch_shape)))

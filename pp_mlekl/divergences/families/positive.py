@@ -11,7 +11,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess, relative_change
+from pp_mlekl.divergences.special import excess, log1p_square, relative_change, student_t_log_density
 
 
 @register_family
@@ -32,6 +32,13 @@ class Pareto(Univariate):
     def frozen(self) -> Any:
         """SciPy's Pareto."""
         return stats.pareto(self.alpha, scale=self.m)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
+        x = np.asarray(x, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            value = np.log(self.alpha / x) - self.alpha * np.log(x / self.m)
+        return np.where(x >= self.m, value, -np.inf)
 
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function."""
@@ -87,6 +94,11 @@ class HalfCauchy(Univariate):
         """SciPy's half-Cauchy."""
         return stats.halfcauchy(0, self.beta)
 
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, also where x^2 overflows."""
+        density = np.log(2 / np.pi) - np.log(self.beta) - log1p_square(np.asarray(x) / self.beta)
+        return np.where(np.asarray(x) >= 0, density, -np.inf)
+
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function, beta / tan(pi u / 2)."""
         with np.errstate(all="ignore"):
@@ -136,7 +148,8 @@ class HalfStudentT(Univariate):
 
     def log_density(self, x: Array) -> Array:
         """Log density in nats."""
-        return np.where(np.asarray(x) >= 0, super().log_density(x) + np.log(2), -np.inf)
+        density = student_t_log_density(self.nu, np.asarray(x) / self.sigma) - np.log(self.sigma)
+        return np.where(np.asarray(x) >= 0, density + np.log(2), -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""
@@ -234,3 +247,11 @@ class Rice(Univariate):
     def frozen(self) -> Any:
         """SciPy's Rice."""
         return stats.rice(self.nu / self.sigma, scale=self.sigma)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
+        with np.errstate(all="ignore"):
+            bessel = np.log(special.i0e(np.abs(x * self.nu) / self.sigma**2))
+            distance = (np.asarray(x) - np.abs(self.nu)) / self.sigma
+            value = np.log(x) - 2 * np.log(self.sigma) - distance**2 / 2 + bessel
+        return np.where(np.asarray(x) > 0, value, -np.inf)
