@@ -181,7 +181,7 @@ def _exact_means(setting: Setting, data: xr.Dataset) -> tuple[xr.Dataset, list[C
     data.attrs["exact_eps"] = found.eps
     checks = [
         Check(
-            what=f"exact P(|mean of {n} observations - mean| >= {found.eps:.3g}) against sigma^2 / (n eps^2)",
+            what=f"exact P(|mean of {n} draws of the first row - mean| >= {found.eps:.3g}) against sigma^2 / (n eps^2)",
             left=float(p),
             right=float(b),
             error=1e-12,

@@ -1,0 +1,67 @@
+"""The page of a proof: one story in seven steps, with its numbers, formulas and figures, in one file."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from pp_mlekl.proof.result import Check, Proof
+from pp_mlekl.report.proof_plots import svg
+
+_ALT = {
+    1: "Cross-entropy and KL over a parameter: two parallel curves, the entropy of the truth apart.",
+    2: "KL over a parameter with its minimum, and the expected log-likelihood with its maximum at the same place.",
+    3: "Errors of the mean log-likelihood against n, falling as one over the root of n.",
+    4: "Probabilities of large deviations below Chebyshev's bound, for one observation and for the mean of n.",
+    5: "What the estimate loses against n along trace over 2n, and its distribution along the weighted chi-squared.",
+    6: "Divergence from the data at hand over a parameter, lowest at the maximum likelihood estimate.",
+    7: "A normal that covers two humps and one that sits on the larger; three divergences of two shifted uniforms.",
+}
+
+
+def write_page(proof: Proof, path: Path) -> Path:
+    """Write the page; an interrupted run leaves no half file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(render(proof), encoding="utf-8")
+    part.replace(path)
+    return path
+
+
+def render(proof: Proof) -> str:
+    """The page as a string."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = number
+    environment.filters["apart"] = apart
+    source = files("pp_mlekl.report").joinpath("templates/proof.html").read_text(encoding="utf-8")
+    figures = {step.number: svg(step, _ALT[step.number]) for step in proof.steps}
+    return environment.from_string(source).render(proof=proof, figures=figures, star=_star(proof), alt=_ALT)
+
+
+def number(value: float) -> str:
+    """Six significant digits, or the word for what has none."""
+    if np.isnan(value):
+        return "not known"
+    if np.isinf(value):
+        return "infinite" if value > 0 else "minus infinity"
+    return f"{value:.6g}".replace("-", "−")
+
+
+def apart(check: Check) -> str:
+    """The gap in words: how far apart both sides are, or by how much a bound is kept."""
+    if not check.bound:
+        return f"{abs(check.gap):.2g}"
+    return "kept" if check.gap <= 0 else f"over by {check.gap:.2g}"
+
+
+def _star(proof: Proof) -> list[dict[str, Any]]:
+    """Rows of the table of pseudo-true parameters; long ones are cut."""
+    table = proof.pseudo_true.summary()
+    naive = np.concatenate([np.ravel(v.values) for v in proof.pseudo_true.naive_standard_error.data_vars.values()])
+    rows = [
+        {"name": name, "value": row["estimate"], "sandwich": row["se"], "naive": other}
+        for (name, row), other in zip(table.iterrows(), naive, strict=True)
+    ]
+    return rows[:12]

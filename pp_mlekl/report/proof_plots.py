@@ -1,0 +1,168 @@
+"""One figure for each step of a proof."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pp_mlekl.proof.result import Step
+
+# Colours that keep their contrast on white and on a dark page (Okabe & Ito's palette for colour-blind readers).
+BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
+# Stands for the page's own text colour, which it is replaced by.
+_INK = "#010203"
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.constrained_layout.use": True,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+
+
+def figure(step: Step) -> Figure:
+    """The figure of a step; an empty one where the step has nothing to draw."""
+    draw, panels = _FIGURES[step.number]
+    with rc_context(_STYLE):
+        fig = Figure(figsize=(4.4 * panels, 3.1) if panels > 1 else (6.2, 3.2))
+        axes = fig.subplots(1, panels, squeeze=False)[0]
+        if len(step.data.data_vars):
+            draw(step.data, *axes)
+        else:
+            for ax in axes:
+                ax.set_axis_off()
+    return fig
+
+
+def svg(step: Step, description: str) -> str:
+    """The figure as an SVG element that takes the page's text colour and tells a screen reader what it shows."""
+    if not len(step.data.data_vars):
+        return ""
+    buffer = io.StringIO()
+    with rc_context(_STYLE | {"svg.hashsalt": f"step {step.number}"}):
+        figure(step).savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # Several figures share the page: their ids must not meet.
+    text = re.sub(r'(id="|href="#|url\(#)', rf"\1s{step.number}-", text)
+    return re.sub(r"<svg ", f'<svg role="img" aria-label="{description}" ', text, count=1)
+
+
+def _curves(data: xr.Dataset, ax: Axes) -> None:
+    theta, entropy = data["theta"].values, data.attrs["entropy"]
+    ax.plot(theta, data["cross_entropy"], color=ORANGE, label="cross-entropy H(p, q)")
+    ax.plot(theta, data["kl"], color=BLUE, label="KL(p || q)")
+    places = np.linspace(0, len(theta) - 1, 7).astype(int)[1:-1]
+    for i in places:
+        ends = data["kl"].values[i], data["cross_entropy"].values[i]
+        ax.annotate("", (theta[i], ends[1]), (theta[i], ends[0]), arrowprops={"arrowstyle": "<->", "color": GREEN})
+    ax.plot([], [], color=GREEN, label=f"H(p) = {entropy:.4g}")
+    ax.set(xlabel=data.attrs["parameter"], ylabel="nats per observation")
+    ax.legend()
+
+
+def _minimiser(data: xr.Dataset, left: Axes, right: Axes) -> None:
+    for ax, name, colour, what in (
+        (left, "kl", BLUE, "KL(p || q)"),
+        (right, "expected_log_likelihood", ORANGE, "E[log q]"),
+    ):
+        ax.plot(data["theta"], data[name], color=colour)
+        ax.axvline(data.attrs["star"], color=GREEN, linestyle="--")
+        ax.set(xlabel=data.attrs["parameter"], ylabel="nats", title=what)
+    left.set_title("KL(p || q): smallest here")
+    right.set_title("E[log q]: largest here")
+
+
+def _law(data: xr.Dataset, ax: Axes) -> None:
+    n = data["n"]
+    ax.fill_between(n, data["supremum_low"], data["supremum_high"], color=ORANGE, alpha=0.25, linewidth=0)
+    ax.plot(n, data["supremum"], "o-", color=ORANGE, label="largest error over parameters (5-95 %)")
+    ax.plot(n, data["rms"], "s", color=BLUE, label="typical error at one parameter")
+    ax.plot(n, data["theory"], color=BLUE, label="theory: sd / root n")
+    ax.set(xscale="log", yscale="log", xlabel="observations n", ylabel="error of the mean log-likelihood")
+    ax.legend()
+
+
+def _chebyshev(data: xr.Dataset, left: Axes, right: Axes) -> None:
+    if "k" in data:
+        k = np.linspace(1, 6, 200)
+        left.plot(k, 1 / k**2, color=ORANGE, label="bound 1 / k squared")
+        positive = data["probability"].where(data["probability"] > 1e-12)
+        left.plot(data["k"], positive, "o", color=BLUE, label="one observation, exact")
+        left.set(yscale="log", xlabel="k standard deviations", ylabel="probability", title="One observation")
+        left.legend()
+    else:
+        left.set_axis_off()
+    n = data["n"]
+    right.plot(n, np.minimum(data["bound"], 1.0), color=ORANGE, label="bound, mean log-likelihood")
+    right.plot(n, data["frequency"].where(data["frequency"] > 0), "o", color=BLUE, label="simulated")
+    if "exact" in data:
+        exact = data["exact"].where(data["exact"] > 1e-12)
+        right.plot(n, exact, "s-", color=GREEN, label="exact, mean of the observations")
+    right.set(xscale="log", yscale="log", xlabel="observations n", ylabel="probability", title="The mean of n")
+    right.legend()
+
+
+def _limit(data: xr.Dataset, left: Axes, right: Axes) -> None:
+    n = data["n"]
+    left.errorbar(n, data["excess"], yerr=2 * data["excess_error"], fmt="o", color=BLUE, label="simulated")
+    left.plot(n, data["theory"], color=ORANGE, label="trace / 2n")
+    left.set(
+        xscale="log", yscale="log", xlabel="observations n", ylabel="nats per observation", title="What the MLE loses"
+    )
+    left.legend()
+    scaled = np.sort(data["scaled"].values)
+    if len(scaled):
+        right.step(scaled, np.arange(1, len(scaled) + 1) / len(scaled), color=BLUE, label=f"n = {data.attrs['last']}")
+    right.plot(data["x"], data["limit_cdf"], color=ORANGE, label="half a weighted chi-squared")
+    right.set(xlabel="n times the loss", ylabel="cumulative share", title="Its distribution")
+    right.set_xlim(0, float(data["x"].max()))
+    right.legend()
+
+
+def _empirical(data: xr.Dataset, ax: Axes) -> None:
+    ax.plot(data["theta"], data["objective"], color=BLUE)
+    ax.axvline(data.attrs["mle"], color=GREEN, linestyle="--", label="maximum likelihood estimate")
+    ax.set(xlabel=data.attrs["parameter"], ylabel="nats per observation", title=data.attrs["what"])
+    ax.legend()
+
+
+def _directions(data: xr.Dataset, left: Axes, right: Axes) -> None:
+    left.fill_between(data["x"], data["truth"], color=BLUE, alpha=0.25, linewidth=0, label="truth")
+    left.plot(data["x"], data["covering"], color=ORANGE, label="min KL(true || normal): covers")
+    left.plot(data["x"], data["seeking"], color=GREEN, label="min KL(normal || true): seeks")
+    left.set(xlabel="y", ylabel="density", ylim=(0, 0.52))
+    left.legend(loc="upper left")
+    finite = np.isfinite(data["kl"].values)
+    right.plot(data["shift"], data["wasserstein"], color=GREEN, label="Wasserstein")
+    right.plot(data["shift"], data["jsd"], color=BLUE, label="Jensen-Shannon")
+    right.plot(
+        data["shift"].values[finite], data["kl"].values[finite], "o", color=ORANGE, label="KL (infinite after 0)"
+    )
+    right.axhline(np.log(2), color=BLUE, linestyle=":", linewidth=1)
+    right.set(xlabel="shift of the second uniform", ylabel="nats, or distance", title="Two uniform densities")
+    right.legend()
+
+
+_FIGURES: dict[int, tuple[Callable[..., Any], int]] = {
+    1: (_curves, 1),
+    2: (_minimiser, 2),
+    3: (_law, 1),
+    4: (_chebyshev, 2),
+    5: (_limit, 2),
+    6: (_empirical, 1),
+    7: (_directions, 2),
+}
