@@ -1,0 +1,203 @@
+"""The result of ``compare``: one tree, and the tables, verdict and pages that are read off it."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.compare.verdict import Verdict, read_verdict
+from pp_mlekl.diagnostics import Diagnostics, diagnose
+
+# Estimates with these statuses are shown as words: there is no number to show.
+NO_NUMBER = ("unbounded", "at_infinity", "not_identified", "failed")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """Every fit of one model beside the others.
+
+    Parameters
+    ----------
+    tree
+        ArviZ's groups and ``point_estimate``, ``point_estimate_se``, ``audit``, ``information_gain``, ``fitted`` and,
+        where the truth was given as parameter values, ``truth``.
+
+    Examples
+    --------
+    >>> import pymc as pm, pp_mlekl as mk
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 10)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.4, 1.2, 0.9, 1.5])
+    >>> comparison = mk.compare(model, draws=500, chains=2, random_seed=1)
+    >>> list(comparison.summary().columns[:4])
+    ['MLE', 'SE', 'MAP', 'mean']
+    """
+
+    tree: xr.DataTree
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.tree.attrs["model_name"])
+
+    @cached_property
+    def variables(self) -> list[dict[str, Any]]:
+        """Name, kind, distribution, dims and size of each free and observed variable."""
+        return json.loads(self.tree.attrs["variables"])
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """ArviZ's diagnostics of the posterior's free variables."""
+        return diagnose(self.tree, self.free_names)
+
+    @property
+    def free_names(self) -> list[str]:
+        """Names of the free variables."""
+        return [v["name"] for v in self.variables if v["kind"] == "free"]
+
+    @cached_property
+    def statuses(self) -> dict[str, str]:
+        """Status of each point estimate."""
+        audit = self.tree["audit"]
+        return {str(k): str(s) for k, s in zip(audit["estimator"].values, audit["status"].values, strict=True)}
+
+    def warnings(self) -> dict[str, list[str]]:
+        """What each part of the comparison warns of."""
+        return {
+            **json.loads(self.tree["audit"].attrs["warnings"]),
+            "information_gain": json.loads(self.tree["information_gain"].attrs.get("warnings", "[]")),
+            "fitted": [w for w in str(self.tree["fitted"].attrs.get("warnings", "")).split(" | ") if w],
+        }
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each parameter: MLE and its standard error, MAP, posterior, R-hat, ESS and KL gained (nats)."""
+        estimates, errors = self.tree["point_estimate"].to_dataset(), self.tree["point_estimate_se"].to_dataset()
+        columns: dict[str, Any] = {
+            "MLE": _flat(estimates.sel(estimator="mle"), self.free_names),
+            "SE": _flat(errors.sel(estimator="mle"), self.free_names),
+            "MAP": _flat(estimates.sel(estimator="map"), self.free_names),
+        }
+        for column, status in (("MLE", self.statuses["mle"]), ("MAP", self.statuses["map"])):
+            if status in NO_NUMBER:
+                columns[column] = np.full_like(columns[column], np.nan)
+        table = self.diagnostics.summary
+        frame = pd.DataFrame(columns, index=table.index)
+        interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
+        for column in ("mean", "sd", *interval, "r_hat", "ess_bulk", "ess_tail"):
+            frame[column] = table[column].astype(float)
+        if "marginal" in self.tree["information_gain"].children:
+            gained = self.tree["information_gain"]
+            frame["KL"] = _flat(gained["marginal"].to_dataset(), self.free_names)
+            frame["KL_mcse"] = _flat(gained["marginal_mcse"].to_dataset(), self.free_names)
+        return frame
+
+    def divergences(self) -> pd.DataFrame:
+        """One row for each divergence: what it is, its direction, value and standard error, all in nats."""
+        rows: list[dict[str, Any]] = []
+        gained = self.tree["information_gain"]
+        if "joint" in gained.children:
+            joint = gained["joint"]
+            for key, (label, direction) in _JOINT.items():
+                if key in joint:
+                    row = {"quantity": label, "direction": direction, "value": float(joint[key])}
+                    rows.append({**row, "mcse": float(joint[f"{key}_mcse"]), "of": "joint"})
+        fitted = self.tree["fitted"]
+        source = "posterior predictive" if self.tree.attrs["truth"] == "unknown" else "truth"
+        for key, label, direction in (
+            ("kl", "KL, sum over observations", "KL({0}||{1})"),
+            ("kl_reverse", "KL, sum over observations", "KL({1}||{0})"),
+            ("jsd", "Jensen-Shannon, mean over observations", "JSD({0}, {1})"),
+        ):
+            for estimator in fitted["estimator"].values if key in fitted else ():
+                value, mcse = (float(fitted[k].sel(estimator=estimator)) for k in (key, f"{key}_mcse"))
+                name = direction.format(source, _FIT.get(str(estimator), str(estimator)))
+                rows.append(
+                    {"quantity": label, "direction": name, "value": value, "mcse": mcse, "of": str(estimator)}
+                )
+        return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of"])
+
+    def verdict(self) -> Verdict:
+        """What to trust and what not, in words."""
+        return read_verdict(self.statuses, self.warnings(), self.diagnostics, self.tree.attrs["truth"] == "unknown")
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back."""
+        from pp_mlekl.compare.storage import save_tree
+
+        save_tree(self.tree, Path(path))
+        return Path(path)
+
+    def to_html(self, path: str | os.PathLike) -> Path:
+        """Write one self-contained page."""
+        return _report().write_html(self, Path(path))
+
+    def to_markdown(self, path: str | os.PathLike) -> Path:
+        """Write the tables and the verdict as Markdown."""
+        return _report().write_markdown(self, Path(path))
+
+    def plot_prior_posterior(self) -> Any:
+        """Prior against posterior of each parameter, with the estimates marked."""
+        return _report().plots.prior_posterior(self)
+
+    def plot_trace(self) -> Any:
+        """Rank-ordered chains of each parameter."""
+        return _report().plots.ranks(self)
+
+    def plot_pair(self) -> Any:
+        """Joint draws of the few parameters that depend on each other most."""
+        return _report().plots.pairs(self)
+
+    def plot_energy(self) -> Any:
+        """Marginal energy and its transitions."""
+        return _report().plots.energy(self)
+
+    def plot_predictive(self) -> Any:
+        """Posterior predictive draws against the data."""
+        return _report().plots.predictive(self)
+
+    def plot_loo_pit(self) -> Any:
+        """Calibration of the leave-one-out predictive distributions."""
+        return _report().plots.loo_pit(self)
+
+    def __repr__(self) -> str:
+        table = self.summary().to_string(float_format="{:.4g}".format)
+        return f"Comparison of {self.name}\n{table}\n\n{self.verdict()}"
+
+    def _repr_html_(self) -> str:
+        return _report().notebook_html(self)
+
+
+def _report() -> Any:
+    # The report stands above this layer: it is looked up by name when a page is asked for.
+    return import_module("pp_mlekl.report")
+
+
+def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:
+    return np.concatenate([np.ravel(dataset[name].values) for name in names])
+
+
+_JOINT = {
+    "kl_posterior_prior": ("KL, all parameters jointly", "KL(posterior||prior)"),
+    "kl_prior_posterior": ("KL, all parameters jointly", "KL(prior||posterior)"),
+    "jsd": ("Jensen-Shannon, jointly", "JSD(prior, posterior)"),
+    "total_variation": ("Total variation, jointly", "TV(prior, posterior)"),
+    "hellinger_squared": ("Squared Hellinger, jointly", "H²(prior, posterior)"),
+    "dependence_gap": ("Joint KL less the marginals' sum", "dependence gap"),
+    "model_dimensionality": ("Bayesian model dimensionality", "2 Var(log L)"),
+    "log_evidence": ("Log evidence", "log Z"),
+}
+_FIT = {
+    "mle": "MLE",
+    "map": "MAP",
+    "map_unconstrained": "MAP, unconstrained",
+    "posterior_predictive": "posterior predictive",
+    "posterior_mean": "posterior mean",
+    "laplace": "Laplace",
+}

@@ -1,0 +1,167 @@
+"""One model, every question: estimates, information gained, distance from the truth."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.compare.comparison import Comparison
+from pp_mlekl.evidence import log_evidence
+from pp_mlekl.fitted import fitted_divergence
+from pp_mlekl.information_gain import information_gain
+from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
+from pp_mlekl.pymc_model.description import describe_variables
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.pymc_model.prior_draws import improper_names
+from pp_mlekl.pymc_model.sampling import sample
+from pp_mlekl.truth import as_truth
+
+_PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy", "xarray")
+Progress = Callable[[str], None] | None
+
+
+def compare(
+    model: Any,
+    truth: Any = None,
+    *,
+    draws: int = 1000,
+    chains: int = 4,
+    random_seed: Any = None,
+    sampler: str = "nutpie",
+    name: str | None = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    progress: Progress = None,
+) -> Comparison:
+    """Fit a model in every way and compare the fits.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    truth
+        Parameter values, another model, a distribution or held-out draws; None where nobody knows it: then the
+        posterior predictive is what the plug-in distributions are compared with.
+    draws, chains
+        Kept draws of each chain, and the number of chains.
+    random_seed
+        An integer, SeedSequence or Generator; the same integer gives the same numbers. A random one is drawn, and
+        kept in the result, where it is None.
+    sampler
+        ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``.
+    name
+        What to call the model in tables and pages.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+    progress
+        Called with a line of text before each step.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where the model is refused, the truth does not fit it, or a number of draws is no positive integer.
+    """
+    start = time.perf_counter()
+    say = progress or (lambda _: None)
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else random_seed
+    generator = np.random.default_rng(seed)
+    functions = model_functions(model, potentials)
+    if truth is not None:
+        as_truth(functions, truth)  # A truth that does not fit is refused before anything is computed.
+    say("point estimates")
+    estimates = _estimates(model, potentials, generator)
+    say(f"sampling ({chains} chains of {draws} draws)")
+    tree = sample(
+        model, draws=draws, chains=chains, random_seed=generator, sampler=sampler, potentials=potentials
+    )
+    say("information gained from the data")
+    gained = _information(model, tree, potentials, generator)
+    say("distance of the fits from the truth" if truth is not None else "what the point estimates throw away")
+    fitted = fitted_divergence(
+        model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials
+    )
+    tree["fitted"] = xr.DataTree(_serializable(fitted))
+    tree["information_gain"] = gained
+    _add_estimates(tree, functions, estimates)
+    if isinstance(truth, Mapping):
+        tree["truth"] = xr.DataTree(functions.to_dataset(_truth_values(functions, truth)))
+    tree.attrs |= _attributes(functions, estimates, name or model.name or "model", seed, sampler, truth)
+    tree.attrs["run_time_seconds"] = round(time.perf_counter() - start, 2)
+    return Comparison(tree=tree)
+
+
+def _estimates(model: Any, potentials: Any, generator: np.random.Generator) -> dict[str, PointEstimate]:
+    return {
+        "mle": find_mle(model, random_seed=generator, potentials=potentials),
+        "map": find_map(model, space="natural", random_seed=generator, potentials=potentials),
+        "map_unconstrained": find_map(model, space="unconstrained", random_seed=generator, potentials=potentials),
+    }
+
+
+def _information(model: Any, tree: xr.DataTree, potentials: Any, generator: np.random.Generator) -> xr.DataTree:
+    improper = improper_names(model)
+    if improper:
+        reason = f"The prior of {', '.join(improper)} is improper: there is no divergence from it."
+        return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([reason])}))
+    evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
+    gained = information_gain(
+        model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator
+    )
+    gained.attrs |= {"warnings": json.dumps(gained.attrs["warnings"]), "evidence_method": evidence.method}
+    return gained
+
+
+def _add_estimates(tree: xr.DataTree, functions: ModelFunctions, estimates: dict[str, PointEstimate]) -> None:
+    names = xr.DataArray(list(estimates), dims="estimator", name="estimator")
+    tree["point_estimate"] = xr.DataTree(xr.concat([e.values for e in estimates.values()], dim=names))
+    tree["point_estimate_se"] = xr.DataTree(xr.concat([e.standard_error for e in estimates.values()], dim=names))
+    audits = [e.audit for e in estimates.values()]
+    columns = {
+        "status": [e.status for e in estimates.values()],
+        "log_likelihood": [e.log_likelihood for e in estimates.values()],
+        "log_prior": [e.log_prior for e in estimates.values()],
+        "aic": [e.aic for e in estimates.values()],
+        "bic": [e.bic for e in estimates.values()],
+    }
+    for field in ("gradient_norm", "smallest_eigenvalue", "largest_eigenvalue", "rank", "starts", "agree"):
+        columns[field] = [getattr(a, field) for a in audits]
+    audit = xr.Dataset({k: ("estimator", np.asarray(v)) for k, v in columns.items()}, coords={"estimator": names})
+    audit.attrs["warnings"] = json.dumps({k: list(e.warnings) for k, e in estimates.items()})
+    tree["audit"] = xr.DataTree(audit)
+
+
+def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {v.name: np.asarray(truth[v.name], dtype=np.float64).reshape(v.shape) for v in functions.free}
+
+
+def _attributes(
+    functions: ModelFunctions, estimates: Any, name: str, seed: Any, sampler: str, truth: Any
+) -> dict[str, Any]:
+    versions = {f"{package}_version": version(package) for package in _PACKAGES}
+    return {
+        **versions,
+        "model_name": name,
+        "variables": json.dumps(describe_variables(functions)),
+        "n_observations": functions.n_observations,
+        "n_parameters": functions.natural_size,
+        "random_seed": seed if isinstance(seed, int | np.integer) else repr(seed),
+        "sampler": sampler,
+        "truth": "unknown" if truth is None else type(truth).__name__,
+        "units": "nats",
+    }
+
+
+def _serializable(dataset: xr.Dataset) -> xr.Dataset:
+    result = dataset.copy()
+    result.attrs = {
+        k: v if isinstance(v, str | int | float) else json.dumps(list(v) if isinstance(v, tuple) else v)
+        for k, v in dataset.attrs.items()
+    }
+    return result

@@ -1,0 +1,60 @@
+"""Writing comparisons and pages so that a failure leaves nothing half done."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import xarray as xr
+
+from pp_mlekl.compare.comparison import Comparison
+
+
+def load(path: str | os.PathLike) -> Comparison:
+    """Read a comparison that ``Comparison.save`` wrote (NetCDF, or Zarr where the path ends in ``.zarr``).
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file holds no comparison.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no comparison at {path}.")
+    engine = "zarr" if path.suffix == ".zarr" else "h5netcdf"
+    try:
+        with xr.open_datatree(path, engine=engine) as stored:
+            tree = stored.load()
+    except OSError as error:
+        raise ValueError(f"{path} is no NetCDF file; write one with Comparison.save.") from error
+    if "pp_mlekl_version" not in tree.attrs:
+        raise ValueError(f"{path} holds no comparison of pp_mlekl; write one with Comparison.save.")
+    return Comparison(tree=tree)
+
+
+def save_tree(tree: xr.DataTree, path: Path) -> None:
+    """Write a tree to NetCDF, or to Zarr where the path ends in ``.zarr``."""
+    with atomic_path(path) as temporary:
+        if path.suffix == ".zarr":
+            tree.to_zarr(temporary, mode="w", consolidated=False)
+        else:
+            tree.to_netcdf(temporary, engine="h5netcdf")
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path`` that takes its place when all is written; nothing is left of a failure."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        temporary.unlink(missing_ok=True)
