@@ -21,8 +21,7 @@ def constant_difference(setting: Setting) -> Step:
     finite = np.isfinite(kl) & np.isfinite(cross)
     gaps = np.abs(kl - (cross - setting.entropy))
     error = _error(setting, z, kl, cross, mcse, closed)
-    excess = np.where(finite, gaps - error, -np.inf)
-    worst = int(np.argmax(excess))
+    worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
     check = Check(
         what=f"KL against cross-entropy less entropy, the worst of {int(finite.sum())} parameter values",
         left=float(kl[worst]),

@@ -103,7 +103,6 @@ def _checks(
         right=0.0,
         error=float(min(critical + _berry_esseen(setting, sizes[last]), 1.0)),
         source="Kolmogorov's critical value, and the Berry-Esseen bound for the normal limit of the score",
-        bound=True,
     )
     if len(usable) == 1:
         return expected, law

@@ -21,7 +21,7 @@ from pp_mlekl.truth import Truth, as_truth
 SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 
 # Observations simulated for one size, in all: larger data sets get fewer replicates, but not fewer than these.
-_TERMS, _FEWEST = 3_000_000, 30
+_TERMS, _FEWEST = 1_000_000, 30
 
 
 def proof(
@@ -145,12 +145,17 @@ def _check(sizes: Sequence[int], replicates: int) -> None:
 def describe(truth: Any, resolved: Truth) -> str:
     """The truth in a few words."""
     if resolved.kind == "parameters":
-        parts = [f"{k} = {np.array2string(np.asarray(v), precision=4, threshold=8)}" for k, v in dict(truth).items()]
-        return "the model at " + ", ".join(parts)
+        values = dict(truth.data_vars) if hasattr(truth, "data_vars") else dict(truth)
+        return "the model at " + ", ".join(f"{k} = {_short(np.asarray(v))}" for k, v in values.items())
     parts = []
     for name, p in resolved.distributions.items():
         one = p.select((0,) * len(p.batch_shape)) if p.batch_shape else p
-        values = {k: v for k, v in vars(one).items() if isinstance(v, np.ndarray)}
-        inside = ", ".join(f"{k}={np.array2string(v, precision=4)}" for k, v in values.items())
-        parts.append(f"{name} ~ {type(p).__name__}({inside})")
+        given = [f"{k}={_short(v)}" for k, v in vars(one).items() if isinstance(v, np.ndarray)]
+        parts.append(f"{name} ~ {type(p).__name__}({', '.join(given)})")
     return "; ".join(parts)
+
+
+def _short(value: np.ndarray) -> str:
+    if value.ndim == 0:
+        return f"{float(value):.4g}"
+    return np.array2string(value, precision=4, threshold=8, formatter={"float_kind": "{:.4g}".format})

@@ -35,6 +35,7 @@ def render(proof: Proof) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = number
     environment.filters["apart"] = apart
+    environment.filters["short"] = short
     source = files("pp_mlekl.report").joinpath("templates/proof.html").read_text(encoding="utf-8")
     figures = {step.number: svg(step, _ALT[step.number]) for step in proof.steps}
     return environment.from_string(source).render(proof=proof, figures=figures, star=_star(proof), alt=_ALT)
@@ -52,8 +53,13 @@ def number(value: float) -> str:
 def apart(check: Check) -> str:
     """The gap in words: how far apart both sides are, or by how much a bound is kept."""
     if not check.bound:
-        return f"{abs(check.gap):.2g}"
-    return "kept" if check.gap <= 0 else f"over by {check.gap:.2g}"
+        return short(abs(check.gap))
+    return "kept" if check.gap <= 0 else f"over by {short(check.gap)}"
+
+
+def short(value: float) -> str:
+    """Two significant digits."""
+    return f"{value:.2g}".replace("-", "−")
 
 
 def _star(proof: Proof) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ def _chebyshev(data: xr.Dataset, left: Axes, right: Axes) -> None:
         exact = data["exact"].where(data["exact"] > 1e-12)
         right.plot(n, exact, "s-", color=GREEN, label="exact, mean of the observations")
     right.set(xscale="log", yscale="log", xlabel="observations n", ylabel="probability", title="The mean of n")
-    right.legend()
+    right.legend(loc="lower left")
 
 
 def _limit(data: xr.Dataset, left: Axes, right: Axes) -> None:
