@@ -1,9 +1,8 @@
 """ArviZ's diagnostics of a sampled tree, read together."""
 
+import logging
 import warnings
-from contextlib import redirect_stdout
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -105,7 +104,9 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
     if "energy" in stats:
         fraction = float(np.min(az.bfmi(tree)["energy"].values))
         level = "caution" if fraction < _BFMI else "ok"
-        text = f"The energy fraction (BFMI) is {fraction:.2f} at the least; below {_BFMI} the tails are explored slowly."
+        text = (
+            f"The energy fraction (BFMI) is {fraction:.2f} at the least; below {_BFMI} the tails are explored slowly."
+        )
         found.append(_finding(level, "energy", text))
     return found
 
@@ -120,7 +121,9 @@ def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
     for name, terms in tree["log_likelihood"].data_vars.items():
         n = int(terms.size / terms.sizes["chain"] / terms.sizes["draw"])
         if n < 2:
-            notes.append(_finding("caution", "leave-one-out", f"{name} is one joint observation: nothing to leave out."))
+            notes.append(
+                _finding("caution", "leave-one-out", f"{name} is one joint observation: nothing to leave out.")
+            )
             continue
         result = az.loo(tree, var_name=name, pointwise=True)
         bad = int(np.sum(np.asarray(result.pareto_k) > _PARETO_K))
@@ -138,9 +141,13 @@ def _sensitivity(tree: xr.DataTree, var_names: list[str] | None, notes: list[Fin
 
     if not {"log_likelihood", "log_prior"} <= set(tree.children):
         return pd.DataFrame(columns=["prior", "likelihood", "diagnosis"])
-    # It prints where to read on; the findings say it.
-    with redirect_stdout(StringIO()):
+    # It logs where to read on; the findings say it.
+    logger = logging.getLogger("arviz_stats.psense")
+    before, logger.disabled = logger.disabled, True
+    try:
         table = az.psense_summary(tree, var_names=var_names)
+    finally:
+        logger.disabled = before
     sensitive = table.index[table["prior"].astype(float) > _SENSITIVE]
     if len(sensitive):
         notes.append(_finding("caution", "prior", f"The posterior of {_some(sensitive)} reacts to the prior's scale."))

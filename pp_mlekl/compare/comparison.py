@@ -118,9 +118,7 @@ class Comparison:
             for estimator in fitted["estimator"].values if key in fitted else ():
                 value, mcse = (float(fitted[k].sel(estimator=estimator)) for k in (key, f"{key}_mcse"))
                 name = direction.format(source, _FIT.get(str(estimator), str(estimator)))
-                rows.append(
-                    {"quantity": label, "direction": name, "value": value, "mcse": mcse, "of": str(estimator)}
-                )
+                rows.append({"quantity": label, "direction": name, "value": value, "mcse": mcse, "of": str(estimator)})
         return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of"])
 
     def verdict(self) -> Verdict:

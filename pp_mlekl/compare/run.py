@@ -78,21 +78,19 @@ def compare(
     say("point estimates")
     estimates = _estimates(model, potentials, generator)
     say(f"sampling ({chains} chains of {draws} draws)")
-    tree = sample(
-        model, draws=draws, chains=chains, random_seed=generator, sampler=sampler, potentials=potentials
-    )
+    tree = sample(model, draws=draws, chains=chains, random_seed=generator, sampler=sampler, potentials=potentials)
     say("information gained from the data")
     gained = _information(model, tree, potentials, generator)
     say("distance of the fits from the truth" if truth is not None else "what the point estimates throw away")
-    fitted = fitted_divergence(
-        model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials
-    )
-    tree["fitted"] = xr.DataTree(_serializable(fitted))
+    fitted = fitted_divergence(model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials)
+    tree["fitted"] = xr.DataTree(fitted)
     tree["information_gain"] = gained
     _add_estimates(tree, functions, estimates)
     if isinstance(truth, Mapping):
         tree["truth"] = xr.DataTree(functions.to_dataset(_truth_values(functions, truth)))
     tree.attrs |= _attributes(functions, estimates, name or model.name or "model", seed, sampler, truth)
+    for node in tree.subtree:
+        node.attrs = _plain(node.attrs)
     tree.attrs["run_time_seconds"] = round(time.perf_counter() - start, 2)
     return Comparison(tree=tree)
 
@@ -111,9 +109,7 @@ def _information(model: Any, tree: xr.DataTree, potentials: Any, generator: np.r
         reason = f"The prior of {', '.join(improper)} is improper: there is no divergence from it."
         return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([reason])}))
     evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
-    gained = information_gain(
-        model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator
-    )
+    gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
     gained.attrs |= {"warnings": json.dumps(gained.attrs["warnings"]), "evidence_method": evidence.method}
     return gained
 
@@ -158,10 +154,9 @@ def _attributes(
     }
 
 
-def _serializable(dataset: xr.Dataset) -> xr.Dataset:
-    result = dataset.copy()
-    result.attrs = {
-        k: v if isinstance(v, str | int | float) else json.dumps(list(v) if isinstance(v, tuple) else v)
-        for k, v in dataset.attrs.items()
+def _plain(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Attributes that every file format gives back as they were: text and numbers, lists as JSON."""
+    return {
+        k: v if isinstance(v, str | int | float) and not isinstance(v, bool) else json.dumps(v)
+        for k, v in attributes.items()
     }
-    return result

@@ -24,9 +24,9 @@ def load(path: str | os.PathLike) -> Comparison:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no comparison at {path}.")
-    engine = "zarr" if path.suffix == ".zarr" else "h5netcdf"
+    kwargs = {"engine": "zarr", "consolidated": False} if path.suffix == ".zarr" else {"engine": "h5netcdf"}
     try:
-        with xr.open_datatree(path, engine=engine) as stored:
+        with xr.open_datatree(path, **kwargs) as stored:
             tree = stored.load()
     except OSError as error:
         raise ValueError(f"{path} is no NetCDF file; write one with Comparison.save.") from error

@@ -1,1 +1,7 @@
 """Pages, tables and plots from a finished comparison."""
+
+from pp_mlekl.report import plots
+from pp_mlekl.report.markdown import write_markdown
+from pp_mlekl.report.page import notebook_html, write_html, write_index
+
+__all__ = ["notebook_html", "plots", "write_html", "write_index", "write_markdown"]

@@ -1,0 +1,104 @@
+"""A comparison as one self-contained HTML page, and an index of several."""
+
+import base64
+import io
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from pp_mlekl.compare.storage import atomic_path
+from pp_mlekl.report import plots
+from pp_mlekl.report.tables import divergence_rows, loo_rows, parameter_rows, variable_rows
+
+_DOTS_PER_INCH = 110
+_FIGURES = (
+    (plots.prior_posterior, "Prior and posterior", "Density of each parameter before and after the data, with the estimates marked as vertical lines; what lies outside the range shown is cut off."),
+    (plots.ranks, "Chains", "Rank plots: a line for each chain; chains that explore the same distribution stay close to one another."),
+    (plots.pairs, "Pairs", "Joint posterior draws of the scalar parameters."),
+    (plots.energy, "Energy", "Marginal energy of the sampler and its transitions; the two should overlap."),
+    (plots.predictive, "Posterior predictive", "Data simulated from the posterior predictive distribution against the observed data."),
+    (plots.loo_pit, "Calibration", "Leave-one-out probability integral transform; inside the band the predictions are calibrated."),
+)  # fmt: skip
+
+
+def write_html(comparison: Any, path: Path, about: str = "") -> Path:
+    """Write the page under a temporary name, then rename it: an interrupted run leaves no half page.
+
+    Parameters
+    ----------
+    comparison
+        A ``Comparison``.
+    path
+        Of the page.
+    about
+        Paragraphs about the model and its data, separated by blank lines.
+    """
+    text = page(comparison, about)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def page(comparison: Any, about: str = "") -> str:
+    """The page as a string."""
+    return _template("page.html").render(
+        c=comparison,
+        about=[p.strip() for p in about.split("\n\n") if p.strip()],
+        verdict=comparison.verdict(),
+        variables=variable_rows(comparison),
+        parameters=parameter_rows(comparison),
+        divergences=divergence_rows(comparison),
+        loo=loo_rows(comparison),
+        figures=_figures(comparison),
+        attributes=comparison.tree.attrs,
+    )
+
+
+def notebook_html(comparison: Any) -> str:
+    """The verdict and the two main tables, for a notebook's output cell."""
+    return _template("notebook.html").render(
+        c=comparison,
+        verdict=comparison.verdict(),
+        parameters=parameter_rows(comparison),
+        divergences=divergence_rows(comparison),
+    )
+
+
+def write_index(entries: list[dict[str, Any]], path: Path) -> Path:
+    """Write an index page of ``entries`` with ``href``, ``name``, ``shows``, ``verdict`` and ``levels``."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(_template("index.html").render(entries=entries), encoding="utf-8")
+    return path
+
+
+def _template(name: str) -> Any:
+    environment = Environment(
+        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["json"] = json.loads
+    return environment.get_template(name)
+
+
+def _source(name: str) -> str:
+    return files("pp_mlekl.report").joinpath(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def _figures(comparison: Any) -> list[dict[str, str]]:
+    result = []
+    for draw, title, alt in _FIGURES:
+        figure = draw(comparison)
+        if figure is not None:
+            result.append({"title": title, "alt": alt, "source": _embedded(figure)})
+    return result
+
+
+def _embedded(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    with mpl.rc_context({"savefig.facecolor": "white"}):
+        figure.savefig(buffer, format="webp", dpi=_DOTS_PER_INCH, bbox_inches="tight", pil_kwargs={"quality": 80})
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

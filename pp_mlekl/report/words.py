@@ -1,0 +1,33 @@
+"""Numbers as a reader wants them: few digits, words for what does not exist."""
+
+import numpy as np
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A few significant digits; ``∞`` and a dash where there is no number."""
+    value = float(value)
+    if np.isnan(value):
+        return "–"
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def with_error(value: float, error: float) -> str:
+    """A number with its standard error, to the error's precision."""
+    value, error = float(value), float(error)
+    if not np.isfinite(value) or not np.isfinite(error):
+        return number(value)
+    if error == 0:
+        return number(value, 6)
+    places = max(0, int(np.ceil(-np.log10(error))) + 1)
+    if places > 8:
+        return number(value, 6)
+    return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
+
+
+def estimate(value: float, error: float, status: str) -> str:
+    """A point estimate with its standard error, or its status where it has no number."""
+    if np.isnan(value):
+        return {"converged": "not in the likelihood"}.get(status, status.replace("_", " "))
+    return with_error(value, error) if np.isfinite(error) else number(value)
