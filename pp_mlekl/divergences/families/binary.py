@@ -10,6 +10,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, Support
 from pp_mlekl.divergences.families.counts import _Count, binary_divergence
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.saddle_point import binomial_log_mass
 from pp_mlekl.divergences.special import entropy_term
 
 
@@ -37,8 +38,7 @@ class Binomial(_Count):
         return Support(lower=np.where(self.p == 1, n, 0.0), upper=np.where(self.p == 0, 0.0, n), discrete=True)
 
     def _log_mass(self, x: Array) -> Array:
-        choose = special.gammaln(self.n + 1) - special.gammaln(x + 1) - special.gammaln(self.n - x + 1)
-        return choose + special.xlogy(x, self.p) + special.xlog1py(self.n - x, -self.p)
+        return binomial_log_mass(x, self.n, self.p)
 
 
 @kl_rule(Binomial, Binomial)
@@ -67,7 +67,9 @@ class Bernoulli(_Count):
     def support(self) -> Support:
         """0 and 1; one of them where it is certain."""
         zero = np.zeros(self.batch_shape)
-        return Support(lower=np.where(self.p == 1, 1.0, zero), upper=np.where(self.p == 0, 0.0, zero + 1), discrete=True)
+        return Support(
+            lower=np.where(self.p == 1, 1.0, zero), upper=np.where(self.p == 0, 0.0, zero + 1), discrete=True
+        )
 
     def _log_mass(self, x: Array) -> Array:
         return special.xlogy(x, self.p) + special.xlog1py(1 - x, -self.p)

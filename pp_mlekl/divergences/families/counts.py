@@ -10,6 +10,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.inversion import integer_quantile
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import entropy_term, excess
 
@@ -59,7 +60,7 @@ class Poisson(_Count):
         return Support(lower=zero, upper=np.where(self.mu > 0, np.inf, zero), discrete=True)
 
     def _log_mass(self, x: Array) -> Array:
-        return special.xlogy(x, self.mu) - self.mu - special.gammaln(x + 1)
+        return poisson_log_mass(x, self.mu)
 
 
 @kl_rule(Poisson, Poisson)
@@ -84,9 +85,7 @@ class NegativeBinomial(_Count):
         return stats.nbinom(self.alpha, self.alpha / (self.alpha + self.mu))
 
     def _log_mass(self, x: Array) -> Array:
-        a, mu = self.alpha, self.mu
-        choose = -special.betaln(np.where(x > 0, x, 1.0), a) - np.log(np.where(x > 0, x, 1.0))
-        return np.where(x > 0, choose, 0.0) - a * np.log1p(mu / a) - special.xlog1py(x, a / mu)
+        return negative_binomial_log_mass(x, self.mu, self.alpha)
 
 
 @kl_rule(NegativeBinomial, NegativeBinomial)
@@ -213,8 +212,9 @@ class DiscreteWeibull(_Count):
 
     def _log_mass(self, x: Array) -> Array:
         start = x**self.beta * np.log(self.q)
-        step = ((x + 1) ** self.beta - x**self.beta) * np.log(self.q)
-        return start + np.log(-np.expm1(step))
+        # (x + 1)^beta - x^beta without cancellation.
+        step = np.where(x > 0, x**self.beta * np.expm1(self.beta * np.log1p(1 / np.where(x > 0, x, 1.0))), 1.0)
+        return start + np.log(-np.expm1(step * np.log(self.q)))
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x)."""

@@ -1,0 +1,64 @@
+"""Log masses of counts without the rounding of log Gamma at large arguments (Loader 2000).
+
+Fast and accurate computation of binomial probabilities: with D(x, m) = x log(x / m) - x + m and the error of Stirling's
+formula d(x), log Poisson(x; m) = -d(x) - D(x, m) - log(2 pi x) / 2.
+"""
+
+import numpy as np
+from scipy import special
+
+from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.divergences.special import entropy_term
+
+_HALF_LOG_2PI = np.log(2 * np.pi) / 2
+# Below this the plain formula loses nothing and is faster.
+_LARGE = 500.0
+
+
+def poisson_log_mass(x: Array, mean: Array) -> Array:
+    """Log mass of Poisson at whole numbers x >= 0."""
+    plain = np.array(special.xlogy(x, mean) - mean - special.gammaln(x + 1))
+    large = np.broadcast_to((x > _LARGE) & (mean > 0), plain.shape)
+    if np.any(large):
+        n, m = (np.broadcast_to(v, plain.shape)[large] for v in (x, mean))
+        plain[large] = -_stirling_error(n) - entropy_term(n, m) - _HALF_LOG_2PI - np.log(n) / 2
+    return plain
+
+
+def binomial_log_mass(x: Array, n: Array, p: Array) -> Array:
+    """Log mass of Binomial at whole numbers 0 <= x <= n."""
+    plain = special.gammaln(n + 1) - special.gammaln(x + 1) - special.gammaln(n - x + 1)
+    plain = np.array(plain + special.xlogy(x, p) + special.xlog1py(n - x, -p))
+    large = np.broadcast_to((n > _LARGE) & (x > 0) & (x < n) & (p > 0) & (p < 1), plain.shape)
+    if np.any(large):
+        k, m, r = (np.broadcast_to(v, plain.shape)[large] for v in (x, n, p))
+        error = _stirling_error(m) - _stirling_error(k) - _stirling_error(m - k)
+        distance = entropy_term(k, m * r) + entropy_term(m - k, m * (1 - r))
+        plain[large] = error - distance + (np.log(m / k) - np.log(m - k)) / 2 - _HALF_LOG_2PI
+    return plain
+
+
+def negative_binomial_log_mass(x: Array, mean: Array, alpha: Array) -> Array:
+    """Log mass of the negative binomial at whole numbers x >= 0: alpha / (alpha + x) times a binomial one."""
+    safe = np.where(x > 0, x, 1.0)
+    plain = -special.betaln(safe, alpha) - np.log(safe)
+    plain = plain - alpha * np.log1p(mean / alpha) - special.xlog1py(x, alpha / mean)
+    plain = np.array(np.where(x > 0, plain, -alpha * np.log1p(mean / alpha)))
+    large = np.broadcast_to((x > 0) & (alpha + x > _LARGE), plain.shape)
+    if np.any(large):
+        k, m, a = (np.broadcast_to(v, plain.shape)[large] for v in (x, mean, alpha))
+        total = a + k
+        error = _stirling_error(total) - _stirling_error(k) - _stirling_error(a)
+        # The mean of the binomial is total * mean / (mean + alpha).
+        distance = entropy_term(k, total * (m / (m + a))) + entropy_term(a, total * (a / (m + a)))
+        plain[large] = error - distance + (np.log(a / total) - np.log(k)) / 2 - _HALF_LOG_2PI
+    return plain
+
+
+def _stirling_error(x: Array) -> Array:
+    """log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2."""
+    with np.errstate(all="ignore"):
+        i2 = 1 / x**2
+        series = (1 - i2 * (1 / 30 - i2 * (1 / 105 - i2 * (1 / 140 - i2 / 99)))) / (12 * x)
+        direct = special.gammaln(x + 1) - (x + 0.5) * np.log(x) + x - _HALF_LOG_2PI
+    return np.where(x > 16, series, direct)
