@@ -23,6 +23,8 @@ class Objective:
         ``evaluate(order, z, rows)`` with z of shape (b, d) returns the value (b,), with order 1 also the gradient
         (b, d) and with order 2 also the Hessian (b, d, d), as a tuple. ``rows`` (b,) tells which replicate each
         vector belongs to, for objectives that carry one data set or one set of weights per replicate.
+    precision
+        Relative rounding error of the value.
     product
         ``product(z, vectors)``: the Hessian at z (d,) times vectors (b, d), for problems whose Hessian is too large.
 
@@ -35,6 +37,7 @@ class Objective:
 
     size: int
     evaluate: Callable[[int, Array, Array], tuple[Array, ...]]
+    precision: float = 1e-14
     product: Callable[[Array, Array], Array] | None = None
 
     def value(self, z: Array, rows: Array | None = None) -> Array:
@@ -71,7 +74,12 @@ class Objective:
             embedded[:, kept] = vectors
             return self.product(full(z[None])[0], embedded)[:, kept]  # type: ignore[misc]
 
-        return Objective(size=len(kept), evaluate=evaluate, product=product if self.product else None)
+        return Objective(
+            size=len(kept),
+            evaluate=evaluate,
+            precision=self.precision,
+            product=product if self.product else None,
+        )
 
     def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:
         rows = np.zeros(len(z), dtype=int) if rows is None else rows

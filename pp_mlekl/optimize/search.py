@@ -199,7 +199,8 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
     trial = _finite(objective, trial)
     ends = maximize(objective, trial, held=np.repeat(onward, len(trial), axis=0), max_iterations=20)
     # The nearest point will do: the farther, the less is left of the other parameters' precision.
-    first = int(np.argmax(ends.value >= ends.value.max() - 1e-15 * max(1.0, abs(verdict.value))))
+    gains = np.append(np.diff(ends.value), -np.inf)
+    first = int(np.argmax(gains <= objective.precision * max(1.0, abs(verdict.value))))
     z, value = ends.z[first], float(ends.value[first])
     _, gradient, hessian = objective.hessian(z[None])
     found = curvature(hessian[0], held=directions)

@@ -8,11 +8,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.uncertainty import reported
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.marginal import find_marginal_mle
 from pp_mlekl.point_estimates.problem import Problem
-from pp_mlekl.point_estimates.result import PointEstimate
-from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.point_estimates.result import PointEstimate, labelled_estimate
+from pp_mlekl.pymc_model.model_functions import model_functions
 
 Data = Mapping[str, ArrayLike] | None
 
@@ -73,14 +72,12 @@ def find_mle(
     ('converged', 2.8, 0.7483)
     """
     _check(starts)
-    functions = model_functions(model, potentials)
     if marginalize is not None:
-        from pp_mlekl.point_estimates.marginal import find_marginal_mle
-
+        functions = model_functions(model, potentials, _latents(model, marginalize))
         return find_marginal_mle(
             functions, marginalize, starts=starts, random_seed=random_seed, weights=weights, data=data
         )
-    problem = Problem(functions=functions, kind="mle", weights=weights, data=data)
+    problem = Problem(functions=model_functions(model, potentials), kind="mle", weights=weights, data=data)
     return _estimate(problem, starts, random_seed, tree, estimates)
 
 
@@ -142,48 +139,24 @@ def _check(starts: int) -> None:
         raise ValueError(f"starts must be a positive integer, got {starts!r}.")
 
 
+def _latents(model: Any, names: Sequence[str]) -> tuple[str, ...]:
+    free = [rv.name for rv in model.free_RVs]
+    unknown = [name for name in names if name not in free]
+    if isinstance(names, str) or unknown or not names:
+        raise ValueError(f"marginalize must list free variables of the model, of {free}; got {names!r}.")
+    if len(set(names)) == len(free):
+        raise ValueError("marginalize names every free variable; leave at least one to be estimated.")
+    return tuple(name for name in free if name in names)
+
+
 def _estimate(
     problem: Problem, starts: int, random_seed: Any, tree: xr.DataTree | None, estimates: Sequence[PointEstimate]
 ) -> PointEstimate:
     generator = np.random.default_rng(random_seed)
     places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
     verdict = search(problem.objective, places, problem.space)
-    return point_estimate(problem, verdict, {"starts": len(places), "random_seed": _plain(random_seed)})
+    return labelled_estimate(problem, verdict, {"starts": len(places), "random_seed": _plain(random_seed)})
 
 
 def _plain(random_seed: Any) -> Any:
     return random_seed if isinstance(random_seed, int | None) else repr(random_seed)
-
-
-def point_estimate(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> PointEstimate:
-    """The labelled result of a verdict."""
-    functions: ModelFunctions = problem.functions
-    z = problem.full(verdict.z)
-    outcome = reported(verdict, problem.space, problem.jacobian(verdict.z))
-    values = np.full(functions.natural_size, np.nan)
-    covariance = np.full((functions.natural_size, functions.natural_size), np.nan)
-    values[problem.natural_kept] = outcome.values
-    covariance[np.ix_(problem.natural_kept, problem.natural_kept)] = outcome.covariance
-    flat_covariance = np.full((functions.size, functions.size), np.nan)
-    flat_covariance[np.ix_(problem.kept, problem.kept)] = outcome.flat_covariance
-    with np.errstate(invalid="ignore"):
-        error = np.sqrt(np.diagonal(covariance))
-    names = functions.natural_names
-    return PointEstimate(
-        kind=problem.kind,
-        values=functions.to_dataset(functions.split(values)),
-        standard_error=functions.to_dataset(functions.split(error)),
-        covariance=xr.DataArray(
-            covariance, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
-        ),
-        log_likelihood=float(functions.log_likelihood(z, weights=problem.weights, data=problem.data)),
-        log_prior=float(functions.log_prior(z)),
-        status=verdict.status,
-        warnings=(*verdict.warnings, *problem.warnings),
-        audit=verdict.audit,
-        flat=z,
-        flat_covariance=flat_covariance,
-        n_observations=functions.n_observations,
-        n_parameters=len(problem.kept),
-        settings=settings,
-    )

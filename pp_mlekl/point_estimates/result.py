@@ -8,7 +8,10 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from pp_mlekl.optimize.verdict import Audit
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.optimize.uncertainty import reported
+from pp_mlekl.optimize.verdict import Audit, Verdict
+from pp_mlekl.point_estimates.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,6 +50,9 @@ class PointEstimate:
         Number of parameters estimated, on the unconstrained scale.
     settings
         What the estimate was made with: versions, seed, number of starts.
+    laplace_error
+        Of a marginal estimate: log of the marginal likelihood by importance sampling over its Laplace approximation,
+        at the estimate, in nats; absent otherwise.
     """
 
     kind: str
@@ -63,6 +69,7 @@ class PointEstimate:
     n_observations: int
     n_parameters: int
     settings: dict[str, Any] = field(default_factory=dict)
+    laplace_error: Estimate | None = None
 
     @property
     def aic(self) -> float:
@@ -129,3 +136,74 @@ class PointEstimate:
 
 def _flat(dataset: xr.Dataset) -> np.ndarray:
     return np.concatenate([np.ravel(v.values) for v in dataset.data_vars.values()])
+
+
+def labelled_estimate(
+    problem: Problem,
+    verdict: Verdict,
+    settings: dict[str, Any],
+    *,
+    flat: np.ndarray | None = None,
+    covariance: np.ndarray | None = None,
+    **given: Any,
+) -> PointEstimate:
+    """The labelled result of a verdict.
+
+    Parameters
+    ----------
+    problem, verdict, settings
+        What was maximised, the outcome, and what it was made with.
+    flat, covariance
+        The whole of z and its covariance, where more is known than the verdict's own coordinates.
+    **given
+        Fields of the result that are not the problem's own.
+    """
+    functions = problem.functions
+    z = problem.full(verdict.z) if flat is None else flat
+    if not np.all(np.isfinite(z)):
+        z = problem.base
+    outcome = reported(verdict, problem.space, problem.jacobian(verdict.z))
+    joint = None
+    if covariance is not None:
+        jacobian = functions.natural_jacobian(z)
+        joint = jacobian @ covariance @ jacobian.T
+    values = np.full(functions.natural_size, np.nan) if flat is None else functions.natural_flat(flat)
+    natural = _embedded(outcome.covariance, problem.natural_kept, functions.natural_size, joint)
+    values[problem.natural_kept] = outcome.values
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(np.diagonal(natural))
+    names = functions.natural_names
+    fields = {
+        "log_likelihood": float(functions.log_likelihood(z, weights=problem.weights, data=problem.data))
+        if flat is None
+        else np.nan,
+        "n_observations": functions.n_observations,
+        **given,
+    }
+    return PointEstimate(
+        kind=problem.kind,
+        values=functions.to_dataset(functions.split(values)),
+        standard_error=functions.to_dataset(functions.split(error)),
+        covariance=xr.DataArray(
+            natural, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
+        ),
+        log_prior=float(functions.log_prior(z)),
+        status=verdict.status,
+        warnings=(*verdict.warnings, *problem.warnings),
+        audit=verdict.audit,
+        flat=z,
+        flat_covariance=_embedded(outcome.flat_covariance, problem.kept, functions.size, covariance),
+        n_parameters=len(problem.kept),
+        settings=settings,
+        **fields,
+    )
+
+
+def _embedded(part: np.ndarray, places: np.ndarray, size: int, whole: np.ndarray | None) -> np.ndarray:
+    """A covariance of some places in one of all: NaN elsewhere, or what ``whole`` has there."""
+    result = np.full((size, size), np.nan) if whole is None else whole.copy()
+    lost = places[np.isnan(np.diagonal(part))]
+    result[np.ix_(places, places)] = part
+    result[lost] = np.nan
+    result[:, lost] = np.nan
+    return result

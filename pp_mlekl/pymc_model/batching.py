@@ -22,11 +22,20 @@ class BatchedFunction:
         PyTensor variables without batch axes.
     elements
         How many elements the largest intermediate array has for one element of the batch.
+    simplify
+        Whether to simplify the graphs first; for a large graph that is used little it costs more than it saves.
     """
 
-    def __init__(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], elements: int = 1):
+    def __init__(
+        self,
+        inputs: Sequence[TensorVariable],
+        outputs: Sequence[TensorVariable],
+        elements: int = 1,
+        *,
+        simplify: bool = True,
+    ):
         self._inputs = list(inputs)
-        self._outputs = simplified(outputs)
+        self._outputs = simplified(outputs) if simplify else list(outputs)
         self._chunk = max(1, CHUNK_ELEMENTS // max(elements, 1))
         self._functions: dict[tuple[bool, ...], LazyFunction] = {}
 

@@ -86,7 +86,7 @@ class MarginalFunctions:
             elements = self.functions.n_observations * len(self.latent)
             graphs = {"value": self._value, "gradient": self._gradient, "hessian": self._hessian}[name]()
             inputs = [*([self._direction] if extra else []), *self._inputs]
-            self._kept_functions[name] = BatchedFunction(inputs, graphs, elements)
+            self._kept_functions[name] = BatchedFunction(inputs, graphs, elements, simplify=name == "hessian")
         function = self._kept_functions[name]
         return function(*extra, z, objective._weight_array(weights), *objective._data_arrays(data))
 

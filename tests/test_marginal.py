@@ -1,0 +1,129 @@
+"""Marginal maximum likelihood against statsmodels, quadrature and closed forms."""
+
+import golden_models as golden
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import optimize, special, stats
+
+from pp_mlekl.point_estimates import find_mle
+from pp_mlekl.point_estimates.marginal import MarginalProblem
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+
+def grouped(n_groups=8, n=5, seed=0):
+    generator = np.random.default_rng(seed)
+    group = np.repeat(np.arange(n_groups), n)
+    x = generator.normal(size=len(group))
+    effect = generator.normal(0, 0.8, n_groups)
+    return group, x, effect, generator
+
+
+def linear_mixed(group, x, y):
+    with pm.Model(coords={"group": np.unique(group)}) as model:
+        beta = pm.Normal("beta", 0, 10, shape=2)
+        tau = pm.HalfNormal("tau", 5)
+        sigma = pm.HalfNormal("sigma", 5)
+        u = pm.Normal("u", 0, tau, dims="group")
+        pm.Normal("y", beta[0] + beta[1] * x + u[group], sigma, observed=y)
+    return model
+
+
+def test_linear_mixed_model_equals_statsmodels():
+    import statsmodels.api as sm
+
+    group, x, effect, generator = grouped()
+    y = 1.0 + 0.5 * x + effect[group] + generator.normal(0, 0.7, len(x))
+    estimate = find_mle(linear_mixed(group, x, y), marginalize=["u"], random_seed=1)
+    fit = sm.MixedLM(y, np.stack([np.ones_like(x), x], axis=1), group).fit(reml=False, method="bfgs", gtol=1e-10)
+    assert estimate.status == "converged"
+    assert estimate.log_likelihood == pytest.approx(fit.llf, abs=1e-8)
+    np.testing.assert_allclose(estimate.values["beta"], fit.fe_params, rtol=1e-5)
+    assert float(estimate.values["sigma"]) ** 2 == pytest.approx(fit.scale, rel=1e-5)
+    assert float(estimate.values["tau"]) ** 2 == pytest.approx(float(np.asarray(fit.cov_re)[0, 0]), rel=1e-5)
+    modes = [float(np.asarray(fit.random_effects[g]).ravel()[0]) for g in np.unique(group)]
+    np.testing.assert_allclose(estimate.values["u"], modes, rtol=1e-4, atol=1e-6)
+    # The model is Gaussian, so Laplace's approximation is exact.
+    assert abs(float(estimate.laplace_error)) < 1e-10
+
+
+def test_standard_errors_of_a_linear_mixed_model_are_those_of_the_exact_likelihood():
+    group, x, effect, generator = grouped(seed=3)
+    y = 1.0 + 0.5 * x + effect[group] + generator.normal(0, 0.7, len(x))
+    estimate = find_mle(linear_mixed(group, x, y), marginalize=["u"], random_seed=1)
+    design = np.stack([np.ones_like(x), x], axis=1)
+    same = (group[:, None] == group[None, :]).astype(float)
+
+    def information(tau, sigma):
+        precision = np.linalg.inv(sigma**2 * np.eye(len(y)) + tau**2 * same)
+        return design.T @ precision @ design
+
+    expected = np.sqrt(np.diagonal(np.linalg.inv(information(*(float(estimate.values[k]) for k in ("tau", "sigma"))))))
+    # The cross-derivatives with the scales are not exactly zero at the observed data, but small.
+    np.testing.assert_allclose(estimate.standard_error["beta"], expected, rtol=2e-2)
+
+
+def test_eight_schools_have_their_marginal_estimate_at_the_boundary():
+    expected = golden.cases("degenerate/verdicts.json")["eight-schools-centred"]["mle"]["marginal_likelihood_mle"]
+    estimate = find_mle(golden.eight_schools(), marginalize=["theta"], random_seed=1)
+    assert estimate.status == "boundary"
+    assert float(estimate.values["tau"]) == 0.0
+    assert float(estimate.values["mu"]) == pytest.approx(expected["mu"], rel=1e-6)
+    assert estimate.log_likelihood == pytest.approx(expected["loglik"], rel=1e-9)
+    sigma = golden.columns("degenerate/eight_schools.csv")["sigma"]
+    assert float(estimate.standard_error["mu"]) == pytest.approx(np.sum(sigma**-2.0) ** -0.5, rel=1e-4)
+
+
+def logistic_mixed(group, x, y):
+    with pm.Model(coords={"group": np.unique(group)}) as model:
+        beta = pm.Normal("beta", 0, 5, shape=2)
+        tau = pm.HalfNormal("tau", 2)
+        u = pm.Normal("u", 0, tau, dims="group")
+        pm.Bernoulli("y", logit_p=beta[0] + beta[1] * x + u[group], observed=y)
+    return model
+
+
+def test_logistic_mixed_model_against_quadrature():
+    group, x, effect, generator = grouped(n_groups=20, n=8, seed=6)
+    eta = 0.3 - 0.8 * x + 1.5 * effect[group]
+    y = (generator.random(len(x)) < special.expit(eta)).astype(int)
+    estimate = find_mle(logistic_mixed(group, x, y), marginalize=["u"], random_seed=1)
+    assert estimate.status == "converged"
+    nodes, weights = np.polynomial.hermite.hermgauss(60)
+
+    def exact(parameters):
+        b0, b1, log_tau = parameters
+        total = 0.0
+        for g in np.unique(group):
+            rows = group == g
+            eta = b0 + b1 * x[rows, None] + np.sqrt(2) * np.exp(log_tau) * nodes
+            logs = (y[rows, None] * eta - np.logaddexp(0, eta)).sum(axis=0)
+            total += special.logsumexp(logs, b=weights / np.sqrt(np.pi))
+        return total
+
+    at = [*np.asarray(estimate.values["beta"]), float(np.log(estimate.values["tau"]))]
+    error = estimate.laplace_error
+    assert exact(at) - estimate.log_likelihood == pytest.approx(float(error), abs=4 * error.mcse + 1e-6)
+    best = optimize.minimize(lambda p: -exact(p), at, method="BFGS", options={"gtol": 1e-8})
+    # Laplace's own error: an order of magnitude below the standard errors.
+    np.testing.assert_allclose(estimate.values["beta"], best.x[:2], atol=0.1 * float(estimate.standard_error["beta"][0]))
+
+
+def test_derivatives_of_the_approximation():
+    group, x, effect, generator = grouped(n_groups=4, n=6, seed=2)
+    y = (generator.random(len(x)) < stats.norm.cdf(effect[group])).astype(int)
+    functions = model_functions(logistic_mixed(group, x, y), None, ("u",))
+    problem = MarginalProblem(functions=functions, kind="mle", latents=("u",))
+    theta = np.array([0.2, -0.4, -0.3])
+    value, gradient, hessian = problem.objective.hessian(theta[None])
+    step = 1e-4
+    shifted = theta + step * np.concatenate([np.eye(3), -np.eye(3)])
+    values, gradients, _ = problem.objective.hessian(shifted)
+    np.testing.assert_allclose(gradient[0], (values[:3] - values[3:]) / (2 * step), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(hessian[0], (gradients[:3] - gradients[3:]) / (2 * step), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("names", [["nothing"], [], "theta", ["mu", "tau", "theta"]])
+def test_wrong_names_are_refused(names):
+    with pytest.raises(ValueError, match="marginalize"):
+        find_mle(golden.eight_schools(), marginalize=names)
