@@ -28,8 +28,10 @@ def spacing_entropy(x: Array) -> tuple[float, Array]:
     order = np.argsort(x)
     ordered = x[order]
     m = max(int(np.sqrt(n)), 3)
-    # A chain repeats a draw where it rejects a proposal; a window that holds nothing else is another matter.
-    if np.any(ordered[m // 2 :] == ordered[: n - m // 2]):
+    # A chain repeats a draw where it rejects a proposal: the window must be wider than the longest such run.
+    while m <= n // 8 and np.any(ordered[m // 2 :] == ordered[: n - m // 2]):
+        m *= 2
+    if m > n // 8:
         raise ValueError("Many draws are equal: the variable is not continuous, or the sampler was stuck.")
     logs = _log_spacings(ordered, m)
     normal = stats.norm(ordered.mean(), ordered.std())

@@ -94,8 +94,18 @@ def _drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwarg
             kwargs["var_names"] = names
         collection = plot(tree, backend="matplotlib", **kwargs)
     figure = collection.viz["figure"].item()
+    _spaced(figure)
     plt.close(figure)
     return figure, collection
+
+
+def _spaced(figure: Figure) -> None:
+    """Rows tall enough that a title does not run into the axis above it."""
+    axes = figure.get_axes()
+    rows = len({round(a.get_position().y0, 3) for a in axes}) if axes else 1
+    if rows > 1:
+        figure.set_size_inches(11, 2.2 * rows)
+        figure.set_layout_engine("constrained")
 
 
 def _shown(comparison: Any) -> list[str]:

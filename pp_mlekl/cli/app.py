@@ -1,0 +1,40 @@
+"""Commands and their common handling of errors."""
+
+import sys
+from importlib.util import find_spec
+
+import typer
+
+from pp_mlekl.cli.compare import compare
+from pp_mlekl.cli.gallery import list_models
+from pp_mlekl.cli.report import report
+
+app = typer.Typer(
+    name="pp-mlekl",
+    help="Point estimates, Kullback-Leibler divergences and diagnostics of PyMC models, each with its error bar.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("list")(list_models)
+app.command()(compare)
+app.command()(report)
+
+if find_spec("pp_mlekl.cli.kl") is not None:
+    from pp_mlekl.cli.kl import kl, rules
+
+    app.command()(kl)
+    app.command()(rules)
+if find_spec("pp_mlekl.cli.proof") is not None:
+    from pp_mlekl.cli.proof import proof
+
+    app.command()(proof)
+
+
+def main() -> None:
+    """Run the command line; wrong use exits with 2, a failed run with 1, an interrupt with 130."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("Interrupted; nothing half done was left.", file=sys.stderr)
+        raise SystemExit(130) from None

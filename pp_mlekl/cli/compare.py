@@ -1,0 +1,54 @@
+"""``pp-mlekl compare``: one model to a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pp_mlekl.cli.errors import one_line_errors
+
+
+def compare(
+    builder: Annotated[str, typer.Argument(help="module:function or file.py:function that returns a model")],
+    truth: Annotated[Path | None, typer.Option(help="TOML file with true parameter values")] = None,
+    draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 1000,
+    chains: Annotated[int, typer.Option(help="number of chains")] = 4,
+    seed: Annotated[int | None, typer.Option(help="seed of everything random")] = None,
+    out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
+) -> None:
+    """Fit a model in every way, compare the fits, and write a page."""
+    from pp_mlekl.cli.builders import build_model, load_builder
+    from pp_mlekl.cli.progress import steps
+    from pp_mlekl.cli.specification import read_truth, writable_folder
+
+    with one_line_errors():
+        folder = writable_folder(out)
+        function = load_builder(builder)
+        values = read_truth(truth) if truth is not None else None
+        model = build_model(function, builder)
+        name = _short(builder)
+        from pp_mlekl.compare import compare as run
+        from pp_mlekl.report import write_html, write_markdown
+
+        with steps(name) as say:
+            result = run(model, values, draws=draws, chains=chains, random_seed=seed, name=name, progress=say)
+            say("writing the page")
+            page = write_html(result, folder / f"{name}.html", about_module(function))
+            write_markdown(result, folder / f"{name}.md")
+            result.save(folder / f"{name}.nc")
+        print(result)
+        print(f"\n{page}")
+
+
+def about_module(function: object) -> str:
+    """What the builder's module says of itself, without reStructuredText's marks."""
+    import sys
+
+    text = sys.modules[function.__module__].__doc__ if function.__module__ in sys.modules else ""  # type: ignore[attr-defined]
+    return (text or "").replace("``", "")
+
+
+def _short(builder: str) -> str:
+    module, _, function = builder.partition(":")
+    stem = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
+    return stem if function in ("", "build") else f"{stem}-{function.removeprefix('build_')}"

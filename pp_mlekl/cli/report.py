@@ -1,0 +1,73 @@
+"""``pp-mlekl report``: many models, a page each, and an index."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.specification import Specification, read_specification, writable_folder
+
+
+def report(
+    specifications: Annotated[list[Path], typer.Argument(help="TOML files, e.g. reports/*.toml")],
+    out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("pages"),
+) -> None:
+    """Every report's page and an index of them."""
+    with one_line_errors():
+        folder = writable_folder(out)
+        wanted = [read_specification(path) for path in specifications]
+        entries = []
+        for i, specification in enumerate(wanted, 1):
+            print(f"[{i}/{len(wanted)}] {specification.name}", file=sys.stderr, flush=True)
+            entries.append(_one(specification, folder))
+        from pp_mlekl.report import write_index
+
+        index = write_index(entries, folder / "index.html")
+        print(index.resolve())
+
+
+def _one(specification: Specification, folder: Path) -> dict[str, Any]:
+    from pp_mlekl.cli.builders import build_model, load_builder
+    from pp_mlekl.cli.compare import about_module
+    from pp_mlekl.cli.progress import steps
+    from pp_mlekl.compare import compare
+    from pp_mlekl.report import write_html, write_markdown
+
+    builder = load_builder(specification.builder)
+    model = build_model(builder, specification.builder)
+    truth = _truth(specification, builder)
+    stem = specification.name.lower().replace(" ", "-")
+    with steps(specification.name) as say:
+        result = compare(
+            model,
+            truth,
+            draws=specification.draws,
+            chains=specification.chains,
+            random_seed=specification.seed,
+            name=specification.name,
+            progress=say,
+        )
+        about = about_module(builder)
+        page = write_html(result, folder / f"{stem}.html", about)
+        write_markdown(result, folder / f"{stem}.md")
+    verdict = result.verdict()
+    telling = [(f.level, f"{f.topic}: {f.text[:240]}") for f in verdict.findings if f.level == "problem"]
+    findings = [("ok" if not telling else "caution", verdict.sentence), *telling]
+    return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": findings}
+
+
+def _truth(specification: Specification, builder: Any) -> Any:
+    if isinstance(specification.truth, str):
+        if specification.truth != "module":
+            raise ValueError(f'truth must be "module" or a table of values, got {specification.truth!r}.')
+        module = sys.modules[builder.__module__]
+        if not hasattr(module, "TRUTH"):
+            raise ValueError(f"{builder.__module__} has no TRUTH; write the values into the report's [truth] table.")
+        return module.TRUTH
+    return specification.truth
+
+
+def _shows(about: str) -> str:
+    return " ".join(about.strip().split("\n\n")[0].split())
