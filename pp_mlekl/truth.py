@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.divergences.distribution import Array, Distribution
-from pp_mlekl.pymc_model.distributions import distribution_of, is_random_variable, observed_distributions
+from pp_mlekl.inputs import as_distribution, is_distribution
+from pp_mlekl.pymc_model.distributions import observed_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.true_model import is_model, model_distributions
 
@@ -172,22 +173,3 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
                 f"to its rows, {variable.shape}."
             ) from error
     return result
-
-
-def is_distribution(candidate: Any) -> bool:
-    """Whether something is a distribution: PyMC's, SciPy's, PreliZ's or the suite's own."""
-    if isinstance(candidate, Distribution) or is_random_variable(candidate):
-        return True
-    module = type(candidate).__module__.split(".")[0]
-    return module in ("scipy", "preliz")
-
-
-def as_distribution(candidate: Any) -> Distribution:
-    """The distribution behind one of these."""
-    if isinstance(candidate, Distribution):
-        return candidate
-    if is_random_variable(candidate):
-        return distribution_of(candidate)
-    from pp_mlekl.inputs import as_distribution as foreign
-
-    return foreign(candidate)

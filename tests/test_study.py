@@ -1,0 +1,127 @@
+"""Studies of many data sets: exact finite-sample divergences, coverage, seeds, storage, Dask."""
+
+import json
+
+import golden_models as golden
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+from pp_mlekl.pymc_model.proof_cases import CASES
+from pp_mlekl.study import study
+
+EXACT = json.loads((golden.GOLDEN / "known_truth.json").read_text())["finite_sample"]
+
+
+def normal_model():
+    return CASES["normal"]()[0]
+
+
+@pytest.mark.parametrize("case", EXACT["normal"], ids=lambda c: f"n={c['n']}")
+def test_exact_divergence_of_the_normal_mle(case):
+    tree = study(normal_model(), {"mu": 3.0, "sigma": 2.0}, sizes=[case["n"]], replicates=3000, random_seed=1)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert summary["exists"].item() == 1.0
+    assert abs(summary["kl"].item() - case["e_kl_truth_mle"]) < 4.5 * summary["kl_mcse"].item()
+    assert summary["kl_theory"].item() == pytest.approx(case["asymptotic"])
+
+
+@pytest.mark.parametrize("case", [c for c in EXACT["exponential"] if c["n"] > 2], ids=lambda c: f"n={c['n']}")
+def test_exact_divergence_of_the_exponential_mle(case):
+    model, _ = CASES["exponential"]()
+    tree = study(model, {"lam": 2.0}, sizes=[case["n"]], replicates=3000, random_seed=2)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert abs(summary["kl"].item() - case["e_kl_truth_mle"]) < 4.5 * summary["kl_mcse"].item()
+
+
+@pytest.mark.parametrize("case", EXACT["bernoulli"], ids=lambda c: f"p={c['p']} n={c['n']}")
+def test_infinite_divergences_are_counted_apart(case):
+    model, _ = CASES["bernoulli"]()
+    tree = study(model, {"p": case["p"]}, sizes=[case["n"]], replicates=4000, random_seed=3)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    share = case["prob_infinite"]
+    assert abs(1 - summary["exists"].item() - share) < 4.5 * np.sqrt(share * (1 - share) / 4000) + 1e-12
+    assert abs(summary["kl"].item() - case["e_kl_given_finite"]) < 4.5 * summary["kl_mcse"].item()
+    replicates = tree["replicates"].to_dataset()
+    assert np.isinf(replicates["excess"].where(~replicates["exists"], drop=True)).all()
+
+
+@pytest.mark.parametrize("case", EXACT["poisson"], ids=lambda c: f"mu={c['mu']} n={c['n']}")
+def test_exact_divergence_of_the_poisson_mle(case):
+    model, _ = CASES["negative_binomial_by_poisson"]()
+    tree = study(model, {"mu": case["mu"]}, sizes=[case["n"]], replicates=4000, random_seed=4)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert abs(summary["kl"].item() - case["e_kl_given_finite"]) < 4.5 * summary["kl_mcse"].item()
+
+
+def test_regression_rows_are_gone_through_again():
+    x = np.linspace(-1, 1, 20)
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 5, shape=2)
+        pm.Normal("y", b[0] + b[1] * x, 1.0, observed=np.zeros(20))
+    tree = study(model, {"b": [1.0, 2.0]}, sizes=[20, 60], replicates=2000, random_seed=5)
+    summary = tree["summary"].to_dataset().isel(estimator=0)
+    # With known variance n times the loss is exactly half a chi-squared with two degrees of freedom.
+    for size, kl, error in zip([20, 60], summary["kl"].values, summary["kl_mcse"].values, strict=True):
+        assert abs(kl - 1 / size) < 4.5 * error
+    assert np.all(np.abs(summary["coverage_naive"] - 0.95) < 4.5 * np.sqrt(0.05 * 0.95 / 2000))
+
+
+def test_map_shrinks_and_does_not_count_the_prior_twice():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 0.5)
+        pm.Normal("y", mu, 1.0, observed=np.zeros(5))
+    tree = study(model, {"mu": 0.0}, sizes=[20], replicates=400, estimators=["mle", "map"], random_seed=6)
+    estimates = tree["replicates/mu"].isel(size=0)
+    ratio = estimates.sel(estimator="map") / estimates.sel(estimator="mle")
+    np.testing.assert_allclose(ratio, 20 / (20 + 1 / 0.25), rtol=1e-6)
+
+
+def test_seeds_store_and_client_do_not_change_the_numbers(tmp_path):
+    arguments = {"sizes": [10, 20], "replicates": 50, "random_seed": 7}
+    path = tmp_path / "study.nc"
+    truth = {"mu": 1.0, "sigma": 1.0}
+    one = study(normal_model(), truth, store=path, **arguments)
+    again = study(normal_model(), truth, store=path, **arguments)
+    xr.testing.assert_identical(one["replicates"].to_dataset(), again["replicates"].to_dataset())
+    other = study(normal_model(), {"mu": 2.0, "sigma": 1.0}, store=path, **arguments)
+    assert not other["replicates"].to_dataset().equals(one["replicates"].to_dataset())
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_dask_client_gives_the_same_result():
+    distributed = pytest.importorskip("distributed")
+    arguments = {"sizes": [10], "replicates": 40, "random_seed": 7}
+    truth = {"mu": 1.0, "sigma": 1.0}
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        remote = study(normal_model, truth, client=client, **arguments)
+    local = study(normal_model(), truth, **arguments)
+    xr.testing.assert_equal(remote["summary"].to_dataset(), local["summary"].to_dataset())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizes": [10, 5]}, "increasing positive integers"),
+        ({"replicates": 1}, "at least 2"),
+        ({"estimators": ["median"]}, "among mle"),
+        ({"prob": 1.5}, "between 0 and 1"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    arguments = {"sizes": [10], "replicates": 10, "random_seed": 1} | change
+    with pytest.raises(ValueError, match=message):
+        study(normal_model(), {"mu": 1.0, "sigma": 1.0}, **arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gamma_by_lognormal", "student_t_by_normal", "negative_binomial_by_poisson"])
+def test_sandwich_intervals_cover_where_the_model_is_wrong(name):
+    model, truth = CASES[name]()
+    tree = study(model, truth, sizes=[1000], replicates=1000, random_seed=8)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert np.all((summary["coverage_sandwich"] >= 0.93) & (summary["coverage_sandwich"] <= 0.97))
+    # The inverse information alone covers too rarely for the parameter that the misspecification touches.
+    assert summary["coverage_naive"].min() < 0.9
+    assert abs(summary["excess"].item() - tree["pseudo_true/trace"].item() / 2000) < 4.5 * summary["kl_mcse"].item()
