@@ -87,11 +87,15 @@ def observed_distributions(functions: ModelFunctions, z: Array) -> dict[str, Dis
     z = np.asarray(z, dtype=np.float64)
     if functions not in _RECIPES:
         variables = {rv.name: rv for rv in functions.model.observed_RVs}
-        _RECIPES[functions] = {v.name: parameter_graphs(variables[v.name]) for v in functions.observed}
+        _RECIPES[functions] = {
+            v.name: parameter_graphs(variables[v.name]) for v in functions.observed if v.name in variables
+        }
     recipes = _RECIPES[functions]
     values = functions.evaluate([p.graph for recipe in recipes.values() for p in recipe.parameters], z)
     result = {}
     for observed in functions.observed:
+        if observed.name not in recipes:
+            continue  # A potential that counts as likelihood has no distribution.
         recipe = recipes[observed.name]
         own, values = values[: len(recipe.parameters)], values[len(recipe.parameters) :]
         result[observed.name] = _on_batch(recipe, own, z.shape[:-1], observed.shape)

@@ -1,6 +1,7 @@
 """Draws from prior, posterior and their predictive distributions as one ArviZ tree."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.validation import Potentials
 
-GROUPS = ("log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
+GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
+# A predictive check of the prior needs no more draws than this.
+PRIOR_PREDICTIVE_DRAWS = 1000
 
 
 def sample(
@@ -37,11 +40,13 @@ def sample(
     draws, chains
         Kept draws of each chain, and the number of chains.
     random_seed
-        Anything ``numpy.random.default_rng`` takes; the same seed gives the same numbers.
+        Anything ``numpy.random.default_rng`` takes; the same seed gives the same numbers. None draws a seed and keeps
+        it in the tree's attributes.
     sampler
-        ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``.
+        ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``: ``"pymc"``, and ``"numpyro"`` or ``"blackjax"``
+        where they are installed.
     progressbar
-        Whether the sampler shows its progress.
+        Whether the sampler shows its progress; without it PyMC's log messages are silenced too.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     **kwargs
@@ -51,18 +56,30 @@ def sample(
     -------
     xarray.DataTree
         Groups posterior, sample_stats, observed_data, log_likelihood, log_prior, prior, prior_predictive and
-        posterior_predictive (those of the prior only where it is proper).
+        posterior_predictive (those of the prior only where there is a prior to draw from). Log densities are in nats.
 
     Raises
     ------
     ValueError
         Where the model is refused, or ``draws`` or ``chains`` are no positive integers.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 1)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.5, 1.5])
+    >>> tree = sample(model, draws=200, chains=2, random_seed=1)
+    >>> tree["log_likelihood"]["y"].dims
+    ('chain', 'draw', 'y_dim_0')
     """
     for name, value in (("draws", draws), ("chains", chains)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}.")
     functions = model_functions(model, potentials)
-    generator = np.random.default_rng(random_seed)
+    seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
+    generator = np.random.default_rng(seed)
+    settings = {"quiet": not progressbar, **kwargs}
     with model:
         tree = pm.sample(
             draws=draws,
@@ -70,9 +87,13 @@ def sample(
             nuts_sampler=sampler,
             random_seed=int(generator.integers(2**31)),
             progressbar=progressbar,
-            **kwargs,
+            **settings,
         )
-    return ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
+    tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
+    tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}
+    # An entropy has more digits than a file format's integers, so the seed is kept as text.
+    tree.attrs |= {"sampler": sampler, "random_seed": str(seed)}
+    return tree
 
 
 def ensure_groups(
@@ -84,21 +105,64 @@ def ensure_groups(
 ) -> xr.DataTree:
     """The tree with those of ``groups`` that it lacks, computed from the model; what is there is kept.
 
-    Prior groups of a model with an improper prior are left out, because there is nothing to draw.
+    Parameters
+    ----------
+    model
+        The model that the draws are from.
+    tree
+        A tree with a ``posterior`` group (dims ``chain`` and ``draw``); it is not changed.
+    groups
+        Any of ``GROUPS``. Those of the prior are left out where there is nothing to draw from: an improper prior, or
+        one with a ``pm.Potential``.
+    random_seed
+        Anything ``numpy.random.default_rng`` takes.
+    functions
+        The model's functions, where the caller has them.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, a group is unknown or the tree has no posterior.
     """
+    unknown = [group for group in groups if group not in _MAKERS]
+    if unknown:
+        raise ValueError(f"Unknown groups {', '.join(unknown)}; choose among {', '.join(GROUPS)}.")
+    if "posterior" not in tree.children:
+        raise ValueError("The tree has no posterior group; pass what pm.sample returned.")
     functions = model_functions(model) if functions is None else functions
     generator = np.random.default_rng(random_seed)
     result = tree.copy()
-    proper = not improper_names(model)
-    for group in groups:
-        if group in result.children or (group.startswith("prior") and not proper):
+    drawable = _has_prior_draws(functions)
+    for group in sorted(set(groups), key=GROUPS.index):
+        if group in result.children or (group.startswith("prior") and not drawable):
             continue
         result[group] = xr.DataTree(_MAKERS[group](functions, result, generator))
     return result
 
 
+def _has_prior_draws(functions: ModelFunctions) -> bool:
+    """Whether drawing the free variables one after the other gives draws from the prior."""
+    return not (_prior_potentials(functions) or improper_names(functions.model))
+
+
+def _prior_potentials(functions: ModelFunctions) -> list[Any]:
+    likelihood = {v.name for v in functions.observed}
+    return [p for p in functions.model.potentials if p.name not in likelihood]
+
+
+def _dims(functions: ModelFunctions, name: str, values: np.ndarray) -> tuple[str, ...]:
+    """The dims of a variable behind chain and draw."""
+    return dims_of(functions.model, name, values.ndim - 2)
+
+
 def _draws(functions: ModelFunctions, tree: xr.DataTree) -> np.ndarray:
     return functions.unconstrain_draws(tree["posterior"].to_dataset())
+
+
+def _observed_data(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    arrays = functions.observed_data()
+    dims = {name: dims_of(functions.model, name, values.ndim) for name, values in arrays.items()}
+    return xr.Dataset({name: labelled(functions.model, name, v, (), dims[name]) for name, v in arrays.items()})
 
 
 def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
@@ -112,11 +176,13 @@ def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.
 
 
 def _log_prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
-    terms = functions.log_prior_terms(_draws(functions, tree))
+    z = _draws(functions, tree)
+    terms = functions.log_prior_terms(z)
+    potentials = _prior_potentials(functions)
+    terms |= {p.name: values for p, values in zip(potentials, functions.evaluate(potentials, z), strict=True)}
     arrays = {}
-    for v in functions.free:
-        term = terms[v.name]
-        arrays[v.name] = labelled(functions.model, v.name, term, ("chain", "draw"), v.dims[: term.ndim - 2])
+    for name, term in terms.items():
+        arrays[name] = labelled(functions.model, name, term, ("chain", "draw"), _dims(functions, name, term))
     return _with_sample_coords(xr.Dataset(arrays), tree["posterior"])
 
 
@@ -127,15 +193,14 @@ def _prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Ge
     dataset = functions.dataset(z, ("chain", "draw"))
     deterministics = functions.model.deterministics
     for variable, values in zip(deterministics, functions.evaluate(deterministics, z), strict=True):
-        dims = dims_of(functions.model, variable.name, values.ndim - 2)
+        dims = _dims(functions, variable.name, values)
         dataset[variable.name] = labelled(functions.model, variable.name, values, ("chain", "draw"), dims)
     return dataset.assign_coords(chain=np.arange(1), draw=np.arange(z.shape[1]))
 
 
 def _prior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
-    # One chain of prior draws, of which a predictive check needs no more than this many.
-    prior = tree["prior"].to_dataset().isel(draw=slice(0, 1000))
-    return _predictive(functions, prior, generator)
+    prior = tree["prior"].to_dataset() if "prior" in tree.children else _prior(functions, tree, generator)
+    return _predictive(functions, prior.isel(draw=slice(0, PRIOR_PREDICTIVE_DRAWS)), generator)
 
 
 def _posterior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
@@ -145,14 +210,14 @@ def _posterior_predictive(functions: ModelFunctions, tree: xr.DataTree, generato
 def _predictive(functions: ModelFunctions, draws: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
     try:
         distributions = observed_distributions(functions, functions.unconstrain_draws(draws))
-    except ValueError:
+    except TypeError:
         # A family that the divergence engine does not know: PyMC's own way, which compiles.
         return _predictive_by_pymc(functions, draws, generator)
     arrays = {}
     for v in functions.observed:
         if v.name in distributions:
             values = distributions[v.name].sample((), generator).astype(v.value.dtype)
-            dims = dims_of(functions.model, v.name, values.ndim - 2)
+            dims = _dims(functions, v.name, values)
             arrays[v.name] = labelled(functions.model, v.name, values, ("chain", "draw"), dims)
     return _with_sample_coords(xr.Dataset(arrays), draws)
 
@@ -174,6 +239,7 @@ def _with_sample_coords(dataset: xr.Dataset, like: Any) -> xr.Dataset:
 
 
 _MAKERS = {
+    "observed_data": _observed_data,
     "log_likelihood": _log_likelihood,
     "log_prior": _log_prior,
     "prior": _prior,
