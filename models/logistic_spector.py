@@ -1,4 +1,4 @@
-"""Logistic regression on Spector and Mazzeo's data: did personalised teaching improve the grade?
+"""Logistic regression on Spector and Mazzeo's data: whether personalised teaching improved the grade.
 
 Thirty-two students, three predictors. Shows a small-sample regression in which MLE, MAP and posterior mean differ, and
 how much of each coefficient's uncertainty the data removed.

@@ -46,7 +46,8 @@ def _load_module(name: str) -> ModuleType:
         if not path.is_file():
             stop(f"There is no file {name}.", WRONG_USE)
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
+        if spec is None or spec.loader is None:
+            stop(f"{name} cannot be loaded as a Python module.", WRONG_USE)
         module = importlib.util.module_from_spec(spec)
         sys.path.insert(0, str(path.resolve().parent))
     try:

@@ -155,8 +155,14 @@ def _attributes(
 
 
 def _plain(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Attributes that every file format gives back as they were: text and numbers, lists as JSON."""
-    return {
-        k: v if isinstance(v, str | int | float) and not isinstance(v, bool) else json.dumps(v)
-        for k, v in attributes.items()
-    }
+    """Attributes that every file format gives back as they were: text, numbers and lists that are not empty."""
+    simple = {}
+    for key, value in attributes.items():
+        if isinstance(value, list | tuple):
+            if value:
+                simple[key] = list(value)
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            simple[key] = value
+        else:
+            simple[key] = json.dumps(value)
+    return simple

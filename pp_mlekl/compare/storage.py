@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from pp_mlekl.compare.comparison import Comparison
@@ -30,6 +31,8 @@ def load(path: str | os.PathLike) -> Comparison:
             tree = stored.load()
     except OSError as error:
         raise ValueError(f"{path} is no NetCDF file; write one with Comparison.save.") from error
+    for node in tree.subtree:
+        node.attrs = {k: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for k, v in node.attrs.items()}
     if "pp_mlekl_version" not in tree.attrs:
         raise ValueError(f"{path} holds no comparison of pp_mlekl; write one with Comparison.save.")
     return Comparison(tree=tree)
