@@ -33,14 +33,15 @@ def empirical(setting: Setting) -> Step:
         kl, entropy = _empirical_kl(setting, z)
         finite = np.isfinite(kl) & np.isfinite(minus)
         gaps = np.where(finite, np.abs(kl - (minus - entropy)), 0.0)
-        worst = int(np.argmax(gaps))
+        error = _rounding(setting, z, minus)
+        worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
         checks.append(
             Check(
                 what=f"KL(empirical||model) against -log L / n - H(empirical), worst of {int(finite.sum())} parameters",
                 left=float(kl[worst]),
                 right=float(minus[worst] - entropy),
-                error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + np.abs(minus[finite]).max())),
-                source="rounding of a sum over the data",
+                error=float(error[worst]),
+                source="rounding of a sum over the data, and of 1 - p where a probability is held as p",
             )
         )
         curve = kl
@@ -76,6 +77,13 @@ def empirical(setting: Setting) -> Step:
         )
     )
     return Step(number=6, title=title, claim=_CLAIM, checks=tuple(checks), data=data, note=note)
+
+
+def _rounding(setting: Setting, z: Array, size: Array) -> Array:
+    """Rounding of the mean of log probabilities; a probability known only as 1 - p has an error of eps / itself."""
+    with np.errstate(over="ignore"):
+        inverse = np.exp(-setting.functions.pointwise(z)).mean(axis=-1)
+    return np.finfo(float).eps * ((8 + setting.rows) * (1 + np.abs(size)) + inverse)
 
 
 def _empirical_kl(setting: Setting, z: Array) -> tuple[Array, float]:
