@@ -4,14 +4,16 @@ The public names are loaded on first use, so that importing the package costs no
 neither PyMC nor matplotlib is imported until a function that needs it is called.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pp_mlekl.compare import Comparison, compare, load
-    from pp_mlekl.divergences.estimate import Estimate
     from pp_mlekl.divergence import cross_entropy, entropy, js_divergence, kl_divergence, wasserstein_distance
+    from pp_mlekl.divergences.estimate import Estimate
     from pp_mlekl.evidence import log_evidence
     from pp_mlekl.fitted import fitted_divergence
     from pp_mlekl.information_gain import information_gain
@@ -60,3 +62,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """The package, in which the name of a public function stays that function's."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Importing a submodule binds it to its name here; some public functions bear the name of their module.
+        if not (isinstance(value, ModuleType) and name in _HOME):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
