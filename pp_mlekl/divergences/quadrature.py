@@ -19,6 +19,8 @@ _NEGLIGIBLE = 1e-17
 # must be a power of x; the parabola is that of three points at this distance.
 _LOGARITHMIC = 1e7
 _STEP = 10.0
+# The log of the mass that may be left beyond the ends of a range, and how often an end is moved.
+_BEYOND, _REACHES, _NEARBY = np.log(1e-26), 12, 0.05
 # Relative to the ratio, second differences below this are rounding errors.
 _NOISE = 1e-10
 
@@ -76,6 +78,8 @@ def _edges(
     growth = [np.abs(integrand.at(end[None], which)[1][0]) for end in (low, high)]
     deep = [LEVELS[-1] * g > _NEGLIGIBLE for g in growth]
     points = [lower, upper, chart.y(middles(p)[1:2])]
+    low, high, added = _reach(integrand, low, high)
+    points += added
     if np.any(deep[0] | deep[1]):
         further = range_points(p, DEEP)
         for i, (side, pick) in enumerate(zip(further, (np.min, np.max), strict=True)):
@@ -88,6 +92,27 @@ def _edges(
     # The middle of an interval, from which on distances from its upper end are taken.
     points += [chart.y(bends(p)), np.zeros((1, low.size))]
     return np.concatenate(points), low, high
+
+
+def _reach(integrand: "_Integrand", low: Array, high: Array) -> tuple[Array, Array, list[Array]]:
+    """Both ends moved outwards while there is mass beyond them, as where a quantile is not to be had; the steps taken."""
+    limits = integrand.chart.ends()
+    which, added = np.arange(low.size), []
+    for sign, limit in ((-1, limits[0]), (1, limits[1])):
+        end, step = (low, high)[sign > 0], np.ones(low.size)
+        for _ in range(_REACHES):
+            with np.errstate(all="ignore"):
+                here, inner = (integrand.at(y[None], which)[0][0] for y in (end, end - sign * _NEARBY))
+                fall = (inner - here) / _NEARBY
+                # The mass beyond, were the density exponential in y from here on.
+                more = (here - np.log(np.maximum(fall, 1e-3)) > _BEYOND) & (sign * (limit - end) > 0)
+            if not np.any(more):
+                break
+            end = np.where(more, sign * np.minimum(sign * (end + sign * step), sign * limit), end)
+            step = np.where(more, 2 * step, step)
+            added.append(end[None])
+        low, high = (end, high) if sign < 0 else (low, end)
+    return low, high, added
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
