@@ -24,10 +24,14 @@ class Support:
 
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropyTerms:
-    """-E[log q] as ``constant`` + sum of coefficient * E[statistic(X; argument)]."""
+    """-E[log q] as ``constant`` + the sum of coefficient * E[statistic(X; arguments)].
+
+    ``statistics`` holds tuples of a coefficient, the name of a statistic and its arguments; see
+    ``Distribution.expectation``.
+    """
 
     constant: Array
-    statistics: tuple[tuple[Array, str, Array | float], ...]
+    statistics: tuple[tuple[Any, ...], ...]
 
 
 class Distribution(ABC):
@@ -43,10 +47,12 @@ class Distribution(ABC):
     event_ndim: ClassVar[int] = 0
     # The number of trailing event axes of each parameter; 0 where it is not named.
     parameter_ndim: ClassVar[dict[str, int]] = {}
-    # Statistics whose expectation the family knows in closed form, and those that -log density is linear in.
-    known_expectations: ClassVar[tuple[str, ...]] = ()
+    # The statistics that -log density is linear in; None where there are no such.
     needed_expectations: ClassVar[tuple[str, ...] | None] = None
     closed_entropy: ClassVar[bool] = False
+    # The ends of the narrowest support that the family can have as P, and of the widest that it can have as Q.
+    narrowest: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
+    widest: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
 
     def __post_init__(self) -> None:
         for f in fields(self):  # type: ignore[arg-type]
@@ -119,12 +125,30 @@ class Distribution(ABC):
         """The distribution of 1 - X, for families on the unit interval: near 1, X itself has too few digits."""
         return None
 
-    def expectation(self, statistic: str, argument: Array | float) -> Array | None:
-        """E of ``"x"``, ``"x2"``, ``"log"``, ``"log2"``, ``"log1m"``, ``"power"``, ``"exp"`` or ``"abs"``; None if unknown.
+    def expectation(self, statistic: str, *arguments: Array | float) -> Array | None:
+        """E of a statistic; None where the family has no closed form for it.
 
-        ``argument`` is the exponent of ``"power"``, the rate of ``"exp"`` and the centre of ``"abs"``.
+        ============  =============  ==========================================
+        statistic     arguments      is
+        ============  =============  ==========================================
+        x             c              X - c
+        square        c              (X - c)^2
+        abs           c              abs(X - c)
+        exp           t, c           exp(t (X - c))
+        log           c              log X - c
+        log2          c              (log X - c)^2
+        power         k, s           (X / s)^k
+        log1m                        log(1 - X)
+        logit2        c              (logit X - c)^2
+        log1p_square  c, s           log(1 + ((X - c) / s)^2)
+        versine       c              1 - cos(X - c)
+        ============  =============  ==========================================
+
+        Statistics are centred and scaled by Q's own parameters so that nothing cancels or overflows far from 0. A
+        family knows those for which it has a method ``expected_`` + statistic.
         """
-        return None
+        method = getattr(self, f"expected_{statistic}", None)
+        return None if method is None else method(*arguments)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms | None:
         """What -E[log density] needs to be known of another distribution; None where it is not elementary."""

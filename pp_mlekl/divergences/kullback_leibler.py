@@ -60,11 +60,11 @@ def kl_divergence(
     direction = "KL(P||Q)"
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
     value = np.zeros(shape) if p is q else closed_form_kl(p, q)
-    if value is not None:
+    if value is not None and (p.event_ndim or not np.any(np.isnan(value))):
         return Estimate(value=shaped(value), mcse=0.0, method="closed form", direction=direction)
     if p.event_ndim:
         return monte_carlo(p, lambda x: _log_ratio(p, q, x), direction, rtol, budget, generator)
-    return _numerical(p, _numerical_kl(*flat_pair(p, q)), shape, direction)
+    return _numerical(p, _completed(*flat_pair(p, q), value), shape, direction)
 
 
 def entropy(
@@ -139,6 +139,17 @@ def _numerical(p: Distribution, integral: Integral, shape: tuple[int, ...], dire
         warnings = (f"The numerical error may be as large as {worst:.1g}.",)
     method = "summation" if p.discrete else "quadrature"
     return Estimate(value=shaped(value), mcse=0.0, method=method, direction=direction, warnings=warnings)
+
+
+def _completed(p: Distribution, q: Distribution, known: Array | None) -> Integral:
+    """The closed form where it has an answer, numerical elsewhere."""
+    if known is None:
+        return _numerical_kl(p, q)
+    value, error = np.array(known, dtype=np.float64).reshape(-1), np.zeros(np.size(known))
+    rows = np.flatnonzero(np.isnan(value))
+    found = _numerical_kl(p.select(rows), q.select(rows))
+    value[rows], error[rows] = found.value, found.error
+    return Integral(value=value, error=error)
 
 
 def _numerical_kl(p: Distribution, q: Distribution) -> Integral:

@@ -7,8 +7,8 @@ from pp_mlekl.divergences.distribution import Array
 
 # Where a ratio lies in [1/2, 2] a Taylor remainder is a smooth integral over [0, 1]; 20 Gauss-Legendre points give
 # it to 1e-16, because the nearest pole is a whole interval away.
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
-_NODES, _WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
+GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
+GAUSS_NODES, GAUSS_WEIGHTS = (GAUSS_NODES + 1) / 2, GAUSS_WEIGHTS / 2
 
 
 def log1p_minus(x: Array) -> Array:
@@ -44,6 +44,13 @@ def relative_change(new: Array, old: Array) -> Array:
     return (new - old) / old
 
 
+def log_ratio(a: Array, b: Array) -> Array:
+    """log(a / b) of positive numbers: accurate where they are close, without overflow where they are far apart."""
+    with np.errstate(all="ignore"):
+        close = (a < 2 * b) & (b < 2 * a)
+        return np.where(close, np.log1p(relative_change(a, b)), np.log(a) - np.log(b))
+
+
 def entropy_term(p: Array, q: Array) -> Array:
     """p log(p / q) - p + q >= 0, with 0 log 0 = 0 and infinity where q = 0 < p: accurate where p is close to q."""
     p, q = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64))
@@ -52,6 +59,37 @@ def entropy_term(p: Array, q: Array) -> Array:
         # Far below p the quotient underflows; there the plain form does not cancel.
         inside = np.where(q < 0.5 * p, p * (np.log(p) - np.log(q)) - p + q, inside)
     return np.where(p == 0, q, np.where(q == 0, np.inf, inside))
+
+
+def scaled_exp1(x: Array) -> Array:
+    """exp(x) E1(x), E1 the exponential integral; its asymptotic series where the factors leave floating point."""
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        series = np.ones_like(x)
+        for k in range(20, 0, -1):
+            series = 1 - series * k / x
+        return np.where(x > 50, series / x, np.exp(x) * special.exp1(x))
+
+
+def gamma_entropy(a: Array) -> Array:
+    """Differential entropy of the gamma distribution of shape ``a`` and rate 1; Stirling's series where it cancels."""
+    a = np.asarray(a, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        plain = a + special.gammaln(a) + (1 - a) * special.digamma(a)
+        r = 1 / (a * a)
+        log_gamma = (1 / 12 - r * (1 / 360 - r * (1 / 1260 - r * (1 / 1680 - r / 1188)))) / a
+        digamma = r * (1 / 12 - r * (1 / 120 - r * (1 / 252 - r * (1 / 240 - r / 132))))
+        stirling = (np.log(2 * np.pi * a) + 1 - 1 / a) / 2 + log_gamma + (a - 1) * digamma
+        return np.where(a > 20, stirling, plain)
+
+
+def half_step_of_digamma(x: Array) -> Array:
+    """digamma(x + 1/2) - digamma(x); its asymptotic series where the difference cancels."""
+    x = np.asarray(x, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        r = 1 / (x * x)
+        series = 1 / (2 * x) + r / 8 * (1 - r / 8 * (1 - r / 2 * (1 - r * 17 / 8 * (1 - r * 31 / 8.5))))
+        return np.where(x > 20, series, special.digamma(x + 0.5) - special.digamma(x))
 
 
 def gammaln_excess(a: Array, b: Array) -> Array:
@@ -66,8 +104,8 @@ def gammaln_excess(a: Array, b: Array) -> Array:
         if not np.any(close):
             return far
         start, step = a[close], (b - a)[close]
-        slope = special.zeta(2.0, start + _NODES[:, None] * step)
-        near = step**2 * np.sum((_WEIGHTS * (1 - _NODES))[:, None] * slope, axis=0)
+        slope = special.zeta(2.0, start + GAUSS_NODES[:, None] * step)
+        near = step**2 * np.sum((GAUSS_WEIGHTS * (1 - GAUSS_NODES))[:, None] * slope, axis=0)
     result = np.array(far)
     result[close] = near
     return result
@@ -82,8 +120,8 @@ def log_bessel_excess(a: Array, b: Array) -> Array:
     """log I0(b) - log I0(a) - (b - a) I1(a) / I0(a), >= 0, by the same remainder integral."""
     a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
     step = b - a
-    k = a + _NODES.reshape(-1, *([1] * a.ndim)) * step
-    weights = (_WEIGHTS * (1 - _NODES)).reshape(-1, *([1] * a.ndim))
+    k = a + GAUSS_NODES.reshape(-1, *([1] * a.ndim)) * step
+    weights = (GAUSS_WEIGHTS * (1 - GAUSS_NODES)).reshape(-1, *([1] * a.ndim))
     near = step**2 * np.sum(weights * _bessel_curvature(k), axis=0)
     far = np.log(special.i0e(b) / special.i0e(a)) + step * (1 - special.i1e(a) / special.i0e(a))
     return np.where(np.abs(step) < 0.5 * np.maximum(a, 1.0), near, far)

@@ -11,13 +11,22 @@ __all__ = ["FAMILIES", "family", "register_family"]
 for _module in (
     "normal",
     "gamma",
+    "extreme",
+    "powers_of_gamma",
     "beta",
-    "location_scale",
+    "interval",
+    "laplace",
+    "logistic",
+    "student",
+    "circular",
+    "skewed",
     "positive",
     "counts",
     "binary",
     "composite",
     "multivariate",
+    "few_values",
+    "excess_zero_rules",
 ):
     import_module(f"pp_mlekl.divergences.families.{_module}")
 

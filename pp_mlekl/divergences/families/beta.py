@@ -1,6 +1,5 @@
-"""Families on a bounded interval: Beta, Kumaraswamy, Uniform, Triangular."""
+"""Families on the unit interval: Beta and Kumaraswamy."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +8,22 @@ from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
+from pp_mlekl.divergences.families.moments import WithLogMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess, gammaln_excess, relative_change
+from pp_mlekl.divergences.special import excess, gamma_entropy, gammaln_excess, relative_change
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Beta(Univariate):
+class Beta(WithPartialMean, WithLogMoments, WithPowers, Univariate):
     """Beta with shapes ``alpha`` and ``beta``."""
 
     alpha: Array
     beta: Array
-    known_expectations = ("x", "x2", "log", "log2", "log1m", "power")
     needed_expectations = ("log", "log1m")
     closed_entropy = True
+    narrowest = widest = (0.0, 1.0)
 
     def validate(self) -> None:
         """Raise where a shape is not positive."""
@@ -47,37 +47,50 @@ class Beta(Univariate):
     def entropy(self) -> Array:
         """Differential entropy in nats."""
         a, b = self.alpha, self.beta
-        value = (
-            special.betaln(a, b)
-            - (a - 1) * special.digamma(a)
-            - (b - 1) * special.digamma(b)
-            + (a + b - 2) * special.digamma(a + b)
-        )
+        value = gamma_entropy(a) + gamma_entropy(b) - gamma_entropy(a + b) - special.digamma(a + b)
         return np.broadcast_to(value, self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """E log X and E log(1 - X)."""
         return CrossEntropyTerms(
             constant=special.betaln(self.alpha, self.beta),
-            statistics=((1 - self.alpha, "log", 0.0), (1 - self.beta, "log1m", 0.0)),
+            statistics=((1 - self.alpha, "log", 0.0), (1 - self.beta, "log1m")),
         )
 
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        a, b = self.alpha, self.beta
-        mean_log = special.digamma(a) - special.digamma(a + b)
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        total = self.alpha + self.beta
+        return self.alpha / total, self.alpha / total * (self.beta / total) / (total + 1)
 
-        def power(k: Array) -> Array:
-            k = np.asarray(k, dtype=np.float64)
-            return np.where(a + k > 0, np.exp(special.betaln(a + k, b) - special.betaln(a, b)), np.inf)
+    def log_mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance of the logarithm."""
+        a, total = self.alpha, self.alpha + self.beta
+        return special.digamma(a) - special.digamma(total), special.polygamma(1, a) - special.polygamma(1, total)
 
-        return {
-            "x": lambda _: a / (a + b),
-            "x2": lambda _: a * (a + 1) / ((a + b) * (a + b + 1)),
-            "power": power,
-            "log": lambda _: mean_log,
-            "log2": lambda _: mean_log**2 + special.polygamma(1, a) - special.polygamma(1, a + b),
-            "log1m": lambda _: special.digamma(b) - special.digamma(a + b),
-        }
+    def expected_log1m(self) -> Array:
+        """E log(1 - X)."""
+        return special.digamma(self.beta) - special.digamma(self.alpha + self.beta)
+
+    def expected_logit2(self, centre: Array) -> Array:
+        """E (logit X - c)^2; the logit is the logarithm of a ratio of independent gammas."""
+        mean = special.digamma(self.alpha) - special.digamma(self.beta)
+        return special.polygamma(1, self.alpha) + special.polygamma(1, self.beta) + (mean - centre) ** 2
+
+    def log_power(self, k: Array) -> Array:
+        """log E X^k."""
+        value = special.betaln(self.alpha + k, self.beta) - special.betaln(self.alpha, self.beta)
+        return np.where(self.alpha + k > 0, value, np.inf)
+
+    def partial_mean(self, c: Array) -> Array:
+        """E[X; X <= c]: X weighted by itself is Beta(alpha + 1, beta)."""
+        return self.mean_variance()[0] * special.betainc(self.alpha + 1, self.beta, np.minimum(c, 1.0))
+
+    def expected_exp(self, t: Array, centre: Array) -> Array:
+        """E exp(t (X - c)), by Kummer's function with terms of one sign."""
+        total = self.alpha + self.beta
+        up = special.hyp1f1(self.alpha, total, np.maximum(t, 0.0)) * np.exp(-t * centre)
+        down = special.hyp1f1(self.beta, total, np.maximum(-t, 0.0)) * np.exp(t * (1 - centre))
+        return np.where(t >= 0, up, down)
 
 
 @kl_rule(Beta, Beta)
@@ -91,13 +104,13 @@ def _beta(p: Beta, q: Beta) -> Array:
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Kumaraswamy(Univariate):
+class Kumaraswamy(WithPartialMean, WithLogMoments, WithPowers, Univariate):
     """Kumaraswamy with density a b x^(a-1) (1 - x^a)^(b-1)."""
 
     a: Array
     b: Array
-    known_expectations = ("x", "x2", "log", "power")
     closed_entropy = True
+    narrowest = widest = (0.0, 1.0)
 
     def validate(self) -> None:
         """Raise where a shape is not positive."""
@@ -156,118 +169,31 @@ class Kumaraswamy(Univariate):
         with np.errstate(all="ignore"):
             return self.b * np.log1p(-(np.clip(x, 0, 1) ** self.a))
 
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        def power(k: Array) -> Array:
-            r = 1 + np.asarray(k) / self.a
-            return np.where(r > 0, self.b * np.exp(special.betaln(r, self.b)), np.inf)
+    def base(self) -> Beta:
+        """The distribution of X^a."""
+        return Beta(alpha=np.ones(()), beta=self.b)
 
-        return {
-            "x": lambda _: power(np.float64(1)),
-            "x2": lambda _: power(np.float64(2)),
-            "power": power,
-            "log": lambda _: -(special.digamma(self.b + 1) + np.euler_gamma) / self.a,
-        }
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        mean, second = (np.exp(self.log_power(np.float64(k))) for k in (1, 2))
+        return mean, second - mean**2
+
+    def log_mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance of the logarithm."""
+        mean, variance = self.base().log_mean_variance()
+        return mean / self.a, variance / self.a**2
+
+    def log_power(self, k: Array) -> Array:
+        """log E X^k."""
+        return self.base().log_power(k / self.a)
+
+    def partial_mean(self, c: Array) -> Array:
+        """E[X; X <= c]."""
+        r = 1 + 1 / self.a
+        return self.mean_variance()[0] * special.betainc(r, self.b, np.minimum(c, 1.0) ** self.a)
 
 
 @kl_rule(Kumaraswamy, Kumaraswamy)
-def _kumaraswamy(p: Kumaraswamy, q: Kumaraswamy) -> Array | None:
-    # With one exponent a the b-th power of 1 - X^a is exponential after a logarithm; otherwise there is no closed form.
-    if not np.all(p.a == q.a):
-        return None
-    return excess(relative_change(q.b, p.b))
-
-
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Uniform(Univariate):
-    """Uniform on the interval from ``lower`` to ``upper``."""
-
-    lower: Array
-    upper: Array
-    known_expectations = ("x", "x2", "abs", "exp")
-    needed_expectations = ()
-    closed_entropy = True
-
-    def validate(self) -> None:
-        """Raise where the interval is empty."""
-        self._require_finite("lower", "upper")
-        if not np.all(self.upper > self.lower):
-            raise ValueError("Uniform: upper must be larger than lower.")
-
-    def frozen(self) -> Any:
-        """SciPy's uniform."""
-        return stats.uniform(self.lower, self.upper - self.lower)
-
-    def upper_quantile(self, u: Array) -> Array:
-        """Inverse survival function."""
-        return self.upper - u * (self.upper - self.lower)
-
-    def reflected(self) -> "Uniform":
-        """Uniform on the reflected interval."""
-        return Uniform(lower=1 - self.upper, upper=1 - self.lower)
-
-    def entropy(self) -> Array:
-        """Logarithm of the length."""
-        return np.broadcast_to(np.log(self.upper - self.lower), self.batch_shape)
-
-    def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """Nothing but the support."""
-        return CrossEntropyTerms(constant=np.log(self.upper - self.lower), statistics=())
-
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        low, high = self.lower, self.upper
-        width = high - low
-
-        def absolute(c: Array) -> Array:
-            inside = ((high - c) * np.abs(high - c) - (low - c) * np.abs(low - c)) / (2 * width)
-            return inside
-
-        def exponential(t: Array) -> Array:
-            # From the end with the larger value, so that nothing overflows before the logarithm does.
-            return np.where(t == 0, 1.0, np.exp(t * low) * np.expm1(t * width) / np.where(t == 0, 1.0, t * width))
-
-        return {
-            "x": lambda _: (low + high) / 2,
-            "x2": lambda _: (low**2 + low * high + high**2) / 3,
-            "abs": absolute,
-            "exp": exponential,
-        }
-
-
-@kl_rule(Uniform, Uniform)
-def _uniform(p: Uniform, q: Uniform) -> Array:
-    inside = (p.lower >= q.lower) & (p.upper <= q.upper)
-    # The lengths differ by what sticks out at either end, a difference of near numbers only where they are near.
-    longer = ((q.upper - p.upper) + (p.lower - q.lower)) / (p.upper - p.lower)
-    return np.where(inside, np.log1p(longer), np.inf)
-
-
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Triangular(Univariate):
-    """Triangular on [``lower``, ``upper``] with mode ``c``."""
-
-    lower: Array
-    c: Array
-    upper: Array
-
-    def validate(self) -> None:
-        """Raise where the mode is outside the interval."""
-        self._require_finite("lower", "c", "upper")
-        if not np.all((self.lower <= self.c) & (self.c <= self.upper) & (self.lower < self.upper)):
-            raise ValueError("Triangular: lower <= c <= upper and lower < upper must hold.")
-
-    def kinks(self) -> tuple[Array, ...]:
-        """The mode."""
-        return (self.c,)
-
-    def frozen(self) -> Any:
-        """SciPy's triangular."""
-        width = self.upper - self.lower
-        return stats.triang((self.c - self.lower) / width, self.lower, width)
-
-    def upper_quantile(self, u: Array) -> Array:
-        """Inverse survival function, from the upper end."""
-        width = self.upper - self.lower
-        right = self.upper - np.sqrt(u * width * (self.upper - self.c))
-        return np.where(u < (self.upper - self.c) / width, right, self.frozen().ppf(1 - u))
+def _kumaraswamy(p: Kumaraswamy, q: Kumaraswamy) -> Array:
+    # With one exponent a, -log(1 - X^a) is exponential of rate b; otherwise there is no closed form.
+    return np.where(p.a == q.a, excess(relative_change(q.b, p.b)), np.nan)

@@ -42,11 +42,9 @@ class Binomial(_Count):
 
 
 @kl_rule(Binomial, Binomial)
-def _binomial(p: Binomial, q: Binomial) -> Array | None:
+def _binomial(p: Binomial, q: Binomial) -> Array:
     # One number of trials: the coefficients cancel. Otherwise E log of them is not elementary.
-    if not np.all(p.n == q.n):
-        return None
-    return p.n * binary_divergence(p.p, q.p)
+    return np.where(p.n == q.n, p.n * binary_divergence(p.p, q.p), np.nan)
 
 
 @register_family

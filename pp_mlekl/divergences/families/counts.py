@@ -9,14 +9,19 @@ from scipy import special, stats
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.inversion import integer_quantile
+from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import entropy_term, excess
 
+LARGEST = float(np.finfo(np.float64).max)
+
 
 class _Count(Univariate):
     discrete = True
+    narrowest = (0.0, 0.0)
+    widest = (0.0, np.inf)
 
     def log_density(self, x: Array) -> Array:
         """Log mass in nats, ``-inf`` off the integers of the support."""
@@ -89,22 +94,21 @@ class NegativeBinomial(_Count):
 
 
 @kl_rule(NegativeBinomial, NegativeBinomial)
-def _negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Array | None:
+def _negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Array:
     # One dispersion: the binomial coefficients cancel. Otherwise E log Gamma(X + alpha) is not elementary.
-    if not np.all(p.alpha == q.alpha):
-        return None
-    return entropy_term(p.mu, q.mu) - entropy_term(p.mu + p.alpha, q.mu + p.alpha)
+    value = entropy_term(p.mu, q.mu) - entropy_term(p.mu + p.alpha, q.mu + p.alpha)
+    return np.where(p.alpha == q.alpha, value, np.nan)
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Geometric(_Count):
+class Geometric(WithMoments, _Count):
     """Number of trials until the first success of probability ``p``: 1, 2, ..."""
 
     p: Array
     needed_expectations = ("x",)
-    known_expectations = ("x", "x2")
     closed_entropy = True
+    narrowest = widest = (1.0, np.inf)
 
     def validate(self) -> None:
         """Raise where ``p`` is not in (0, 1]."""
@@ -130,13 +134,13 @@ class Geometric(_Count):
         return np.broadcast_to(value, self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """Mean."""
-        slope = -np.log1p(-np.where(self.p < 1, self.p, 0.5))
-        slope = np.where(self.p < 1, slope, np.inf)
-        return CrossEntropyTerms(constant=-np.log(self.p) - slope, statistics=((slope, "x", 0.0),))
+        """Mean number of failures."""
+        slope = np.where(self.p < 1, -np.log1p(-np.where(self.p < 1, self.p, 0.5)), np.inf)
+        return CrossEntropyTerms(constant=-np.log(self.p), statistics=((slope, "x", 1.0),))
 
-    def _expectations(self) -> dict[str, Any]:
-        return {"x": lambda _: 1 / self.p, "x2": lambda _: (2 - self.p) / self.p**2}
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        return 1 / self.p, (1 - self.p) / self.p**2
 
 
 @kl_rule(Geometric, Geometric)
@@ -158,14 +162,15 @@ def binary_divergence(p: Array, q: Array) -> Array:
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DiscreteUniform(_Count):
+class DiscreteUniform(WithMoments, _Count):
     """The integers from ``lower`` to ``upper``, both included."""
 
     lower: Array
     upper: Array
-    known_expectations = ("x", "x2")
     needed_expectations = ()
     closed_entropy = True
+    narrowest = (1.0, 1.0)
+    widest = (-LARGEST, LARGEST)
 
     def validate(self) -> None:
         """Raise where there is no integer."""
@@ -185,10 +190,9 @@ class DiscreteUniform(_Count):
         """Nothing but the support."""
         return CrossEntropyTerms(constant=np.log(self.upper - self.lower + 1), statistics=())
 
-    def _expectations(self) -> dict[str, Any]:
-        low, high = self.lower, self.upper
-        mean = (low + high) / 2
-        return {"x": lambda _: mean, "x2": lambda _: mean**2 + ((high - low + 1) ** 2 - 1) / 12}
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        return (self.lower + self.upper) / 2, ((self.upper - self.lower + 1) ** 2 - 1) / 12
 
 
 @register_family

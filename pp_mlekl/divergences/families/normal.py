@@ -1,6 +1,5 @@
 """Normal and what is normal after a bijection: log-normal, logit-normal, half-normal, skew-normal."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +8,7 @@ from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Distribution, Support
+from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import excess
@@ -18,13 +18,12 @@ LOG_2PI = np.log(2 * np.pi)
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Normal(Univariate):
+class Normal(WithMoments, Univariate):
     """Normal with mean ``mu`` and standard deviation ``sigma``."""
 
     mu: Array
     sigma: Array
-    known_expectations = ("x", "x2", "exp", "abs")
-    needed_expectations = ("x", "x2")
+    needed_expectations = ("square",)
     closed_entropy = True
 
     def validate(self) -> None:
@@ -43,24 +42,23 @@ class Normal(Univariate):
         return -0.5 * z2 - np.log(self.sigma) - 0.5 * LOG_2PI
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """Mean and second moment."""
-        v = self.sigma**2
-        constant = np.log(self.sigma) + 0.5 * LOG_2PI + self.mu**2 / (2 * v)
-        return CrossEntropyTerms(constant=constant, statistics=((1 / (2 * v), "x2", 0.0), (-self.mu / v, "x", 0.0)))
+        """The mean square about ``mu``."""
+        constant = np.log(self.sigma) + 0.5 * LOG_2PI
+        return CrossEntropyTerms(constant=constant, statistics=((0.5 / self.sigma**2, "square", self.mu),))
 
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        def absolute(centre: Array) -> Array:
-            z = (self.mu - centre) / self.sigma
-            return self.sigma * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) + (self.mu - centre) * special.erf(
-                z / np.sqrt(2)
-            )
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        return self.mu, self.sigma**2
 
-        return {
-            "x": lambda _: self.mu,
-            "x2": lambda _: self.mu**2 + self.sigma**2,
-            "exp": lambda t: np.exp(t * self.mu + (t * self.sigma) ** 2 / 2),
-            "abs": absolute,
-        }
+    def expected_abs(self, centre: Array) -> Array:
+        """E|X - c|."""
+        z = (self.mu - centre) / self.sigma
+        bell = self.sigma * np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2)
+        return bell + (self.mu - centre) * special.erf(z / np.sqrt(2))
+
+    def expected_exp(self, t: Array, centre: Array) -> Array:
+        """E exp(t (X - c))."""
+        return np.exp(t * (self.mu - centre) + (t * self.sigma) ** 2 / 2)
 
 
 @kl_rule(Normal, Normal)
@@ -72,13 +70,13 @@ def _normal(p: Normal, q: Normal) -> Array:
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LogNormal(Univariate):
+class LogNormal(WithPartialMean, WithLogMoments, WithPowers, Univariate):
     """The exponential of a normal with mean ``mu`` and standard deviation ``sigma``."""
 
     mu: Array
     sigma: Array
-    known_expectations = ("x", "x2", "log", "log2", "power")
     needed_expectations = ("log", "log2")
+    narrowest = widest = (0.0, np.inf)
     closed_entropy = True
 
     def validate(self) -> None:
@@ -99,24 +97,28 @@ class LogNormal(Univariate):
         return np.broadcast_to(self.mu + 0.5 * (1 + LOG_2PI) + np.log(self.sigma), self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """E log X and E log^2 X."""
-        v = self.sigma**2
-        constant = np.log(self.sigma) + 0.5 * LOG_2PI + self.mu**2 / (2 * v)
+        """Mean and mean square of log X about ``mu``."""
+        constant = np.log(self.sigma) + 0.5 * LOG_2PI + self.mu
         return CrossEntropyTerms(
-            constant=constant, statistics=((1 / (2 * v), "log2", 0.0), (1 - self.mu / v, "log", 0.0))
+            constant=constant, statistics=((0.5 / self.sigma**2, "log2", self.mu), (1.0, "log", self.mu))
         )
 
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        def power(k: Array) -> Array:
-            return np.exp(k * self.mu + (k * self.sigma) ** 2 / 2)
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        mean = np.exp(self.mu + self.sigma**2 / 2)
+        return mean, np.expm1(self.sigma**2) * mean**2
 
-        return {
-            "x": lambda _: power(np.float64(1)),
-            "x2": lambda _: power(np.float64(2)),
-            "power": power,
-            "log": lambda _: self.mu,
-            "log2": lambda _: self.mu**2 + self.sigma**2,
-        }
+    def log_mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance of the logarithm."""
+        return self.mu, self.sigma**2
+
+    def log_power(self, k: Array) -> Array:
+        """log E X^k."""
+        return k * self.mu + (k * self.sigma) ** 2 / 2
+
+    def partial_mean(self, c: Array) -> Array:
+        """E[X; X <= c]: X weighted by itself is log-normal again."""
+        return self.mean_variance()[0] * special.ndtr((np.log(c) - self.mu) / self.sigma - self.sigma)
 
 
 @register_family
@@ -126,11 +128,20 @@ class LogitNormal(Univariate):
 
     mu: Array
     sigma: Array
+    needed_expectations = ("logit2", "log", "log1m")
+    narrowest = widest = (0.0, 1.0)
 
     def validate(self) -> None:
         """Raise where ``sigma`` is not positive."""
         self._require_finite("mu")
         self._require_positive("sigma")
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Mean square of the logit, and the Jacobian."""
+        return CrossEntropyTerms(
+            constant=np.log(self.sigma) + 0.5 * LOG_2PI,
+            statistics=((0.5 / self.sigma**2, "logit2", self.mu), (1.0, "log", 0.0), (1.0, "log1m")),
+        )
 
     def fold(self) -> tuple[str, Distribution]:
         """Its logit is normal."""
@@ -183,12 +194,12 @@ class LogitNormal(Univariate):
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HalfNormal(Univariate):
+class HalfNormal(WithPartialMean, WithLogMoments, WithPowers, Univariate):
     """The absolute value of a normal with mean 0 and standard deviation ``sigma``."""
 
     sigma: Array
-    known_expectations = ("x", "x2", "log", "log2", "power")
-    needed_expectations = ("x2",)
+    needed_expectations = ("square",)
+    narrowest = widest = (0.0, np.inf)
     closed_entropy = True
 
     def validate(self) -> None:
@@ -202,60 +213,34 @@ class HalfNormal(Univariate):
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Second moment."""
         constant = np.log(self.sigma) + 0.5 * np.log(np.pi / 2)
-        return CrossEntropyTerms(constant=constant, statistics=((1 / (2 * self.sigma**2), "x2", 0.0),))
+        return CrossEntropyTerms(constant=constant, statistics=((0.5 / self.sigma**2, "square", 0.0),))
 
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        # X^2 / (2 sigma^2) is Gamma(1/2, 1), so log X = log(sigma) + (log 2 + log G) / 2.
-        mean_log = np.log(self.sigma) + (np.log(2) + special.digamma(0.5)) / 2
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        return self.sigma * np.sqrt(2 / np.pi), self.sigma**2 * (1 - 2 / np.pi)
 
-        def power(k: Array) -> Array:
-            k = np.asarray(k, dtype=np.float64)
-            value = np.exp(
-                k * (np.log(self.sigma) + np.log(2) / 2) + special.gammaln((1 + k) / 2) - special.gammaln(0.5)
-            )
-            return np.where(k > -1, value, np.inf)
+    def log_mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance of log X = log(sigma) + (log 2 + log G) / 2 with G from Gamma(1/2, 1)."""
+        return np.log(self.sigma) + (np.log(2) + special.digamma(0.5)) / 2, special.polygamma(1, 0.5) / 4
 
-        return {
-            "x": lambda _: power(np.float64(1)),
-            "x2": lambda _: self.sigma**2,
-            "power": power,
-            "log": lambda _: mean_log,
-            "log2": lambda _: mean_log**2 + special.polygamma(1, 0.5) / 4,
-        }
+    def log_power(self, k: Array) -> Array:
+        """log E X^k."""
+        value = k * (np.log(self.sigma) + np.log(2) / 2) + special.gammaln((1 + k) / 2) - special.gammaln(0.5)
+        return np.where(k > -1, value, np.inf)
 
+    def partial_mean(self, c: Array) -> Array:
+        """E[X; X <= c]."""
+        return -self.sigma * np.sqrt(2 / np.pi) * np.expm1(-((c / self.sigma) ** 2) / 2)
 
-@kl_rule(HalfNormal, HalfNormal)
-def _half_normal(p: HalfNormal, q: HalfNormal) -> Array:
-    return excess((p.sigma - q.sigma) * (p.sigma + q.sigma) / q.sigma**2) / 2
+    def expected_exp(self, t: Array, centre: Array) -> Array:
+        """E exp(t (X - c)); both factors by their logarithms."""
+        r = t * self.sigma
+        return np.exp(np.log(2) + r**2 / 2 - t * centre + special.log_ndtr(r))
 
 
 @kl_rule(HalfNormal, Normal)
 def _half_normal_in_normal(p: HalfNormal, q: Normal) -> Array:
+    # As if P were the whole normal about 0, less what its mean's being positive gains.
     mean = p.sigma * np.sqrt(2 / np.pi)
     ratio = (p.sigma - q.sigma) * (p.sigma + q.sigma) / q.sigma**2
     return excess(ratio) / 2 + np.log(2) + q.mu * (q.mu - 2 * mean) / (2 * q.sigma**2)
-
-
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SkewNormal(Univariate):
-    """Azzalini's skew-normal: location ``mu``, scale ``sigma``, shape ``alpha``."""
-
-    mu: Array
-    sigma: Array
-    alpha: Array
-    deepest = 1e-13
-
-    def validate(self) -> None:
-        """Raise where ``sigma`` is not positive."""
-        self._require_finite("mu", "alpha")
-        self._require_positive("sigma")
-
-    def frozen(self) -> Any:
-        """SciPy's skew-normal."""
-        return stats.skewnorm(self.alpha, self.mu, self.sigma)
-
-    def log_density(self, x: Array) -> Array:
-        """Log density in nats; SciPy's loses the far tail."""
-        z = (x - self.mu) / self.sigma
-        return np.log(2) - 0.5 * z**2 - 0.5 * LOG_2PI - np.log(self.sigma) + special.log_ndtr(self.alpha * z)

@@ -1,6 +1,5 @@
 """Families on a half-line that are not of the gamma kind."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +8,24 @@ from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess, log1p_square, relative_change, student_t_log_density
+from pp_mlekl.divergences.special import excess, relative_change, scaled_exp1
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pareto(Univariate):
+class Pareto(WithPartialMean, WithLogMoments, WithPowers, Univariate):
     """Pareto with exponent ``alpha`` and minimum ``m``."""
 
     alpha: Array
     m: Array
-    known_expectations = ("x", "x2", "log", "log2", "power")
     needed_expectations = ("log",)
     closed_entropy = True
+    # Its support starts above 0, wherever that may be.
+    narrowest = (1.0, np.inf)
+    widest = (np.nextafter(0.0, 1.0), np.inf)
 
     def validate(self) -> None:
         """Raise where a parameter is not positive."""
@@ -50,24 +52,28 @@ class Pareto(Univariate):
         return np.broadcast_to(np.log(self.m / self.alpha) + 1 + 1 / self.alpha, self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """E log X."""
-        constant = -np.log(self.alpha) - self.alpha * np.log(self.m)
-        return CrossEntropyTerms(constant=constant, statistics=((self.alpha + 1, "log", 0.0),))
+        """Mean of log(X / m)."""
+        log_m = np.log(self.m)
+        return CrossEntropyTerms(constant=log_m - np.log(self.alpha), statistics=((self.alpha + 1, "log", log_m),))
 
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        mean_log = np.log(self.m) + 1 / self.alpha
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        a = self.alpha
+        mean = np.where(a > 1, a * self.m / (a - 1), np.inf)
+        return mean, np.where(a > 2, mean**2 / (a * (a - 2)), np.inf)
 
-        def power(k: Array) -> Array:
-            k = np.asarray(k, dtype=np.float64)
-            return np.where(k < self.alpha, self.alpha * self.m**k / (self.alpha - k), np.inf)
+    def log_mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance of the logarithm."""
+        return np.log(self.m) + 1 / self.alpha, 1 / self.alpha**2
 
-        return {
-            "x": lambda _: power(np.float64(1)),
-            "x2": lambda _: power(np.float64(2)),
-            "power": power,
-            "log": lambda _: mean_log,
-            "log2": lambda _: mean_log**2 + 1 / self.alpha**2,
-        }
+    def log_power(self, k: Array) -> Array:
+        """log E X^k."""
+        return np.where(k < self.alpha, k * np.log(self.m) - np.log1p(-k / self.alpha), np.inf)
+
+    def partial_mean(self, c: Array) -> Array:
+        """E[X; X <= c]."""
+        rest = 1 - self.alpha
+        return self.alpha * self.m * special.exprel(rest * np.log(c / self.m)) * np.log(c / self.m)
 
 
 @kl_rule(Pareto, Pareto)
@@ -79,124 +85,15 @@ def _pareto(p: Pareto, q: Pareto) -> Array:
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HalfCauchy(Univariate):
-    """The absolute value of a Cauchy with scale ``beta``."""
-
-    beta: Array
-    known_expectations = ("log", "log2")
-    closed_entropy = True
-
-    def validate(self) -> None:
-        """Raise where ``beta`` is not positive."""
-        self._require_positive("beta")
-
-    def frozen(self) -> Any:
-        """SciPy's half-Cauchy."""
-        return stats.halfcauchy(0, self.beta)
-
-    def log_density(self, x: Array) -> Array:
-        """Log density in nats, also where x^2 overflows."""
-        density = np.log(2 / np.pi) - np.log(self.beta) - log1p_square(np.asarray(x) / self.beta)
-        return np.where(np.asarray(x) >= 0, density, -np.inf)
-
-    def upper_quantile(self, u: Array) -> Array:
-        """Inverse survival function, beta / tan(pi u / 2)."""
-        with np.errstate(all="ignore"):
-            return self.beta / np.tan(np.pi / 2 * np.asarray(u))
-
-    def quantile(self, u: Array) -> Array:
-        """Lower quantile."""
-        return self.beta * np.tan(np.pi / 2 * np.asarray(u))
-
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        infinite = np.full(self.batch_shape, np.inf)
-        return {
-            "x": lambda _: infinite,
-            "x2": lambda _: infinite,
-            "log": lambda _: np.log(self.beta),
-            "log2": lambda _: np.log(self.beta) ** 2 + np.pi**2 / 4,
-        }
-
-
-@kl_rule(HalfCauchy, HalfCauchy)
-def _half_cauchy(p: HalfCauchy, q: HalfCauchy) -> Array:
-    # The divergence of the symmetric Cauchy distributions they are halves of.
-    return np.log1p((p.beta - q.beta) ** 2 / (4 * p.beta * q.beta))
-
-
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HalfStudentT(Univariate):
-    """The absolute value of a Student t with ``nu`` degrees of freedom and scale ``sigma``."""
-
-    nu: Array
-    sigma: Array
-    known_expectations = ("x2",)
-    closed_entropy = True
-
-    def validate(self) -> None:
-        """Raise where a parameter is not positive."""
-        self._require_positive("nu", "sigma")
-
-    def frozen(self) -> Any:
-        """SciPy's folded t."""
-        return stats.t(self.nu, 0.0, self.sigma)
-
-    def support(self) -> Any:
-        """The positive half-line."""
-        return HalfCauchy(beta=np.broadcast_to(self.sigma, self.batch_shape)).support()
-
-    def log_density(self, x: Array) -> Array:
-        """Log density in nats."""
-        density = student_t_log_density(self.nu, np.asarray(x) / self.sigma) - np.log(self.sigma)
-        return np.where(np.asarray(x) >= 0, density + np.log(2), -np.inf)
-
-    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-        """Independent draws."""
-        return np.abs(super().sample(shape, generator))
-
-    def quantile(self, u: Array) -> Array:
-        """Lower quantile, by a series-free inversion of the incomplete beta function."""
-        # T^2 / (nu + T^2) is Beta(1/2, nu/2): accurate for small u, where 1/2 + u/2 would not be.
-        b = special.betaincinv(0.5, self.nu / 2, u)
-        with np.errstate(all="ignore"):
-            return self.sigma * np.sqrt(self.nu * b / (1 - b))
-
-    def upper_quantile(self, u: Array) -> Array:
-        """Inverse survival function."""
-        return self.frozen().isf(np.asarray(u) / 2)
-
-    def cdf(self, x: Array) -> Array:
-        """P(X <= x)."""
-        x2 = (np.maximum(x, 0.0) / self.sigma) ** 2
-        with np.errstate(all="ignore"):
-            return special.betainc(0.5, self.nu / 2, np.where(np.isinf(x2), 1.0, x2 / (self.nu + x2)))
-
-    def survival(self, x: Array) -> Array:
-        """P(X > x)."""
-        return 2 * self.frozen().sf(np.maximum(x, 0.0))
-
-    def entropy(self) -> Array:
-        """That of the t less log 2."""
-        from pp_mlekl.divergences.families.location_scale import StudentT
-
-        whole = StudentT(nu=self.nu, mu=np.zeros(()), sigma=self.sigma)
-        return whole.entropy() - np.log(2)
-
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        second = np.where(self.nu > 2, self.sigma**2 * self.nu / (self.nu - 2), np.inf)
-        return {"x2": lambda _: second}
-
-
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Wald(Univariate):
+class Wald(WithMoments, WithPowers, Univariate):
     """Inverse Gaussian with mean ``mu`` and shape ``lam``, shifted by ``alpha``."""
 
     mu: Array
     lam: Array
     alpha: Array | float = 0.0
     needed_expectations = ("log", "x", "power")
+    closed_entropy = True
+    narrowest = widest = (0.0, np.inf)
     deepest = 1e-13
 
     def validate(self) -> None:
@@ -208,26 +105,55 @@ class Wald(Univariate):
         """SciPy's inverse Gaussian."""
         return stats.invgauss(self.mu / self.lam, self.alpha, self.lam)
 
-    def cross_entropy_terms(self) -> CrossEntropyTerms | None:
-        """E log X, the mean and E 1/X, where there is no shift."""
-        if np.any(self.alpha != 0):
-            return None
-        constant = 0.5 * np.log(2 * np.pi / self.lam) - self.lam / self.mu
-        return CrossEntropyTerms(
-            constant=constant,
-            statistics=(
-                (np.float64(1.5), "log", 0.0),
-                (self.lam / (2 * self.mu**2), "x", 0.0),
-                (self.lam / 2, "power", -1.0),
-            ),
+    def entropy(self) -> Array:
+        """Differential entropy in nats."""
+        value = (np.log(2 * np.pi) - np.log(self.lam) + 1) / 2 + 1.5 * self._log_mean()
+        return np.broadcast_to(value, self.batch_shape)
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Means of log(X / mu), of X and of mu / X, where there is no shift."""
+        log_mu, phi = np.log(self.mu), self.lam / self.mu
+        constant = (np.log(2 * np.pi) - np.log(self.lam)) / 2 + 1.5 * log_mu
+        statistics = (
+            (1.5, "log", log_mu),
+            (phi / (2 * self.mu), "x", self.mu),
+            (phi / 2, "power", -1.0, self.mu),
         )
+        return CrossEntropyTerms(constant=self._unshifted(constant - phi / 2), statistics=statistics)
+
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        return self.mu + self.alpha, self.mu**3 / self.lam
+
+    def expected_log(self, centre: Array) -> Array:
+        """E[log X - c]."""
+        return self._unshifted(self._log_mean() - centre)
+
+    def expected_exp(self, t: Array, centre: Array) -> Array:
+        """E exp(t (X - c))."""
+        inside = 2 * self.mu**2 * t / self.lam
+        # lam / mu (1 - sqrt(1 - inside)) without cancellation.
+        exponent = self.lam / self.mu * inside / (1 + np.sqrt(1 - inside))
+        return np.where(inside <= 1, np.exp(exponent + t * (self.alpha - centre)), np.inf)
+
+    def log_power(self, k: Array) -> Array:
+        """log E X^k, by a Bessel function (Joergensen 1982)."""
+        phi = self.lam / self.mu
+        log_bessel = np.log(special.kve(np.abs(k - 0.5), phi))
+        return self._unshifted(k * np.log(self.mu) + np.log(2 * phi / np.pi) / 2 + log_bessel)
+
+    def _log_mean(self) -> Array:
+        # Of the distribution without its shift; E1 is the exponential integral.
+        return np.log(self.mu) - scaled_exp1(2 * self.lam / self.mu)
+
+    def _unshifted(self, value: Array) -> Array:
+        return np.where(np.asarray(self.alpha) == 0, value, np.nan)
 
 
 @kl_rule(Wald, Wald)
-def _wald(p: Wald, q: Wald) -> Array | None:
-    if not np.all(p.alpha == q.alpha):
-        return None
-    return excess(relative_change(q.lam, p.lam)) / 2 + q.lam * ((p.mu - q.mu) / q.mu) ** 2 / (2 * p.mu)
+def _wald(p: Wald, q: Wald) -> Array:
+    value = excess(relative_change(q.lam, p.lam)) / 2 + q.lam * ((p.mu - q.mu) / q.mu) ** 2 / (2 * p.mu)
+    return np.where(p.alpha == q.alpha, value, np.where(p.alpha < q.alpha, np.inf, np.nan))
 
 
 @register_family

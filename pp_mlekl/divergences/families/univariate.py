@@ -1,7 +1,7 @@
 """What the one-dimensional families share: SciPy's densities, quantiles and samplers."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -75,14 +75,6 @@ class Univariate(Distribution):
             return None
         with np.errstate(all="ignore"):
             return np.broadcast_to(self.frozen().entropy(), self.batch_shape)
-
-    def expectation(self, statistic: str, argument: Array | float) -> Array | None:
-        """Closed forms by name, from the family's ``_expectations``."""
-        rule = self._expectations().get(statistic)
-        return None if rule is None else rule(argument)
-
-    def _expectations(self) -> dict[str, Callable[[Any], Array]]:
-        return {}
 
     def _require_positive(self, *names: str) -> None:
         for name in names:

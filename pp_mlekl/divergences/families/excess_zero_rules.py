@@ -1,0 +1,159 @@
+"""Closed forms of counts with excess zeros and hurdles, by the chain rule: first whether there is a 0, then the rest."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
+from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.divergences.families.registry import FAMILIES
+from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, entropy_term, expm1_minus, log1p_minus
+
+# Within this change of the natural parameter the variance is a polynomial to 20 Gauss points.
+_NEAR = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Positive:
+    """Counts without 0 as an exponential family in ``theta``.
+
+    ``hidden`` is -log of the mass at 0 that was cut off, ``mean`` the mean before the cut; ``spread`` is the variance
+    before the cut over the mean, less 1, and ``slack`` is ``hidden`` less ``mean``.
+    """
+
+    theta: Array
+    hidden: Array
+    mean: Array
+    spread: Array
+    slack: Array
+
+    def truncated_mean(self) -> Array:
+        return self.mean / -np.expm1(-self.hidden)
+
+    def normaliser(self) -> Array:
+        return self.hidden + np.log(-np.expm1(-self.hidden))
+
+    def variance(self) -> Array:
+        # 1 + mean - truncated mean is 1 - mean / expm1(hidden), without cancellation at small means.
+        small = (expm1_minus(np.minimum(self.hidden, 30.0)) + self.slack) / np.expm1(self.hidden)
+        rest = np.where(self.hidden < 30, small, 1 - self.mean * np.exp(-self.hidden))
+        return self.truncated_mean() * (self.spread + rest)
+
+
+def _poisson(theta: Array, _: Array) -> _Positive:
+    mean = np.exp(theta)
+    return _Positive(theta=theta, hidden=mean, mean=mean, spread=np.zeros(()), slack=np.zeros(()))
+
+
+def _negative_binomial(theta: Array, alpha: Array) -> _Positive:
+    ratio = np.exp(theta) / -np.expm1(theta)
+    hidden, slack = alpha * np.log1p(ratio), alpha * log1p_minus(ratio)
+    return _Positive(theta=theta, hidden=hidden, mean=alpha * ratio, spread=ratio, slack=slack)
+
+
+def _binomial(theta: Array, n: Array) -> _Positive:
+    p = special.expit(theta)
+    hidden = n * np.logaddexp(0.0, theta)
+    return _Positive(theta=theta, hidden=hidden, mean=n * p, spread=-p, slack=-n * log1p_minus(-p))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """A family of counts: its natural parameter, what must be equal in p and q, and the truncated family."""
+
+    theta: Callable[[Any], Array]
+    fixed: Callable[[Any], Array]
+    step: Callable[[Any, Any], Array]
+    truncated: Callable[[Array, Array], _Positive]
+
+
+_POISSON = _Kind(
+    theta=lambda d: np.log(d.mu),
+    fixed=lambda d: np.zeros(()),
+    step=lambda p, q: _log_quotient(q.mu, p.mu),
+    truncated=_poisson,
+)
+_NEGATIVE_BINOMIAL = _Kind(
+    theta=lambda d: -np.log1p(d.alpha / d.mu),
+    fixed=lambda d: d.alpha,
+    step=lambda p, q: _log_quotient(q.mu, p.mu) - _log_quotient(q.mu + q.alpha, p.mu + p.alpha),
+    truncated=_negative_binomial,
+)
+_BINOMIAL = _Kind(
+    theta=lambda d: special.logit(d.p),
+    fixed=lambda d: d.n,
+    step=lambda p, q: _log_quotient(q.p, p.p) - _log_quotient(1 - q.p, 1 - p.p),
+    truncated=_binomial,
+)
+
+
+def _log_quotient(new: Array, old: Array) -> Array:
+    return np.log1p((new - old) / old)
+
+
+def _positive_part(kind: _Kind, p: Any, q: Any) -> Array:
+    """KL of the counts given that they are not 0: the Bregman divergence of the log normaliser."""
+    fixed, theta, step = np.broadcast_arrays(kind.fixed(p), kind.theta(p), kind.step(p, q))
+    start, end = kind.truncated(theta, fixed), kind.truncated(theta + step, fixed)
+    far = end.normaliser() - start.normaliser() - step * start.truncated_mean()
+    s = GAUSS_NODES.reshape(-1, *([1] * theta.ndim))
+    variance = kind.truncated(theta + s * step, fixed).variance()
+    near = step**2 * np.tensordot(GAUSS_WEIGHTS * (1 - GAUSS_NODES), variance, axes=1)
+    # Half the distance to theta = 0 too, where a negative binomial's variance has its pole.
+    limit = _NEAR * np.minimum(1.0, np.abs(theta)) if kind is _NEGATIVE_BINOMIAL else _NEAR
+    value = np.where(np.abs(step) < limit, near, far)
+    same = np.broadcast_to(kind.fixed(p) == kind.fixed(q), value.shape)
+    return np.where(same, np.where(step == 0, 0.0, value), np.nan)
+
+
+def _zero_and_rest(d: Any, kind: _Kind) -> tuple[Array, Array]:
+    """Mass at 0 and above."""
+    name = type(d).__name__
+    if name.startswith("Hurdle"):
+        return 1 - d.psi, d.psi
+    if kind is _POISSON:
+        hidden = d.mu
+    elif kind is _NEGATIVE_BINOMIAL:
+        hidden = d.alpha * np.log1p(d.mu / d.alpha)
+    else:
+        hidden = -d.n * np.log1p(-d.p)
+    zero, rest = np.exp(-hidden), -np.expm1(-hidden)
+    return (1 - d.psi + d.psi * zero, d.psi * rest) if name.startswith("ZeroInflated") else (zero, rest)
+
+
+def _chain_rule(kind: _Kind) -> Callable[[Any, Any], Array]:
+    def rule(p: Any, q: Any) -> Array:
+        zero, rest = _zero_and_rest(p, kind)
+        other_zero, other_rest = _zero_and_rest(q, kind)
+        first = entropy_term(zero, other_zero) + entropy_term(rest, other_rest)
+        second = np.where(rest == 0, 0.0, rest * _positive_part(kind, p, q))
+        return np.where(np.isinf(first), np.inf, first + second)
+
+    return rule
+
+
+def _hurdle(p: Any, q: Any) -> Array | None:
+    positive = closed_form_kl(p.parts[1], q.parts[1])
+    if positive is None:
+        return None
+    first = entropy_term(1 - p.psi, 1 - q.psi) + entropy_term(p.psi, q.psi)
+    return first + np.where(p.psi == 0, 0.0, p.psi * positive)
+
+
+def _register() -> None:
+    for kind, base in ((_POISSON, "Poisson"), (_NEGATIVE_BINOMIAL, "NegativeBinomial"), (_BINOMIAL, "Binomial")):
+        found = [FAMILIES[n] for n in (base, f"ZeroInflated{base}", f"Hurdle{base}") if n in FAMILIES]
+        for p in found:
+            for q in found:
+                if not p is q is FAMILIES[base]:
+                    kl_rule(p, q)(_chain_rule(kind))
+    hurdles = [FAMILIES[f"Hurdle{name}"] for name in ("Gamma", "LogNormal")]
+    for p in hurdles:
+        for q in hurdles:
+            kl_rule(p, q)(_hurdle)
+
+
+_register()

@@ -1,0 +1,231 @@
+"""Student t and Cauchy, whole and halved."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from pp_mlekl.divergences.closed_form import kl_rule
+from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments
+from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.divergences.special import half_step_of_digamma, log1p_square, student_t_log_density
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Cauchy(Univariate):
+    """Cauchy with location ``alpha`` and scale ``beta``."""
+
+    alpha: Array
+    beta: Array
+    needed_expectations = ("log1p_square",)
+    closed_entropy = True
+
+    def validate(self) -> None:
+        """Raise where ``beta`` is not positive."""
+        self._require_finite("alpha")
+        self._require_positive("beta")
+
+    def frozen(self) -> Any:
+        """SciPy's Cauchy."""
+        return stats.cauchy(self.alpha, self.beta)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, also where x^2 overflows."""
+        return -np.log(np.pi * self.beta) - log1p_square((np.asarray(x) - self.alpha) / self.beta)
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Mean of log(1 + z^2)."""
+        return CrossEntropyTerms(
+            constant=np.log(np.pi * self.beta), statistics=((1.0, "log1p_square", self.alpha, self.beta),)
+        )
+
+    def expected_log1p_square(self, centre: Array, scale: Array) -> Array:
+        """E log(1 + ((X - c) / s)^2): the logarithm is harmonic above the line (Chyzak and Nielsen 2019)."""
+        return 2 * np.log(np.hypot(self.alpha - centre, self.beta + scale) / scale)
+
+    def expected_square(self, centre: Array) -> Array:
+        """There is none."""
+        return np.full(self.batch_shape, np.inf)
+
+
+@kl_rule(Cauchy, Cauchy)
+def _cauchy(p: Cauchy, q: Cauchy) -> Array:
+    # Chyzak and Nielsen (2019).
+    return np.log1p(((p.beta - q.beta) ** 2 + (p.alpha - q.alpha) ** 2) / (4 * p.beta * q.beta))
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudentT(WithMoments, Univariate):
+    """Student t with ``nu`` degrees of freedom, location ``mu`` and scale ``sigma``."""
+
+    nu: Array
+    mu: Array
+    sigma: Array
+    needed_expectations = ("log1p_square",)
+    closed_entropy = True
+
+    def validate(self) -> None:
+        """Raise where ``nu`` or ``sigma`` is not positive."""
+        self._require_finite("mu")
+        self._require_positive("nu", "sigma")
+
+    def frozen(self) -> Any:
+        """SciPy's t."""
+        return stats.t(self.nu, self.mu, self.sigma)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, also where x^2 overflows."""
+        return student_t_log_density(self.nu, (np.asarray(x) - self.mu) / self.sigma) - np.log(self.sigma)
+
+    def entropy(self) -> Array:
+        """Differential entropy in nats."""
+        at_mode = student_t_log_density(self.nu, np.zeros(())) - np.log(self.sigma)
+        value = (self.nu + 1) / 2 * half_step_of_digamma(self.nu / 2) - at_mode
+        return np.broadcast_to(value, self.batch_shape)
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Mean of log(1 + z^2 / nu)."""
+        scale = np.sqrt(self.nu) * self.sigma
+        constant = np.log(self.sigma) - student_t_log_density(self.nu, np.zeros(()))
+        return CrossEntropyTerms(constant=constant, statistics=(((self.nu + 1) / 2, "log1p_square", self.mu, scale),))
+
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        mean = np.where(self.nu > 1, self.mu, np.nan)
+        return mean, np.where(self.nu > 2, self.sigma**2 * self.nu / (self.nu - 2), np.inf)
+
+    def expected_abs(self, centre: Array) -> Array:
+        """E|X - c|."""
+        z = (centre - self.mu) / self.sigma
+        density = stats.t.pdf(z, self.nu)
+        value = z * (1 - 2 * stats.t.sf(z, self.nu)) + 2 * (self.nu + z**2) / (self.nu - 1) * density
+        return np.where(self.nu > 1, self.sigma * value, np.inf)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HalfCauchy(WithLogMoments, Univariate):
+    """The absolute value of a Cauchy with scale ``beta``."""
+
+    beta: Array
+    needed_expectations = ("log1p_square",)
+    narrowest = widest = (0.0, np.inf)
+    closed_entropy = True
+
+    def validate(self) -> None:
+        """Raise where ``beta`` is not positive."""
+        self._require_positive("beta")
+
+    def frozen(self) -> Any:
+        """SciPy's half-Cauchy."""
+        return stats.halfcauchy(0, self.beta)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, also where x^2 overflows."""
+        density = np.log(2 / np.pi) - np.log(self.beta) - log1p_square(np.asarray(x) / self.beta)
+        return np.where(np.asarray(x) >= 0, density, -np.inf)
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function, beta / tan(pi u / 2)."""
+        with np.errstate(all="ignore"):
+            return self.beta / np.tan(np.pi / 2 * np.asarray(u))
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile."""
+        return self.beta * np.tan(np.pi / 2 * np.asarray(u))
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Mean of log(1 + z^2)."""
+        return CrossEntropyTerms(
+            constant=np.log(np.pi / 2 * self.beta), statistics=((1.0, "log1p_square", 0.0, self.beta),)
+        )
+
+    def log_mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance of the logarithm."""
+        return np.log(self.beta), np.full((), np.pi**2 / 4)
+
+    def expected_log1p_square(self, centre: Array, scale: Array) -> Array:
+        """E log(1 + (X / s)^2), that of the whole Cauchy; unknown about another centre."""
+        return np.where(np.asarray(centre) == 0, 2 * np.log1p(self.beta / scale), np.nan)
+
+
+@kl_rule(HalfCauchy, HalfCauchy)
+def _half_cauchy(p: HalfCauchy, q: HalfCauchy) -> Array:
+    # The divergence of the symmetric Cauchy distributions they are halves of.
+    return np.log1p((p.beta - q.beta) ** 2 / (4 * p.beta * q.beta))
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HalfStudentT(WithMoments, Univariate):
+    """The absolute value of a Student t with ``nu`` degrees of freedom and scale ``sigma``."""
+
+    nu: Array
+    sigma: Array
+    needed_expectations = ("log1p_square",)
+    narrowest = widest = (0.0, np.inf)
+    closed_entropy = True
+
+    def validate(self) -> None:
+        """Raise where a parameter is not positive."""
+        self._require_positive("nu", "sigma")
+
+    def frozen(self) -> Any:
+        """SciPy's folded t."""
+        return stats.t(self.nu, 0.0, self.sigma)
+
+    def support(self) -> Any:
+        """The positive half-line."""
+        return HalfCauchy(beta=np.broadcast_to(self.sigma, self.batch_shape)).support()
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats."""
+        density = student_t_log_density(self.nu, np.asarray(x) / self.sigma) - np.log(self.sigma)
+        return np.where(np.asarray(x) >= 0, density + np.log(2), -np.inf)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws."""
+        return np.abs(super().sample(shape, generator))
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile, by a series-free inversion of the incomplete beta function."""
+        # T^2 / (nu + T^2) is Beta(1/2, nu/2): accurate for small u, where 1/2 + u/2 would not be.
+        b = special.betaincinv(0.5, self.nu / 2, u)
+        with np.errstate(all="ignore"):
+            return self.sigma * np.sqrt(self.nu * b / (1 - b))
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        return self.frozen().isf(np.asarray(u) / 2)
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        x2 = (np.maximum(x, 0.0) / self.sigma) ** 2
+        with np.errstate(all="ignore"):
+            return special.betainc(0.5, self.nu / 2, np.where(np.isinf(x2), 1.0, x2 / (self.nu + x2)))
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        return 2 * self.frozen().sf(np.maximum(x, 0.0))
+
+    def entropy(self) -> Array:
+        """That of the t less log 2."""
+        whole = StudentT(nu=self.nu, mu=np.zeros(()), sigma=self.sigma)
+        return whole.entropy() - np.log(2)
+
+    def cross_entropy_terms(self) -> CrossEntropyTerms:
+        """Mean of log(1 + z^2 / nu)."""
+        scale = np.sqrt(self.nu) * self.sigma
+        constant = np.log(self.sigma / 2) - student_t_log_density(self.nu, np.zeros(()))
+        return CrossEntropyTerms(constant=constant, statistics=(((self.nu + 1) / 2, "log1p_square", 0.0, scale),))
+
+    def mean_variance(self) -> tuple[Array, Array]:
+        """Mean and variance."""
+        mean = 2 * self.sigma * np.sqrt(self.nu / np.pi) * special.poch(self.nu / 2, 0.5) / (self.nu - 1)
+        second = self.sigma**2 * self.nu / (self.nu - 2)
+        return np.where(self.nu > 1, mean, np.inf), np.where(self.nu > 2, second - mean**2, np.inf)

@@ -1,0 +1,115 @@
+"""Distributions kept to an interval."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.univariate import Univariate
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TruncatedNormal(Univariate):
+    """Normal (``mu``, ``sigma``) kept to [``lower``, ``upper``]."""
+
+    mu: Array
+    sigma: Array
+    lower: Array | float = -np.inf
+    upper: Array | float = np.inf
+
+    def validate(self) -> None:
+        """Raise where the interval is empty or the scale is not positive."""
+        self._require_finite("mu")
+        self._require_positive("sigma")
+        if not np.all(np.asarray(self.lower) < self.upper):
+            raise ValueError("TruncatedNormal: lower must be less than upper.")
+
+    def frozen(self) -> Any:
+        """SciPy's truncated normal, whose bounds are standardised."""
+        return stats.truncnorm(
+            (self.lower - self.mu) / self.sigma, (self.upper - self.mu) / self.sigma, self.mu, self.sigma
+        )
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Truncated(Distribution):
+    """``dist`` kept to [``lower``, ``upper``], both included."""
+
+    dist: Distribution
+    lower: Array | float = -np.inf
+    upper: Array | float = np.inf
+
+    @property
+    def discrete(self) -> bool:  # type: ignore[override]
+        """As the base is."""
+        return self.dist.discrete
+
+    def validate(self) -> None:
+        """Raise where nothing is left."""
+        if not np.all(self._mass() > 0):
+            raise ValueError("Truncated: the base has no mass between lower and upper.")
+
+    def support(self) -> Support:
+        """The part of the base's support within the bounds."""
+        base = self.dist.support()
+        lower = np.maximum(base.lower, np.ceil(self.lower) if self.discrete else self.lower)
+        upper = np.minimum(base.upper, np.floor(self.upper) if self.discrete else self.upper)
+        return Support(lower=lower, upper=upper, discrete=self.discrete)
+
+    def _below(self) -> tuple[Array, Array]:
+        """CDF and survival just below the lower bound."""
+        edge = np.ceil(self.lower) - 1 if self.discrete else np.asarray(self.lower)
+        return self.dist.cdf(edge), self.dist.survival(edge)
+
+    def _mass(self) -> Array:
+        cdf, survival = self._below()
+        # From the side on which the numbers are small.
+        return np.where(cdf < 0.5, self.dist.cdf(self.upper) - cdf, survival - self.dist.survival(self.upper))
+
+    def log_density(self, x: Array) -> Array:
+        """Log density of the base, divided by the mass kept."""
+        support = self.support()
+        inside = (x >= support.lower) & (x <= support.upper)
+        return np.where(inside, self.dist.log_density(x) - np.log(self._mass()), -np.inf)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws by inversion."""
+        return self.quantile(generator.uniform(size=(*shape, *self.batch_shape)))
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile."""
+        cdf, survival = self._below()
+        low = self.dist.quantile(np.minimum(cdf + u * self._mass(), 1.0))
+        high = self.dist.upper_quantile(np.clip(survival - u * self._mass(), 0.0, 1.0))
+        return self._inside(np.where(cdf + u * self._mass() < 0.5, low, high))
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        above, cdf = self.dist.survival(self.upper), self.dist.cdf(self.upper)
+        high = self.dist.upper_quantile(np.minimum(above + u * self._mass(), 1.0))
+        low = self.dist.quantile(np.clip(cdf - u * self._mass(), 0.0, 1.0))
+        return self._inside(np.where(above + u * self._mass() < 0.5, high, low))
+
+    def _inside(self, x: Array) -> Array:
+        support = self.support()
+        return np.clip(x, support.lower, support.upper)
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        x = np.minimum(x, self.upper)
+        cdf, survival = self._below()
+        value = np.where(cdf < 0.5, self.dist.cdf(x) - cdf, survival - self.dist.survival(x))
+        return np.clip(value / self._mass(), 0, 1)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        edge = np.ceil(self.lower) - 1 if self.discrete else self.lower
+        x = np.maximum(x, edge)
+        above = self.dist.survival(self.upper)
+        value = np.where(above < 0.5, self.dist.survival(x) - above, self.dist.cdf(self.upper) - self.dist.cdf(x))
+        return np.clip(value / self._mass(), 0, 1)
