@@ -1,8 +1,10 @@
 """Whether an estimate exists: golden degenerate cases, cases from users' threads, and no false alarm."""
 
+import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
 import pytest
+import regular_models as regular
 
 from pp_mlekl.point_estimates import find_map, find_mle
 
@@ -155,3 +157,27 @@ def test_equal_runs_are_equal():
     first, second = (find_map(golden.saddle(), random_seed=7) for _ in range(2))
     assert first.status == second.status
     np.testing.assert_array_equal(first.flat, second.flat)
+
+
+@pytest.mark.parametrize("name", degenerate.CASES)
+def test_cases_from_the_literature_and_users_threads(name):
+    asked, verdict, _, _ = degenerate.CASES[name]
+    model = degenerate.build(name)
+    if asked == "mle":
+        estimate = find_mle(model, random_seed=1)
+    else:
+        estimate = find_map(model, space="natural" if asked == "map" else "unconstrained", random_seed=1)
+    assert estimate.status == verdict
+    assert estimate.warnings
+
+
+@pytest.mark.parametrize("name", regular.MODELS)
+def test_no_false_alarm_on_regular_models(name):
+    model = regular.build(name)
+    likelihood = find_mle(model, random_seed=1)
+    assert likelihood.status == "converged"
+    assert likelihood.warnings == ()
+    assert all(np.all(np.isfinite(v)) for v in likelihood.standard_error.data_vars.values())
+    posterior = find_map(model, space="unconstrained", random_seed=1)
+    assert posterior.status == "converged"
+    assert posterior.warnings == ()

@@ -14,6 +14,7 @@ _LEAST_FALL_AT_TWO = 0.1
 _LARGEST_FALL_AT_ONE = 10.0
 # A scaled eigenvalue below this is not trusted to be more than rounding, whatever the falls say.
 _DOUBTFUL = 1e-11
+_NEAR_POINTS = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +29,7 @@ class Curvature:
         (k, d): row i is the direction in z that belongs to eigenvalue i, with length such that the quadratic model
         falls by 1/2 at one unit (one standard error).
     scale
-        (k,): the scaled matrix is ``scale[:, None] * A * scale``.
+        (d,): a length for each coordinate, one over the root of its own curvature.
     """
 
     eigenvalues: Array
@@ -58,32 +59,65 @@ def curvature(hessian: Array, held: Array | None = None) -> Curvature:
     if held is not None and len(held):
         basis = np.linalg.qr(held.T, mode="complete")[0][:, len(held) :]
         hessian = basis.T @ hessian @ basis
-    diagonal = np.abs(np.diagonal(hessian))
-    scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    scale = _units(hessian)
     eigenvalues, vectors = np.linalg.eigh(-hessian * scale[:, None] * scale[None, :])
     units = 1.0 / np.sqrt(np.maximum(eigenvalues, ROUNDING))
-    return Curvature(eigenvalues=eigenvalues, directions=(vectors * units * scale[:, None]).T @ basis.T, scale=scale)
+    return Curvature(
+        eigenvalues=eigenvalues, directions=(vectors * units * scale[:, None]).T @ basis.T, scale=np.abs(basis) @ scale
+    )
 
 
-def suspicious_directions(objective: Objective, z: Array, value: float, found: Curvature, reach: Array) -> Array:
-    """Which of the curvature's directions (indices) do not fall off as at a regular maximum.
+def _units(hessian: Array) -> Array:
+    """The scale of each coordinate: one over the root of its own curvature."""
+    diagonal = np.abs(np.diagonal(hessian))
+    return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+
+def suspicious_directions(
+    objective: Objective, z: Array, value: float, hessian: Array, reach: Array, held: Array | None = None
+) -> tuple[Curvature, Array]:
+    """The curvature at a stationary point, and which of its directions do not fall off as at a regular maximum.
 
     Parameters
     ----------
-    objective, z, value
-        The objective, a stationary point (d,) and the value there.
-    found
-        The curvature at z.
+    objective, z, value, hessian
+        The objective, the point (d,), and the value and Hessian there.
     reach
         (d,): the largest move of each coordinate that means anything; 40 e-foldings for a logarithm, say.
+    held
+        Directions (l, d) that are left out.
+
+    Returns
+    -------
+    tuple of the curvature and the (k,) of bool
+        Where a coordinate by itself is suspicious, it is made a direction of its own: eigenvectors mix parameters
+        whose scaled eigenvalues are equal.
     """
-    if not len(found.eigenvalues):
-        return np.zeros(0, dtype=int)
-    falls = value - _along(objective, z, _within(found.directions, reach))
-    one, two = falls[:2], falls[2:]
-    suspicious = (found.eigenvalues < _DOUBTFUL) | (two.min(axis=0) < _LEAST_FALL_AT_TWO)
-    suspicious |= one.min(axis=0) > _LARGEST_FALL_AT_ONE
-    return np.flatnonzero(suspicious)
+    held = np.zeros((0, len(z))) if held is None else held
+    units = _units(hessian)
+    alone = np.array([j for j in range(len(z)) if not np.any(np.abs(held[:, j]) > 1e-8)], dtype=int)
+    axes = (np.eye(len(z)) * units)[alone]
+    single = axes[_soft(objective, z, value, axes, reach)] if len(held) + len(alone) == len(z) else axes[:0]
+    found = curvature(hessian, held=np.concatenate([held, single]))
+    suspicious = (found.eigenvalues < _DOUBTFUL) | _soft(objective, z, value, found.directions, reach, skewed=True)
+    if len(single):
+        scaled = np.einsum("ki,ij,kj->k", single, -hessian, single)
+        found = Curvature(
+            eigenvalues=np.concatenate([scaled, found.eigenvalues]),
+            directions=np.concatenate([single, found.directions]),
+            scale=units,
+        )
+        suspicious = np.concatenate([np.ones(len(single), dtype=bool), suspicious])
+    return found, suspicious
+
+
+def _soft(objective: Objective, z: Array, value: float, directions: Array, reach: Array, skewed: bool = False) -> Array:
+    """Which directions, of one standard error each, fall off too little (or, if ``skewed``, far too fast)."""
+    if not len(directions):
+        return np.zeros(0, dtype=bool)
+    falls = value - _along(objective, z, _within(directions, reach))
+    soft = falls[2:].min(axis=0) < _LEAST_FALL_AT_TWO
+    return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE) if skewed else soft
 
 
 def _within(directions: Array, reach: Array) -> Array:
@@ -100,18 +134,19 @@ def _along(objective: Objective, z: Array, directions: Array) -> Array:
     return objective.value(points.reshape(-1, len(z))).reshape(len(steps), len(directions))
 
 
-def holds_along(objective: Objective, z: Array, value: float, directions: Array, reach: Array, loss: float) -> Array:
-    """Whether the objective does not fall by more than ``loss`` on the ray from z along each direction, (k,) of bool.
+def losses_along(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> tuple[Array, Array]:
+    """What is lost at most on the ray from z along each direction: near by, and on all of it; two arrays (k,).
 
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
-    to all of it.
+    to all of it; near by is an eighth of it, 5 e-foldings of a scale. Farther out rounding may take over (a shape
+    of 1e17), or the density be undefined (a scale that has become 0), which is no loss.
     """
     points = rays(z, directions, reach)
     values = objective.value(points.reshape(-1, len(z))).reshape(len(points), len(directions))
-    fallen = (value - values > loss) & np.isfinite(values)
-    undefined = ~np.isfinite(values)
-    # At the far end the density itself may be undefined (a scale that has become 0); half of the way must hold.
-    return ~fallen.any(axis=0) & ~undefined[: len(points) // 2].any(axis=0)
+    lost = value - values
+    near = lost[:_NEAR_POINTS].max(axis=0)
+    everywhere = np.where(np.isfinite(values), lost, -np.inf).max(axis=0)
+    return near, np.where(np.isfinite(near), everywhere, np.inf)
 
 
 def rays(z: Array, directions: Array, reach: Array) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
-from pp_mlekl.optimize.curvature import curvature, holds_along, rays, suspicious_directions
+from pp_mlekl.optimize.curvature import curvature, losses_along, rays, suspicious_directions
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import Climb, Paths, climbs, profile_paths
@@ -21,6 +21,7 @@ Array = np.ndarray
 # likelihood-ratio region, and intervals about the first one alone are wrong.
 NEARLY_EQUAL = 1.92
 _EQUAL = 1e-6
+_VALLEY = 1e-3
 # From this many parameters on a gradient is so much cheaper than a Hessian that searches begin with gradients alone.
 _GRADIENTS_FIRST = 60
 # Profiles towards the edges hold this many numbers at a time at most.
@@ -108,11 +109,10 @@ def _examined(
 ) -> Verdict:
     """The verdict on the best stationary point."""
     mode = modes[0]
-    found = curvature(mode.hessian)
-    suspicious = suspicious_directions(objective, mode.z, mode.value, found, space.reach)
+    found, suspicious = suspicious_directions(objective, mode.z, mode.value, mode.hessian, space.reach)
     row = int(np.argmin(np.abs(ends.z - mode.z).max(axis=1)))
     verdict = _bare(objective, ends, row, modes, starts)
-    if len(suspicious):
+    if suspicious.any():
         # Far down a funnel the rounding of doubles can make a search look as if it had come to rest.
         climb = _climb_of_trail(objective, ends, row)
         if climb is not None:
@@ -140,7 +140,7 @@ def _examined(
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):
         return words.not_identified(_central(objective, verdict), space)
-    rivals = _rivals(modes)
+    rivals = _rivals(objective, modes)
     if rivals:
         return words.multimodal(verdict, rivals, space)
     return words.converged(verdict, space)
@@ -199,14 +199,13 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
     trial = _finite(objective, trial)
     ends = maximize(objective, trial, held=np.repeat(onward, len(trial), axis=0), max_iterations=20)
     # The nearest point will do: the farther, the less is left of the other parameters' precision.
+    arrived = np.isfinite(ends.value)
+    ends = replace(ends, z=ends.z[arrived], value=ends.value[arrived])
     gains = np.append(np.diff(ends.value), -np.inf)
     first = int(np.argmax(gains <= objective.precision * max(1.0, abs(verdict.value))))
     z, value = ends.z[first], float(ends.value[first])
     _, gradient, hessian = objective.hessian(z[None])
-    found = curvature(hessian[0], held=directions)
-    regular = ~np.isin(
-        np.arange(len(found.eigenvalues)), suspicious_directions(objective, z, value, found, space.reach)
-    )
+    found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
     return replace(
         verdict,
         z=z,
@@ -214,16 +213,21 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
         gradient=gradient[0],
         hessian=hessian[0],
         run_off=directions,
-        covariance=found.inverse(regular),
-        irregular=found.directions[~regular],
+        covariance=found.inverse(~suspicious),
+        irregular=found.directions[suspicious],
     )
 
 
-def _rivals(modes: list[Mode]) -> list[Mode]:
-    """Other maxima of equal or nearly equal height, with negative definite Hessian."""
-    return [
-        m for m in modes[1:] if modes[0].value - m.value < NEARLY_EQUAL and curvature(m.hessian).eigenvalues[0] > 1e-9
-    ]
+def _rivals(objective: Objective, modes: list[Mode]) -> list[Mode]:
+    """Other maxima of equal or nearly equal height, with negative definite Hessian and a valley before them."""
+    best = modes[0]
+    near = [m for m in modes[1:] if best.value - m.value < NEARLY_EQUAL and curvature(m.hessian).eigenvalues[0] > 1e-9]
+    if not near:
+        return []
+    shares = np.linspace(0.1, 0.9, 9)[:, None]
+    between = np.array([best.z + shares * (m.z - best.z) for m in near])
+    lowest = objective.value(between.reshape(-1, objective.size)).reshape(len(near), -1).min(axis=1)
+    return [m for m, valley in zip(near, lowest, strict=True) if m.value - valley > _VALLEY]
 
 
 def _central(objective: Objective, verdict: Verdict) -> Verdict:
@@ -293,7 +297,7 @@ def _slow(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: S
     length = np.linalg.norm(direction)
     if length > 1.0:
         ray = direction[None] / length
-        if holds_along(objective, verdict.z, verdict.value, ray, space.reach, 1e-6)[0]:
+        if losses_along(objective, verdict.z, verdict.value, ray, space.reach)[0][0] < 1e-6:
             return words.at_the_edge(replace(verdict, run_off=ray), space)
     return words.failed(verdict, space)
 

@@ -4,15 +4,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.curvature import Curvature, holds_along
+from pp_mlekl.optimize.curvature import Curvature, losses_along
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space
 
 Array = np.ndarray
 
-# A ray that keeps the maximum within this many nats is one along which the objective does not fall.
+# A line that keeps the maximum within this many nats everywhere is flat.
 _LOSS = 1e-4
+# A ray runs off if near by it loses no more than the first number (rounding, where a density is a difference of large
+# terms), while backwards the objective falls by more than the second.
+_NOISE = 1e-2
+_FALL = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,25 +51,29 @@ def classify(
     objective, z, value, found
         The objective, the point, the value and the curvature there.
     suspicious
-        Indices of the curvature's directions that do not fall off.
+        Which of the curvature's directions do not fall off, (d,) of bool.
     space
         The parameters.
     trail
         Directions (t, d) in which the search came in, tried as rays to infinity.
     """
     none = np.zeros((0, len(z)))
-    regular = ~np.isin(np.arange(len(z)), suspicious)
-    if not len(suspicious):
+    regular = ~suspicious
+    if not suspicious.any():
         return Soft(run_off=none, null=none, singular=False, regular=regular)
     candidates = _candidates(found, suspicious, trail)
-    ahead = holds_along(objective, z, value, candidates, space.reach, _LOSS)
-    back = holds_along(objective, z, value, -candidates, space.reach, _LOSS)
-    signed = np.concatenate([candidates[ahead & ~back], -candidates[back & ~ahead]])
+    ahead, ahead_all = losses_along(objective, z, value, candidates, space.reach)
+    back, back_all = losses_along(objective, z, value, -candidates, space.reach)
+    flat = (ahead_all < _LOSS) & (back_all < _LOSS)
+    onward = (ahead < _NOISE) & (back_all > _FALL) & ~flat
+    backward = (back < _NOISE) & (ahead_all > _FALL) & ~flat & ~onward
+    signed = np.concatenate([candidates[onward], -candidates[backward]])
     run_off = _independent(signed)
-    null = _independent(candidates[ahead & back])
+    null = _independent(candidates[flat])
     if len(run_off):
         return Soft(run_off=run_off, null=_independent(null, base=run_off), singular=False, regular=regular)
-    places = suspicious[_outside(found.directions[suspicious], null)]
+    places = np.flatnonzero(suspicious)
+    places = places[_outside(found.directions[places], null)]
     rest = found.directions[places]
     flat = _curved_null(objective, z, value, rest)
     singular = _singular(objective, z, value, rest)

@@ -1,0 +1,230 @@
+"""Models whose estimate does not exist, is not unique or lies at an edge, each with the place where somebody met it.
+
+Each entry: what is asked ("mle", "map" or "map_unconstrained"), the verdict, the source, and the model.
+"""
+
+import numpy as np
+import pymc as pm
+
+RNG = np.random.default_rng(20)
+X = np.round(RNG.normal(size=30), 2)
+Y = np.round(1.0 + 0.5 * X + RNG.normal(size=30), 2)
+GROUP = np.repeat(np.arange(6), 5)
+
+CASES = {}
+
+
+def case(asked, verdict, source):
+    """Register a model builder; its body is the inside of a ``pm.Model``."""
+
+    def register(build):
+        CASES[build.__name__] = (asked, verdict, source, build)
+        return build
+
+    return register
+
+
+@case("mle", "at_infinity", "bambinos/bambi#320: perfect separation breaks the default priors")
+def perfect_separation_by_group():
+    b = pm.Normal("b", 0, 5, shape=2)
+    g = np.repeat([0, 1], 5)
+    pm.Bernoulli("y", logit_p=b[0] + b[1] * g, observed=g)
+
+
+@case("mle", "at_infinity", "lme4/lme4#124: one row with a dummy of its own")
+def quasi_separation_by_one_row():
+    b = pm.Normal("b", 0, 5, shape=2)
+    dummy = np.zeros(30)
+    dummy[-1] = 1
+    y = np.tile([0, 1, 1], 10)
+    pm.Bernoulli("y", logit_p=b[0] + b[1] * dummy, observed=y)
+
+
+@case("mle", "at_infinity", "glmmTMB/glmmTMB#379: years with no encounters")
+def poisson_group_without_counts():
+    b = pm.Normal("b", 0, 3, shape=3)
+    year = np.repeat([0, 1, 2], 5)
+    y = np.array([3, 2, 4, 1, 2, 0, 0, 0, 0, 0, 5, 4, 6, 3, 5])
+    pm.Poisson("y", pm.math.exp(b[year]), observed=y)
+
+
+@case("mle", "at_infinity", "daviddalpiaz/appliedstats#145: complete separation in probit as in logit")
+def probit_separation():
+    b = pm.Normal("b", 0, 3, shape=2)
+    pm.Bernoulli("y", p=pm.math.invprobit(b[0] + b[1] * X), observed=(X > 0).astype(int))
+
+
+@case("mle", "at_infinity", "statsmodels/statsmodels#1631: underdispersed counts in a negative binomial")
+def underdispersed_negative_binomial():
+    mu = pm.Gamma("mu", 2, 0.5)
+    alpha = pm.Gamma("alpha", 2, 0.1)
+    pm.NegativeBinomial("y", mu=mu, alpha=alpha, observed=[3, 4, 3, 4, 4, 3, 5, 4, 3, 4])
+
+
+@case("mle", "at_infinity", "satijalab/sctransform#53: theta of 1e15 for counts that are no more than Poisson")
+def poisson_like_negative_binomial():
+    mu = pm.Gamma("mu", 2, 0.5)
+    alpha = pm.Gamma("alpha", 2, 0.1)
+    pm.NegativeBinomial("y", mu=mu, alpha=alpha, observed=[1, 2, 2, 1, 3, 2, 2, 1, 2, 3])
+
+
+@case("mle", "at_infinity", "light-tailed data in a Student-t: Fernandez & Steel 1999, Biometrika 86")
+def student_without_tails():
+    mu, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5)
+    nu = pm.Gamma("nu", 2, 0.1)
+    pm.StudentT("y", nu=nu, mu=mu, sigma=sigma, observed=np.linspace(-1, 1, 21))
+
+
+@case("mle", "boundary", "lme4/lme4#502: 'singular' fits are boundary fits; here a component with weight 0")
+def zero_inflation_that_is_not_there():
+    psi, mu = pm.Beta("psi", 2, 2), pm.Gamma("mu", 2, 0.5)
+    pm.ZeroInflatedPoisson("y", psi=psi, mu=mu, observed=[3, 2, 4, 3, 5, 2, 3, 4, 1, 3])
+
+
+@case("mle", "boundary", "corncob#3: only one kind of count is observed")
+def all_successes():
+    p = pm.Uniform("p", 0, 1)
+    pm.Binomial("y", n=np.array([4, 6]), p=p, observed=[4, 6])
+
+
+@case("mle", "boundary", "statsmodels/statsmodels#1631 and its like: an empty cell of a table")
+def empty_category():
+    p = pm.Dirichlet("p", np.ones(4))
+    pm.Categorical("y", p, observed=[0, 1, 1, 3, 0, 3, 1])
+
+
+@case("mle", "boundary", "the sample's edge as estimate: Casella & Berger, example 7.2.9 (uniform)")
+def uniform_upper_limit():
+    theta = pm.HalfNormal("theta", 10)
+    pm.Uniform("y", 0, theta, observed=[0.3, 1.2, 2.2, 0.9])
+
+
+@case("mle", "boundary", "constraints met at the optimum: a slope kept positive by its prior")
+def positive_slope_on_falling_data():
+    a, b = pm.Normal("a", 0, 5), pm.HalfNormal("b", 5)
+    pm.Normal("y", a - 0.5 * X + b * X, 1.0, observed=Y - 1.5 * X)
+
+
+@case("map", "boundary", "pymc-devs/pymc#334: Gamma(1, 1) has its mode at 0")
+def exponential_prior_on_small_data():
+    rate = pm.Gamma("rate", 1, 1)
+    pm.Poisson("y", rate, observed=[0, 0, 0])
+
+
+@case("map", "unbounded", "pymc-devs/pymc#2618: Beta(0.2, 0.00002) outside its support")
+def beta_with_a_pole():
+    p = pm.Beta("p", 0.2, 0.2)
+    pm.Binomial("y", n=3, p=p, observed=3)
+
+
+@case("map", "unbounded", "pymc-devs/pymc#6138: find_MAP of the centred radon model gives infinite logp")
+def centred_intercepts():
+    mu, tau = pm.Normal("mu", 0, 10), pm.HalfNormal("tau", 10)
+    sigma = pm.HalfNormal("sigma", 10)
+    a = pm.Normal("a", mu, tau, shape=6)
+    pm.Normal("y", a[GROUP] + 0.3 * X, sigma, observed=Y)
+
+
+@case("map_unconstrained", "unbounded", "pymc-devs/pymc#6138, on the scale on which find_MAP works")
+def centred_intercepts_unconstrained():
+    centred_intercepts()
+
+
+@case("map", "unbounded", "paul-buerkner/brms: centred varying slopes; lnccbrown/HSSM#1192 refuses such models")
+def centred_slopes():
+    mu, tau = pm.Normal("mu", 0, 2), pm.HalfCauchy("tau", 1)
+    b = pm.Normal("b", mu, tau, shape=6)
+    pm.Bernoulli("y", logit_p=b[GROUP] * X, observed=(Y > 1).astype(int))
+
+
+@case("mle", "unbounded", "one observation and a free scale: any text")
+def one_observation():
+    pm.Normal("y", pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), observed=[1.5])
+
+
+@case("mle", "unbounded", "as many coefficients as rows and a free scale")
+def saturated_regression():
+    b = pm.Normal("b", 0, 5, shape=4)
+    design = np.array([[1, 0.2, 0.1, 1], [1, -0.4, 0.3, 0], [1, 0.7, -0.9, 1], [1, 1.1, 0.4, 0]])
+    pm.Normal("y", design @ b, pm.HalfNormal("sigma", 2), observed=[0.3, -1.0, 0.4, 2.0])
+
+
+@case("mle", "unbounded", "equal observations: the scale of a normal tends to 0")
+def constant_data():
+    pm.Normal("y", pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), observed=[2.0, 2.0, 2.0, 2.0])
+
+
+@case("mle", "unbounded", "paul-buerkner/brms#1333 and Day 1969, Biometrika 56: mixtures with free scales")
+def mixture_with_free_scales():
+    mu, sigma = pm.Normal("mu", 0, 5, shape=2), pm.HalfNormal("sigma", 3, shape=2)
+    y = [-1.2, -0.8, -1.1, 1.9, 2.2, 2.4, 0.1]
+    pm.NormalMixture("y", w=[0.5, 0.5], mu=mu, sigma=sigma, observed=y)
+
+
+@case("mle", "not_identified", "paul-buerkner/brms#136: an intercept and a dummy for every level")
+def intercept_and_all_dummies():
+    a, b = pm.Normal("a", 0, 5), pm.Normal("b", 0, 5, shape=6)
+    pm.Normal("y", a + b[GROUP], 1.0, observed=Y)
+
+
+@case("mle", "not_identified", "stan-ja, chapter 21: softmax with K free logits")
+def softmax_without_reference():
+    alpha = pm.Normal("alpha", 0, 2, shape=3)
+    pm.Categorical("y", pm.math.softmax(alpha), observed=[0, 1, 2, 0, 0, 1, 2, 2, 1, 0])
+
+
+@case("mle", "not_identified", "lnccbrown/HSSM#1192: without its prior a group-level scale is a flat ridge")
+def noncentred_ridge():
+    mu, tau = pm.Normal("mu", 0, 5), pm.HalfNormal("tau", 2)
+    e = pm.Normal("e", 0, 1, shape=6)
+    pm.Normal("y", (mu + tau * e)[GROUP], 1.0, observed=Y)
+
+
+@case("mle", "not_identified", "maxwshen/iap-appbml#4: mu_a and mu_b enter by their sum")
+def sum_of_means():
+    a, b = pm.Normal("mu_a", 0, 10), pm.Normal("mu_b", 0, 10)
+    pm.Normal("y", a + b, pm.HalfNormal("sigma", 2), observed=Y)
+
+
+@case("mle", "not_identified", "two scales that enter by their product")
+def product_of_scales():
+    s, t = pm.HalfNormal("s", 2), pm.HalfNormal("t", 2)
+    pm.Normal("y", 0.0, s * t, observed=Y)
+
+
+@case("mle", "not_identified", "errors in variables without a known variance: Reiersol 1950, Econometrica 18")
+def two_variances_that_add_up():
+    s, t = pm.HalfNormal("s", 2), pm.HalfNormal("t", 2)
+    pm.Normal("y", 0.0, pm.math.sqrt(s**2 + t**2), observed=Y)
+
+
+@case("mle", "not_identified", "item response theory: abilities and difficulties shift together (stan-ja, chapter 21)")
+def rasch_without_anchor():
+    ability, difficulty = pm.Normal("ability", 0, 1, shape=4), pm.Normal("difficulty", 0, 1, shape=3)
+    y = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 0], [0, 0, 1]])
+    pm.Bernoulli("y", logit_p=ability[:, None] - difficulty[None, :], observed=y)
+
+
+@case("mle", "multimodal", "paul-buerkner/brms#1333: label switching without an order")
+def unordered_mixture():
+    mu = pm.Normal("mu", 0, 5, shape=2)
+    pm.NormalMixture("y", w=[0.5, 0.5], mu=mu, sigma=0.5, observed=[-1.2, -0.8, -1.1, 1.9, 2.2, 2.4])
+
+
+@case("map", "multimodal", "sign of a loading: factor models, Anderson & Rubin 1956")
+def sign_of_a_product():
+    a, b = pm.Normal("a", 0, 1), pm.Normal("b", 0, 1)
+    pm.Normal("y", a * b, 0.5, observed=[1.8, 2.2, 2.0])
+
+
+@case("mle", "multimodal", "b enters by its square alone")
+def squared_coefficient():
+    b = pm.Normal("b", 0, 2)
+    pm.Normal("y", b**2, 1.0, observed=[3.5, 4.2, 4.6])
+
+
+def build(name):
+    """The model of one case."""
+    with pm.Model() as model:
+        CASES[name][3]()
+    return model
