@@ -41,8 +41,7 @@ def bends(p: Distribution) -> Array:
     points = []
     for _, part in p.components():
         support = part.support()
-        points += [support.lower, support.upper]
-        points += part.kinks()
+        points += [support.lower, support.upper, *part.kinks()]
     atoms = p.atoms()
     if atoms is not None:
         points += list(np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1])), -1, 0))
@@ -67,9 +66,8 @@ def _at(part: Distribution, levels: Array) -> Array:
 
 
 def _continuous_parts(p: Distribution) -> list[Distribution]:
-    return [
-        part.expand(p.batch_shape) for _, part in p.components() if part.discrete == p.discrete and not _is_point(part)
-    ]
+    # A point mass is an atom of a continuous distribution, but an integer like any other of a discrete one.
+    return [part.expand(p.batch_shape) for _, part in p.components() if p.discrete or not _is_point(part)]
 
 
 def _is_point(part: Distribution) -> bool:

@@ -1,74 +1,104 @@
 """Continuous distributions behind a hurdle: a point mass at 0 and a positive part."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Array, Distribution, Support
 from pp_mlekl.divergences.families.gamma import Gamma
-from pp_mlekl.divergences.families.mixture import Mixture
 from pp_mlekl.divergences.families.normal import LogNormal
 from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
 
 
+class _Hurdle(Distribution):
+    """0 with probability 1 - ``psi``, else a draw of a positive distribution."""
+
+    psi: Array
+
+    def positive(self) -> Distribution:
+        """What lies behind the hurdle."""
+        raise NotImplementedError
+
+    def validate(self) -> None:
+        """Raise where ``psi`` is no probability."""
+        if not np.all((self.psi >= 0) & (self.psi <= 1)):
+            raise ValueError(f"{type(self).__name__}: psi must lie in [0, 1].")
+        self.positive()
+
+    def components(self) -> list[tuple[Array, Distribution]]:
+        """The point mass and the positive part."""
+        return [(1 - self.psi, PointMass(at=np.zeros(()))), (self.psi, self.positive())]
+
+    def atoms(self) -> Array:
+        """Zero."""
+        return np.zeros((*self.batch_shape, 1))
+
+    def log_density(self, x: Array) -> Array:
+        """Log mass at 0, log density above."""
+        x = np.asarray(x, dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            above = np.log(self.psi) + self.positive().log_density(np.where(x > 0, x, 1.0))
+            return np.where(x == 0, np.log1p(-self.psi), np.where(x > 0, above, -np.inf))
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws."""
+        draws = self.positive().expand(self.batch_shape).sample(shape, generator)
+        return np.where(generator.uniform(size=draws.shape) < self.psi, draws, 0.0)
+
+    def support(self) -> Support:
+        """The half-line."""
+        zero = np.zeros(self.batch_shape)
+        return Support(lower=zero, upper=np.where(self.psi > 0, np.inf, zero), discrete=False)
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        x = np.asarray(x, dtype=np.float64)
+        return np.where(x >= 0, 1 - self.psi + self.psi * self.positive().cdf(np.maximum(x, 0.0)), 0.0)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        x = np.asarray(x, dtype=np.float64)
+        return np.where(x >= 0, self.psi * self.positive().survival(np.maximum(x, 0.0)), 1.0)
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile."""
+        u = np.asarray(u, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            above = self.positive().quantile(np.clip((u - (1 - self.psi)) / self.psi, 0.0, 1.0))
+        return np.where(u <= 1 - self.psi, 0.0, above)
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        u = np.asarray(u, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            above = self.positive().upper_quantile(np.clip(u / self.psi, 0.0, 1.0))
+        return np.where(u >= self.psi, 0.0, above)
+
+
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HurdleGamma(Mixture):
+class HurdleGamma(_Hurdle):
     """Gamma(``alpha``, ``beta``) with probability ``psi``, else 0."""
 
-    w: Array | tuple = ()
-    parts: tuple[Distribution, ...] = ()
-    psi: Array | None = None
-    alpha: Array | None = None
-    beta: Array | None = None
+    psi: Array
+    alpha: Array
+    beta: Array
 
-    def __post_init__(self) -> None:
-        _make_hurdle(self, lambda: Gamma(alpha=self.alpha, beta=self.beta))  # type: ignore[arg-type]
-        super().__post_init__()
-
-    def _selected(self, name: str, batch: tuple[int, ...], index: Any) -> Any:
-        return () if name in ("w", "parts") else super()._selected(name, batch, index)
-
-    def log_density(self, x: Array) -> Array:
-        """Log mass at 0, log density elsewhere."""
-        return _hurdle_density(self, x)
+    def positive(self) -> Distribution:
+        """Gamma."""
+        return Gamma(alpha=self.alpha, beta=self.beta)
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class HurdleLogNormal(Mixture):
+class HurdleLogNormal(_Hurdle):
     """LogNormal(``mu``, ``sigma``) with probability ``psi``, else 0."""
 
-    w: Array | tuple = ()
-    parts: tuple[Distribution, ...] = ()
-    psi: Array | None = None
-    mu: Array | None = None
-    sigma: Array | None = None
+    psi: Array
+    mu: Array
+    sigma: Array
 
-    def __post_init__(self) -> None:
-        _make_hurdle(self, lambda: LogNormal(mu=self.mu, sigma=self.sigma))  # type: ignore[arg-type]
-        super().__post_init__()
-
-    def _selected(self, name: str, batch: tuple[int, ...], index: Any) -> Any:
-        return () if name in ("w", "parts") else super()._selected(name, batch, index)
-
-    def log_density(self, x: Array) -> Array:
-        """Log mass at 0, log density elsewhere."""
-        return _hurdle_density(self, x)
-
-
-def _make_hurdle(hurdle: Any, positive: Any) -> None:
-    psi = np.asarray(hurdle.psi, dtype=np.float64)
-    if not np.all((psi >= 0) & (psi <= 1)):
-        raise ValueError(f"{type(hurdle).__name__}: psi must lie in [0, 1].")
-    object.__setattr__(hurdle, "w", np.stack([1 - psi, psi], axis=-1))
-    object.__setattr__(hurdle, "parts", (PointMass(at=np.zeros(())), positive()))
-
-
-def _hurdle_density(hurdle: Any, x: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        at_zero = np.log1p(-hurdle.psi)
-        above = np.log(hurdle.psi) + hurdle.parts[1].log_density(np.where(np.asarray(x) > 0, x, 1.0))
-    return np.where(np.asarray(x) == 0, at_zero, np.where(np.asarray(x) > 0, above, -np.inf))
+    def positive(self) -> Distribution:
+        """Log-normal."""
+        return LogNormal(mu=self.mu, sigma=self.sigma)

@@ -8,28 +8,27 @@ from scipy import special
 
 from pp_mlekl.divergences.distribution import Array, Distribution, Support
 from pp_mlekl.divergences.families.normal import Normal
+from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
 
 
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Mixture(Distribution):
-    """Mixture of ``parts`` with weights ``w`` (last axis), divided by their sum."""
+class _Mixture(Distribution):
+    """Weights ``w`` (last axis) and ``parts``, however these are given."""
 
     w: Array
     parts: tuple[Distribution, ...]
-    parameter_ndim = {"w": 1}  # noqa: RUF012
 
-    def validate(self) -> None:
-        """Raise where a weight is negative or their number is not that of the parts."""
-        if self.w.shape[-1] != len(self.parts) or not np.all(self.w >= 0) or not np.all(self.w.sum(axis=-1) > 0):
-            raise ValueError("Mixture: w must have one weight for each part, none negative, with a positive sum.")
+    def _normalise(self) -> None:
+        if self.w.ndim == 0 or not np.all(self.w >= 0) or not np.all(self.w.sum(axis=-1) > 0):
+            raise ValueError(
+                f"{type(self).__name__}: w must be a vector of weights, not negative, with a positive sum."
+            )
         object.__setattr__(self, "w", self.w / self.w.sum(axis=-1, keepdims=True))
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]
-        """As the parts are."""
-        return self.parts[0].discrete
+        """As the parts are; point masses go with counts as well as with densities."""
+        return any(part.discrete for part in self.parts)
 
     @property
     def event_ndim(self) -> int:  # type: ignore[override]
@@ -49,13 +48,20 @@ class Mixture(Distribution):
 
     def atoms(self) -> Array | None:
         """The atoms of all parts."""
+        if self.discrete:
+            return None
         found = [part.atoms() for part in self.parts]
         known = [np.broadcast_to(a, (*self.batch_shape, a.shape[-1])) for a in found if a is not None]
         return np.concatenate(known, axis=-1) if known else None
 
     def log_density(self, x: Array) -> Array:
-        """Log of the weighted sum of densities."""
+        """Log of the weighted sum of densities; at an atom, of the masses there."""
         terms = [part.log_density(x) for part in self.parts]
+        atoms = self.atoms()
+        if atoms is not None:
+            at_atom = _is_in(x, atoms)
+            own = [part.atoms() for part in self.parts]
+            terms = [np.where(at_atom & ~_is_in(x, a), -np.inf, term) for a, term in zip(own, terms, strict=True)]
         with np.errstate(divide="ignore"):
             logs = [np.log(self.w[..., i]) + term for i, term in enumerate(terms)]
         return special.logsumexp(np.stack(np.broadcast_arrays(*logs)), axis=0)
@@ -110,28 +116,56 @@ class Mixture(Distribution):
         return high
 
 
+def _is_in(x: Array, atoms: Array | None) -> Array:
+    return np.zeros(np.shape(x), dtype=bool) if atoms is None else np.any(np.asarray(x)[..., None] == atoms, axis=-1)
+
+
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NormalMixture(Mixture):
+class Mixture(_Mixture):
+    """Mixture of ``parts`` with weights ``w`` (last axis), divided by their sum."""
+
+    w: Array
+    parts: tuple[Distribution, ...]
+    parameter_ndim = {"w": 1}  # noqa: RUF012
+
+    def validate(self) -> None:
+        """Raise where a weight is negative or their number is not that of the parts."""
+        self._normalise()
+        if self.w.shape[-1] != len(self.parts):
+            raise ValueError(f"Mixture: w has {self.w.shape[-1]} weights for {len(self.parts)} parts.")
+        kinds = {part.discrete for part in self.parts if not isinstance(part, PointMass)}
+        if len(kinds) > 1 or len({part.event_shape for part in self.parts}) > 1:
+            raise ValueError("Mixture: the parts must all be discrete or all continuous, with values of one shape.")
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NormalMixture(_Mixture):
     """Mixture of normals: ``w``, ``mu`` and ``sigma`` have the components on their last axis."""
 
     w: Array
-    parts: tuple[Distribution, ...] = ()
-    mu: Array | None = None
-    sigma: Array | None = None
+    mu: Array
+    sigma: Array
     parameter_ndim = {"w": 1, "mu": 1, "sigma": 1}  # noqa: RUF012
 
-    def __post_init__(self) -> None:
-        if not self.parts:
-            mu, sigma = (np.asarray(v, dtype=np.float64) for v in (self.mu, self.sigma))
-            k = np.asarray(self.w).shape[-1]
-            mu, sigma = (np.broadcast_to(v, v.shape[:-1] + (k,)) if v.ndim else np.full(k, v) for v in (mu, sigma))
-            parts = tuple(Normal(mu=mu[..., i], sigma=sigma[..., i]) for i in range(k))
-            object.__setattr__(self, "parts", parts)
-            object.__setattr__(self, "mu", mu)
-            object.__setattr__(self, "sigma", sigma)
-        super().__post_init__()
+    def validate(self) -> None:
+        """Raise where a weight is negative or a scale is not positive; one value stands for all components."""
+        self._normalise()
+        for name in ("mu", "sigma"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, np.broadcast_to(value, (*value.shape[:-1], self.w.shape[-1])))
+        if not np.all(self.sigma > 0):
+            raise ValueError("NormalMixture: sigma must be positive.")
 
-    def _selected(self, name: str, batch: tuple[int, ...], index: Any) -> Any:
-        # The parts are made again from mu and sigma.
-        return () if name == "parts" else super()._selected(name, batch, index)
+    @property
+    def parts(self) -> tuple[Distribution, ...]:  # type: ignore[override]
+        """The normals."""
+        return tuple(Normal(mu=self.mu[..., i], sigma=self.sigma[..., i]) for i in range(self.w.shape[-1]))
+
+    def log_density(self, x: Array) -> Array:
+        """Log of the weighted sum of densities."""
+        z = (np.asarray(x)[..., None] - self.mu) / self.sigma
+        with np.errstate(divide="ignore"):
+            constant = np.log(self.w) - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
+        return special.logsumexp(constant - 0.5 * z**2, axis=-1)

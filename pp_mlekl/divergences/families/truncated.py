@@ -54,6 +54,10 @@ class Truncated(Distribution):
         if not np.all(self._mass() > 0):
             raise ValueError("Truncated: the base has no mass between lower and upper.")
 
+    def kinks(self) -> tuple[Array, ...]:
+        """Those of the base."""
+        return self.dist.kinks()
+
     def support(self) -> Support:
         """The part of the base's support within the bounds."""
         base = self.dist.support()
