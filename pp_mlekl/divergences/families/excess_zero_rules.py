@@ -136,7 +136,7 @@ def _chain_rule(kind: _Kind) -> Callable[[Any, Any], Array]:
 
 
 def _hurdle(p: Any, q: Any) -> Array | None:
-    positive = closed_form_kl(p.parts[1], q.parts[1])
+    positive = closed_form_kl(p.positive(), q.positive())
     if positive is None:
         return None
     first = entropy_term(1 - p.psi, 1 - q.psi) + entropy_term(p.psi, q.psi)
