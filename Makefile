@@ -30,13 +30,13 @@ types: environment
 	@$(VENV)/bin/mypy
 
 unit: environment
-	@$(PYTHON) -m pytest -m "not slow" -n 2 -q
+	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q
 
 test-slow: environment
-	@$(PYTHON) -m pytest -m slow -n 2 -q
+	@$(PYTHON) -m pytest -m slow -n 2 --dist loadfile -q
 
 notebook: environment
-	@$(PYTHON) -m jupyter nbconvert --to notebook --execute --inplace notebooks/*.ipynb
+	@$(VENV)/bin/jupyter-execute --inplace notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) $(PAGES) dist .pytest_cache .ruff_cache .mypy_cache

@@ -19,12 +19,27 @@ find_python() {
     exit 1
 }
 
-python=$(find_python)
-echo "environment: $VENV with $("$python" --version)"
+if [ -n "${PYTHON_BIN:-}" ] && ! fits "$PYTHON_BIN"; then
+    echo "PYTHON_BIN=$PYTHON_BIN is no Python 3.12 or newer; name another, or leave it out" >&2
+    exit 1
+fi
+
+# An environment that works is brought up to date; one that is broken or too old is made again.
+if ! fits "$VENV/bin/python"; then
+    python=$(find_python)
+    echo "environment: $VENV with $("$python" --version), a minute or two"
+    if command -v uv >/dev/null 2>&1; then
+        uv venv --quiet --clear --python "$python" "$VENV"
+    else
+        "$python" -m venv --clear "$VENV"
+    fi
+else
+    echo "environment: bringing $VENV up to date"
+fi
+
 if command -v uv >/dev/null 2>&1; then
-    uv venv --quiet --clear --python "$python" "$VENV"
     uv pip install --quiet --python "$VENV/bin/python" --constraint constraints.txt --editable ".[$EXTRAS]"
 else
-    "$python" -m venv --clear "$VENV"
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$EXTRAS]"
+    # Twice quiet: errors only.
+    "$VENV/bin/python" -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable ".[$EXTRAS]"
 fi
