@@ -1,6 +1,5 @@
 """Commands and their common handling of errors."""
 
-import sys
 from importlib.util import find_spec
 
 import typer
@@ -29,12 +28,12 @@ if find_spec("pp_mlekl.cli.proof") is not None:
     from pp_mlekl.cli.proof import proof
 
     app.command()(proof)
+if find_spec("pp_mlekl.cli.study") is not None:
+    from pp_mlekl.cli.study import study
+
+    app.command()(study)
 
 
 def main() -> None:
-    """Run the command line; wrong use exits with 2, a failed run with 1, an interrupt with 130."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        print("Interrupted; nothing half done was left.", file=sys.stderr)
-        raise SystemExit(130) from None
+    """Run the command line: wrong use exits with 2, a failed run with 1, an interrupt with 130."""
+    app()

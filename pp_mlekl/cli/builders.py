@@ -41,6 +41,7 @@ def build_model(builder: Callable[..., Any], name: str) -> Any:
 
 def _load_module(name: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
+    spec = None
     if name.endswith(".py"):
         path = Path(name)
         if not path.is_file():
@@ -49,9 +50,10 @@ def _load_module(name: str) -> ModuleType:
         if spec is None or spec.loader is None:
             stop(f"{name} cannot be loaded as a Python module.", WRONG_USE)
         module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
         sys.path.insert(0, str(path.resolve().parent))
     try:
-        if not name.endswith(".py"):
+        if spec is None or spec.loader is None:
             return importlib.import_module(name)
         spec.loader.exec_module(module)
         return module

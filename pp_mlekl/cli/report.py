@@ -1,5 +1,6 @@
 """``pp-mlekl report``: many models, a page each, and an index."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,7 +39,7 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
     builder = load_builder(specification.builder)
     model = build_model(builder, specification.builder)
     truth = _truth(specification, builder)
-    stem = specification.name.lower().replace(" ", "-")
+    stem = "-".join(re.findall(r"[a-z0-9]+", specification.name.lower())) or "model"
     with steps(specification.name) as say:
         result = compare(
             model,

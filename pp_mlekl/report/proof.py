@@ -1,12 +1,12 @@
 """The page of a proof: one story in seven steps, with its numbers, formulas and figures, in one file."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.proof.result import Check, Proof
 from pp_mlekl.report.proof_plots import svg
 
@@ -23,22 +23,27 @@ _ALT = {
 
 def write_page(proof: Proof, path: Path) -> Path:
     """Write the page; an interrupted run leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(render(proof), encoding="utf-8")
-    part.replace(path)
+    text = render(proof)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 
 def render(proof: Proof) -> str:
     """The page as a string."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("pp_mlekl.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters["number"] = number
     environment.filters["apart"] = apart
     environment.filters["short"] = short
-    source = files("pp_mlekl.report").joinpath("templates/proof.html").read_text(encoding="utf-8")
     figures = {step.number: svg(step, _ALT[step.number]) for step in proof.steps}
-    return environment.from_string(source).render(proof=proof, figures=figures, star=_star(proof), alt=_ALT)
+    template = environment.get_template("proof.html")
+    return template.render(proof=proof, figures=figures, star=_star(proof), alt=_ALT)
 
 
 def number(value: float) -> str:

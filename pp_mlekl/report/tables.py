@@ -39,8 +39,8 @@ def divergence_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
         if np.isnan(row["value"]):
             status = comparison.statuses.get(row["of"])
             value = f"no estimate ({status.replace('_', ' ')})" if status else "not available"
-        rows.append([row["quantity"], row["direction"], value])
-    return ["quantity", "direction", "nats"], rows
+        rows.append([row["direction"], value, row["quantity"]])
+    return ["divergence", "nats", "of"], rows
 
 
 def variable_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:

@@ -1,0 +1,45 @@
+"""``pp-mlekl proof``: maximum likelihood minimises KL, step by step, as a page."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pp_mlekl.cli.errors import FAILED, one_line_errors, stop
+
+
+def proof(
+    builder: Annotated[str, typer.Argument(help="bernoulli, student_t_by_normal, ... or module:function")],
+    truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
+    sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000,3000,10000,30000,100000",
+    replicates: Annotated[int, typer.Option(help="data sets of each size")] = 1000,
+    seed: Annotated[int, typer.Option(help="seed of everything random")] = 1,
+    out: Annotated[Path, typer.Option(help="folder for the page")] = Path("."),
+) -> None:
+    """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""
+    from pp_mlekl.cli.progress import steps
+    from pp_mlekl.cli.specification import writable_folder
+    from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+
+    with one_line_errors():
+        folder = writable_folder(out)
+        model, values = model_and_truth(builder, truth)
+        from pp_mlekl.proof import proof as run
+
+        name = stem(builder)
+        with steps(name) as say:
+            result = run(
+                model,
+                values,
+                sizes=read_sizes(sizes),
+                replicates=replicates,
+                name=name.replace("_", " "),
+                random_seed=seed,
+                progress=say,
+            )
+            say("writing the page")
+            page = result.to_html(folder / f"proof-{name}.html")
+        print(result)
+        print(f"\n{page}")
+    if not result.passed:
+        stop("A step of the proof fails; the page shows which.", FAILED)

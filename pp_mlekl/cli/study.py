@@ -1,0 +1,57 @@
+"""``pp-mlekl study``: many simulated data sets, what their fits lose, and whether their intervals cover."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pp_mlekl.cli.errors import one_line_errors
+
+
+def study(
+    builder: Annotated[str, typer.Argument(help="bernoulli, student_t_by_normal, ... or module:function")],
+    truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
+    sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
+    replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,
+    estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
+    seed: Annotated[int, typer.Option(help="seed of everything random")] = 1,
+    out: Annotated[Path | None, typer.Option(help="NetCDF file to keep the result in")] = None,
+) -> None:
+    """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
+    from pp_mlekl.cli.progress import steps
+    from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+
+    with one_line_errors():
+        model, values = model_and_truth(builder, truth)
+        from pp_mlekl.study import study as run
+
+        with steps(stem(builder)) as say:
+            tree = run(
+                model,
+                values,
+                sizes=read_sizes(sizes),
+                replicates=replicates,
+                estimators=estimators.split(","),
+                random_seed=seed,
+                store=out,
+                progress=say,
+            )
+    _print(tree)
+
+
+def _print(tree) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    summary = tree["summary"].to_dataset()
+    table = Table(
+        "estimator", "n", "mean KL", "+-", "theory", "no fit", "coverage (sandwich)", box=None, pad_edge=False
+    )
+    for estimator in summary["estimator"].values:
+        for size in summary["size"].values:
+            row = summary.sel(estimator=estimator, size=size)
+            cover = ", ".join(f"{c:.3f}" for c in row["coverage_sandwich"].values[:6])
+            cells = [f"{row[k].item():.4g}" for k in ("kl", "kl_mcse", "kl_theory")]
+            table.add_row(str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", cover)
+    Console(width=None if Console().is_terminal else 140).print(table)
+    print("KL(true||fit) in nats per observation, mean over the data sets whose fit exists.")

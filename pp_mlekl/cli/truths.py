@@ -1,0 +1,61 @@
+"""Models with a truth, as they are named on the command line."""
+
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pp_mlekl.cli.errors import WRONG_USE, stop
+
+
+def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
+    """The model of a shipped case or a builder, and its truth.
+
+    Parameters
+    ----------
+    name
+        A shipped case such as ``student_t_by_normal``, or ``module:function`` or ``file.py:function``.
+    truth
+        A TOML file of parameter values or a distribution such as ``"Gamma(2, 1)"``; by default the case's own, or the
+        ``TRUTH`` of the builder's module.
+    """
+    from pp_mlekl.cli.builders import build_model, load_builder
+    from pp_mlekl.pymc_model.proof_cases import CASES
+
+    if name in CASES:
+        model, own = CASES[name]()
+        return model, own if truth is None else read(truth)
+    if ":" not in name and not name.endswith(".py"):
+        near = get_close_matches(name, CASES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the cases are {', '.join(CASES)}."
+        stop(f"{name!r} is neither a shipped case nor module:function; {hint}", WRONG_USE)
+    builder = load_builder(name)
+    own = getattr(sys.modules.get(builder.__module__), "TRUTH", None)
+    if own is None:
+        own = builder.__globals__.get("TRUTH")
+    if truth is None and own is None:
+        stop(f"The module of {name} has no TRUTH; pass --truth FILE.toml or --truth 'Gamma(2, 1)'.", WRONG_USE)
+    return build_model(builder, name), own if truth is None else read(truth)
+
+
+def read(truth: str) -> Any:
+    """Parameter values from a TOML file, or a distribution from its text."""
+    from pp_mlekl.cli.specification import read_truth
+    from pp_mlekl.inputs import parse_distribution
+
+    return read_truth(Path(truth)) if truth.endswith(".toml") else parse_distribution(truth)
+
+
+def read_sizes(text: str) -> list[int]:
+    """Sizes from ``10,100,1000``."""
+    try:
+        return [int(part) for part in text.replace("_", "").split(",")]
+    except ValueError:
+        stop(f"--sizes must be numbers with commas, such as 10,100,1000, got {text!r}.", WRONG_USE)
+
+
+def stem(name: str) -> str:
+    """The name of the output file."""
+    module, _, function = name.partition(":")
+    last = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
+    return last if function in ("", "build") else f"{last}-{function}"

@@ -1,0 +1,123 @@
+"""The command line as a user meets it: pages, one-line errors, exit statuses."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from pp_mlekl.cli.app import app
+
+MODEL = """
+'''A normal sample of one's own.'''
+import pymc as pm
+
+def build():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.Normal("y", mu, 1, observed=[0.4, 1.2, 0.9, 1.5])
+    return model
+
+def raises():
+    raise RuntimeError("no data today")
+
+def refused():
+    with pm.Model() as model:
+        k = pm.Poisson("k", 2)
+        pm.Normal("y", k, 1, observed=[1.0])
+    return model
+
+def nothing():
+    return None
+"""
+QUICK = ["--draws", "200", "--chains", "2", "--seed", "1"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "my_model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_a_file_of_the_users_own(folder):
+    (folder / "truth.toml").write_text("mu = 1.0\n")
+    result = run("compare", "my_model.py:build", *QUICK, "--out", "out", "--truth", "truth.toml")
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (folder / "out").iterdir()} == {"my_model.html", "my_model.md", "my_model.nc"}
+    assert "KL(truth||MLE)" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
+    assert "A normal sample" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
+
+
+def test_reports_and_their_index(folder):
+    (folder / "one.toml").write_text('builder = "my_model.py:build"\ndraws = 200\nchains = 2\n[truth]\nmu = 1.0\n')
+    result = run("report", "one.toml", "--out", "pages")
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (folder / "pages").iterdir()} == {"index.html", "one.html", "one.md"}
+    assert 'href="one.html"' in (folder / "pages" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        (["compare", "nope:build"], 2, "no module 'nope'"),
+        (["compare", "models.eight_school:build"], 2, "Did you mean models.eight_schools?"),
+        (["compare", "nope.py:build"], 2, "no file nope.py"),
+        (["compare", "my_model.py:biuld"], 2, "it has build"),
+        (["compare", "my_model.py:raises"], 1, "no data today"),
+        (["compare", "my_model.py:nothing"], 2, "not a pymc.Model"),
+        (["compare", "my_model.py:refused"], 2, "sum them out"),
+        (["compare", "my_model.py:build", "--draws", "0"], 2, "positive integer"),
+        (["compare", "my_model.py:build", "--truth", "none.toml"], 2, "no file none.toml"),
+        (["compare", "my_model.py:build", "--truth", "lacks.toml"], 2, "mu"),
+        (["compare", "my_model.py:build", "--out", "my_model.py/x"], 1, "my_model.py"),
+        (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
+        (["report", "bad_type.toml"], 2, "draws must be int"),
+        (["report", "no_builder.toml"], 2, '"builder" is missing'),
+        (["report", "not.toml"], 2, "is not TOML"),
+    ],
+)
+def test_wrong_use_gets_one_line(folder, arguments, status, says):
+    (folder / "lacks.toml").write_text("sigma = 1.0\n")
+    (folder / "bad_key.toml").write_text('builder = "my_model.py:build"\ndrwas = 10\n')
+    (folder / "bad_type.toml").write_text('builder = "my_model.py:build"\ndraws = "many"\n')
+    (folder / "no_builder.toml").write_text("draws = 10\n")
+    (folder / "not.toml").write_text("draws =\n")
+    result = run(*arguments)
+    assert result.exit_code == status, result.output
+    lines = result.stderr.strip().splitlines()
+    lines = [line for line in lines if not line.startswith("[")]
+    assert len(lines) == 1, result.stderr
+    assert says in lines[0]
+    assert not list(folder.glob("**/*.html"))
+
+
+def test_gallery_is_listed(root, monkeypatch):
+    monkeypatch.chdir(root)
+    result = run("list")
+    assert result.exit_code == 0
+    assert "models.eight_schools:build" in result.output
+
+
+def test_interrupt_leaves_no_half_page(folder):
+    command = [sys.executable, "-m", "pp_mlekl.cli", "compare", "my_model.py:build", "--out", "out"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 60
+    while not (folder / "out").exists() and time.monotonic() < deadline:
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors.decode()
+    assert list((folder / "out").iterdir()) == []
+
+
+def test_help_is_quick_and_needs_no_pymc():
+    code = "import sys, pp_mlekl.cli.app as a; bad = {'pymc', 'matplotlib', 'pytensor'} & set(sys.modules); assert not bad, bad"
+    subprocess.run([sys.executable, "-c", code], check=True)

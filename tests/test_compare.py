@@ -1,0 +1,169 @@
+"""The comparison as a whole: tables, verdict, storage, pages."""
+
+import html.parser
+import json
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+import pp_mlekl as mk
+from models import normal_newcomb
+from pp_mlekl.pymc_model.functions import CompilationCount
+
+SETTINGS = {"draws": 300, "chains": 2, "random_seed": 4}
+
+
+def build():
+    return normal_newcomb.build(normal_newcomb.simulate(40, random_seed=1))
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return mk.compare(build(), normal_newcomb.TRUTH, name="normal", **SETTINGS)
+
+
+def test_tree_holds_the_documented_groups(comparison):
+    groups = {
+        "posterior", "prior", "posterior_predictive", "prior_predictive", "log_likelihood", "log_prior", "sample_stats",
+        "observed_data", "point_estimate", "point_estimate_se", "information_gain", "fitted", "audit",
+    }  # fmt: skip
+    assert groups <= set(comparison.tree.children)
+    assert list(comparison.tree["point_estimate"]["estimator"].values) == ["mle", "map", "map_unconstrained"]
+    assert {"mle", "map", "posterior_predictive"} <= set(comparison.tree["fitted"]["estimator"].values)
+    joint = comparison.tree["information_gain"]["joint"]
+    for name in ("kl_posterior_prior", "kl_prior_posterior", "jsd", "log_evidence", "model_dimensionality"):
+        assert f"{name}_mcse" in joint
+    attributes = comparison.tree.attrs
+    assert attributes["random_seed"] == 4
+    assert attributes["pymc_version"] == pm.__version__
+
+
+def test_numbers_are_those_of_the_single_functions(comparison):
+    y = comparison.tree["observed_data"]["deviation"].values
+    summary = comparison.summary()
+    np.testing.assert_allclose(summary["MLE"], [y.mean(), y.std()], rtol=1e-7)
+    np.testing.assert_allclose(summary["SE"], [y.std() / np.sqrt(40), y.std() / np.sqrt(80)], rtol=1e-6)
+    kl = float(comparison.tree["fitted"]["kl_mean"].sel(estimator="mle"))
+    truth = normal_newcomb.TRUTH
+    ratio = truth["sigma"] / y.std()
+    exact = 0.5 * (ratio**2 - 1 - 2 * np.log(ratio) + ((truth["mu"] - y.mean()) / y.std()) ** 2)
+    assert kl == pytest.approx(exact, rel=1e-7)
+
+
+def test_verdict_reads_everything(comparison):
+    verdict = comparison.verdict()
+    topics = {f.topic for f in verdict.findings}
+    assert {"convergence", "efficiency", "divergences", "leave-one-out", "prior", "The MLE"} <= topics
+    assert "Nobody knows the truth" not in verdict.sentence
+    assert str(verdict).startswith(verdict.sentence)
+
+
+@pytest.mark.parametrize("name", ["c.nc", "c.zarr"])
+def test_save_and_load_give_an_equal_tree(comparison, tmp_path, name):
+    comparison.save(tmp_path / name)
+    comparison.save(tmp_path / name)
+    loaded = mk.load(tmp_path / name)
+    assert loaded.tree.identical(comparison.tree)
+    assert str(loaded.verdict()) == str(comparison.verdict())
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_load_says_what_is_wrong(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no comparison"):
+        mk.load(tmp_path / "none.nc")
+    xr.Dataset({"a": 1}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(ValueError, match="holds no comparison"):
+        mk.load(tmp_path / "other.nc")
+
+
+class _Outline(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.images, self.external, self.tables = [], [], [], 0
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.tables += tag == "table"
+        if tag == "img":
+            self.images.append(attrs)
+        self.external += [v for k, v in attrs.items() if k in ("src", "href") and v.startswith(("http", "//"))]
+        if tag not in ("meta", "img", "br", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_page_is_self_contained(comparison, tmp_path):
+    page = comparison.to_html(tmp_path / "page.html")
+    text = page.read_text(encoding="utf-8")
+    outline = _Outline()
+    outline.feed(text)
+    assert not outline.open
+    assert not outline.external
+    assert outline.tables >= 4
+    assert len(outline.images) >= 5
+    assert all(image["alt"] and image["src"].startswith("data:image/") for image in outline.images)
+    assert len(text) < 3_000_000
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_markdown_has_the_tables(comparison, tmp_path):
+    text = comparison.to_markdown(tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "## Parameters" in text
+    assert "KL(truth\\|\\|MLE)" in text
+
+
+def test_failed_write_leaves_nothing(comparison, tmp_path, monkeypatch):
+    page = comparison.to_html(tmp_path / "page.html")
+    before = page.read_text(encoding="utf-8")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.write_text", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        comparison.to_html(page)
+    monkeypatch.undo()
+    assert page.read_text(encoding="utf-8") == before
+    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_same_seed_same_numbers(comparison):
+    again = mk.compare(build(), normal_newcomb.TRUTH, name="normal", **SETTINGS)
+    for group in ("posterior", "point_estimate", "fitted", "posterior_predictive"):
+        assert again.tree[group].to_dataset().equals(comparison.tree[group].to_dataset()), group
+    assert again.tree["information_gain"]["joint"].equals(comparison.tree["information_gain"]["joint"])
+
+
+def test_unknown_truth_compares_with_the_predictive():
+    before = CompilationCount.compiled
+    result = mk.compare(build(), **SETTINGS)
+    directions = " ".join(result.divergences()["direction"])
+    assert "KL(posterior predictive||MLE)" in directions
+    assert "Nobody knows the truth" in result.verdict().sentence
+    assert CompilationCount.compiled == before
+
+
+def test_an_estimate_that_does_not_exist_is_a_word():
+    with pm.Model() as model:
+        x = np.array([-2.0, -1.0, 1.0, 2.0])
+        slope = pm.Normal("slope", 0, 2.5)
+        pm.Bernoulli("y", logit_p=slope * x, observed=[0, 0, 1, 1])
+    result = mk.compare(model, name="separated", **SETTINGS)
+    assert result.statuses["mle"] == "at_infinity"
+    assert np.isnan(result.summary().loc["slope", "MLE"])
+    assert np.isnan(result.tree["fitted"]["kl"].sel(estimator="mle"))
+    assert "Not to be used: MLE" in result.verdict().sentence
+    assert json.loads(result.tree["audit"].attrs["warnings"])["mle"]
+
+
+def test_wrong_use_is_refused_before_anything_runs():
+    with pytest.raises(ValueError, match="sigma"):
+        mk.compare(build(), {"mu": 1.0}, **SETTINGS)
+    with pytest.raises(ValueError, match="positive integer"):
+        mk.compare(build(), draws=0)
+    with pytest.raises(TypeError, match="must be a pymc"):
+        mk.compare("model")
