@@ -16,7 +16,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.families import family
-from pp_mlekl.divergences.families.composite import PointMass
+from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.pymc_model.parametrizations import PARAMETRIZATIONS
 
 _ZERO_INFLATED = {name: f"ZeroInflated{name}" for name in ("Poisson", "Binomial", "NegativeBinomial")}
