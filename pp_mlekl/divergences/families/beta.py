@@ -10,6 +10,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.saddle_point import beta_log_density
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import excess, gamma_entropy, gammaln_excess, relative_change
 
@@ -33,11 +34,14 @@ class Beta(WithPartialMean, WithLogMoments, WithPowers, Univariate):
         """SciPy's beta."""
         return stats.beta(self.alpha, self.beta)
 
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, exact for shapes of 1e6."""
+        x = np.asarray(x, dtype=np.float64)
+        return beta_log_density(x, 1 - x, self.alpha, self.beta)
+
     def log_density_below(self, upper: Array, distance: Array) -> Array:
         """Log density by the distance from 1, where 1 - x has lost its digits."""
-        with np.errstate(all="ignore"):
-            near = special.xlog1py(self.alpha - 1, -distance) + special.xlogy(self.beta - 1, distance)
-            near = near - special.betaln(self.alpha, self.beta)
+        near = beta_log_density(1 - distance, distance, self.alpha, self.beta)
         return np.where(upper == 1, near, super().log_density_below(upper, distance))
 
     def reflected(self) -> "Beta":

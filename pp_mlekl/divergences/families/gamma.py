@@ -10,6 +10,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.saddle_point import gamma_log_density
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import excess, gamma_entropy, gammaln_excess, relative_change
 
@@ -29,6 +30,11 @@ class _GammaLike(WithPartialMean, WithLogMoments, WithPowers, Univariate):
         """SciPy's gamma."""
         g = self.as_gamma()
         return stats.gamma(g.alpha, scale=1 / g.beta)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats, exact for shapes of 1e6."""
+        g = self.as_gamma()
+        return gamma_log_density(np.asarray(x, dtype=np.float64), g.alpha, g.beta)
 
     def entropy(self) -> Array:
         """Differential entropy in nats."""

@@ -55,6 +55,35 @@ def negative_binomial_log_mass(x: Array, mean: Array, alpha: Array) -> Array:
     return plain
 
 
+def gamma_log_density(x: Array, alpha: Array, beta: Array) -> Array:
+    """Log density of the gamma distribution at x > 0: beta times the Poisson mass at alpha - 1."""
+    with np.errstate(all="ignore"):
+        plain = special.xlogy(alpha - 1, beta * x) - beta * x - special.gammaln(alpha) + np.log(beta)
+    plain = np.array(np.where(x < 0, -np.inf, plain))
+    large = np.broadcast_to((alpha > _LARGE) & (x > 0), plain.shape)
+    if np.any(large):
+        y, a, b = (np.broadcast_to(v, plain.shape)[large] for v in (x, alpha, beta))
+        k = a - 1
+        plain[large] = -_stirling_error(k) - entropy_term(k, b * y) - _HALF_LOG_2PI - np.log(k) / 2 + np.log(b)
+    return plain
+
+
+def beta_log_density(x: Array, rest: Array, alpha: Array, beta: Array) -> Array:
+    """Log density of the beta distribution at 0 < x < 1, ``rest`` = 1 - x: alpha + beta - 1 times a binomial mass."""
+    with np.errstate(all="ignore"):
+        plain = special.xlogy(alpha - 1, x) + special.xlogy(beta - 1, rest) - special.betaln(alpha, beta)
+    plain = np.array(np.where((x < 0) | (rest < 0), -np.inf, plain))
+    large = np.broadcast_to((alpha + beta > _LARGE) & (np.minimum(alpha, beta) > 2), plain.shape)
+    large = large & (x > 0) & (rest > 0)
+    if np.any(large):
+        y, z, a, b = (np.broadcast_to(v, plain.shape)[large] for v in (x, rest, alpha, beta))
+        n, k, m = a + b - 2, a - 1, b - 1
+        error = _stirling_error(n) - _stirling_error(k) - _stirling_error(m)
+        distance = entropy_term(k, n * y) + entropy_term(m, n * z)
+        plain[large] = error - distance + (np.log(n / k) - np.log(m)) / 2 - _HALF_LOG_2PI + np.log(n + 1)
+    return plain
+
+
 def _stirling_error(x: Array) -> Array:
     """log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2."""
     with np.errstate(all="ignore"):
