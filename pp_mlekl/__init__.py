@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pp_mlekl.evidence import log_evidence
     from pp_mlekl.fitted import fitted_divergence
     from pp_mlekl.information_gain import information_gain
+    from pp_mlekl.inputs import distribution
     from pp_mlekl.laplace import LaplaceApproximation, laplace
     from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
     from pp_mlekl.proof import Proof, proof
@@ -33,6 +34,7 @@ _HOME = {
     "Proof": "proof",
     "compare": "compare",
     "cross_entropy": "divergence",
+    "distribution": "inputs",
     "entropy": "divergence",
     "find_map": "point_estimates",
     "find_mle": "point_estimates",

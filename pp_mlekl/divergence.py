@@ -1,0 +1,258 @@
+"""Divergences between any two distributions: labelled inputs in, ``Estimate`` out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite, log
+from typing import Any
+
+import numpy as np
+
+from pp_mlekl.divergences import jensen_shannon, kullback_leibler, wasserstein
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.samples.checks import Draws, checked_draws
+from pp_mlekl.divergences.samples.divergence import draws_of, js_between_draws, kl_between_draws, kl_to_density
+from pp_mlekl.divergences.samples.entropy import sample_entropy
+from pp_mlekl.divergences.samples.one_sample import cut_circle, thinned
+from pp_mlekl.divergences.samples.terms import Terms, estimate
+from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
+from pp_mlekl.inputs.draws import is_draws
+from pp_mlekl.inputs.pairing import paired
+
+RandomSeed = int | np.random.Generator | np.random.SeedSequence | None
+
+_FULL_CIRCLE = 2 * np.pi
+
+
+def kl_divergence(
+    p: Any,
+    q: Any,
+    *,
+    event_dims: Sequence[str] | None = None,
+    var_names: Sequence[str] | None = None,
+    period: float | None = None,
+    base: float | None = None,
+    rtol: float | None = None,
+    random_seed: RandomSeed = None,
+) -> Estimate:
+    """Kullback-Leibler divergence KL(P||Q) = E_P[log p - log q], in that direction.
+
+    In closed form where there is one, else by quadrature or a sum, else by Monte Carlo; by nearest neighbours or
+    spacings where one side is known by draws alone. ``method`` and ``warnings`` of the result say how it was reached.
+
+    Parameters
+    ----------
+    p, q
+        A PyMC ``.dist()``, a frozen SciPy or PreliZ distribution, ``mk.distribution(...)``, a text like
+        ``"Gamma(2, 1)"``; or draws: an array of shape (n,) or (n, d), a DataArray with dims chain and draw or sample,
+        a Dataset (its variables together) or a DataTree (its posterior). Parameters of any shapes broadcast, and those
+        with DataArrays as parameters keep their dims and coords.
+    event_dims
+        Dims of DataArray draws that make up one draw: all but the sample dims by default; the others are batch.
+    var_names
+        Variables of a Dataset to use.
+    period
+        Length of the circle on which one-dimensional draws lie; that of a von Mises distribution is understood.
+    base
+        Base of the logarithm: 2 for bits; nats by default.
+    rtol
+        Relative standard error at which Monte Carlo stops.
+    random_seed
+        For what is drawn; the same seed gives the same result.
+
+    Returns
+    -------
+    Estimate
+        ``inf`` where P puts mass where Q has none or where the integral diverges. An estimate from draws is never
+        clipped at 0.
+
+    Raises
+    ------
+    TypeError
+        Where ``p`` or ``q`` is none of these.
+    ValueError
+        Where continuous meets discrete, dimensions differ, a scale is 0 or draws are too few.
+
+    Examples
+    --------
+    >>> import pp_mlekl as mk
+    >>> mk.kl_divergence("Normal(0, 1)", "Normal(1, 1)").value
+    0.5
+    >>> mk.kl_divergence("Cauchy(0, 1)", "Normal(0, 1)").value
+    inf
+    """
+    generator = np.random.default_rng(random_seed)
+
+    def exact(a: Distribution, b: Distribution) -> Estimate:
+        return kullback_leibler.kl_divergence(a, b, rtol=rtol, generator=generator)
+
+    def sampled(a: Any, b: Any) -> Estimate:
+        return _kl_of_samples(a, b, period, generator)
+
+    return _in_base(paired(p, q, exact, sampled, event_dims, var_names), base)
+
+
+def js_divergence(
+    p: Any,
+    q: Any,
+    *,
+    event_dims: Sequence[str] | None = None,
+    var_names: Sequence[str] | None = None,
+    base: float | None = None,
+    random_seed: RandomSeed = None,
+) -> Estimate:
+    """Jensen-Shannon divergence KL(P||M)/2 + KL(Q||M)/2 with M = (P + Q)/2; symmetric, at most log 2.
+
+    It is the divergence; its square root is what ``scipy.spatial.distance.jensenshannon`` returns. The parameters are
+    those of ``kl_divergence``.
+
+    Examples
+    --------
+    >>> import pp_mlekl as mk
+    >>> round(mk.js_divergence("Uniform(0, 1)", "Uniform(2, 3)", base=2).value, 9)
+    1.0
+    """
+    generator = np.random.default_rng(random_seed)
+
+    def exact(a: Distribution, b: Distribution) -> Estimate:
+        return jensen_shannon.js_divergence(a, b, generator=generator)
+
+    def sampled(a: Any, b: Any) -> Estimate:
+        return js_between_draws(*_both_drawn(a, b, generator), generator)
+
+    return _in_base(paired(p, q, exact, sampled, event_dims, var_names), base)
+
+
+def wasserstein_distance(
+    p: Any,
+    q: Any,
+    *,
+    order: int = 1,
+    event_dims: Sequence[str] | None = None,
+    var_names: Sequence[str] | None = None,
+    random_seed: RandomSeed = None,
+) -> Estimate:
+    """Wasserstein distance (inf E|X - Y|^order)^(1/order), order 1 or 2, in the unit of the variable.
+
+    By quantiles in one dimension, in closed form between normals (order 2), from draws by order statistics and,
+    in more than one dimension, sliced. The other parameters are those of ``kl_divergence``.
+
+    Examples
+    --------
+    >>> import pp_mlekl as mk
+    >>> mk.wasserstein_distance("Normal(0, 1)", "Normal(3, 5)", order=2).value
+    5.0
+    """
+    if order not in (1, 2):
+        raise ValueError(f"order must be 1 or 2, got {order!r}.")
+    generator = np.random.default_rng(random_seed)
+
+    def exact(a: Distribution, b: Distribution) -> Estimate:
+        return wasserstein.wasserstein_distance(a, b, order=order)
+
+    def sampled(a: Any, b: Any) -> Estimate:
+        return wasserstein_between_draws(*_both_drawn(a, b, generator), order, generator)
+
+    return paired(p, q, exact, sampled, event_dims, var_names)
+
+
+def entropy(
+    p: Any,
+    *,
+    event_dims: Sequence[str] | None = None,
+    var_names: Sequence[str] | None = None,
+    period: float | None = None,
+    base: float | None = None,
+) -> Estimate:
+    """Entropy E_P[-log p]: differential for continuous P, which may be negative. Parameters as in ``kl_divergence``.
+
+    Examples
+    --------
+    >>> import pp_mlekl as mk
+    >>> mk.entropy("Bernoulli(0.5)", base=2).value
+    1.0
+    """
+
+    def of_draws(a: Any, _: Any) -> Estimate:
+        return sample_entropy(a[0], chains=a[1], period=period)
+
+    def exact(a: Distribution, _: Distribution) -> Estimate:
+        return kullback_leibler.entropy(a)
+
+    return _in_base(paired(p, None, exact, of_draws, event_dims, var_names), base)
+
+
+def cross_entropy(
+    p: Any,
+    q: Any,
+    *,
+    event_dims: Sequence[str] | None = None,
+    var_names: Sequence[str] | None = None,
+    base: float | None = None,
+) -> Estimate:
+    """Cross-entropy E_P[-log q] = H(P) + KL(P||Q). Parameters as in ``kl_divergence``; ``q`` must have a density.
+
+    Examples
+    --------
+    >>> import pp_mlekl as mk
+    >>> mk.cross_entropy("Bernoulli(0.5)", "Bernoulli(0.25)", base=4).value
+    0.603759374819711
+    """
+    if is_draws(q):
+        raise TypeError("cross_entropy needs the density of q; give q as a distribution, or use kl_divergence.")
+
+    def of_draws(a: Any, b: Any) -> Estimate:
+        return _mean_cross_entropy(checked_draws(*a), b)
+
+    def exact(a: Distribution, b: Distribution) -> Estimate:
+        return kullback_leibler.cross_entropy(a, b)
+
+    return _in_base(paired(p, q, exact, of_draws, event_dims, var_names), base)
+
+
+def _mean_cross_entropy(p: Draws, q: Distribution) -> Estimate:
+    values = -np.asarray(q.log_density(p.values if q.event_ndim else p.values[:, 0]))
+    if np.any(np.isinf(values)):
+        return Estimate(value=np.inf, mcse=0.0, method="draws without density", direction="H(P,Q)")
+    return estimate(
+        Terms(values=values, method="mean over draws"), sign=1.0, direction="H(P,Q)", chains=p.chains, ess=None
+    )
+
+
+def _kl_of_samples(a: Any, b: Any, period: float | None, generator: np.random.Generator) -> Estimate:
+    circle = [d for d in (a, b) if type(d).__name__ == "VonMises"]
+    period = _FULL_CIRCLE if circle and period is None else period
+    if isinstance(b, Distribution):
+        p = checked_draws(*a, name="the draws of P")
+        angles = None
+        if period is not None:
+            angles = np.mod(p.values[:, 0] + period / 2, period) - period / 2
+            p = p.with_values(cut_circle(p.values, period))
+        else:
+            p = thinned(p)
+        return kl_to_density(p, b, None if angles is None else angles[:, None])
+    p, q = _both_drawn(a, b, generator)
+    if period is not None:
+        both = cut_circle(np.concatenate([p.values, q.values]), period)
+        p, q = p.with_values(both[: p.size]), q.with_values(both[p.size :])
+    return kl_between_draws(p, q, generator)
+
+
+def _both_drawn(a: Any, b: Any, generator: np.random.Generator) -> tuple[Draws, Draws]:
+    drawn: list[Draws] = []
+    for name, side, other in (("P", a, b), ("Q", b, a)):
+        if isinstance(side, Distribution):
+            drawn.append(draws_of(side, len(other[0]), generator))
+        else:
+            drawn.append(checked_draws(*side, name=f"the draws of {name}"))
+    return drawn[0], drawn[1]
+
+
+def _in_base(result: Estimate, base: float | None) -> Estimate:
+    if base is None:
+        return result
+    if not (isfinite(base) and base > 1):
+        raise ValueError(f"base must be a number above 1 (2 for bits), got {base!r}.")
+    scale = log(base)
+    unit = "bits" if base == 2 else f"log base {base:g}"
+    return replace(result, value=result.value / scale, mcse=result.mcse / scale, unit=unit)

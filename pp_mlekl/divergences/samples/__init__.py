@@ -1,0 +1,1 @@
+"""Entropies, divergences and distances from draws alone."""

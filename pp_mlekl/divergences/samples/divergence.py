@@ -1,0 +1,127 @@
+"""Divergences of which one side or both are draws."""
+
+import numpy as np
+from scipy import special
+from scipy.spatial import cKDTree
+
+from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.samples.checks import Draws
+from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
+from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
+from pp_mlekl.divergences.samples.terms import Terms, estimate, halves, independent_size, remaining_bias
+from pp_mlekl.divergences.samples.two_sample import log_ratio_terms
+
+_DIRECTION = "KL(P||Q)"
+# Draws taken of a distribution that is compared with draws.
+_DRAWS = 10_000
+_JSD_NEIGHBOURS = 5
+
+
+def kl_between_draws(p: Draws, q: Draws, generator: np.random.Generator, ess: float | None = None) -> Estimate:
+    """KL(P||Q) in nats from draws of both; never clipped at 0.
+
+    Raises
+    ------
+    ValueError
+        Where the two differ in dimension, or one is discrete and the other not.
+    """
+    _check_alike(p, q)
+    p, q = thinned(p), thinned(q)
+    terms = log_ratio_terms(p, q, generator)
+    return estimate(terms, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
+
+
+def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: float | None = None) -> Estimate:
+    """KL(P||Q) in nats from draws of P and the density of Q: the entropy is estimated, E_P[-log q] is a mean.
+
+    ``angles`` are the draws as Q knows them, where P's lie on a circle that was cut open.
+    """
+    x = p.values if angles is None else angles
+    log_q = np.asarray(q.log_density(x if q.event_ndim else x[:, 0]), dtype=np.float64)
+    outside = float(np.mean(np.isneginf(log_q)))
+    if outside > 0:
+        return Estimate(
+            value=np.inf, mcse=0.0, method=f"{outside:.1%} of the draws have no density", direction=_DIRECTION
+        )
+    if p.discrete != q.discrete:
+        raise ValueError("KL needs both sides discrete or both continuous; the draws and the distribution differ.")
+    terms = log_density_terms(p)
+    combined = Terms(
+        values=terms.values - log_q,
+        method=f"{terms.method}, exact -log q",
+        extra_variance=terms.extra_variance,
+        bias=terms.bias,
+        warnings=terms.warnings,
+    )
+    return estimate(combined, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
+
+
+def draws_of(distribution: Distribution, size: int, generator: np.random.Generator) -> Draws:
+    """Draws of one distribution, as many as are worth comparing with ``size`` draws of another."""
+    values = distribution.sample((max(size, _DRAWS),), generator)
+    return Draws(values=values.reshape(len(values), -1), chains=None, discrete=distribution.discrete)
+
+
+def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Estimate:
+    """Jensen-Shannon divergence in nats: what a draw tells of whether it is P's or Q's (Ross 2014, PLoS ONE 9).
+
+    The larger sample is cut to the size of the smaller, so that the two sides weigh the same.
+    """
+    _check_alike(p, q)
+    p, q = thinned(p), thinned(q)
+    size = min(p.size, q.size)
+    x, y = (_spread(v.values, size) for v in (p, q))
+    effective = min(_effective(p), _effective(q), size)
+    if p.discrete:
+        terms = _js_of_counts(x, y)
+    else:
+        z = fit_gaussianizer(np.concatenate([x, y]))(np.concatenate([x, y]))[0]
+        full = _information(z[:size], z[size:])
+        half = np.empty(2 * size)
+        for i, j in zip(halves(size, generator), halves(size, generator), strict=True):
+            half[np.concatenate([i, size + j])] = _information(z[i], z[size + j])
+        bias = remaining_bias(full, half, p.dimension)
+        terms = Terms(values=full, method=f"{_JSD_NEIGHBOURS} nearest neighbours (mutual information)", bias=bias)
+    return estimate(terms, sign=1.0, direction="JSD(P,Q)", chains=None, ess=2 * effective)
+
+
+def _effective(draws: Draws) -> float:
+    return min(independent_size(column, draws.chains, None) for column in draws.values.T)
+
+
+def _spread(values: Array, size: int) -> Array:
+    return values[np.linspace(0, len(values) - 1, size).astype(int)]
+
+
+def _information(x: Array, y: Array) -> Array:
+    """Ross's terms: digamma(N) - digamma(N_label) + digamma(k) - digamma(m), whose mean is the mutual information."""
+    both, result = np.concatenate([x, y]), []
+    tree = cKDTree(both)
+    for side in (x, y):
+        k = min(_JSD_NEIGHBOURS, len(side) - 1)
+        radius = cKDTree(side).query(side, [k + 1])[0][:, 0]
+        count = tree.query_ball_point(side, radius * (1 + 1e-12), return_length=True) - 1
+        result.append(
+            special.digamma(len(both)) - special.digamma(len(side)) + special.digamma(k) - special.digamma(count)
+        )
+    return np.concatenate(result)
+
+
+def _js_of_counts(x: Array, y: Array) -> Terms:
+    """Frequencies, less the first-order bias (Miller 1955): (K_P + K_Q - K_M) / 2n-type terms of the three entropies."""
+    n = len(x)
+    _, which = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)
+    which = which.ravel()
+    a, b = (np.bincount(w, minlength=which.max() + 1) for w in (which[:n], which[n:]))
+    i, j = which[:n], which[n:]
+    terms = np.concatenate([np.log(2 * a[i] / (a[i] + b[i])), np.log(2 * b[j] / (a[j] + b[j]))])
+    excess = ((a > 0).sum() - 1 + (b > 0).sum() - 1) / (4 * n) - ((a + b > 0).sum() - 1) / (4 * n)
+    return Terms(values=terms - excess, method="frequencies")
+
+
+def _check_alike(p: Draws, q: Draws) -> None:
+    if p.dimension != q.dimension:
+        raise ValueError(f"The draws of P have dimension {p.dimension}, those of Q {q.dimension}.")
+    if p.discrete != q.discrete:
+        raise ValueError("KL needs both sides discrete or both continuous; the draws of P and Q differ.")

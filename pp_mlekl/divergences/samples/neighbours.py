@@ -1,0 +1,83 @@
+"""Log densities at draws, from the distances to their nearest neighbours."""
+
+import numpy as np
+from scipy import special
+from scipy.spatial import cKDTree
+
+from pp_mlekl.divergences.distribution import Array
+
+# Half-width, in order statistics, of the spacings in one dimension.
+SPACING = 6
+
+
+def log_unit_ball(d: int) -> float:
+    """Log volume of the unit ball."""
+    return float(d / 2 * np.log(np.pi) - special.gammaln(d / 2 + 1))
+
+
+def distances_within(z: Array, k: int) -> Array:
+    """Distance of each draw to its k-th neighbour among the others, shape (n,)."""
+    return cKDTree(z).query(z, [k + 1])[0][:, 0]
+
+
+def distances_to(x: Array, y: Array, k: int) -> Array:
+    """Distance of each of ``x`` to the k-th nearest of ``y``, shape (n,)."""
+    return cKDTree(y).query(x, [k])[0][:, 0]
+
+
+def log_density_by_neighbours(z: Array, k: int) -> Array:
+    """log p at the draws by Kozachenko and Leonenko (1987), k-th neighbour form; unbiased where p is locally flat."""
+    n, d = z.shape
+    with np.errstate(divide="ignore"):
+        log_distance = np.log(distances_within(z, k))
+    return special.digamma(k) - special.digamma(n) - log_unit_ball(d) - d * log_distance
+
+
+def log_density_by_spacings(z: Array) -> Array:
+    """log p at the draws in one dimension, from the width between the order statistics on either side.
+
+    The expected log of a spacing of w steps is digamma(w) - digamma(n + 1) - log p (Vasicek 1976; the digammas after
+    Singh et al. 2003); at the ends the window is what is there.
+    """
+    n = len(z)
+    order = np.argsort(z[:, 0])
+    ordered = z[order, 0]
+    rank = np.arange(n)
+    left, right = np.maximum(rank - SPACING, 0), np.minimum(rank + SPACING, n - 1)
+    result = np.empty(n)
+    with np.errstate(divide="ignore"):
+        width = np.log(ordered[right] - ordered[left])
+    result[order] = special.digamma(right - left) - special.digamma(n + 1) - width
+    return result
+
+
+def log_density(z: Array, k: int) -> Array:
+    """By spacings in one dimension, by neighbours in more."""
+    return log_density_by_spacings(z) if z.shape[1] == 1 else log_density_by_neighbours(z, k)
+
+
+def log_ratio(x: Array, y: Array, k: int) -> Array:
+    """log p/q at the draws ``x`` of p, given draws ``y`` of q: Wang, Kulkarni and Verdu (2009), eq. 5 and 25.
+
+    In one dimension the bias-reduced form: both densities are counted in the same interval, whose width cancels.
+    In more the distances to the k-th neighbours are compared.
+    """
+    n, d = x.shape
+    m = len(y)
+    if d > 1:
+        with np.errstate(divide="ignore"):
+            gap = np.log(distances_to(x, y, k)) - np.log(distances_within(x, k))
+        return d * gap + special.digamma(m + 1) - special.digamma(n)
+    radius = np.maximum(distances_to(x, y, k), distances_within(x, k))
+    own = _count(x, x, radius) - 1
+    other = _count(x, y, radius)
+    return special.digamma(own) - special.digamma(other) + np.log(m / (n - 1))
+
+
+def _count(x: Array, y: Array, radius: Array) -> Array:
+    """How many of ``y`` lie within ``radius`` of each of ``x``, in one dimension."""
+    ordered = np.sort(y[:, 0])
+    # A point exactly at the radius belongs to the ball, whatever the rounding of x + radius.
+    wide = radius * (1 + 1e-12)
+    upper = np.searchsorted(ordered, x[:, 0] + wide, side="right")
+    return upper - np.searchsorted(ordered, x[:, 0] - wide, side="left")

@@ -1,0 +1,96 @@
+"""Draws as arrays or xarray objects: which axes are draws, chains, events and batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.divergences.distribution import Array
+
+_SAMPLE_DIMS = ("chain", "draw", "sample")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampleArray:
+    """Draws of shape (*batch, n, d), stacked chain by chain.
+
+    Parameters
+    ----------
+    template
+        Zeros on the batch dims and coords; None for plain arrays, whose batch is empty.
+    """
+
+    values: Array
+    chains: int | None
+    template: xr.DataArray | None = None
+
+
+def is_draws(candidate: Any) -> bool:
+    """Whether something is taken for draws."""
+    return isinstance(candidate, np.ndarray | list | tuple | xr.DataArray | xr.Dataset | xr.DataTree)
+
+
+def read_draws(
+    candidate: Any, event_dims: Sequence[str] | None = None, var_names: Sequence[str] | None = None
+) -> SampleArray:
+    """Draws from an array of shape (n,) or (n, d), or from xarray objects with dims chain and draw, or sample.
+
+    Parameters
+    ----------
+    candidate
+        An array; a DataArray; a Dataset or a DataTree's ``posterior``, whose variables are taken together.
+    event_dims
+        The dims of a DataArray that make up one draw; None takes all but the sample dims, () each element by itself.
+    var_names
+        The variables of a Dataset that are used; all by default.
+
+    Raises
+    ------
+    ValueError
+        Where a DataArray has no sample dim, or a dim or variable is not there.
+    """
+    if isinstance(candidate, xr.DataTree):
+        if "posterior" not in candidate.children:
+            raise ValueError(
+                "The DataTree has no group 'posterior'; give the group that holds the draws, as a Dataset."
+            )
+        candidate = candidate["posterior"].to_dataset()
+    if isinstance(candidate, xr.Dataset):
+        return _from_dataset(candidate, var_names)
+    if isinstance(candidate, xr.DataArray):
+        return _from_dataarray(candidate, event_dims)
+    values = np.asarray(candidate, dtype=np.float64)
+    if values.ndim not in (1, 2):
+        raise ValueError(
+            f"Draws must be an array of shape (n,) or (n, d), or a DataArray with named dims, got {values.shape}."
+        )
+    return SampleArray(values=values.reshape(len(values), -1), chains=None)
+
+
+def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> SampleArray:
+    sample = [d for d in _SAMPLE_DIMS if d in array.dims]
+    if not sample:
+        raise ValueError(f"The draws have dims {array.dims}; one must be named 'draw' (and 'chain') or 'sample'.")
+    others = [str(d) for d in array.dims if d not in sample]
+    events = others if event_dims is None else list(event_dims)
+    unknown = [d for d in events if d not in others]
+    if unknown:
+        raise ValueError(f"event_dims names {unknown[0]!r}, which is none of {', '.join(others) or 'no other dims'}.")
+    batch = [d for d in others if d not in events]
+    values = array.transpose(*batch, *sample, *events).values.astype(np.float64)
+    shape = tuple(array.sizes[d] for d in batch)
+    template = xr.zeros_like(array.isel(dict.fromkeys([*sample, *events], 0), drop=True), dtype=np.float64)
+    n = int(np.prod([array.sizes[d] for d in sample]))
+    chains = array.sizes["chain"] if "chain" in sample else (1 if "draw" in sample else None)
+    return SampleArray(values=values.reshape(*shape, n, -1), chains=chains, template=template.transpose(*batch))
+
+
+def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> SampleArray:
+    names = [str(n) for n in dataset.data_vars] if var_names is None else list(var_names)
+    missing = [n for n in names if n not in dataset]
+    if missing:
+        raise ValueError(f"var_names has {missing[0]!r}, which is none of {', '.join(map(str, dataset.data_vars))}.")
+    parts = [_from_dataarray(dataset[n], None) for n in names]
+    return SampleArray(values=np.concatenate([p.values for p in parts], axis=-1), chains=parts[0].chains)

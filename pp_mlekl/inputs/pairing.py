@@ -1,0 +1,91 @@
+"""Two inputs of any kind on one set of batch dims, and the result back on them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.inputs.draws import SampleArray, is_draws, read_draws
+from pp_mlekl.inputs.labelled import LabelledDistribution, joined_template
+from pp_mlekl.inputs.read import ACCEPTED, as_distribution, is_distribution
+
+
+def paired(
+    p: Any,
+    q: Any,
+    exact: Callable[[Distribution, Distribution], Estimate],
+    sampled: Callable[[Any, Any], Estimate],
+    event_dims: Sequence[str] | None,
+    var_names: Sequence[str] | None,
+) -> Estimate:
+    """Give both sides one set of batch axes and pass them on; ``q`` may be None where there is one side only."""
+    sides = [_read(side, name, event_dims, var_names) for side, name in ((p, "p"), (q, "q")) if side is not None]
+    templates = [t for t in map(_template, sides) if t is not None]
+    if not any(isinstance(side, SampleArray) for side in sides):
+        if not templates:
+            return exact(sides[0], sides[-1])
+        template = joined_template(templates)
+        on = [s.on([str(d) for d in template.dims]) if isinstance(s, LabelledDistribution) else s for s in sides]
+        return _labelled(exact(on[0], on[-1]), template)
+    template = joined_template(templates) if templates else xr.DataArray(0.0)
+    results = [sampled(*(_element(s, template, i) for s in (sides[0], sides[-1]))) for i in np.ndindex(template.shape)]
+    return results[0] if not template.ndim else _stacked(results, template)
+
+
+def _read(
+    side: Any, name: str, event_dims: Sequence[str] | None, var_names: Sequence[str] | None
+) -> Distribution | LabelledDistribution | SampleArray:
+    if isinstance(side, LabelledDistribution):
+        return side
+    if is_distribution(side):
+        return as_distribution(side)
+    if is_draws(side):
+        return read_draws(side, event_dims, var_names)
+    raise TypeError(
+        f"{name} must be {ACCEPTED}, or draws (an array, a DataArray, a Dataset), got {type(side).__name__}."
+    )
+
+
+def _template(side: Distribution | LabelledDistribution | SampleArray) -> xr.DataArray | None:
+    if isinstance(side, LabelledDistribution):
+        return side.template()
+    return side.template if isinstance(side, SampleArray) else None
+
+
+def _element(side: Any, template: xr.DataArray, index: tuple[int, ...]) -> Any:
+    """One element of the batch: a distribution of batch shape (), or (draws (n, d), chains)."""
+    dims = [str(d) for d in template.dims]
+    if isinstance(side, SampleArray):
+        own = () if side.template is None else tuple(index[dims.index(str(d))] for d in side.template.dims)
+        return side.values[own], side.chains
+    if isinstance(side, LabelledDistribution):
+        return side.on(dims).expand(template.shape).select(index)
+    if side.batch_shape:
+        raise ValueError(
+            "An array of distributions against draws needs dims: make it by mk.distribution of DataArrays."
+        )
+    return side
+
+
+def _stacked(results: list[Estimate], template: xr.DataArray) -> Estimate:
+    value, mcse = (np.reshape([getattr(r, n) for r in results], template.shape) for n in ("value", "mcse"))
+    return Estimate(
+        value=template.copy(data=value),
+        mcse=template.copy(data=mcse),
+        method="; ".join(dict.fromkeys(r.method for r in results)),
+        direction=results[0].direction,
+        unit=results[0].unit,
+        warnings=tuple(dict.fromkeys(w for r in results for w in r.warnings)),
+    )
+
+
+def _labelled(result: Estimate, template: xr.DataArray) -> Estimate:
+    if not template.ndim:
+        return result
+    shape = template.shape
+    value, mcse = (np.broadcast_to(np.asarray(v, dtype=np.float64), shape) for v in (result.value, result.mcse))
+    return replace(result, value=template.copy(data=value.copy()), mcse=template.copy(data=mcse.copy()))
