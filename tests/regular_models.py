@@ -35,14 +35,6 @@ def sigma(name="sigma"):
     return pm.HalfNormal(name, 5)
 
 
-def gaussian_process():
-    x = np.linspace(0, 1, 25)
-    y = np.sin(6 * x) + 0.2 * RNG.normal(size=25)
-    length, scale, noise = pm.InverseGamma("length", 3, 1), pm.HalfNormal("scale", 2), pm.HalfNormal("noise", 1)
-    cov = scale**2 * pt.exp(-0.5 * ((x[:, None] - x[None]) / length) ** 2) + noise**2 * pt.eye(25)
-    pm.MvNormal("y", np.zeros(25), cov=cov, observed=y)
-
-
 def mv_normal_with_lkj():
     chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2.0, sd_dist=pm.HalfNormal.dist(3, size=2), compute_corr=True)
     pm.MvNormal("y", pm.Normal("mu", 0, 5, shape=2), chol=chol, observed=PAIRS)
@@ -72,10 +64,10 @@ MODELS = {
     "logistic location": lambda: pm.Logistic("y", pm.Normal("mu", 0, 5), sigma(), observed=Y),
     "gumbel": lambda: pm.Gumbel("y", pm.Normal("mu", 0, 5), sigma(), observed=Y),
     "cauchy": lambda: pm.Cauchy("y", pm.Normal("mu", 0, 5), sigma(), observed=HEAVY),
-    "student, df given": lambda: pm.StudentT("y", 4, pm.Normal("mu", 0, 5), sigma(), observed=HEAVY),
-    "skew normal": lambda: pm.SkewNormal("y", pm.Normal("mu", 0, 3), sigma(), pm.Normal("a", 0, 3), observed=POSITIVE),
-    "von mises": lambda: pm.VonMises("y", pm.VonMises("mu", 0, 0.5), pm.Gamma("kappa", 2, 1), observed=0.5 * E),
-    "rayleigh-like chi": lambda: pm.Rayleigh("y", pm.HalfNormal("s", 3), observed=POSITIVE),
+    "student, df given": lambda: pm.StudentT("y", nu=4, mu=pm.Normal("mu", 0, 5), sigma=sigma(), observed=HEAVY),
+    "asymmetric laplace scale": lambda: pm.AsymmetricLaplace("y", kappa=1.2, mu=0.4, b=sigma("b"), observed=Y),
+    "kumaraswamy": lambda: pm.Kumaraswamy("y", pm.Gamma("a", 2, 1), pm.Gamma("c", 2, 1), observed=SHARE),
+    "half-normal": lambda: pm.HalfNormal("y", pm.HalfNormal("s", 3), observed=POSITIVE),
     "pareto shape": lambda: pm.Pareto("y", pm.Gamma("a", 2, 1), 0.05, observed=POSITIVE),
     "wald": lambda: pm.Wald("y", pm.Gamma("mu", 2, 1), pm.Gamma("lam", 2, 1), observed=POSITIVE),
     "bernoulli": lambda: pm.Bernoulli("y", pm.Beta("p", 2, 2), observed=BINARY),
@@ -94,9 +86,9 @@ MODELS = {
         "y", pt.dot(ONE * [1, 1e4, 1e-4, 1], beta(1e5)), sigma(), observed=Y
     ),
     "linear, nearly collinear": lambda: pm.Normal(
-        "y", pt.dot(np.c_[ONE, X[:, 0] + 1e-3 * X[:, 1] + 1e-4 * E], beta(1e4, 5)), sigma(), observed=Y
+        "y", pt.dot(np.c_[ONE, X[:, 0] + 1e-3 * RNG.normal(size=N)], beta(1e4, 5)), sigma(), observed=Y
     ),
-    "robust regression": lambda: pm.StudentT("y", 4, pt.dot(ONE, beta()), sigma(), observed=HEAVY),
+    "robust regression": lambda: pm.StudentT("y", nu=4, mu=pt.dot(ONE, beta()), sigma=sigma(), observed=HEAVY),
     "logit": lambda: pm.Bernoulli("y", logit_p=pt.dot(ONE, beta()), observed=BINARY),
     "probit": lambda: pm.Bernoulli("y", p=pm.math.invprobit(pt.dot(ONE, beta())), observed=BINARY),
     "poisson regression": lambda: pm.Poisson("y", pt.exp(pt.dot(ONE, beta(1.0))), observed=COUNTS),
@@ -126,7 +118,6 @@ MODELS = {
     "offset": lambda: pm.Poisson("y", np.exp(0.5 * X[:, 0]) * pm.Gamma("rate", 2, 1), observed=COUNTS),
     "heteroscedastic": lambda: pm.Normal("y", pt.dot(ONE, beta()), pt.exp(pm.Normal("g", 0, 1) * X[:, 0]), observed=Y),
     "autoregression": autoregression,
-    "gaussian process": gaussian_process,
     "mv normal with lkj": mv_normal_with_lkj,
 }
 

@@ -1,6 +1,7 @@
 """Callables from graphs: interpreted at first, compiled once the interpreted calls have cost as much."""
 
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -30,6 +31,10 @@ _UFUNCS = {
 
 # NumPy's iterators take 32 operands; PyTensor merges sums into longer ones.
 _MOST_OPERANDS = 30
+
+_SIMPLIFICATIONS = ("canonicalize", "fast_compile")
+# BLAS nodes have no derivative, and Numba falls back to Python objects for them.
+_BLAS = ("blas", "BlasOpt")
 
 # Softmax, logsumexp and their derivatives are graphs of their own, which vectorised would loop in Python.
 _INLINED = dfs_rewriter(inline_symbolic_for_fusion)
@@ -86,7 +91,7 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """
     with without_c():
         return rewrite_graph(
-            list(outputs), include=("canonicalize", "fast_compile"), custom_rewrite=_INLINED, clone=True
+            list(outputs), include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=True
         )
 
 
@@ -98,7 +103,7 @@ def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
 def flattened(output: TensorVariable) -> TensorVariable:
     """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
     with without_c():
-        return rewrite_graph(output, include=("canonicalize", "fast_compile"), custom_rewrite=_INLINED, clone=False)
+        return rewrite_graph(output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False)
 
 
 def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:
@@ -114,7 +119,10 @@ def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariab
 def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> Any:
     """The same function by PyTensor's default backend."""
     CompilationCount.compiled += 1
-    return pytensor.function(list(inputs), list(outputs), on_unused_input="ignore", trust_input=True)
+    with warnings.catch_warnings():
+        # An operation that Numba does not know runs as it did before: no reason to alarm the user.
+        warnings.filterwarnings("ignore", message="Numba will use object mode")
+        return pytensor.function(list(inputs), list(outputs), on_unused_input="ignore", trust_input=True)
 
 
 def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:

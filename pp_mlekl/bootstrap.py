@@ -1,0 +1,149 @@
+"""Bootstrap of the maximum likelihood estimate: all replicates in one batch, through weights or new data."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.optimize.batched import Replicates, maximize_replicates
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.point_estimates.find import find_mle
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bootstrap:
+    """Replicates of an estimate.
+
+    Parameters
+    ----------
+    draws
+        The estimates, on the model's own dims behind ``replicate``; replicates without a regular maximum left out.
+    standard_error
+        Their standard deviation.
+    failed
+        Share of replicates without a regular maximum.
+    warnings
+        What to know before the numbers are used.
+    """
+
+    draws: xr.Dataset
+    standard_error: xr.Dataset
+    failed: float
+    warnings: tuple[str, ...]
+
+    def interval(self, prob: float = 0.95) -> xr.Dataset:
+        """Percentile intervals, over ``bound``."""
+        tail = 0.5 * (1 - prob)
+        limits = self.draws.quantile([tail, 1 - tail], dim="replicate")
+        return limits.rename(quantile="bound").assign_coords(bound=["lower", "upper"])
+
+
+def bootstrap(
+    model: Any,
+    *,
+    kind: Literal["case", "parametric"] = "case",
+    replicates: int = 500,
+    estimate: PointEstimate | None = None,
+    random_seed: Any = None,
+) -> Bootstrap:
+    """Bootstrap the maximum likelihood estimate without compiling anything anew.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    kind
+        ``"case"`` resamples the terms of the log-likelihood, as multinomial weights (with several observed variables,
+        each by itself); ``"parametric"`` draws new data from the model at the estimate.
+    replicates
+        Number of replicates.
+    estimate
+        The maximum likelihood estimate, if it is known.
+    random_seed
+        For the resampling; the same seed gives the same result.
+
+    Raises
+    ------
+    ValueError
+        Where an argument is wrong, or the estimate is not a regular maximum.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 10)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.0, 1.0, 2.0, 3.0])
+    >>> result = bootstrap(model, kind="parametric", replicates=2000, random_seed=1)
+    >>> abs(float(result.standard_error["mu"]) - 0.5) < 0.03
+    True
+    """
+    if kind not in ("case", "parametric"):
+        raise ValueError(f"kind must be 'case' or 'parametric', got {kind!r}.")
+    if replicates < 2:
+        raise ValueError(f"replicates must be at least 2, got {replicates}; 500 is usual.")
+    generator = np.random.default_rng(random_seed)
+    best = find_mle(model, random_seed=generator) if estimate is None else estimate
+    if best.status != "converged":
+        raise ValueError(f"The bootstrap needs a regular maximum; the estimate's status is {best.status}.")
+    problem = Problem(functions=model_functions(model), kind="mle")
+    weights, data = None, None
+    if kind == "case":
+        weights = _case_weights(problem, replicates, generator)
+    else:
+        drawn = observed_distributions(problem.functions, best.flat)
+        data = {name: d.sample((replicates,), generator) for name, d in drawn.items()}
+    result = refit(problem, best, weights, data, replicates)
+    return _labelled(problem, result)
+
+
+def refit(
+    problem: Problem, best: PointEstimate, weights: Array | None, data: dict[str, Array] | None, count: int
+) -> Replicates:
+    """The estimate on ``count`` sets of weights (count, n) or data (count, ...), from the original one, in one batch."""
+    functions = problem.functions
+
+    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+        given: dict[str, Any] = {} if weights is None else {"weights": weights[rows]}
+        if data is not None:
+            given["data"] = {name: values[rows] for name, values in data.items()}
+        if order == 0:
+            return (functions.value(z, **given),)
+        if order == 1:
+            return functions.value_gradient(z, **given)
+        return functions.value_gradient_hessian(z, **given)
+
+    objective = Objective(size=functions.size, evaluate=evaluate).restricted(problem.kept, problem.base)
+    covariance = best.flat_covariance[np.ix_(problem.kept, problem.kept)]
+    starts = np.repeat(best.flat[None, problem.kept], count, axis=0)
+    return maximize_replicates(objective, starts, inverse_hessian=covariance)
+
+
+def _case_weights(problem: Problem, count: int, generator: np.random.Generator) -> Array:
+    pieces = []
+    for variable in problem.functions.observed:
+        size = variable.pointwise.stop - variable.pointwise.start
+        pieces.append(generator.multinomial(size, np.full(size, 1.0 / size), size=count))
+    return np.concatenate(pieces, axis=1).astype(float)
+
+
+def _labelled(problem: Problem, result: Replicates) -> Bootstrap:
+    functions = problem.functions
+    good = result.converged
+    if not good.any():
+        raise ValueError("No replicate has a regular maximum; the data are too few for a bootstrap.")
+    natural = functions.natural_flat(problem.full(result.z[good]))
+    absent = np.setdiff1d(np.arange(functions.natural_size), problem.natural_kept)
+    natural[:, absent] = np.nan
+    draws = functions.to_dataset(functions.split(natural), ("replicate",))
+    failed = float(1.0 - good.mean())
+    warnings = ()
+    if failed > 0:
+        warnings = (f"{100 * failed:.3g} % of the replicates have no regular maximum and were left out.",)
+    return Bootstrap(draws=draws, standard_error=draws.std("replicate", ddof=1), failed=failed, warnings=warnings)

@@ -1,0 +1,214 @@
+"""Profile likelihood: what the data say of one parameter when the others follow as they please."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.point_estimates.find import find_mle
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+Array = np.ndarray
+
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Profile:
+    """Profile curves and intervals.
+
+    Parameters
+    ----------
+    curve
+        Dataset over (``parameter``, ``point``): the parameter's ``value`` and the ``log_likelihood`` at the maximum
+        over all others, in nats.
+    interval
+        (``parameter``, ``bound``): where the curve has fallen by half the chi-squared quantile; infinite where it
+        never does.
+    prob
+        Coverage of the intervals.
+    """
+
+    curve: xr.Dataset
+    interval: xr.DataArray
+    prob: float
+
+
+def profile(
+    model: Any,
+    var_names: list[str] | None = None,
+    *,
+    prob: float = 0.95,
+    points: int = 15,
+    estimate: PointEstimate | None = None,
+    random_seed: Any = None,
+) -> Profile:
+    """Profile likelihood curves and intervals of scalar elements of a model's parameters.
+
+    The profile runs over the unconstrained coordinate of each element, so only variables whose elements each have a
+    coordinate of their own (no simplexes, orders or matrices) can be profiled.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    var_names
+        Names of free variables; all that the likelihood contains, if not given.
+    prob
+        Coverage of the intervals, by Wilks' theorem.
+    points
+        Points of each curve.
+    estimate
+        The maximum likelihood estimate, if it is known.
+    random_seed
+        For the search of the maximum.
+
+    Raises
+    ------
+    ValueError
+        Where the maximum is not a regular one, or a variable cannot be profiled.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     p = pm.Beta("p", 1, 1)
+    ...     y = pm.Binomial("y", 20, p, observed=13)
+    >>> profile(model, random_seed=1).interval.sel(parameter="p").round(3).values.tolist()
+    [0.432, 0.832]
+    """
+    if not 0.0 < prob < 1.0:
+        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    functions = model_functions(model)
+    problem = Problem(functions=functions, kind="mle")
+    best = find_mle(model, random_seed=random_seed) if estimate is None else estimate
+    if best.status != "converged":
+        raise ValueError(f"A profile needs a regular maximum; the estimate's status is {best.status}.")
+    coordinates = _coordinates(problem, var_names)
+    z = best.flat[problem.kept]
+    error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
+    drop = 0.5 * float(stats.chi2.ppf(prob, 1))
+    ends = np.array([_crossings(problem.objective, z, j, error[j], drop) for j in coordinates])
+    grid = _grid(z[coordinates], error[coordinates], ends, points)
+    values, natural = _curves(problem, z, coordinates, grid)
+    names = [functions.unconstrained_names[problem.kept[j]] for j in coordinates]
+    labels = [_natural_label(problem, j) for j in coordinates]
+    limits = np.array(
+        [[_natural_at(problem, z, j, end) for end in pair] for j, pair in zip(coordinates, ends, strict=True)]
+    )
+    curve = xr.Dataset(
+        {"value": (("parameter", "point"), natural), "log_likelihood": (("parameter", "point"), values)},
+        coords={"parameter": labels, "coordinate": ("parameter", names)},
+    )
+    interval = xr.DataArray(
+        np.sort(limits, axis=1), dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]}
+    )
+    return Profile(curve=curve, interval=interval, prob=prob)
+
+
+def _coordinates(problem: Problem, var_names: list[str] | None) -> list[int]:
+    usable = [v for v in problem.functions.free if v.name not in problem.absent and v.value_shape == v.shape]
+    names = [v.name for v in usable] if var_names is None else list(var_names)
+    unknown = [name for name in names if name not in [v.name for v in usable]]
+    if unknown:
+        raise ValueError(f"{unknown} cannot be profiled; choose of {[v.name for v in usable]}.")
+    places = [i for v in usable if v.name in names for i in range(v.flat.start, v.flat.stop)]
+    return [int(np.searchsorted(problem.kept, i)) for i in places]
+
+
+def _natural_label(problem: Problem, coordinate: int) -> str:
+    place = problem.kept[coordinate]
+    v = next(v for v in problem.functions.free if v.flat.start <= place < v.flat.stop)
+    return problem.functions.natural_names[v.natural.start + place - v.flat.start]
+
+
+def _natural_at(problem: Problem, z: Array, coordinate: int, value: float) -> float:
+    moved = z.copy()
+    moved[coordinate] = np.clip(value, -800.0, 800.0) if np.isinf(value) else value
+    place = problem.kept[coordinate]
+    v = next(v for v in problem.functions.free if v.flat.start <= place < v.flat.stop)
+    if np.isinf(value) and v.transform_name is None:
+        return value
+    with np.errstate(over="ignore"):
+        return float(problem.functions.natural_flat(problem.full(moved))[v.natural.start + place - v.flat.start])
+
+
+def held_maximum(objective: Objective, starts: Array, coordinate: int) -> tuple[Array, Array]:
+    """Maximise over everything but one coordinate, from each start (b, d): points and values."""
+    axis = np.zeros(starts.shape[1])
+    axis[coordinate] = 1.0
+    ends = maximize(objective, starts, held=np.repeat(axis[None], len(starts), axis=0), max_iterations=60)
+    return ends.z, ends.value
+
+
+def _crossings(objective: Objective, z: Array, coordinate: int, error: float, drop: float) -> tuple[float, float]:
+    """Where the profile has fallen by ``drop`` on either side, by bracketing and regula falsi (Illinois)."""
+    top = float(objective.value(z[None])[0])
+    found = []
+    for side in (-1.0, 1.0):
+        inner, inner_gap, point = z[coordinate], drop, z.copy()
+        outer = inner
+        for k in range(12):
+            outer = z[coordinate] + side * error * np.sqrt(2 * drop) * 1.6**k
+            point, gap = _gap(objective, point, coordinate, outer, top - drop)
+            if gap < 0:
+                break
+            inner, inner_gap = outer, gap
+        else:
+            found.append(side * np.inf)
+            continue
+        found.append(_root(objective, point, coordinate, (inner, inner_gap), (outer, gap), top - drop))
+    return found[0], found[1]
+
+
+def _gap(objective: Objective, point: Array, coordinate: int, value: float, level: float) -> tuple[Array, float]:
+    start = point.copy()
+    start[coordinate] = value
+    ends, values = held_maximum(objective, start[None], coordinate)
+    return ends[0], float(values[0]) - level
+
+
+def _root(
+    objective: Objective,
+    point: Array,
+    coordinate: int,
+    inner: tuple[float, float],
+    outer: tuple[float, float],
+    level: float,
+) -> float:
+    (a, fa), (b, fb) = inner, outer
+    for _ in range(_BISECTIONS):
+        # A profile is nearly a parabola: the root of the gap's root is nearly linear.
+        c = (a * fb - b * fa) / (fb - fa) if np.isfinite(fb) else 0.5 * (a + b)
+        point, fc = _gap(objective, point, coordinate, c, level)
+        if abs(fc) < 1e-9 or abs(b - a) < 1e-12 * max(1.0, abs(c)):
+            return c
+        if fc * fb < 0:
+            a, fa = b, fb
+        else:
+            fa *= 0.5
+        b, fb = c, fc
+    return b
+
+
+def _grid(z: Array, error: Array, ends: Array, points: int) -> Array:
+    wide = 3.0 * error
+    low = np.where(np.isfinite(ends[:, 0]), z - 1.2 * (z - ends[:, 0]), z - wide)
+    high = np.where(np.isfinite(ends[:, 1]), z + 1.2 * (ends[:, 1] - z), z + wide)
+    return np.linspace(low, high, points, axis=1)
+
+
+def _curves(problem: Problem, z: Array, coordinates: list[int], grid: Array) -> tuple[Array, Array]:
+    values, natural = np.empty(grid.shape), np.empty(grid.shape)
+    for row, coordinate in enumerate(coordinates):
+        starts = np.repeat(z[None], grid.shape[1], axis=0)
+        starts[:, coordinate] = grid[row]
+        _, values[row] = held_maximum(problem.objective, starts, coordinate)
+        natural[row] = [_natural_at(problem, z, coordinate, value) for value in grid[row]]
+    return values, natural

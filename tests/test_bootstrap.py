@@ -1,0 +1,58 @@
+"""The bootstrap against theory, and that its replicates are what a fit of each would give."""
+
+import golden_models as golden
+import numpy as np
+import pymc as pm
+import pytest
+
+from pp_mlekl.bootstrap import bootstrap
+from pp_mlekl.point_estimates import find_mle
+from pp_mlekl.pymc_model.functions import CompilationCount
+
+Y = np.random.default_rng(2).normal(1.0, 2.0, 40)
+
+
+def normal():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5), observed=Y)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["case", "parametric"])
+def test_standard_errors_of_a_normal(kind):
+    result = bootstrap(normal(), kind=kind, replicates=2000, random_seed=1)
+    assert result.failed == 0.0
+    assert float(result.standard_error["mu"]) == pytest.approx(Y.std() / np.sqrt(40), rel=0.06)
+
+
+def test_case_replicates_are_the_estimates_on_resampled_data():
+    result = bootstrap(normal(), replicates=50, random_seed=3)
+    generator = np.random.default_rng(3)
+    model = normal()
+    find_mle(model, random_seed=generator)
+    weights = generator.multinomial(40, np.full(40, 1 / 40), size=50)
+    means = weights @ Y / 40
+    np.testing.assert_allclose(result.draws["mu"], means, rtol=1e-7)
+    spread = np.sqrt((weights * (Y - means[:, None]) ** 2).sum(axis=1) / 40)
+    np.testing.assert_allclose(result.draws["sigma"], spread, rtol=1e-7)
+
+
+def test_same_seed_same_draws_and_nothing_compiled():
+    before = CompilationCount.compiled
+    first, second = (bootstrap(normal(), replicates=20, random_seed=5) for _ in range(2))
+    assert first.draws.identical(second.draws)
+    assert CompilationCount.compiled == before
+
+
+def test_interval_brackets_the_estimate():
+    result = bootstrap(normal(), replicates=200, random_seed=1).interval(0.9)
+    assert float(result["mu"].sel(bound="lower")) < Y.mean() < float(result["mu"].sel(bound="upper"))
+
+
+def test_wrong_use_is_refused():
+    with pytest.raises(ValueError, match="kind"):
+        bootstrap(normal(), kind="wild")
+    with pytest.raises(ValueError, match="replicates"):
+        bootstrap(normal(), replicates=1)
+    with pytest.raises(ValueError, match="at_infinity"):
+        bootstrap(golden.separated(), random_seed=1)
