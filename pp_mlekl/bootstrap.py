@@ -143,7 +143,7 @@ def _labelled(problem: Problem, result: Replicates) -> Bootstrap:
     natural[:, absent] = np.nan
     draws = functions.to_dataset(functions.split(natural), ("replicate",))
     failed = float(1.0 - good.mean())
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if failed > 0:
         warnings = (f"{100 * failed:.3g} % of the replicates have no regular maximum and were left out.",)
     return Bootstrap(draws=draws, standard_error=draws.std("replicate", ddof=1), failed=failed, warnings=warnings)

@@ -42,7 +42,7 @@ def identified_combinations(null: Array, names: Sequence[str], limit: int = 4) -
     part = null[:, involved]
     _, _, vectors = np.linalg.svd(part, full_matrices=True)
     complement = reduced_rows(vectors[len(part) :])
-    chosen = [names[i] for i in involved]
+    chosen = [names[int(i)] for i in involved]
     return [combination(row, chosen) for row in complement[:limit] if np.abs(row).max() > 0]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Objective:
 
         def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
             results = self.evaluate(order, full(z), rows)
-            cuts = (slice(None), (slice(None), kept), (slice(None), kept[:, None], kept[None, :]))
+            cuts: tuple[Any, ...] = (slice(None), (slice(None), kept), (slice(None), kept[:, None], kept[None, :]))
             return tuple(r[cut] for r, cut in zip(results, cuts, strict=False))
 
         def product(z: Array, vectors: Array) -> Array:

@@ -83,7 +83,7 @@ class Space:
         """
         moved = [limit.runs_off | limit.at_edge for limit in (self.limit(z, direction) for direction in directions)]
         taken = np.zeros(len(self.names), dtype=bool)
-        kept = []
+        kept: list[int] = []
         for i in sorted(range(len(directions)), key=lambda i: (int(moved[i].sum()), i)):
             if not kept or (moved[i].any() and not (moved[i] & taken).any()):
                 kept.append(i)

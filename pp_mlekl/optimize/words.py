@@ -69,13 +69,14 @@ def at_the_edge(verdict: Verdict, space: Space) -> Verdict:
 def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
     if limit.runs_off.any():
         names = _join(
-            f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf" for i in np.flatnonzero(limit.runs_off)
+            f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf"
+            for i in np.flatnonzero(limit.runs_off).tolist()
         )
         return (
             f"No maximum: the {space.what} rises towards a finite supremum as {names} "
             f"(direction {combination(direction, space.coordinates)})."
         )
-    names = _join(f"{space.names[i]} = {limit.value[i]:.6g}" for i in np.flatnonzero(limit.at_edge))
+    names = _join(f"{space.names[i]} = {limit.value[i]:.6g}" for i in np.flatnonzero(limit.at_edge).tolist())
     return (
         f"The maximum is at the boundary, {names}; the {space.what} still rises towards it, so it has no standard "
         "error."
@@ -87,7 +88,7 @@ def unbounded(verdict: Verdict, space: Space) -> Verdict:
     climb = verdict.climb
     assert climb is not None
     limit = space.limit(climb.points[-1], climb.direction)
-    ends = np.flatnonzero(limit.at_edge | limit.runs_off)
+    ends = np.flatnonzero(limit.at_edge | limit.runs_off).tolist()
     towards = _join(
         f"{space.names[i]} -> {limit.value[i]:.4g}"
         if limit.at_edge[i]
@@ -132,7 +133,7 @@ def failed(verdict: Verdict, space: Space) -> Verdict:
 
 def _names(direction: Array, space: Space) -> str:
     largest = np.abs(direction).max()
-    return _join(space.coordinates[i] for i in np.flatnonzero(np.abs(direction) > 1e-3 * largest))
+    return _join(space.coordinates[i] for i in np.flatnonzero(np.abs(direction) > 1e-3 * largest).tolist())
 
 
 def _join(names) -> str:

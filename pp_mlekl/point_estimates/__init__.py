@@ -2,5 +2,6 @@
 
 from pp_mlekl.point_estimates.find import find_map, find_mle
 from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.point_estimates.robust import sandwich
 
-__all__ = ["PointEstimate", "find_map", "find_mle"]
+__all__ = ["PointEstimate", "find_map", "find_mle", "sandwich"]

@@ -90,20 +90,23 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     vectorised one, whose lengths are symbols.
     """
     with without_c():
-        return rewrite_graph(
+        graphs: Any = rewrite_graph(
             list(outputs), include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=True
         )
+    return graphs
 
 
 def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Put the graphs of softmax, logsumexp and their derivatives in their place."""
-    return rewrite_graph(list(outputs), include=(), custom_rewrite=_INLINED, clone=False)
+    graphs: Any = rewrite_graph(list(outputs), include=(), custom_rewrite=_INLINED, clone=False)
+    return graphs
 
 
-def flattened(output: TensorVariable) -> TensorVariable:
+def flattened(output: Any) -> TensorVariable:
     """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
     with without_c():
-        return rewrite_graph(output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False)
+        graph: Any = rewrite_graph(output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False)
+    return graph
 
 
 def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:

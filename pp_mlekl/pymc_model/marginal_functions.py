@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
@@ -113,13 +114,14 @@ class MarginalFunctions:
         # d log det A = tr(A^-1 dA): differentiate tr(W A) for a fixed W, then put A^-1 in the place of W.
         fixed = pt.dmatrix("inverse")
         of_log = flattened(grad(pt.sum(fixed * negative), z, disconnected_inputs="ignore"))
-        (of_log,) = graph_replace([of_log], {fixed: inverse}, strict=False)
-        gradient = slope[self.kept] - 0.5 * (of_log[self.kept] + of_log[self.latent] @ response)
+        curved: Any
+        (curved,) = graph_replace([of_log], {fixed: inverse}, strict=False)
+        gradient = slope[self.kept] - 0.5 * (curved[self.kept] + curved[self.latent] @ response)
         return gradient, response
 
     def _gradient(self) -> list[TensorVariable]:
         return [*self._value(), *self._slope]
 
-    def _hessian(self) -> list[TensorVariable]:
+    def _hessian(self) -> list[Any]:
         gradient, _ = self._slope
         return [pushforward(gradient, self._inputs[0], self._direction, disconnected_outputs="ignore")]
