@@ -3,6 +3,7 @@
 With r = L / Z, the posterior density over the prior's, every one of them is a mean of a function of r.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +57,7 @@ def density_ratio_divergences(
         ),
         "kl_prior_posterior": _prior_posterior(prior, z),
     }
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         result |= _bounded(posterior - z.value, prior - z.value, z.standard_error)
     centred = (posterior - posterior.mean()) ** 2
     spread, error = mean_and_error(centred)
@@ -83,20 +84,38 @@ def _prior_posterior(prior: np.ndarray, z: WithError) -> WithError:
 
 
 def _bounded(posterior: np.ndarray, prior: np.ndarray, error: float) -> dict[str, WithError]:
-    # JSD does not depend on log Z to first order: E_prior[r / (1 + r)] = E_post[1 / (1 + r)].
-    first = mean_and_error(np.log(2) - np.logaddexp(0, -posterior))
-    second = mean_and_error((np.log(2) - np.logaddexp(0, prior))[None])
-    jsd = WithError(value=(first[0] + second[0]) / 2, standard_error=float(np.hypot(first[1], second[1]) / 2))
-    over = mean_and_error(np.maximum(-np.expm1(-posterior), 0.0))
-    under = mean_and_error(np.maximum(-np.expm1(prior), 0.0)[None])
-    above = float(np.mean(prior > 0))
-    total = min((over, above), (under, 1 - above), key=lambda t: np.hypot(t[0][1], t[1] * error))
-    root = [mean_and_error(np.exp(-posterior / 2)), mean_and_error(np.exp(prior / 2)[None])]
-    affinity = min(root, key=lambda m: m[1])
-    return {
-        "jsd": jsd,
-        "total_variation": WithError(value=total[0][0], standard_error=float(np.hypot(total[0][1], total[1] * error))),
-        "hellinger_squared": WithError(
-            value=1 - affinity[0], standard_error=float(np.hypot(affinity[1], affinity[0] * error / 2))
-        ),
+    """Divergences that are bounded, from log r at draws of both, and the error of log Z.
+
+    E_prior[g(r)] = E_post[g(r) / r], so each mean is taken where its terms are bounded: over posterior draws where r > 1, over
+    prior draws where r <= 1. Over prior draws alone, the few that reach the posterior would decide, or be missed unseen.
+    """
+    log_2 = np.log(2)
+
+    def jsd_terms(x: np.ndarray) -> np.ndarray:
+        # With x = |log r| the two halves are one function: log(1 + e^-x) + e^-x log(1 + e^x).
+        x = np.minimum(x, 700.0)
+        return np.log1p(np.exp(-x)) + np.exp(-x) * np.logaddexp(0, x)
+
+    terms = {
+        "jsd": (log_2, 0.5, jsd_terms),
+        "hellinger_squared": (1.0, 1.0, lambda x: np.exp(-x / 2)),
+        "total_variation": (1.0, 1.0, lambda x: np.exp(-x)),
     }
+    return {name: _less_overlap(posterior, prior, error, *rest) for name, rest in terms.items()}
+
+
+def _less_overlap(
+    posterior: np.ndarray, prior: np.ndarray, error: float, most: float, factor: float, term: Callable
+) -> WithError:
+    """``most - factor * (E_post[term(log r); r > 1] + E_prior[term(-log r); r <= 1])``."""
+
+    def sides(shift: float) -> tuple[np.ndarray, np.ndarray]:
+        after, before = posterior - shift, prior - shift
+        over = np.where(after > 0, term(np.maximum(after, 0.0)), 0.0)
+        return over, np.where(before <= 0, term(np.maximum(-before, 0.0)), 0.0)
+
+    over, under = sides(0.0)
+    (first, first_error), (second, second_error) = mean_and_error(over), mean_and_error(under[None])
+    low, high = (float(sum(np.mean(side) for side in sides(shift))) for shift in (-error, error))
+    spread = float(np.linalg.norm([first_error, second_error, (high - low) / 2]))
+    return WithError(value=most - factor * (first + second), standard_error=factor * spread)

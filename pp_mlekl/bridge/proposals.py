@@ -1,10 +1,11 @@
-"""Proposals for bridge sampling, fitted to draws: a normal, and a normal about which the target is mirrored."""
+"""Proposals for bridge sampling, fitted to draws: normal, Student t, and a centre about which the target is mirrored."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
+from scipy.special import gammaln
 
 LOG_2PI = np.log(2 * np.pi)
 Target = Callable[[np.ndarray], np.ndarray]
@@ -24,9 +25,30 @@ class NormalProposal:
         return -0.5 * np.sum(standard**2, axis=0) - half_log_determinant - 0.5 * len(self.mean) * LOG_2PI
 
     def sample(self, n: int, generator: np.random.Generator) -> np.ndarray:
-        """Draws of shape (n, d), in mirrored pairs."""
+        """Draws of shape (n, d)."""
         standard = generator.standard_normal((n, len(self.mean)))
         return self.mean + standard @ self.chol.T
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentProposal:
+    """Multivariate t with ``nu`` > 2 degrees of freedom and the moments of a normal, for posteriors with heavy tails."""
+
+    normal: NormalProposal
+    nu: float = 5.0
+
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """Log density at ``z`` (n, d), in nats."""
+        mean, chol, nu = self.normal.mean, self.normal.chol * np.sqrt(1 - 2 / self.nu), self.nu
+        d = len(mean)
+        square = np.sum(solve_triangular(chol, (z - mean).T, lower=True) ** 2, axis=0)
+        constant = gammaln((nu + d) / 2) - gammaln(nu / 2) - d / 2 * np.log(nu * np.pi)
+        return constant - np.sum(np.log(np.diag(chol))) - (nu + d) / 2 * np.log1p(square / nu)
+
+    def sample(self, n: int, generator: np.random.Generator) -> np.ndarray:
+        """Draws of shape (n, d)."""
+        wide = np.sqrt((self.nu - 2) / generator.chisquare(self.nu, size=(n, 1)))
+        return self.normal.mean + wide * (self.normal.sample(n, generator) - self.normal.mean)
 
 
 def fit_normal(draws: np.ndarray) -> NormalProposal:
@@ -48,14 +70,3 @@ def fit_normal(draws: np.ndarray) -> NormalProposal:
         raise ValueError("The draws lie in a subspace: their covariance is singular.") from error
     return NormalProposal(mean=draws.mean(axis=0), chol=chol)
 
-
-def mirrored(target: Target, centre: np.ndarray) -> Target:
-    """The target averaged with its mirror image, which has the same normaliser and no skewness.
-
-    The symmetric step of Warp-III bridge sampling (Meng and Schilling 2002).
-    """
-
-    def log_density(z: np.ndarray) -> np.ndarray:
-        return np.logaddexp(target(z), target(2 * centre - z)) - np.log(2)
-
-    return log_density

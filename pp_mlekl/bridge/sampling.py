@@ -6,12 +6,15 @@ import numpy as np
 from scipy.special import logsumexp
 
 from pp_mlekl.bridge.chains import effective_size, mean_and_error
-from pp_mlekl.bridge.proposals import Target, fit_normal, mirrored
+from pp_mlekl.bridge.proposals import StudentProposal, Target, fit_normal
 
 _ITERATIONS = 1000
 _TOLERANCE = 1e-10
 # A relative error beyond this says that the two densities hardly overlap.
 _WORST_ERROR = 0.35
+# With fewer independent draws in a half, neither the proposal nor the error is to be trusted.
+_FEWEST_EFFECTIVE = 20
+KINDS = ("normal", "warp-III", "Student t")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +30,9 @@ class BridgeResult:
 def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Generator) -> BridgeResult:
     """Log normaliser of an unnormalised density from draws of it.
 
-    The proposal is fitted on one half of each chain and used on the other, both ways round, as it stands and
-    with the target mirrored; the kind with the smaller error is kept.
+    The proposal is fitted on one half of each chain and used on the other, both ways round: a normal, a Student t,
+    and a normal with the target mirrored about its centre (the symmetric step of Warp-III bridge sampling, Meng and
+    Schilling 2002). The kind with the smallest error is kept.
 
     Parameters
     ----------
@@ -42,46 +46,77 @@ def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Gene
     Returns
     -------
     BridgeResult
-        With ``log_normalizer`` NaN and the reason in ``problems`` where it failed.
+        With ``log_normalizer`` NaN and the reason in ``problems`` where it failed: too few draws, a density that is
+        not finite, no overlap, no convergence, halves that disagree.
     """
     half = draws.shape[1] // 2
     halves = (draws[:, :half], draws[:, half:])
-    kinds: dict[str, list[BridgeResult]] = {"normal": [], "warp-III": []}
-    for fitted, used in (halves, halves[::-1]):
+    at_halves = tuple(target(h.reshape(-1, draws.shape[-1])).reshape(h.shape[:2]) for h in halves)
+    if not all(np.all(np.isfinite(v)) for v in at_halves):
+        return _failed("The log density is not finite at some of the draws.")
+    ways = []
+    for fitted, used, at_used in (
+        (halves[0], halves[1], at_halves[1]),
+        (halves[1], halves[0], at_halves[0]),
+    ):
         try:
-            proposal = fit_normal(fitted.reshape(-1, draws.shape[-1]))
+            ways.append(_one_way(fitted, used, at_used, target, generator))
         except ValueError as error:
             return _failed(str(error))
-        points = proposal.sample(used.shape[0] * used.shape[1], generator)
-        for kind, density in (("normal", target), ("warp-III", mirrored(target, proposal.mean))):
-            kinds[kind].append(_one_way(used, points, density, proposal.log_density, kind))
-    results = [_combined(kind, ways) for kind, ways in kinds.items()]
+    results = [_combined(kind, [way[kind] for way in ways]) for kind in KINDS]
     usable = [r for r in results if not r.problems]
     return min(usable or results, key=lambda r: r.standard_error if np.isfinite(r.standard_error) else np.inf)
 
 
-def _one_way(draws: np.ndarray, points: np.ndarray, target: Target, proposal: Target, kind: str) -> BridgeResult:
-    flat = draws.reshape(-1, draws.shape[-1])
-    at_draws = target(flat) - proposal(flat)
-    at_points = target(points) - proposal(points)
-    if not np.all(np.isfinite(at_draws)):
-        return _failed("The log density is not finite at some of the draws.", kind)
-    at_points = np.where(np.isnan(at_points), -np.inf, at_points)
-    if np.any(np.isposinf(at_points)):
+def _one_way(
+    fitted: np.ndarray, used: np.ndarray, at_used: np.ndarray, target: Target, generator: np.random.Generator
+) -> dict[str, BridgeResult]:
+    """The estimate with each kind of proposal, fitted on one set of draws and applied to another."""
+    normal = fit_normal(fitted.reshape(-1, fitted.shape[-1]))
+    flat, at_flat, centre = used.reshape(-1, used.shape[-1]), at_used.ravel(), normal.mean
+    points = normal.sample(len(flat), generator)
+    at_points = _or_nothing(target(points))
+    student = StudentProposal(normal=normal)
+    wide = student.sample(len(flat), generator)
+    # Averaged with its mirror image a density keeps its normaliser and loses its skewness.
+    mirrored_flat = np.logaddexp(at_flat, _or_nothing(target(2 * centre - flat))) - np.log(2)
+    mirrored_points = np.logaddexp(at_points, _or_nothing(target(2 * centre - points))) - np.log(2)
+    shape = used.shape[:2]
+    at_normal = normal.log_density(flat), normal.log_density(points)
+    ratios = {
+        "normal": (at_flat - at_normal[0], at_points - at_normal[1]),
+        "warp-III": (mirrored_flat - at_normal[0], mirrored_points - at_normal[1]),
+        "Student t": (at_flat - student.log_density(flat), _or_nothing(target(wide)) - student.log_density(wide)),
+    }
+    return {kind: _bridge(first.reshape(shape), second, kind) for kind, (first, second) in ratios.items()}
+
+
+def _or_nothing(log_density: np.ndarray) -> np.ndarray:
+    """Far outside, overflow makes NaN of a density that is 0."""
+    return np.where(np.isnan(log_density), -np.inf, log_density)
+
+
+def _bridge(at_draws: np.ndarray, at_points: np.ndarray, kind: str) -> BridgeResult:
+    """The iterative estimate from log ratios of target to proposal at draws (chain, draw) and at points (n,)."""
+    if np.any(np.isposinf(at_points)) or not np.all(np.isfinite(at_draws)):
         return _failed("The density is unbounded.", kind)
-    n1, n2 = effective_size(at_draws.reshape(draws.shape[:2])), float(len(points))
+    if np.all(np.isneginf(at_points)):
+        return _failed("The density is 0 at every draw of the proposal: the two do not overlap.", kind)
+    n1, n2 = effective_size(at_draws), float(len(at_points))
+    if n1 < _FEWEST_EFFECTIVE:
+        return _failed(f"Half of the draws are worth {n1:.0f} independent ones only; draw more, or longer chains.", kind)
     log_s1, log_s2 = np.log(n1 / (n1 + n2)), np.log(n2 / (n1 + n2))
     log_z, change = np.median(at_draws), np.inf
     for _ in range(_ITERATIONS):
         upper = at_points - np.logaddexp(log_s1 + at_points, log_s2 + log_z)
         lower = -np.logaddexp(log_s1 + at_draws, log_s2 + log_z)
-        new = logsumexp(upper) - np.log(len(upper)) - logsumexp(lower) + np.log(len(lower))
+        new = logsumexp(upper) - np.log(upper.size) - logsumexp(lower) + np.log(lower.size)
         change, log_z = abs(new - log_z), new
         if change < _TOLERANCE:
             break
     if not change < 1e-6:
         return _failed("The iteration did not converge: posterior and proposal hardly overlap.", kind)
-    error = _relative_error(at_draws.reshape(draws.shape[:2]) - log_z, at_points - log_z, log_s1, log_s2)
+    error = _relative_error(at_draws - log_z, at_points - log_z, log_s1, log_s2)
     return BridgeResult(log_normalizer=float(log_z), standard_error=error, method=kind)
 
 
