@@ -195,6 +195,12 @@ class DiscreteUniform(WithMoments, _Count):
         return (self.lower + self.upper) / 2, ((self.upper - self.lower + 1) ** 2 - 1) / 12
 
 
+@kl_rule(DiscreteUniform, DiscreteUniform)
+def _discrete_uniform(p: DiscreteUniform, q: DiscreteUniform) -> Array:
+    longer = ((q.upper - p.upper) + (p.lower - q.lower)) / (p.upper - p.lower + 1)
+    return np.where((p.lower >= q.lower) & (p.upper <= q.upper), np.log1p(longer), np.inf)
+
+
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DiscreteWeibull(_Count):

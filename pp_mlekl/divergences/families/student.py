@@ -47,10 +47,6 @@ class Cauchy(Univariate):
         """E log(1 + ((X - c) / s)^2): the logarithm is harmonic above the line (Chyzak and Nielsen 2019)."""
         return 2 * np.log(np.hypot(self.alpha - centre, self.beta + scale) / scale)
 
-    def expected_square(self, centre: Array) -> Array:
-        """There is none."""
-        return np.full(self.batch_shape, np.inf)
-
 
 @kl_rule(Cauchy, Cauchy)
 def _cauchy(p: Cauchy, q: Cauchy) -> Array:
