@@ -22,6 +22,9 @@ Array = np.ndarray
 NEARLY_EQUAL = 1.92
 _EQUAL = 1e-6
 _VALLEY = 1e-3
+# From this many parameters on a few searches that agree are enough.
+_DEAR = 12
+_FEW = 4
 # From this many parameters on a gradient is so much cheaper than a Hessian that searches begin with gradients alone.
 _GRADIENTS_FIRST = 60
 # Profiles towards the edges hold this many numbers at a time at most.
@@ -63,7 +66,8 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     agreeing = np.ones(len(starts), dtype=int)
     if objective.size >= _GRADIENTS_FIRST:
         starts, agreeing = _approached(objective, starts)
-    ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    ends = _climb(objective, starts, space, max_iterations)
+    agreeing = agreeing[: len(ends.z)]
     ends = replace(ends, count=agreeing)
     modes = _modes(ends)
     stationary = ends.state == "stationary"
@@ -78,6 +82,16 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     if not modes:
         return _nothing(objective.size, space, ends)
     return _examined(objective, ends, modes, space, int(agreeing.sum()))
+
+
+def _climb(objective: Objective, starts: Array, space: Space, max_iterations: int) -> Ends:
+    """Climb from all starts; where Hessians are dear, from a few first, and from the rest only if these disagree."""
+    few = starts if objective.size < _DEAR else starts[:_FEW]
+    ends = maximize(objective, few, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= _EQUAL * max(1.0, abs(ends.value[0]))
+    if len(few) == len(starts) or agreed:
+        return ends
+    return maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
 
 
 def _finite(objective: Objective, starts: Array) -> Array:
