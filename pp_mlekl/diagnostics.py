@@ -90,7 +90,7 @@ def _chains(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
 def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
     import arviz as az
 
-    found = []
+    found: list[Finding] = []
     if "sample_stats" not in tree.children:
         return found
     stats = tree["sample_stats"]

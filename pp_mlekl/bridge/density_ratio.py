@@ -77,7 +77,7 @@ def _prior_posterior(prior: np.ndarray, z: WithError) -> WithError:
         )
         return WithError(value=np.inf, standard_error=0.0, warnings=(reason,))
     value, error = mean_and_error(-prior[None])
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if shape > _UNRELIABLE:
         warnings = (f"-log L has a heavy tail under the prior (k-hat {shape:.2f}): the error is too small.",)
     return WithError(value=z.value + value, standard_error=float(np.hypot(error, z.standard_error)), warnings=warnings)

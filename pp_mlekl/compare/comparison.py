@@ -65,7 +65,7 @@ class Comparison:
     @cached_property
     def statuses(self) -> dict[str, str]:
         """Status of each point estimate."""
-        audit = self.tree["audit"]
+        audit = self.tree["audit"].to_dataset()
         return {str(k): str(s) for k, s in zip(audit["estimator"].values, audit["status"].values, strict=True)}
 
     def warnings(self) -> dict[str, list[str]]:
@@ -108,7 +108,7 @@ class Comparison:
                 if key in joint:
                     row = {"quantity": label, "direction": direction, "value": float(joint[key])}
                     rows.append({**row, "mcse": float(joint[f"{key}_mcse"]), "of": "joint"})
-        fitted = self.tree["fitted"]
+        fitted = self.tree["fitted"].to_dataset()
         source = "posterior predictive" if self.tree.attrs["truth"] == "unknown" else "truth"
         for key, label, direction in (
             ("kl", "KL, sum over observations", "KL({0}||{1})"),

@@ -156,7 +156,7 @@ def _attributes(
 
 def _plain(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
     """Attributes that every file format gives back as they were: text, numbers and lists that are not empty."""
-    simple = {}
+    simple: dict[Any, Any] = {}
     for key, value in attributes.items():
         if isinstance(value, list | tuple):
             if value:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 # More panels than this are small print.
 _MOST_PANELS = 12
 _MOST_IN_PAIRS = 4
-_MARKS = {"mle": ("MLE", "#b3261e", "--"), "map": ("MAP", "#6750a4", ":"), "truth": ("truth", "#111111", "-")}
-_STYLE = {"font.size": 9, "axes.titlesize": 10, "figure.facecolor": "white", "savefig.facecolor": "white"}
+_MARKS: dict[str, tuple[str, str, Any]] = {"mle": ("MLE", "#b3261e", "--"), "map": ("MAP", "#6750a4", ":"), "truth": ("truth", "#111111", "-")}
+_STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 10, "figure.facecolor": "white", "savefig.facecolor": "white"}
 
 
 def prior_posterior(comparison: Any) -> Figure:
@@ -171,7 +171,7 @@ def _mark(plot: Any, comparison: Any, name: str, window: tuple[xr.DataArray, xr.
             axes.isel(place).item().set_xlim(low, high)
 
 
-def _legend(figure: Figure, marks: list[tuple[str, str, str]]) -> None:
+def _legend(figure: Figure, marks: list[tuple[str, str, Any]]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=color, linestyle=line, label=label) for label, color, line in marks]
