@@ -6,6 +6,7 @@ from scipy import optimize
 
 from pp_mlekl.proof.result import Check, Step
 from pp_mlekl.proof.setting import ENGINE_ACCURACY, STANDARD_ERRORS, Setting
+from pp_mlekl.pymc_model.distributions import observed_distributions
 
 Array = np.ndarray
 
@@ -59,7 +60,20 @@ def _error(setting: Setting, z: Array, kl: Array, cross: Array, mcse: Array, clo
     engine = np.zeros(len(z)) if closed else ENGINE_ACCURACY * np.abs(kl)
     size = np.abs(cross) + abs(setting.entropy) + np.abs(kl)
     rounding = np.array([setting.rounding(s) for s in size])
-    return rules + engine + rounding + STANDARD_ERRORS * mcse
+    return rules + engine + rounding + _complement(setting, z) + STANDARD_ERRORS * mcse
+
+
+def _complement(setting: Setting, z: Array) -> Array:
+    """What it costs that a Bernoulli's 1 - p is had from p: an error of eps in the probability, relative to itself."""
+    total = np.zeros(len(z))
+    fitted = observed_distributions(setting.functions, z)
+    for name, p in setting.truth.distributions.items():
+        if type(fitted[name]).__name__ in ("Bernoulli", "Binomial") and type(p).__name__ in ("Bernoulli", "Binomial"):
+            trials = np.asarray(getattr(p, "n", 1.0))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = trials * np.where(p.p < 1, (1 - p.p) / (1 - fitted[name].p), 0.0)
+            total += np.finfo(float).eps * ratio.reshape(len(z), -1).sum(axis=1)
+    return total / setting.rows
 
 
 def sampling_error(setting: Setting, z: Array) -> Array:

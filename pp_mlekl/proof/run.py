@@ -158,4 +158,5 @@ def describe(truth: Any, resolved: Truth) -> str:
 def _short(value: np.ndarray) -> str:
     if value.ndim == 0:
         return f"{float(value):.4g}"
-    return np.array2string(value, precision=4, threshold=8, formatter={"float_kind": "{:.4g}".format})
+    text = np.array2string(value, precision=4, threshold=8, formatter={"float_kind": "{:.4g}".format})
+    return " ".join(text.split())
