@@ -1,6 +1,6 @@
 """How far the data moved us: divergences between prior and posterior, joint and per parameter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,10 +10,10 @@ from pp_mlekl.bridge.chains import mean_and_error
 from pp_mlekl.bridge.control import controlled_mean
 from pp_mlekl.bridge.density_ratio import WithError, density_ratio_divergences
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.spacing import spacing_entropy
 from pp_mlekl.evidence import log_evidence as estimate_log_evidence
-from pp_mlekl.pymc_model.layout import labelled
-from pp_mlekl.pymc_model.marginal_prior import marginal_log_prior
+from pp_mlekl.marginal_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
+from pp_mlekl.pymc_model.layout import dims_of, labelled
+from pp_mlekl.pymc_model.marginal_prior import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import sample
@@ -27,6 +27,8 @@ def information_gain(
     *,
     log_evidence: Estimate | None = None,
     var_names: Sequence[str] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    reverse: bool = False,
     potentials: Literal["prior", "likelihood"] | None = None,
     random_seed: Any = None,
 ) -> xr.DataTree:
@@ -41,7 +43,14 @@ def information_gain(
     log_evidence
         log Z, estimated by bridge sampling where None.
     var_names
-        The free variables whose marginal divergence is wanted; all where None.
+        The free variables and deterministics whose marginal divergence is wanted; all free variables where None. The prior
+        of a deterministic is known by draws only.
+    groups
+        Free variables whose divergence is wanted together, by a name for each group, e.g. ``{"effects": ["a", "b"]}``;
+        estimated by nearest neighbours from draws of both sides.
+    reverse
+        Whether to estimate KL(prior||post) of each element, too: from draws of both sides, slower, and NaN where the
+        posterior's draws do not cover the prior's.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -51,14 +60,27 @@ def information_gain(
     -------
     xarray.DataTree
         ``joint``: scalars ``kl_posterior_prior``, ``kl_prior_posterior``, ``jsd``, ``total_variation``,
-        ``hellinger_squared``, ``log_evidence``, ``model_dimensionality``, ``dependence_gap`` (joint KL less the sum of the
-        marginal ones), each with ``..._mcse``; ``marginal`` and ``marginal_mcse``: KL(post||prior) of each element of each
-        free variable. What cannot be had is NaN, and the tree's ``warnings`` attribute says why.
+        ``hellinger_squared``, ``log_evidence``, ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
+        ``dependence_gap`` (joint KL less the sum of the marginal ones), ``log_evidence_prior_sensitivity`` (d log Z / d log s
+        where the priors with constant parents are widened s-fold), each with ``..._mcse`` beside it; ``marginal`` and
+        ``marginal_mcse``: KL(post||prior) of each element; with ``reverse`` also ``marginal_reverse`` and its errors; ``group``:
+        scalars of each group. What cannot be had is NaN, and the tree's ``warnings`` attribute says why.
 
     Raises
     ------
     ValueError
-        Where a prior is improper, or ``var_names`` names no free variable.
+        Where a prior is improper, or ``var_names`` or ``groups`` name no variable of the model.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from pp_mlekl import laplace
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 1)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.5, 1.5])
+    >>> gain = information_gain(model, laplace(model, draws=4000, random_seed=1).tree, random_seed=2)
+    >>> round(float(gain["joint"]["kl_posterior_prior"]), 3)  # 0.5 * (log(3) + 1 / 3 + (2 / 3)**2 - 1)
+    0.438
     """
     functions = model_functions(model, potentials)
     improper = improper_names(model)
@@ -66,23 +88,32 @@ def information_gain(
         raise ValueError(
             f"The prior of {', '.join(improper)} is improper: there is no divergence from it. Give it a proper prior."
         )
-    names = [v.name for v in functions.free]
-    unknown = set(var_names or ()) - set(names)
-    if unknown:
-        raise ValueError(
-            f"var_names names no free variable: {', '.join(sorted(unknown))}; there are {', '.join(names)}."
-        )
+    names = _checked_names(functions, var_names, groups or {})
     generator = np.random.default_rng(random_seed)
     tree = sample(model, random_seed=generator, potentials=potentials) if tree is None else tree
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, tree, potentials=potentials, random_seed=generator)
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
     prior = functions.prior_draws(_PRIOR_DRAWS, generator)
-    joint, warnings = _joint(functions, z, prior, log_evidence)
-    marginal, errors, more = _marginal(functions, z, prior, list(var_names or names))
+    joint, notes = _joint(functions, z, prior, log_evidence)
+    gains = _gains(functions, names, z, prior, generator, reverse=False)
     if var_names is None:
-        joint |= _dependence_gap(joint["kl_posterior_prior"], marginal, errors)
-    return _as_tree(functions, joint, marginal, errors, [*log_evidence.warnings, *warnings, *more])
+        joint["dependence_gap"] = _dependence_gap(joint["kl_posterior_prior"], list(gains.values()))
+    nodes = {"joint": _scalars(joint)}
+    for suffix, more in (
+        ("", gains),
+        ("_reverse", _gains(functions, names if reverse else (), z, prior, generator, True)),
+    ):
+        if more:
+            nodes[f"marginal{suffix}"] = _labelled(functions, {k: g.values for k, g in more.items()})
+            nodes[f"marginal{suffix}_mcse"] = _labelled(functions, {k: g.errors for k, g in more.items()})
+            notes += [w for g in more.values() for w in g.warnings]
+    if groups:
+        nodes["group"], about_groups = _group_dataset(functions, groups, z, prior, generator)
+        notes += about_groups
+    result = xr.DataTree.from_dict(nodes)
+    result.attrs |= {"units": "nats", "direction": f"marginal: {FORWARD}", "warnings": [*log_evidence.warnings, *notes]}
+    return result
 
 
 def _joint(
@@ -96,65 +127,91 @@ def _joint(
     at_prior = np.where(np.isnan(at_prior), -np.inf, at_prior)
     joint = density_ratio_divergences(log_likelihood, at_prior, log_z, WithError(value=value, standard_error=error))
     joint["log_evidence"] = log_z
+    joint["log_evidence_prior_sensitivity"] = _prior_sensitivity(functions, z, prior)
     return joint, [f"{name}: {w}" for name, number in joint.items() for w in number.warnings]
 
 
-def _marginal(
-    functions: ModelFunctions, z: np.ndarray, prior: np.ndarray, names: list[str]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
-    values, errors, warnings = {}, {}, []
-    for v in functions.free:
-        if v.name not in names:
-            continue
-        density = marginal_log_prior(functions, v, z, prior)
-        if density is None:
-            values[v.name] = errors[v.name] = np.full(v.shape, np.nan)
-            warnings.append(f"{v.name}: the marginal prior density of its elements is not known in closed form.")
-            continue
-        draws, log_prior = density
-        try:
-            pairs = [_element(draws[..., i], log_prior[..., i]) for i in range(draws.shape[-1])]
-        except ValueError as error:
-            values[v.name] = errors[v.name] = np.full(v.shape, np.nan)
-            warnings.append(f"{v.name}: {error}")
-            continue
-        values[v.name] = np.array([p[0] for p in pairs]).reshape(v.shape)
-        errors[v.name] = np.array([p[1] for p in pairs]).reshape(v.shape)
-    return values, errors, warnings
+def _prior_sensitivity(functions: ModelFunctions, z: np.ndarray, prior: np.ndarray) -> WithError:
+    """d log Z / d log s, where the top-level priors are raised to the power s^-2 and normalised (a normal's scale is s)."""
+    value, error = mean_and_error(log_top_level_prior(functions, z))
+    before, before_error = mean_and_error(log_top_level_prior(functions, prior)[None])
+    return WithError(value=-2 * (value - before), standard_error=2 * float(np.hypot(error, before_error)))
 
 
-def _element(draws: np.ndarray, log_prior: np.ndarray) -> tuple[float, float]:
-    """KL(post||prior) of one element from its draws (chain, draw) and its log prior density there."""
-    entropy, log_density = spacing_entropy(draws.ravel())
-    # The estimate's influence function is the log ratio itself: its chain error is that of their mean.
-    _, error = mean_and_error(log_density.reshape(draws.shape) - log_prior)
-    return -entropy - float(log_prior.mean()), error
-
-
-def _dependence_gap(
-    joint: WithError, marginal: dict[str, np.ndarray], errors: dict[str, np.ndarray]
-) -> dict[str, WithError]:
-    total = sum(float(np.sum(v)) for v in marginal.values())
-    error = float(np.sqrt(joint.standard_error**2 + sum(float(np.sum(e**2)) for e in errors.values())))
-    return {"dependence_gap": WithError(value=joint.value - total, standard_error=error)}
-
-
-def _as_tree(
+def _gains(
     functions: ModelFunctions,
-    joint: dict[str, WithError],
-    marginal: dict[str, np.ndarray],
-    errors: dict[str, np.ndarray],
-    warnings: list[str],
-) -> xr.DataTree:
-    scalars = {name: number.value for name, number in joint.items()}
-    scalars |= {f"{name}_mcse": number.standard_error for name, number in joint.items()}
+    names: Sequence[str],
+    z: np.ndarray,
+    prior: np.ndarray,
+    generator: np.random.Generator,
+    reverse: bool,
+) -> dict[str, Gain]:
     free = {v.name: v for v in functions.free}
+    result = {}
+    for name in names:
+        if name in free and not reverse:
+            result[name] = variable_gain(functions, free[name], z, prior, generator)
+            continue
+        after, before = (_values(functions, name, points) for points in (z, prior))
+        result[name] = drawn_gain(after, before, name, generator, reverse=reverse)
+    return result
 
-    def dataset(arrays: dict[str, np.ndarray]) -> xr.Dataset:
-        return xr.Dataset({name: labelled(functions.model, name, a, (), free[name].dims) for name, a in arrays.items()})
 
-    tree = xr.DataTree.from_dict(
-        {"joint": xr.Dataset(scalars), "marginal": dataset(marginal), "marginal_mcse": dataset(errors)}
-    )
-    tree.attrs |= {"units": "nats", "direction": "marginal: KL(posterior||prior)", "warnings": warnings}
-    return tree
+def _values(functions: ModelFunctions, name: str, z: np.ndarray) -> np.ndarray:
+    if name in {v.name for v in functions.free}:
+        return functions.natural(z)[name]
+    return functions.evaluate([functions.model[name]], z)[0]
+
+
+def _dependence_gap(joint: WithError, gains: Sequence[Gain]) -> WithError:
+    total = sum(float(np.sum(g.values)) for g in gains)
+    if any(g.terms is None for g in gains):
+        # The errors of elements known from draws alone are added as if they all went the same way.
+        spread = sum(float(np.sum(g.errors)) for g in gains)
+    else:
+        _, sampling = mean_and_error(np.sum([g.terms for g in gains], axis=0))
+        spread = float(np.sqrt(sampling**2 + sum(g.variance for g in gains) + sum(g.bias for g in gains) ** 2))
+    return WithError(value=joint.value - total, standard_error=float(np.hypot(joint.standard_error, spread)))
+
+
+def _group_dataset(
+    functions: ModelFunctions,
+    groups: Mapping[str, Sequence[str]],
+    z: np.ndarray,
+    prior: np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[xr.Dataset, list[str]]:
+    estimates = {label: group_gain(functions, names, z, prior, generator) for label, names in groups.items()}
+    scalars = {label: float(e) for label, e in estimates.items()}
+    scalars |= {f"{label}_mcse": float(e.mcse) for label, e in estimates.items()}
+    return xr.Dataset(scalars), [f"{label}: {w}" for label, e in estimates.items() for w in e.warnings]
+
+
+def _scalars(joint: Mapping[str, WithError]) -> xr.Dataset:
+    values = {name: number.value for name, number in joint.items()}
+    return xr.Dataset(values | {f"{name}_mcse": number.standard_error for name, number in joint.items()})
+
+
+def _labelled(functions: ModelFunctions, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+    free = {v.name: v.dims for v in functions.free}
+    model = functions.model
+    dims = {name: free.get(name) or dims_of(model, name, a.ndim) for name, a in arrays.items()}
+    return xr.Dataset({name: labelled(model, name, a, (), dims[name]) for name, a in arrays.items()})
+
+
+def _checked_names(functions: ModelFunctions, var_names: Sequence[str] | None, groups: Mapping) -> list[str]:
+    free = [v.name for v in functions.free]
+    known = [*free, *(d.name for d in functions.model.deterministics)]
+    unknown = set(var_names or ()) - set(known)
+    if unknown:
+        raise ValueError(
+            f"var_names names no free variable or deterministic: {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(known)}."
+        )
+    for label, names in groups.items():
+        strange = [n for n in names if n not in free]
+        if strange or not names:
+            raise ValueError(
+                f"Group {label!r} must list free variables, got {list(names)}; there are {', '.join(free)}."
+            )
+    return free if var_names is None else list(var_names)

@@ -69,4 +69,3 @@ def fit_normal(draws: np.ndarray) -> NormalProposal:
     except np.linalg.LinAlgError as error:
         raise ValueError("The draws lie in a subspace: their covariance is singular.") from error
     return NormalProposal(mean=draws.mean(axis=0), chol=chol)
-

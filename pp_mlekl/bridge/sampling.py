@@ -104,7 +104,9 @@ def _bridge(at_draws: np.ndarray, at_points: np.ndarray, kind: str) -> BridgeRes
         return _failed("The density is 0 at every draw of the proposal: the two do not overlap.", kind)
     n1, n2 = effective_size(at_draws), float(len(at_points))
     if n1 < _FEWEST_EFFECTIVE:
-        return _failed(f"Half of the draws are worth {n1:.0f} independent ones only; draw more, or longer chains.", kind)
+        return _failed(
+            f"Half of the draws are worth {n1:.0f} independent ones only; draw more, or longer chains.", kind
+        )
     log_s1, log_s2 = np.log(n1 / (n1 + n2)), np.log(n2 / (n1 + n2))
     log_z, change = np.median(at_draws), np.inf
     for _ in range(_ITERATIONS):

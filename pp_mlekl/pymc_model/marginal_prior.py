@@ -1,23 +1,44 @@
 """The prior density of single elements of a free variable, with its random parents averaged out."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.traversal import ancestors
 from scipy import special, stats
+from scipy.interpolate import CubicSpline
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
 from pp_mlekl.pymc_model.distributions import distribution_of
 from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
-# Posterior points and prior draws whose pairs are evaluated where the parents are random.
-_POINTS, _PARENTS = 1000, 1000
+# Points at which the average over random parents is taken: quantiles of the draws, and a grid over their range.
+_QUANTILES, _GRID = 100, 60
+_PARENTS = 4000
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarginalPrior:
+    """Posterior draws of each element of a variable and the element's log prior density there.
+
+    Parameters
+    ----------
+    draws, log_density
+        Shape (chain, draw, elements), on a scale on which the divergence is invariant.
+    extra_variance
+        Shape (elements,): what the average over finitely many random parents adds to the variance of the mean of ``log_density``.
+    """
+
+    draws: np.ndarray
+    log_density: np.ndarray
+    extra_variance: np.ndarray
 
 
 def marginal_log_prior(
     functions: ModelFunctions, variable: FreeVariable, z: np.ndarray, prior: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Draws of every element of a variable, and the element's log prior density there.
+) -> MarginalPrior | None:
+    """The marginal prior of every element of a variable.
 
     Parameters
     ----------
@@ -32,12 +53,14 @@ def marginal_log_prior(
 
     Returns
     -------
-    Draws and log densities, shape (chain, draw, elements), on a scale on which the divergence is invariant; None where the
-    elements' density is not known.
+    None where the elements' density is not known.
     """
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
-    if type(rv.owner.op).__name__ == "DirichletRV":
+    kind = type(rv.owner.op).__name__
+    if kind == "DirichletRV":
         return _dirichlet(functions, variable, z)
+    if kind == "MvNormalRV":
+        return _mv_normal(functions, variable, z)
     if variable.value_shape != variable.shape:
         return None
     term, alone = functions.kept(("marginal prior", variable.name), lambda: _term(functions, variable))
@@ -45,8 +68,25 @@ def marginal_log_prior(
         return None
     draws = z[..., variable.flat]
     if alone:
-        return draws, term(z)[0].reshape(draws.shape)
-    return draws, _averaged(term, variable, z, prior)
+        return _exactly(draws, term(z)[0].reshape(draws.shape))
+    return _averaged(term, variable, z, prior)
+
+
+def log_top_level_prior(functions: ModelFunctions, z: np.ndarray) -> np.ndarray:
+    """Log prior density of the variables whose parents are constant, together, shape (*batch,)."""
+    values = functions.values
+    own = set(values.rvs_to_values.values())
+    result = np.zeros(z.shape[:-1])
+    terms = functions.log_prior_terms(z)
+    for v, rv, density in zip(functions.free, values.free, values.log_density_terms(), strict=False):
+        if not own & set(ancestors([density])) - {values.rvs_to_values[rv]}:
+            term = terms[v.name]
+            result = result + term.reshape(*z.shape[:-1], -1).sum(axis=-1)
+    return result
+
+
+def _exactly(draws: np.ndarray, log_density: np.ndarray) -> MarginalPrior:
+    return MarginalPrior(draws=draws, log_density=log_density, extra_variance=np.zeros(draws.shape[-1]))
 
 
 def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFunction | None, bool]:
@@ -65,30 +105,66 @@ def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFun
         return None, False
     total = density if jacobian is None else density + jacobian
     others = set(values.rvs_to_values[rv] for rv in values.free) - {value}
+    if jacobian is not None and others & set(ancestors([jacobian])):
+        # The transform moves with the parents, so its scale is not one on which the divergence is invariant.
+        return None, False
     alone = not others & set(ancestors([total]))
     (graph,) = values.of_z([total])
     return BatchedFunction([values.z], [pt.as_tensor(graph)], functions.size), alone
 
 
-def _averaged(term: BatchedFunction, variable: FreeVariable, z: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """log mean over prior draws of the parents, at quantiles of the draws, interpolated to all of them."""
+def _averaged(term: BatchedFunction, variable: FreeVariable, z: np.ndarray, prior: np.ndarray) -> MarginalPrior:
+    """log mean over prior draws of the parents, at some points, interpolated to all draws."""
     flat = z.reshape(-1, z.shape[-1])[:, variable.flat]
-    parents = prior[: min(_PARENTS, len(prior))]
-    levels = np.linspace(0, 1, _POINTS)
-    points = np.quantile(flat, levels, axis=0)
+    parents = prior[:_PARENTS]
+    grid = np.linspace(flat.min(axis=0), flat.max(axis=0), _GRID)
+    points = np.sort(
+        np.concatenate([np.quantile(flat, (np.arange(_QUANTILES) + 0.5) / _QUANTILES, axis=0), grid]), axis=0
+    )
+    weights = _shares(flat, points)
     density = np.empty_like(points)
+    influence = np.zeros((len(parents), flat.shape[1]))
     for k, point in enumerate(points):
         composite = parents.copy()
         composite[:, variable.flat] = point
         logs = term(composite)[0].reshape(len(parents), -1)
         density[k] = special.logsumexp(logs, axis=0) - np.log(len(parents))
-    columns = [np.interp(flat[:, j], points[:, j], density[:, j]) for j in range(flat.shape[1])]
-    return np.stack(columns, axis=-1).reshape(*z.shape[:-1], -1)
+        influence += weights[k] * np.exp(logs - density[k])
+    columns = [_interpolated(flat[:, j], points[:, j], density[:, j]) for j in range(flat.shape[1])]
+    return MarginalPrior(
+        draws=flat.reshape(*z.shape[:-1], -1),
+        log_density=np.stack(columns, axis=-1).reshape(*z.shape[:-1], -1),
+        extra_variance=influence.var(axis=0, ddof=1) / len(parents),
+    )
 
 
-def _dirichlet(
-    functions: ModelFunctions, variable: FreeVariable, z: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _shares(flat: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The share of the draws that is nearest to each point, shape of ``points``."""
+    shares = np.empty_like(points)
+    for j, column in enumerate(points.T):
+        which = np.searchsorted((column[1:] + column[:-1]) / 2, flat[:, j])
+        shares[:, j] = np.bincount(which, minlength=len(column)) / len(flat)
+    return shares
+
+
+def _interpolated(x: np.ndarray, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    points, first = np.unique(points, return_index=True)
+    return CubicSpline(points, values[first])(x)
+
+
+def _mv_normal(functions: ModelFunctions, variable: FreeVariable, z: np.ndarray) -> MarginalPrior | None:
+    rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
+    try:
+        prior = distribution_of(rv)
+    except ValueError:
+        return None
+    variance = np.diagonal(prior.cov, axis1=-2, axis2=-1)  # type: ignore[attr-defined]
+    mean = np.broadcast_to(prior.mu, variable.shape).ravel()  # type: ignore[attr-defined]
+    draws = z[..., variable.flat]
+    return _exactly(draws, stats.norm(mean, np.sqrt(np.broadcast_to(variance, variable.shape).ravel())).logpdf(draws))
+
+
+def _dirichlet(functions: ModelFunctions, variable: FreeVariable, z: np.ndarray) -> MarginalPrior | None:
     """An element of a Dirichlet vector is Beta; its logit is used, on which spacings are better behaved."""
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
     try:
@@ -99,4 +175,4 @@ def _dirichlet(
     a = np.broadcast_to(a, variable.shape)
     rest = (a.sum(axis=-1, keepdims=True) - a).ravel()
     log_density = stats.beta(a.ravel(), rest).logpdf(p) + np.log(p) + np.log1p(-p)
-    return special.logit(p), log_density
+    return _exactly(special.logit(p), log_density)
