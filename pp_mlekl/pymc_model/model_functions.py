@@ -11,15 +11,13 @@ import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import ArrayLike
 from pymc.logprob.utils import replace_rvs_by_values
-from pymc.pytensorf import constant_fold
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import jacobian
-from pytensor.graph.basic import Constant
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
-from pp_mlekl.pymc_model.functions import interpreted, without_c
+from pp_mlekl.pymc_model.functions import without_c
 from pp_mlekl.pymc_model.graphs import ValueGraph, build_graphs, in_double_precision
 from pp_mlekl.pymc_model.layout import (
     FreeVariable,
@@ -30,6 +28,7 @@ from pp_mlekl.pymc_model.layout import (
     observed_variables,
 )
 from pp_mlekl.pymc_model.objective import Data, WeightedObjective
+from pp_mlekl.pymc_model.observed_data import observed_data
 from pp_mlekl.pymc_model.prior_draws import PriorSampler, improper_names
 from pp_mlekl.pymc_model.validation import Potentials, check_model
 
@@ -133,12 +132,7 @@ class ModelFunctions:
 
     def observed_data(self) -> dict[str, np.ndarray]:
         """The data as the model holds them now (``pm.set_data`` is seen), by observed variable."""
-        result = {}
-        for rv in self.model.observed_RVs:
-            value = self.model.rvs_to_values[rv]
-            (folded,) = [value.get_value()] if isinstance(value, SharedVariable) else [_constant(value)]
-            result[rv.name] = np.asarray(folded)
-        return result
+        return observed_data(self.model)
 
     def initial_point(self) -> np.ndarray:
         """PyMC's initial point, shape (d,)."""
@@ -350,12 +344,3 @@ class ModelFunctions:
         if z.ndim == 0 or z.shape[-1] != self.size:
             raise ValueError(f"z must have shape (..., {self.size}), got {z.shape}.")
         return z
-
-
-def _constant(value: TensorVariable) -> np.ndarray:
-    if isinstance(value, Constant):
-        return np.asarray(value.data)
-    folded = constant_fold([value], raise_not_constant=False)[0]
-    if isinstance(folded, np.ndarray | np.generic | float | int):
-        return np.asarray(folded)
-    return interpreted([], [folded])()[0]
