@@ -22,6 +22,9 @@ Array = np.ndarray
 NEARLY_EQUAL = 1.92
 _EQUAL = 1e-6
 _VALLEY = 1e-3
+# Two e-foldings of a scale, and the nats that no path along which a density diverges is likely to win back.
+_FIRST_STEP = 2.0
+_LOST = 1000.0
 # From this many parameters on a few searches that agree are enough.
 _DEAR = 12
 _FEW = 4
@@ -191,7 +194,18 @@ def _edges(objective: Objective, verdict: Verdict, space: Space) -> Array:
     affordable = max(1, int(_PATH_BUDGET / objective.size**3))
     if len(edges) > affordable:
         edges = edges[np.linspace(0, len(edges) - 1, affordable).astype(int)]
-    return edges
+    return edges[_promising(objective, verdict, edges)] if len(edges) else edges
+
+
+def _promising(objective: Objective, verdict: Verdict, edges: Array) -> Array:
+    """Which edges a profile could reach: not those towards which a first step loses far more than is climbed back."""
+    trial = verdict.z + _FIRST_STEP * edges
+    lost = verdict.value - objective.value(trial)
+    doubtful = np.flatnonzero(np.isfinite(lost) & (lost > _LOST))
+    if len(doubtful):
+        ends = maximize(objective, trial[doubtful], held=edges[doubtful], max_iterations=4)
+        lost[doubtful] = verdict.value - ends.value
+    return lost <= _LOST
 
 
 def _higher(objective: Objective, paths: Paths, verdict: Verdict, space: Space) -> Ends | None:
