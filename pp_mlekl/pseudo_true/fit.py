@@ -90,8 +90,12 @@ def expected_fit(
     """
     nodes = node_data(functions, truth, generator)
     problem = ExpectedProblem(functions=functions, kind="mle", nodes=nodes)
-    known = [] if truth.flat is None else [truth.flat]
-    verdict = search(problem.objective, problem.starts(starts, generator, None, known), problem.space)
+    if truth.flat is None:
+        places = problem.starts(starts, generator, None, [])
+    else:
+        # The model contains this truth, and no distribution is nearer to it than itself: only its regularity is open.
+        places = truth.flat[None, problem.kept]
+    verdict = search(problem.objective, places, problem.space)
     information = None
     if verdict.status == "converged" and verdict.singular and truth.distributions:
         verdict, information = _across_kinks(problem, truth, verdict)
