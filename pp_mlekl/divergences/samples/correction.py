@@ -1,15 +1,17 @@
-"""The bias of neighbour estimates on normals of the same size and dimension, whose densities are known.
+"""The bias of neighbour estimates on draws of the same size and dimension, whose densities are known.
 
-Used as a control variate: the estimate on the draws less the error of the same estimator on simulated normal draws.
-After ``gaussianize`` the draws are close to normal, and so is the bias.
+Used as a control variate: the estimate on the draws less the error of the same estimator on simulated draws, of a
+normal (one sample) or of normals seen through the maps fitted to the two samples.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.divergences.samples.gaussianize import Gaussianizer
 from pp_mlekl.divergences.samples.neighbours import log_density, log_ratio
 
 # Draws simulated in all: enough for an error well below that of the estimate.
@@ -61,22 +63,42 @@ def _log_standard(z: Array) -> Array:
     return -0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
 
-def ratio_correction(x: Array, y: Array, k: int, generator: np.random.Generator) -> tuple[float, float]:
-    """Mean of log-ratio-hat - log ratio over draws of two normals with the moments of ``x`` and ``y``, and its error."""
-    (n, d), m = x.shape, len(y)
-    p, q = (_moments(v) for v in (x, y))
-    means = []
-    for _ in range(min(max(_SIMULATED // max(n, m), 2), _MOST_ROUNDS)):
-        a = p[0] + generator.standard_normal((n, d)) @ p[1].T
-        b = q[0] + generator.standard_normal((m, d)) @ q[1].T
-        means.append(np.mean(log_ratio(a, b, k) - _log_normal(a, *p) + _log_normal(a, *q)))
-    return float(np.mean(means)), float(np.std(means, ddof=1) / np.sqrt(len(means)))
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RatioCorrection:
+    """What ``log_ratio`` misses on draws of two known distributions.
+
+    Parameters
+    ----------
+    bias, error
+        Mean of the estimate less the exact log ratio, and its standard error.
+    spread
+        Standard deviation of the whole estimate from one pair of samples to the next.
+    """
+
+    bias: float
+    error: float
+    spread: float
 
 
-def _moments(x: Array) -> tuple[Array, Array]:
-    return x.mean(axis=0), np.linalg.cholesky(np.atleast_2d(np.cov(x.T)))
-
-
-def _log_normal(x: Array, mean: Array, chol: Array) -> Array:
-    z = np.linalg.solve(chol, (x - mean).T).T
-    return -0.5 * np.sum(z**2, axis=1) - np.sum(np.log(np.diagonal(chol)))
+def ratio_correction(
+    p: Gaussianizer,
+    q: Gaussianizer,
+    common: Gaussianizer,
+    sizes: tuple[int, int],
+    k: int,
+    generator: np.random.Generator,
+) -> RatioCorrection:
+    """The error of the neighbour estimate on draws of ``p`` and ``q``, densities fitted to the two samples."""
+    n, m = sizes
+    d = len(common.mean)
+    errors, values = [], []
+    for _ in range(min(max(_SIMULATED // max(n, m), 3), _MOST_ROUNDS)):
+        x, y = p.inverse(generator.standard_normal((n, d))), q.inverse(generator.standard_normal((m, d)))
+        estimated = np.mean(log_ratio(common(x)[0], common(y)[0], k))
+        errors.append(estimated - np.mean(p.log_density(x) - q.log_density(x)))
+        values.append(estimated)
+    return RatioCorrection(
+        bias=float(np.mean(errors)),
+        error=float(np.std(errors, ddof=1) / np.sqrt(len(errors))),
+        spread=float(np.std(values, ddof=1)),
+    )

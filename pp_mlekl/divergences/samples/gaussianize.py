@@ -27,12 +27,15 @@ class _Start:
 
     name: str
     forward: Callable[[Array], Array]
+    backward: Callable[[Array], Array]
     log_slope: Callable[[Array], Array]
 
 
-_IDENTITY = _Start(name="identity", forward=lambda x: x, log_slope=np.zeros_like)
-_LOG = _Start(name="log", forward=np.log, log_slope=lambda x: -np.log(x))
-_LOGIT = _Start(name="logit", forward=special.logit, log_slope=lambda x: -np.log(x) - np.log1p(-x))
+_IDENTITY = _Start(name="identity", forward=lambda x: x, backward=lambda y: y, log_slope=np.zeros_like)
+_LOG = _Start(name="log", forward=np.log, backward=np.exp, log_slope=lambda x: -np.log(x))
+_LOGIT = _Start(
+    name="logit", forward=special.logit, backward=special.expit, log_slope=lambda x: -np.log(x) - np.log1p(-x)
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +51,11 @@ class _CoordinateMap:
         w = self.tail * np.arcsinh(t) - self.skewness
         log_slope = _log_cosh(w) + np.log(self.tail / self.scale) - 0.5 * np.log1p(t * t) + self.start.log_slope(x)
         return np.sinh(w), log_slope
+
+    def inverse(self, z: Array) -> Array:
+        """The value whose image is ``z``."""
+        t = np.sinh((np.arcsinh(z) + self.skewness) / self.tail)
+        return self.start.backward(self.centre + self.scale * t)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +73,16 @@ class Gaussianizer:
         log_slope = np.sum([c[1] for c in columns], axis=0) - np.sum(np.log(np.diagonal(self.chol)))
         return np.linalg.solve(self.chol, (z - self.mean).T).T, log_slope
 
+    def inverse(self, z: Array) -> Array:
+        """The draws whose image is ``z``, shape (n, d)."""
+        images = self.mean + z @ self.chol.T
+        return np.stack([c.inverse(column) for c, column in zip(self.coordinates, images.T, strict=True)], axis=-1)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density at ``x`` (n, d) of the distribution whose image is standard normal."""
+        z, log_slope = self(x)
+        return log_slope - 0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+
     @property
     def name(self) -> str:
         """What was done to the coordinates, for the method's name."""
@@ -72,15 +90,19 @@ class Gaussianizer:
         return "whitened" + "".join(f", {s}" for s in starts)
 
 
-def fit_gaussianizer(draws: Array) -> Gaussianizer:
-    """Fit the map to draws of shape (n, d).
+def fit_gaussianizer(draws: Array, like: Gaussianizer | None = None) -> Gaussianizer:
+    """Fit the map to draws of shape (n, d); with logs and logits where ``like`` has them, so that domains agree.
 
     Raises
     ------
     ValueError
         Where the draws lie in a subspace: a coordinate is constant or a combination of the others.
     """
-    coordinates = tuple(_fit_coordinate(column) for column in draws.T)
+    if like is None:
+        coordinates = tuple(_fit_coordinate(column) for column in draws.T)
+    else:
+        pairs = zip(draws.T, like.coordinates, strict=True)
+        coordinates = tuple(_fit(column, other.start)[1] for column, other in pairs)
     z = np.stack([c(column)[0] for c, column in zip(coordinates, draws.T, strict=True)], axis=-1)
     covariance = np.atleast_2d(np.cov(z.T))
     scale = np.sqrt(np.diagonal(covariance))

@@ -51,33 +51,25 @@ def log_density_by_spacings(z: Array) -> Array:
     return result
 
 
+def log_density_against(at: Array, draws: Array) -> Array:
+    """Log density on [0, 1] at points (n,) that are no draws, from the spacings of draws (m,) about each.
+
+    A point falls into a long spacing rather than a short one: w spacings about it are in width like w + 1 of m + 2.
+    """
+    ordered = np.concatenate([[0.0], np.sort(draws), [1.0]])
+    rank = np.searchsorted(ordered[1:-1], at) + 1
+    left, right = np.maximum(rank - SPACING, 0), np.minimum(rank + SPACING - 1, len(ordered) - 1)
+    width = np.log(np.maximum(ordered[right] - ordered[left], np.finfo(float).tiny))
+    return special.digamma(right - left + 1) - special.digamma(len(ordered)) - width
+
+
 def log_density(z: Array, k: int) -> Array:
     """By spacings in one dimension, by neighbours in more."""
     return log_density_by_spacings(z) if z.shape[1] == 1 else log_density_by_neighbours(z, k)
 
 
 def log_ratio(x: Array, y: Array, k: int) -> Array:
-    """log p/q at the draws ``x`` of p, given draws ``y`` of q: Wang, Kulkarni and Verdu (2009), eq. 5 and 25.
-
-    In one dimension the bias-reduced form: both densities are counted in the same interval, whose width cancels.
-    In more the distances to the k-th neighbours are compared.
-    """
-    n, d = x.shape
-    m = len(y)
-    if d > 1:
-        with np.errstate(divide="ignore"):
-            gap = np.log(distances_to(x, y, k)) - np.log(distances_within(x, k))
-        return d * gap + special.digamma(m + 1) - special.digamma(n)
-    radius = np.maximum(distances_to(x, y, k), distances_within(x, k))
-    own = _count(x, x, radius) - 1
-    other = _count(x, y, radius)
-    return special.digamma(own) - special.digamma(other) + np.log(m / (n - 1))
-
-
-def _count(x: Array, y: Array, radius: Array) -> Array:
-    """How many of ``y`` lie within ``radius`` of each of ``x``, in one dimension."""
-    ordered = np.sort(y[:, 0])
-    # A point exactly at the radius belongs to the ball, whatever the rounding of x + radius.
-    wide = radius * (1 + 1e-12)
-    upper = np.searchsorted(ordered, x[:, 0] + wide, side="right")
-    return upper - np.searchsorted(ordered, x[:, 0] - wide, side="left")
+    """log p/q at the draws ``x`` of p, given draws ``y`` of q: Wang, Kulkarni and Verdu (2009), eq. 5."""
+    with np.errstate(divide="ignore"):
+        gap = np.log(distances_to(x, y, k)) - np.log(distances_within(x, k))
+    return x.shape[1] * gap + special.digamma(len(y) + 1) - special.digamma(len(x))

@@ -6,16 +6,25 @@ from scipy.spatial import cKDTree
 
 from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.checks import Draws
-from pp_mlekl.divergences.samples.correction import ratio_correction
+from pp_mlekl.divergences.samples.correction import density_correction, ratio_correction
 from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
-from pp_mlekl.divergences.samples.neighbours import distances_to, distances_within, log_ratio
+from pp_mlekl.divergences.samples.neighbours import (
+    distances_to,
+    distances_within,
+    log_density_against,
+    log_density_by_spacings,
+    log_ratio,
+)
+from pp_mlekl.divergences.samples.one_sample import NEIGHBOURS
 from pp_mlekl.divergences.samples.terms import Terms, halves, independent_size, remaining_bias
 
 # Share of P's draws farther from Q's than Q's are from one another, from which Q does not cover P.
 _UNCOVERED = 0.02
 # A bound from below that exceeds the estimate by so many standard errors contradicts it.
 _CONTRADICTION = 3.0
+# The correction's own uncertainty, as a share of it: it was found on fitted densities, not on the true ones.
+_OF_CORRECTION = 0.15
 
 
 def neighbours_for(n: int, m: int, d: int) -> int:
@@ -27,65 +36,115 @@ def neighbours_for(n: int, m: int, d: int) -> int:
 
 
 def log_ratio_terms(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
-    """Estimates of log p/q at the draws of P, less the error of the same estimator on two normals of their moments."""
+    """Estimates of log p/q at the draws of P."""
     if p.discrete:
         return _discrete_terms(p, q)
-    gaussianizer = fit_gaussianizer(np.concatenate([p.values, q.values]))
-    x, y = gaussianizer(p.values)[0], gaussianizer(q.values)[0]
-    k = neighbours_for(p.size, q.size, p.dimension)
-    correction, error = ratio_correction(x, y, k, generator)
-    full = log_ratio(x, y, k) - correction
-    half, half_error = _by_halves(x, y, generator)
-    bound = lower_bound(x, y, generator)
-    terms = Terms(
+    return _terms_in_one_dimension(p, q, generator) if p.dimension == 1 else _terms_in_more(p, q, generator)
+
+
+def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
+    full, half = one_dimensional_log_ratio(p.values, q.values), np.empty(p.size)
+    for i, j in zip(halves(p.size, generator), halves(q.size, generator), strict=True):
+        half[i] = one_dimensional_log_ratio(p.values[i], q.values[j])
+    z = fit_gaussianizer(np.concatenate([p.values, q.values]))
+    x, y = z(p.values)[0], z(q.values)[0]
+    k = neighbours_for(p.size, q.size, 1)
+    extra = _other_sample_variance(x, y, q, k)
+    error = float(np.sqrt(np.var(full, ddof=1) / p.size + extra))
+    return Terms(
         values=full,
-        method=f"{k} nearest neighbours ({gaussianizer.name}, corrected on normals)",
-        extra_variance=error**2 + _other_sample_variance(x, y, q, k),
-        bias=remaining_bias(full, half, p.dimension, float(np.hypot(error, half_error))),
+        method="spacings",
+        extra_variance=extra,
+        bias=remaining_bias(full, half, 1),
+        warnings=_warnings(full, x, y, k, error, generator),
     )
-    return _with_warnings(terms, x, y, k, bound)
 
 
-def _by_halves(x: Array, y: Array, generator: np.random.Generator) -> tuple[Array, float]:
-    result, errors = np.empty(len(x)), []
+def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
+    found = _Corrected(p.values, q.values, generator)
+    half, half_error = _by_halves(found, generator)
+    margins = _margin_error(p.values, q.values, generator)
+    terms = found.terms - margins
+    own = np.var(terms, ddof=1) / p.size
+    correction = found.correction
+    extra = _other_sample_variance(found.x, found.y, q, found.k) + correction.error**2
+    # The simulated spread has what the terms and counts miss: neighbours that many draws share.
+    extra = max(extra, correction.spread**2 - own) + (_OF_CORRECTION * (abs(correction.bias) + abs(margins))) ** 2
+    bias = remaining_bias(found.terms, half, p.dimension, float(np.hypot(correction.error, half_error)))
+    return Terms(
+        values=terms,
+        method=f"{found.k} nearest neighbours ({found.common.name}, corrected on fitted densities and margins)",
+        extra_variance=extra,
+        bias=bias,
+        warnings=_warnings(terms, found.x, found.y, found.k, float(np.sqrt(own + extra)), generator),
+    )
+
+
+class _Corrected:
+    """The neighbour estimate less its error on two densities fitted to the samples."""
+
+    def __init__(self, p: Array, q: Array, generator: np.random.Generator):
+        self.common = fit_gaussianizer(np.concatenate([p, q]))
+        self.fits = fit_gaussianizer(p, self.common), fit_gaussianizer(q, self.common)
+        self.x, self.y = self.common(p)[0], self.common(q)[0]
+        self.k = neighbours_for(len(p), len(q), p.shape[1])
+        self.correction = ratio_correction(*self.fits, self.common, (len(p), len(q)), self.k, generator)
+        self.terms = log_ratio(self.x, self.y, self.k) - self.correction.bias
+
+
+def _margin_error(p: Array, q: Array, generator: np.random.Generator) -> float:
+    """What the neighbour estimate misses of the margins.
+
+    With the coordinates shuffled the divergence is the sum of those of the margins, which one dimension gives well.
+    """
+    shuffled = [np.stack([generator.permutation(column) for column in v.T], axis=-1) for v in (p, q)]
+    exact = sum(one_dimensional_log_ratio(a[:, None], b[:, None]).mean() for a, b in zip(p.T, q.T, strict=True))
+    return float(_Corrected(*shuffled, generator).terms.mean() - exact)
+
+
+def one_dimensional_log_ratio(x: Array, y: Array) -> Array:
+    """log p/q at draws (n, 1) of p: each side's spacings in the scale of a density fitted to it."""
+    p, q = fit_gaussianizer(x), fit_gaussianizer(y, like=fit_gaussianizer(np.concatenate([x, y])))
+    z, log_slope = p(x)
+    log_p = log_density_by_spacings(z) - density_correction(len(x), 1, NEIGHBOURS)[0] + log_slope
+    return log_p - q.log_density(x) - log_density_against(special.ndtr(q(x)[0][:, 0]), special.ndtr(q(y)[0][:, 0]))
+
+
+def _by_halves(found: _Corrected, generator: np.random.Generator) -> tuple[Array, float]:
+    x, y = found.x, found.y
+    result = np.empty(len(x))
+    sizes = len(x) // 2, len(y) // 2
+    k = neighbours_for(*sizes, x.shape[1])
+    correction = ratio_correction(*found.fits, found.common, sizes, k, generator)
     for i, j in zip(halves(len(x), generator), halves(len(y), generator), strict=True):
-        k = neighbours_for(len(i), len(j), x.shape[1])
-        correction, error = ratio_correction(x[i], y[j], k, generator)
-        result[i] = log_ratio(x[i], y[j], k) - correction
-        errors.append(error)
-    return result, float(np.mean(errors) / np.sqrt(2))
+        result[i] = log_ratio(x[i], y[j], k) - correction.bias
+    return result, correction.error
 
 
 def _other_sample_variance(x: Array, y: Array, q: Draws, k: int) -> float:
     """What the randomness of Q's draws adds: the variance of p/q over them, by counts in balls of 2k neighbours."""
     n, m = len(x), len(y)
-    both = np.concatenate([x, y])
     size = 2 * k
-    _, index = cKDTree(both).query(y, size)
+    _, index = cKDTree(np.concatenate([x, y])).query(y, size)
     own = np.sum(index >= n, axis=1)
     ratio = ((size - own) / n) / (own / m)
     return float(np.var(ratio, ddof=1) / independent_size(ratio, q.chains, None))
 
 
-def _with_warnings(terms: Terms, x: Array, y: Array, k: int, bound: tuple[float, float] | None) -> Terms:
-    warnings = list(terms.warnings)
-    value = float(np.mean(terms.values))
+def _warnings(
+    terms: Array, x: Array, y: Array, k: int, error: float, generator: np.random.Generator
+) -> tuple[str, ...]:
+    found = []
+    value = float(np.mean(terms))
     uncovered = float(np.mean(distances_to(x, y, k) > np.max(distances_within(y, k))))
     if uncovered > _UNCOVERED or value > np.log(len(y)) - 1:
-        warnings.append(
+        found.append(
             f"Q's draws do not cover P's ({uncovered:.0%} of them lie outside): the value is only a lower bound."
         )
-    if bound is not None:
-        error = np.hypot(bound[1], np.sqrt(np.var(terms.values) / len(x) + terms.extra_variance))
-        if bound[0] - value > _CONTRADICTION * error + abs(terms.bias):
-            warnings.append(f"A logistic regression bounds the value from below by {bound[0]:.3g}: it is too low.")
-    return Terms(
-        values=terms.values,
-        method=terms.method,
-        extra_variance=terms.extra_variance,
-        bias=terms.bias,
-        warnings=tuple(warnings),
-    )
+    bound = lower_bound(x, y, generator)
+    if bound is not None and bound[0] - value > _CONTRADICTION * np.hypot(bound[1], error):
+        found.append(f"A logistic regression bounds the value from below by {bound[0]:.3g}: it is too low.")
+    return tuple(found)
 
 
 def _discrete_terms(p: Draws, q: Draws) -> Terms:

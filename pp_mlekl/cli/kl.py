@@ -1,0 +1,68 @@
+"""``pp-mlekl kl``: divergences between distributions written as text; ``pp-mlekl rules``: the closed forms."""
+
+from itertools import permutations
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.divergence import js_divergence, kl_divergence
+from pp_mlekl.divergences.closed_form import rules as closed_form_rules
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.inputs import parse_distribution
+
+
+def kl(
+    distributions: Annotated[list[str], typer.Argument(help="Two or more, e.g. 'Gamma(2, 1)' 'LogNormal(0, 0.7)'.")],
+    base: Annotated[float | None, typer.Option(help="Base of the logarithm: 2 for bits.")] = None,
+    rtol: Annotated[float | None, typer.Option(help="Relative standard error at which Monte Carlo stops.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+) -> None:
+    """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
+    with one_line_errors():
+        if len(distributions) < 2:
+            raise ValueError(f"Give two or more distributions, got {len(distributions)}.")
+        parsed = [parse_distribution(text) for text in distributions]
+        rows = _estimates(distributions, parsed, base, rtol, seed)
+    console = Console()
+    console.print(_table(rows))
+    for label, estimate in rows:
+        for warning in estimate.warnings:
+            console.print(f"{label}: {warning}", style="yellow", highlight=False, markup=False)
+
+
+def rules() -> None:
+    """List the ordered pairs of families whose KL has a closed form."""
+    table = Table("P", "Q", box=None)
+    pairs = closed_form_rules()
+    for p in dict.fromkeys(pair[0] for pair in pairs):
+        table.add_row(p, ", ".join(pair[1] for pair in pairs if pair[0] == p))
+    console = Console()
+    console.print(table)
+    console.print(f"{len(pairs)} ordered pairs.", highlight=False)
+
+
+def _estimates(
+    texts: list[str], parsed: list[Distribution], base: float | None, rtol: float | None, seed: int
+) -> list[tuple[str, Estimate]]:
+    """KL of every ordered pair; of two distributions their Jensen-Shannon divergence as well."""
+    rows = []
+    for i, j in permutations(range(len(parsed)), 2):
+        value = kl_divergence(parsed[i], parsed[j], base=base, rtol=rtol, random_seed=seed)
+        rows.append((f"KL({texts[i]} || {texts[j]})", value))
+    if len(parsed) == 2:
+        rows.append((f"JSD({texts[0]}, {texts[1]})", js_divergence(*parsed, base=base, random_seed=seed)))
+    return rows
+
+
+def _table(rows: list[tuple[str, Estimate]]) -> Table:
+    table = Table(Column("", overflow="fold"), "value", "mcse", "unit", "method", box=None)
+    for label, estimate in rows:
+        error = f"{float(estimate.mcse):.2g}"
+        # What a user typed may hold square brackets, which rich would take for styles.
+        table.add_row(escape(label), f"{float(estimate.value):.10g}", error, estimate.unit, escape(estimate.method))
+    return table

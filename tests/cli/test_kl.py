@@ -1,0 +1,42 @@
+"""``pp-mlekl kl`` and ``pp-mlekl rules``."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from pp_mlekl.cli.app import app
+from pp_mlekl.divergences.closed_form import rules
+
+
+def _run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_both_directions_and_the_symmetric_one():
+    result = _run("kl", "Normal(0, 1)", "Normal(1, 1)")
+    assert result.exit_code == 0
+    assert re.findall(r"^ (\w+)\(.* 0\.5 +0 +nats +closed form", result.stdout, re.MULTILINE) == ["KL", "KL"]
+    assert re.search(r"JSD\(.*0\.1114", result.stdout)
+
+
+def test_several_make_a_table_of_all_pairs_in_bits():
+    result = _run("kl", "Normal(0,1)", "Normal(1,1)", "Cauchy(0,1)", "--base", "2")
+    assert result.exit_code == 0
+    assert len(re.findall("bits", result.stdout)) == 6
+    assert len(re.findall(r"\binf\b", result.stdout)) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [("Gama(2, 1)", "Normal(0, 1)"), ("Normal(0, 1)",), ("Normal(0,1)", "Poisson(3)")]
+)
+def test_wrong_use_is_one_line_and_status_2(arguments):
+    result = _run("kl", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+
+
+def test_rules_lists_the_table():
+    result = _run("rules")
+    assert result.exit_code == 0
+    assert f"{len(rules())} ordered pairs" in result.stdout

@@ -1,0 +1,95 @@
+"""Texts and names: PyMC's order, names, defaults and alternatives; refusals in one line."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+from pp_mlekl.divergences.families import FAMILIES
+from pp_mlekl.inputs import distribution, parse_distribution
+from pp_mlekl.pymc_model.distributions import distribution_of
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Normal()",
+        "Normal(1, 2)",
+        "Normal(tau=3)",
+        "Gamma(2, 1)",
+        "Gamma(mu=2, sigma=1)",
+        "LogNormal(0, 0.7)",
+        "Exponential(scale=3)",
+        "SkewNormal(2, 1, 3)",
+        "Triangular(0, 2, 1.5)",
+        "Beta(mu=0.3, sigma=0.1)",
+        "Beta(mu=0.3, nu=5)",
+        "InverseGamma(mu=2, sigma=1)",
+        "NegativeBinomial(mu=2, alpha=3)",
+        "NegativeBinomial(p=0.3, n=3)",
+        "Bernoulli(logit_p=0.3)",
+        "Wald(mu=1, phi=2)",
+        "Rice(b=2, sigma=3)",
+        "HalfStudentT(3)",
+        "ZeroInflatedPoisson(0.3, 2)",
+        "TruncatedNormal(0, 1, lower=-1)",
+        "BetaBinomial(2, 3, 5)",
+        "AsymmetricLaplace(2, 0.5, 3)",
+    ],
+)
+def test_reads_as_pymc_does(text):
+    name, arguments = text.removesuffix(")").split("(", 1)
+    theirs = distribution_of(eval(f"pm.{name}.dist({arguments})", {"pm": pm}))
+    ours = parse_distribution(text)
+    for field in vars(ours):
+        np.testing.assert_allclose(getattr(ours, field), getattr(theirs, field), rtol=1e-14)
+
+
+def test_arithmetic_lists_and_nesting():
+    assert float(parse_distribution("Normal(-1/3, sqrt(2) * pi)").mu) == -1 / 3
+    np.testing.assert_array_equal(parse_distribution("Dirichlet([1, 2, 3])").a, [1, 2, 3])
+    assert float(parse_distribution("Truncated(Normal(0, 1), 0)").lower) == 0
+    assert len(parse_distribution("Mixture([.3, .7], [Normal(0, 1), Cauchy(2, 1)])").parts) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Gama(2, 1)", "did you mean Gamma"),
+        ("Gamma(2)", "needs beta"),
+        ("Gamma(2, 1, 3)", "at most 2"),
+        ("Gamma", "parentheses"),
+        ("Normal(0, 1", "never closed"),
+        ("__import__('os')", "only numbers"),
+        ("Normal(0).__class__", "only numbers"),
+        ("Normal(0, -1)", "must be positive"),
+        ("Normal(0, sigm=1)", "did you mean 'sigma'"),
+        ("Normal(0, 1, mu=1)", "given twice"),
+        ("Gamma(alpha=1, mu=2, sigma=1)", "either mu, sigma or alpha"),
+        ("Normal(0, 1/0)", "division by zero"),
+        ("Normal(9**9**9, 1)", "too large"),
+        ("Normal(0, sqrt(-1))", "Cannot read"),
+        ("1 + 1", "no distribution"),
+    ],
+)
+def test_wrong_texts_are_refused_in_one_line(text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        parse_distribution(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_family_has_a_signature_with_its_own_parameters():
+    from pp_mlekl.inputs.signatures import signature
+
+    assert all(signature(name) for name in FAMILIES)
+
+
+def test_labelled_parameters_are_checked_at_once():
+    site = xr.DataArray([1.0, -1.0], dims="site")
+    with pytest.raises(ValueError, match="must be positive"):
+        distribution("Normal", 0.0, site)
+    with pytest.raises(ValueError, match="without dims"):
+        distribution("Normal", np.zeros(2), abs(site))
+    other = xr.DataArray([1.0, 2.0], dims="site", coords={"site": [2, 3]})
+    with pytest.raises(ValueError, match="differ"):
+        distribution("Normal", site.assign_coords(site=[1, 2]), other)
