@@ -7,7 +7,7 @@ import xarray as xr
 
 from pp_mlekl.bridge.sampling import bridge_sampling
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import sample
 
@@ -20,6 +20,7 @@ def log_evidence(
     tree: xr.DataTree | None = None,
     method: Literal["bridge", "smc", "laplace"] = "bridge",
     *,
+    space: Literal["natural", "unconstrained"] = "unconstrained",
     potentials: Literal["prior", "likelihood"] | None = None,
     random_seed: Any = None,
 ) -> Estimate:
@@ -32,8 +33,10 @@ def log_evidence(
     tree
         Posterior draws of it (``chain``, ``draw``); sampled where None. Not used by ``"smc"`` and ``"laplace"``.
     method
-        ``"bridge"`` (Meng and Wong 1996), ``"smc"`` (``pm.sample_smc``) or ``"laplace"`` (at the unconstrained mode; its
-        error is not known and given as NaN).
+        ``"bridge"`` (Meng and Wong 1996), ``"smc"`` (``pm.sample_smc``) or ``"laplace"``, whose error is its distance from
+        importance sampling over the same normal.
+    space
+        For ``"laplace"``: the scale on which the posterior is taken to be normal.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -62,7 +65,7 @@ def log_evidence(
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
     if method == "laplace":
-        return _by_laplace(model, functions, generator)
+        return _by_laplace(model, space, potentials, generator)
     if method == "smc":
         from pp_mlekl.pymc_model.sequential import smc_log_evidence
 
@@ -91,11 +94,16 @@ def _about_the_prior(model: Any) -> tuple[str, ...]:
     return (f"The prior of {', '.join(names)} is improper: log Z is defined up to an arbitrary constant only.",)
 
 
-def _by_laplace(model: Any, functions: ModelFunctions, generator: np.random.Generator) -> Estimate:
+def _by_laplace(model: Any, space: Literal["natural", "unconstrained"], potentials: Any, generator: Any) -> Estimate:
     from pp_mlekl.laplace import laplace
 
-    approximation = laplace(model, random_seed=generator)
-    value = functions.value(approximation.mean, a=1.0, b=1.0)
-    _, log_determinant = np.linalg.slogdet(approximation.covariance)
-    result = float(value) + 0.5 * functions.size * np.log(2 * np.pi) + 0.5 * log_determinant
-    return Estimate(value=result, mcse=np.nan, method="Laplace", direction="log Z", warnings=_about_the_prior(model))
+    approximation = laplace(model, space, potentials=potentials, random_seed=generator)
+    value = approximation.log_normalizer()
+    checked = approximation.importance_sampled(random_seed=generator)
+    return Estimate(
+        value=value,
+        mcse=float(np.hypot(value - float(checked), checked.mcse)),
+        method=f"Laplace ({space})",
+        direction="log Z",
+        warnings=(*checked.warnings, *_about_the_prior(model)),
+    )

@@ -27,6 +27,25 @@ class BridgeResult:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _OneWay:
+    """One way round: the estimate, what draws and proposal's points add to its relative error, and how common it is.
+
+    ``shared`` is the correlation of the draws' part with that of the other way round. The proposal's misfit is partly the noise
+    of its moments, which is the two halves' difference whichever of them is fitted; the rest is the posterior's shape.
+    """
+
+    log_z: float = np.nan
+    of_draws: float = np.nan
+    of_points: float = np.nan
+    shared: float = 1.0
+    problem: str = ""
+
+    @property
+    def error(self) -> float:
+        return float(np.hypot(self.of_draws, self.of_points))
+
+
 def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Generator) -> BridgeResult:
     """Log normaliser of an unnormalised density from draws of it.
 
@@ -51,18 +70,16 @@ def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Gene
     """
     half = draws.shape[1] // 2
     halves = (draws[:, :half], draws[:, half:])
-    at_halves = tuple(target(h.reshape(-1, draws.shape[-1])).reshape(h.shape[:2]) for h in halves)
+    at_halves = [target(h.reshape(-1, draws.shape[-1])).reshape(h.shape[:2]) for h in halves]
     if not all(np.all(np.isfinite(v)) for v in at_halves):
         return _failed("The log density is not finite at some of the draws.")
-    ways = []
-    for fitted, used, at_used in (
-        (halves[0], halves[1], at_halves[1]),
-        (halves[1], halves[0], at_halves[0]),
-    ):
-        try:
-            ways.append(_one_way(fitted, used, at_used, target, generator))
-        except ValueError as error:
-            return _failed(str(error))
+    try:
+        ways = [
+            _one_way(halves[fitted], halves[used], at_halves[used], target, generator)
+            for fitted, used in ((0, 1), (1, 0))
+        ]
+    except ValueError as error:
+        return _failed(str(error))
     results = [_combined(kind, [way[kind] for way in ways]) for kind in KINDS]
     usable = [r for r in results if not r.problems]
     return min(usable or results, key=lambda r: r.standard_error if np.isfinite(r.standard_error) else np.inf)
@@ -70,7 +87,7 @@ def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Gene
 
 def _one_way(
     fitted: np.ndarray, used: np.ndarray, at_used: np.ndarray, target: Target, generator: np.random.Generator
-) -> dict[str, BridgeResult]:
+) -> dict[str, _OneWay]:
     """The estimate with each kind of proposal, fitted on one set of draws and applied to another."""
     normal = fit_normal(fitted.reshape(-1, fitted.shape[-1]))
     flat, at_flat, centre = used.reshape(-1, used.shape[-1]), at_used.ravel(), normal.mean
@@ -88,7 +105,7 @@ def _one_way(
         "warp-III": (mirrored_flat - at_normal[0], mirrored_points - at_normal[1]),
         "Student t": (at_flat - student.log_density(flat), _or_nothing(target(wide)) - student.log_density(wide)),
     }
-    return {kind: _bridge(first.reshape(shape), second, kind) for kind, (first, second) in ratios.items()}
+    return {kind: _bridge(first.reshape(shape), second, used.shape[-1]) for kind, (first, second) in ratios.items()}
 
 
 def _or_nothing(log_density: np.ndarray) -> np.ndarray:
@@ -96,17 +113,15 @@ def _or_nothing(log_density: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(log_density), -np.inf, log_density)
 
 
-def _bridge(at_draws: np.ndarray, at_points: np.ndarray, kind: str) -> BridgeResult:
+def _bridge(at_draws: np.ndarray, at_points: np.ndarray, d: int) -> _OneWay:
     """The iterative estimate from log ratios of target to proposal at draws (chain, draw) and at points (n,)."""
     if np.any(np.isposinf(at_points)) or not np.all(np.isfinite(at_draws)):
-        return _failed("The density is unbounded.", kind)
+        return _OneWay(problem="The density is unbounded.")
     if np.all(np.isneginf(at_points)):
-        return _failed("The density is 0 at every draw of the proposal: the two do not overlap.", kind)
+        return _OneWay(problem="The density is 0 at every draw of the proposal: the two do not overlap.")
     n1, n2 = effective_size(at_draws), float(len(at_points))
     if n1 < _FEWEST_EFFECTIVE:
-        return _failed(
-            f"Half of the draws are worth {n1:.0f} independent ones only; draw more, or longer chains.", kind
-        )
+        return _OneWay(problem=f"Half of the draws are worth {n1:.0f} independent ones only; draw longer chains.")
     log_s1, log_s2 = np.log(n1 / (n1 + n2)), np.log(n2 / (n1 + n2))
     log_z, change = np.median(at_draws), np.inf
     for _ in range(_ITERATIONS):
@@ -117,40 +132,39 @@ def _bridge(at_draws: np.ndarray, at_points: np.ndarray, kind: str) -> BridgeRes
         if change < _TOLERANCE:
             break
     if not change < 1e-6:
-        return _failed("The iteration did not converge: posterior and proposal hardly overlap.", kind)
-    error = _relative_error(at_draws - log_z, at_points - log_z, log_s1, log_s2)
-    return BridgeResult(log_normalizer=float(log_z), standard_error=error, method=kind)
-
-
-def _relative_error(at_draws: np.ndarray, at_points: np.ndarray, log_s1: float, log_s2: float) -> float:
-    """Relative error of Fruehwirth-Schnatter (2004, eq. 31) with the chains' autocorrelation in the second term."""
-    of_points = np.exp(at_points - np.logaddexp(log_s1 + at_points, log_s2))
-    of_draws = np.exp(-np.logaddexp(log_s1 + at_draws, log_s2))
-    mean_points = np.mean(of_points)
-    mean_draws, error_draws = mean_and_error(of_draws)
-    error_points = np.std(of_points, ddof=1) / np.sqrt(len(of_points))
-    return float(np.hypot(error_points / mean_points, error_draws / mean_draws))
-
-
-def _combined(kind: str, ways: list[BridgeResult]) -> BridgeResult:
-    problems = tuple(dict.fromkeys(p for way in ways for p in way.problems))
-    values = np.array([way.log_normalizer for way in ways])
-    errors = np.array([way.standard_error for way in ways])
-    method = f"bridge sampling ({kind})"
-    if problems:
-        return BridgeResult(log_normalizer=np.nan, standard_error=np.nan, method=method, problems=problems)
-    gap = abs(values[0] - values[1])
-    error = float(np.hypot(*errors) / 2)
-    if max(errors) > _WORST_ERROR:
-        problems = (f"Posterior and proposal hardly overlap (relative error {max(errors):.2f}).",)
-    elif gap > 6 * np.hypot(*errors):
-        problems = (f"The halves of the draws disagree by {gap:.3g} nats, {gap / np.hypot(*errors):.0f} errors.",)
-    value = np.nan if problems else float(values.mean())
-    # The halves' disagreement counts where it is larger than what each half says of itself.
-    return BridgeResult(
-        log_normalizer=value, standard_error=max(error, gap / 2 / 1.5), method=method, problems=problems
+        return _OneWay(problem="The iteration did not converge: posterior and proposal hardly overlap.")
+    # Relative error of Fruehwirth-Schnatter (2004, eq. 31) with the chains' autocorrelation in the draws' part.
+    of_points = np.exp(at_points - log_z - np.logaddexp(log_s1 + at_points - log_z, log_s2))
+    mean_draws, error_draws = mean_and_error(np.exp(-np.logaddexp(log_s1 + at_draws - log_z, log_s2)))
+    # A normal's d (d + 3) / 2 moments, fitted to n draws, differ from the truth's by as many half nats over n.
+    noise = d * (d + 3) / 2 / n1
+    return _OneWay(
+        log_z=float(log_z),
+        of_draws=error_draws / mean_draws,
+        of_points=float(np.std(of_points, ddof=1) / np.sqrt(n2) / np.mean(of_points)),
+        shared=float(min(1.0, noise / max(np.var(at_draws), np.finfo(float).tiny))),
     )
 
 
-def _failed(reason: str, kind: str = "") -> BridgeResult:
-    return BridgeResult(log_normalizer=np.nan, standard_error=np.nan, method=kind, problems=(reason,))
+def _combined(kind: str, ways: list[_OneWay]) -> BridgeResult:
+    method = f"bridge sampling ({kind})"
+    problems = tuple(dict.fromkeys(way.problem for way in ways if way.problem))
+    if problems:
+        return BridgeResult(log_normalizer=np.nan, standard_error=np.nan, method=method, problems=problems)
+    first, second = ways
+    separate = np.hypot(first.error, second.error)
+    gap = abs(first.log_z - second.log_z)
+    common = max(first.shared, second.shared) * first.of_draws * second.of_draws
+    error = float(np.sqrt(separate**2 + 2 * common) / 2)
+    worst = max(first.error, second.error)
+    if worst > _WORST_ERROR:
+        problems = (f"Posterior and proposal hardly overlap (relative error {worst:.2f}).",)
+    elif gap > 6 * separate:
+        problems = (f"The halves of the draws disagree by {gap:.3g} nats, {gap / separate:.0f} errors.",)
+    value = np.nan if problems else (first.log_z + second.log_z) / 2
+    # The halves' disagreement counts where it is larger than what each half says of itself.
+    return BridgeResult(log_normalizer=value, standard_error=max(error, gap / 3), method=method, problems=problems)
+
+
+def _failed(reason: str) -> BridgeResult:
+    return BridgeResult(log_normalizer=np.nan, standard_error=np.nan, method="bridge sampling", problems=(reason,))

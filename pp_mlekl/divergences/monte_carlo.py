@@ -83,7 +83,8 @@ def tail_shape(values: Array) -> float:
     b = 1 / tail[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
     k = np.mean(np.log1p(-b[:, None] * tail), axis=1)
     likelihood = size * (np.log(-(b / k)) - k - 1)
-    weights = 1 / np.sum(np.exp(likelihood - likelihood[:, None]), axis=1)
+    with np.errstate(over="ignore"):
+        weights = 1 / np.sum(np.exp(likelihood - likelihood[:, None]), axis=1)
     weights = np.where(weights > 10 * np.finfo(float).eps, weights, 0.0)
     best = np.sum(b * weights / weights.sum())
     shape = np.mean(np.log1p(-best * tail))
