@@ -1,8 +1,8 @@
 """Eight schools: a hierarchical normal model whose group means are pulled together.
 
 Effects of coaching on test scores in eight schools with known standard errors. Shows a hierarchical model: its
-hyperparameters have no ordinary MLE, its textbook MAP does not exist (the density grows without bound as tau goes to
-0), and the centred and non-centred forms sample very differently.
+hyperparameters have no ordinary MLE, the textbook MAP of the centred form does not exist (the density grows without bound
+as tau goes to 0), and the centred and non-centred forms sample very differently.
 
 Data: D. B. Rubin, Estimation in parallel randomized experiments, Journal of Educational Statistics 6 (1981); as in
 Gelman et al., Bayesian Data Analysis (3rd ed. 2013), section 5.5. Published figures, free of rights.
@@ -14,8 +14,16 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-SCHOOLS = ["Choate", "Deerfield", "Phillips Andover", "Phillips Exeter", "Hotchkiss", "Lawrenceville", "St. Paul's"]
-SCHOOLS = [*SCHOOLS, "Mt. Hermon"]
+SCHOOLS = [
+    "Choate",
+    "Deerfield",
+    "Phillips Andover",
+    "Phillips Exeter",
+    "Hotchkiss",
+    "Lawrenceville",
+    "St. Paul's",
+    "Mt. Hermon",
+]
 
 TRUTH = {"mu": 8.0, "tau": 6.0, "theta": np.array([20.0, 9.0, 3.0, 8.0, 2.0, 4.0, 14.0, 10.0])}
 
