@@ -106,7 +106,9 @@ def test_logistic_mixed_model_against_quadrature():
     assert exact(at) - estimate.log_likelihood == pytest.approx(float(error), abs=4 * error.mcse + 1e-6)
     best = optimize.minimize(lambda p: -exact(p), at, method="BFGS", options={"gtol": 1e-8})
     # Laplace's own error: an order of magnitude below the standard errors.
-    np.testing.assert_allclose(estimate.values["beta"], best.x[:2], atol=0.1 * float(estimate.standard_error["beta"][0]))
+    np.testing.assert_allclose(
+        estimate.values["beta"], best.x[:2], atol=0.1 * float(estimate.standard_error["beta"][0])
+    )
 
 
 def test_derivatives_of_the_approximation():
@@ -115,7 +117,7 @@ def test_derivatives_of_the_approximation():
     functions = model_functions(logistic_mixed(group, x, y), None, ("u",))
     problem = MarginalProblem(functions=functions, kind="mle", latents=("u",))
     theta = np.array([0.2, -0.4, -0.3])
-    value, gradient, hessian = problem.objective.hessian(theta[None])
+    _, gradient, hessian = problem.objective.hessian(theta[None])
     step = 1e-4
     shifted = theta + step * np.concatenate([np.eye(3), -np.eye(3)])
     values, gradients, _ = problem.objective.hessian(shifted)

@@ -171,6 +171,7 @@ def test_cases_from_the_literature_and_users_threads(name):
     assert estimate.warnings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", regular.MODELS)
 def test_no_false_alarm_on_regular_models(name):
     model = regular.build(name)

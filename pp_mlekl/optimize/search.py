@@ -6,21 +6,21 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
-from pp_mlekl.optimize.curvature import curvature, losses_along, rays, suspicious_directions
+from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import Climb, Paths, climbs, profile_paths
+from pp_mlekl.optimize.paths import Paths, climbs, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import Ends, maximize
-from pp_mlekl.optimize.verdict import Audit, Verdict
+from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, unfinished
+from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
 
 # Half of the 95 % quantile of chi-squared with one degree of freedom: a second maximum this close is inside the
 # likelihood-ratio region, and intervals about the first one alone are wrong.
 NEARLY_EQUAL = 1.92
-_EQUAL = 1e-6
 _VALLEY = 1e-3
 # Two e-foldings of a scale, and the nats that no path along which a density diverges is likely to win back.
 _FIRST_STEP = 2.0
@@ -75,11 +75,9 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     modes = _modes(ends)
     stationary = ends.state == "stationary"
     best = modes[0].value if modes else -np.inf
-    wild = np.flatnonzero(~stationary & (ends.value > best + _EQUAL * max(1.0, abs(best) if modes else 1.0)))
+    wild = np.flatnonzero(~stationary & (ends.value > best + EQUAL * max(1.0, abs(best) if modes else 1.0)))
     if len(wild):
-        verdict = _unfinished(
-            objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(agreeing.sum())
-        )
+        verdict = unfinished(objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(agreeing.sum()))
         if verdict is not None:
             return verdict
     if not modes:
@@ -91,7 +89,7 @@ def _climb(objective: Objective, starts: Array, space: Space, max_iterations: in
     """Climb from all starts; where Hessians are dear, from a few first, and from the rest only if these disagree."""
     few = starts if objective.size < _DEAR else starts[:_FEW]
     ends = maximize(objective, few, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
-    agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= _EQUAL * max(1.0, abs(ends.value[0]))
+    agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= EQUAL * max(1.0, abs(ends.value[0]))
     if len(few) == len(starts) or agreed:
         return ends
     return maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
@@ -128,10 +126,10 @@ def _examined(
     mode = modes[0]
     found, suspicious = suspicious_directions(objective, mode.z, mode.value, mode.hessian, space.reach)
     row = int(np.argmin(np.abs(ends.z - mode.z).max(axis=1)))
-    verdict = _bare(objective, ends, row, modes, starts)
+    verdict = bare_verdict(objective, ends, row, modes, starts)
     if suspicious.any():
         # Far down a funnel the rounding of doubles can make a search look as if it had come to rest.
-        climb = _climb_of_trail(objective, ends, row)
+        climb = climb_of_trail(objective, ends, row)
         if climb is not None:
             return words.unbounded(replace(verdict, climb=climb), space)
     soft = classify(objective, mode.z, mode.value, found, suspicious, space, _approach(ends, row))
@@ -161,24 +159,6 @@ def _examined(
     if rivals:
         return words.multimodal(verdict, rivals, space)
     return words.converged(verdict, space)
-
-
-def _bare(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
-    """A verdict yet to be reached, about the end of one search."""
-    none = np.zeros((0, objective.size))
-    return Verdict(
-        status="failed",
-        z=ends.z[row],
-        value=float(ends.value[row]),
-        gradient=ends.gradient[row],
-        hessian=ends.hessian[row],
-        warnings=(),
-        null=none,
-        run_off=none,
-        covariance=np.full((objective.size, objective.size), np.nan),
-        irregular=none,
-        audit=_audit(ends, row, modes, starts),
-    )
 
 
 def _approach(ends: Ends, row: int) -> Array:
@@ -266,85 +246,6 @@ def _central(objective: Objective, verdict: Verdict) -> Verdict:
     # The Hessian is the same all along a straight family, so the one at hand is kept.
     return (
         verdict if verdict.value - value > 1e-9 * max(1.0, abs(verdict.value)) else replace(verdict, z=z, value=value)
-    )
-
-
-def _unfinished(
-    objective: Objective, ends: Ends, row: int, modes: list[Mode], space: Space, starts: int
-) -> Verdict | None:
-    """The verdict where the highest search did not come to rest."""
-    verdict = _bare(objective, ends, row, modes, starts)
-    climb = _climb_of_trail(objective, ends, row)
-    if climb is not None:
-        return words.unbounded(replace(verdict, climb=climb), space)
-    uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
-    beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
-    if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
-        return words.at_support_edge(verdict, uphill, space)
-    if ends.state[row] == "stuck" and _is_kink(objective, verdict):
-        return words.kink(verdict, space)
-    return _slow(objective, verdict, ends, row, space)
-
-
-def _size(z: Array) -> float:
-    return max(1.0, float(np.abs(z).max()))
-
-
-def _climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
-    """Where a search ran off: profiles from the middle of its way, along the coordinates that moved most."""
-    z = np.array([point[row] for point, _ in ends.trail])
-    best = int(np.argmax([value[row] for _, value in ends.trail]))
-    middle = z[best // 2]
-    moved = z[best] - middle
-    places = np.argsort(-np.abs(moved))[: min(4, len(moved))]
-    places = places[np.abs(moved[places]) > 2.0]
-    directions = np.eye(len(moved))[places] * np.sign(moved[places])[:, None]
-    if not len(directions):
-        return None
-    paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions)
-    found = climbs(paths, directions, float(objective.value(middle[None])[0]))
-    return max(found, key=lambda c: c.rate, default=None)
-
-
-def _is_kink(objective: Objective, verdict: Verdict) -> bool:
-    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher."""
-    generator = np.random.default_rng(0)
-    axes = np.eye(objective.size)
-    directions = np.concatenate([axes, -axes, generator.normal(size=(64, objective.size))])
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    distances = np.array([1e-6, 1e-4, 1e-2]) * _size(verdict.z)
-    points = verdict.z + distances[:, None, None] * directions
-    around = objective.value(points.reshape(-1, objective.size))
-    return bool(np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))))
-
-
-def _slow(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
-    """A search that ran out of steps: a limit approached slowly at infinity, or a failure."""
-    earlier = ends.trail[3 * len(ends.trail) // 4][0][row]
-    direction = verdict.z - earlier
-    length = np.linalg.norm(direction)
-    if length > 1.0:
-        ray = direction[None] / length
-        if losses_along(objective, verdict.z, verdict.value, ray, space.reach)[0][0] < 1e-6:
-            return words.at_the_edge(replace(verdict, run_off=ray), space)
-    return words.failed(verdict, space)
-
-
-def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
-    hessian = ends.hessian[row]
-    eigenvalues = np.linalg.eigvalsh(-hessian)
-    near = np.abs(ends.value - ends.value[row]) <= _EQUAL * max(1.0, abs(ends.value[row]))
-    return Audit(
-        gradient_norm=float(np.linalg.norm(ends.gradient[row])),
-        decrement=float(ends.decrement[row]),
-        smallest_eigenvalue=float(eigenvalues[0]),
-        largest_eigenvalue=float(eigenvalues[-1]),
-        rank=curvature(hessian).rank,
-        size=len(hessian),
-        starts=starts,
-        agree=int(np.sum(ends.count[near & ((ends.state == "stationary") | (np.arange(len(near)) == row))])),
-        iterations=ends.iterations,
-        modes=tuple(modes),
     )
 
 

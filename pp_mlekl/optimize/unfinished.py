@@ -1,0 +1,116 @@
+"""Searches that did not come to rest, and the account of any search."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pp_mlekl.optimize import words
+from pp_mlekl.optimize.curvature import curvature, losses_along
+from pp_mlekl.optimize.modes import Mode
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.trust_region import Ends
+from pp_mlekl.optimize.verdict import Audit, Verdict
+
+Array = np.ndarray
+
+# Values this close, relative to their size, are the same maximum's.
+EQUAL = 1e-6
+
+
+def bare_verdict(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
+    """A verdict yet to be reached, about the end of one search."""
+    none = np.zeros((0, objective.size))
+    return Verdict(
+        status="failed",
+        z=ends.z[row],
+        value=float(ends.value[row]),
+        gradient=ends.gradient[row],
+        hessian=ends.hessian[row],
+        warnings=(),
+        null=none,
+        run_off=none,
+        covariance=np.full((objective.size, objective.size), np.nan),
+        irregular=none,
+        audit=_audit(ends, row, modes, starts),
+    )
+
+
+def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
+    hessian = ends.hessian[row]
+    eigenvalues = np.linalg.eigvalsh(-hessian)
+    near = np.abs(ends.value - ends.value[row]) <= EQUAL * max(1.0, abs(ends.value[row]))
+    return Audit(
+        gradient_norm=float(np.linalg.norm(ends.gradient[row])),
+        decrement=float(ends.decrement[row]),
+        smallest_eigenvalue=float(eigenvalues[0]),
+        largest_eigenvalue=float(eigenvalues[-1]),
+        rank=curvature(hessian).rank,
+        size=len(hessian),
+        starts=starts,
+        agree=int(np.sum(ends.count[near & ((ends.state == "stationary") | (np.arange(len(near)) == row))])),
+        iterations=ends.iterations,
+        modes=tuple(modes),
+    )
+
+
+def unfinished(
+    objective: Objective, ends: Ends, row: int, modes: list[Mode], space: Space, starts: int
+) -> Verdict | None:
+    """The verdict where the highest search did not come to rest."""
+    verdict = bare_verdict(objective, ends, row, modes, starts)
+    climb = climb_of_trail(objective, ends, row)
+    if climb is not None:
+        return words.unbounded(replace(verdict, climb=climb), space)
+    uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
+    beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
+    if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
+        return words.at_support_edge(verdict, uphill, space)
+    if ends.state[row] == "stuck" and _is_kink(objective, verdict):
+        return words.kink(verdict, space)
+    return _slow(objective, verdict, ends, row, space)
+
+
+def _size(z: Array) -> float:
+    return max(1.0, float(np.abs(z).max()))
+
+
+def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
+    """Where a search ran off: profiles from the middle of its way, along the coordinates that moved most."""
+    z = np.array([point[row] for point, _ in ends.trail])
+    best = int(np.argmax([value[row] for _, value in ends.trail]))
+    middle = z[best // 2]
+    moved = z[best] - middle
+    places = np.argsort(-np.abs(moved))[: min(4, len(moved))]
+    places = places[np.abs(moved[places]) > 2.0]
+    directions = np.eye(len(moved))[places] * np.sign(moved[places])[:, None]
+    if not len(directions):
+        return None
+    paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions)
+    found = climbs(paths, directions, float(objective.value(middle[None])[0]))
+    return max(found, key=lambda c: c.rate, default=None)
+
+
+def _is_kink(objective: Objective, verdict: Verdict) -> bool:
+    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher."""
+    generator = np.random.default_rng(0)
+    axes = np.eye(objective.size)
+    directions = np.concatenate([axes, -axes, generator.normal(size=(64, objective.size))])
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    distances = np.array([1e-6, 1e-4, 1e-2]) * _size(verdict.z)
+    points = verdict.z + distances[:, None, None] * directions
+    around = objective.value(points.reshape(-1, objective.size))
+    return bool(np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))))
+
+
+def _slow(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
+    """A search that ran out of steps: a limit approached slowly at infinity, or a failure."""
+    earlier = ends.trail[3 * len(ends.trail) // 4][0][row]
+    direction = verdict.z - earlier
+    length = np.linalg.norm(direction)
+    if length > 1.0:
+        ray = direction[None] / length
+        if losses_along(objective, verdict.z, verdict.value, ray, space.reach)[0][0] < 1e-6:
+            return words.at_the_edge(replace(verdict, run_off=ray), space)
+    return words.failed(verdict, space)
