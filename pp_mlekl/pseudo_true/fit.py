@@ -9,7 +9,7 @@ from pp_mlekl.asymptotics import Information
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.pseudo_true.kinks import smooth_minimum
 from pp_mlekl.pseudo_true.nodes import NodeData, node_data
@@ -90,12 +90,10 @@ def expected_fit(
     """
     nodes = node_data(functions, truth, generator)
     problem = ExpectedProblem(functions=functions, kind="mle", nodes=nodes)
-    if truth.flat is None:
-        places = problem.starts(starts, generator, None, [])
-    else:
-        # The model contains this truth, and no distribution is nearer to it than itself: only its regularity is open.
-        places = truth.flat[None, problem.kept]
-    verdict = search(problem.objective, places, problem.space)
+    verdict = _at_the_truth(problem, truth)
+    if verdict is None:
+        known = [] if truth.flat is None else [truth.flat]
+        verdict = search(problem.objective, problem.starts(starts, generator, None, known), problem.space)
     information = None
     if verdict.status == "converged" and verdict.singular and truth.distributions:
         verdict, information = _across_kinks(problem, truth, verdict)
@@ -111,6 +109,48 @@ def expected_fit(
         kl_min=kl_min,
         kl_min_mcse=error,
         information=information,
+    )
+
+
+def _at_the_truth(problem: ExpectedProblem, truth: Truth) -> Verdict | None:
+    """The verdict where the model contains the truth: nothing is nearer to it than itself (Gibbs' inequality).
+
+    None where that is not so, or where the information is singular and the search has to say why.
+    """
+    if truth.flat is None:
+        return None
+    z = truth.flat[problem.kept]
+    if not np.all(np.isfinite(z)):
+        return None
+    value, gradient, hessian = (part[0] for part in problem.objective.hessian(z[None]))
+    information = Information(hessian=-hessian, score=-hessian)
+    if not np.isfinite(value) or information.rank < len(z):
+        return None
+    eigenvalues = np.linalg.eigvalsh(-hessian)
+    none = np.zeros((0, len(z)))
+    audit = Audit(
+        gradient_norm=float(np.linalg.norm(gradient)),
+        decrement=float(0.5 * gradient @ information.inverse @ gradient),
+        smallest_eigenvalue=float(eigenvalues[0]),
+        largest_eigenvalue=float(eigenvalues[-1]),
+        rank=len(z),
+        size=len(z),
+        starts=1,
+        agree=1,
+        iterations=0,
+    )
+    return Verdict(
+        status="converged",
+        z=z,
+        value=float(value),
+        gradient=gradient,
+        hessian=hessian,
+        warnings=(),
+        null=none,
+        run_off=none,
+        covariance=information.inverse,
+        irregular=none,
+        audit=audit,
     )
 
 
@@ -137,6 +177,7 @@ def _across_kinks(problem: ExpectedProblem, truth: Truth, verdict: Verdict) -> t
         z=z,
         value=value,
         hessian=-n * hessian,
+        covariance=np.linalg.inv(n * hessian),
         singular=False,
         irregular=np.zeros((0, len(z))),
         warnings=(warning,),
