@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pp_mlekl.compare import Comparison, compare, load
+    from pp_mlekl.compare_models import ModelComparison, compare_models
     from pp_mlekl.divergence import cross_entropy, entropy, js_divergence, kl_divergence, wasserstein_distance
     from pp_mlekl.divergences.estimate import Estimate
     from pp_mlekl.evidence import log_evidence
@@ -30,9 +31,11 @@ _HOME = {
     "Comparison": "compare",
     "Estimate": "divergences.estimate",
     "LaplaceApproximation": "laplace",
+    "ModelComparison": "compare_models",
     "PointEstimate": "point_estimates",
     "Proof": "proof",
     "compare": "compare",
+    "compare_models": "compare_models",
     "cross_entropy": "divergence",
     "distribution": "inputs",
     "entropy": "divergence",

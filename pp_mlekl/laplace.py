@@ -171,7 +171,7 @@ def laplace(
     _, _, hessian = functions.value_gradient_hessian(mode, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)
     z = NormalProposal(mean=mode, chol=np.linalg.cholesky(covariance)).sample(draws, generator)
-    shared = {"space": space, "functions": functions, "mode": mode, "mode_covariance": covariance}
+    shared: dict[str, Any] = {"space": space, "functions": functions, "mode": mode, "mode_covariance": covariance}
     if space == "unconstrained":
         posterior = functions.natural(z[None])
         names = tuple(functions.unconstrained_names)

@@ -1,0 +1,264 @@
+"""Several models of the same data side by side: evidence, leave-one-out, distance from the truth."""
+
+import warnings as python_warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.information_gain import information_gain
+from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.pymc_model.prior_draws import improper_names
+from pp_mlekl.pymc_model.sampling import ensure_groups, sample
+
+_PARETO_K = 0.7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelComparison:
+    """Models ranked by what the data say of them.
+
+    Parameters
+    ----------
+    dataset
+        Over ``model``: ``log_evidence``, ``probability`` (posterior, of the model), ``elpd_loo`` with their errors,
+        ``loo_weight`` (stacking), ``kl_truth`` (KL(truth||posterior predictive), sum over rows; NaN without a truth),
+        ``prior_sensitivity`` (d log Z / d log s when the top-level priors are widened s-fold); over (``model``,
+        ``against``): ``log_bayes_factor``, its error and its own sensitivity. In nats; NaN where it cannot be had.
+    warnings
+        What to know before the numbers are believed.
+    """
+
+    dataset: xr.Dataset
+    warnings: tuple[str, ...] = ()
+
+    def summary(self) -> pd.DataFrame:
+        """A row for each model, the best evidence first, with ranks by evidence and by leave-one-out."""
+        scalars = [name for name, a in self.dataset.data_vars.items() if a.dims == ("model",)]
+        frame = self.dataset[scalars].to_dataframe()
+        frame.insert(0, "rank_loo", _rank(frame["elpd_loo"]))
+        frame.insert(0, "rank_evidence", _rank(frame["log_evidence"]))
+        return frame.sort_values(["rank_evidence", "rank_loo"])
+
+    def bayes_factor(self, model: str, against: str) -> tuple[float, float]:
+        """Bayes factor of ``model`` against another, and its standard error (delta method)."""
+        known = [str(m) for m in self.dataset["model"].values]
+        for name in (model, against):
+            if name not in known:
+                raise ValueError(f"There is no model {name!r}; there are {', '.join(known)}.")
+        cell = self.dataset.sel(model=model, against=against)
+        factor = float(np.exp(cell["log_bayes_factor"]))
+        return factor, factor * float(cell["log_bayes_factor_mcse"])
+
+    def plot(self) -> Any:
+        """Evidence and leave-one-out of each model, with their errors."""
+        # The report stands above this layer: it is looked up by name when a picture is asked for.
+        return import_module("pp_mlekl.report.model_plots").models(self)
+
+    def __repr__(self) -> str:
+        lines = [self.summary().to_string(float_format="{:.4g}".format), *self.warnings]
+        return "\n".join(lines)
+
+
+def compare_models(
+    models: Mapping[str, Any],
+    *,
+    prior_probabilities: Mapping[str, float] | None = None,
+    random_seed: Any = None,
+) -> ModelComparison:
+    """Compare models of the same data.
+
+    Parameters
+    ----------
+    models
+        By name: a ``Comparison`` (of ``mk.compare``) or its tree, a PyMC model, or a pair of a PyMC model and a
+        tree of its posterior draws. What a tree lacks is computed from the model.
+    prior_probabilities
+        Of the models, positive; equal where None.
+    random_seed
+        An integer, SeedSequence or Generator.
+
+    Returns
+    -------
+    ModelComparison
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two models, a tree comes without a model and without an evidence, the models' data
+        differ, or the prior probabilities do not fit.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from pp_mlekl import laplace
+    >>> def build(scale):
+    ...     with pm.Model() as model:
+    ...         mu = pm.Normal("mu", 0, scale)
+    ...         pm.Normal("y", mu, 1, observed=[0.5, 1.5, 0.7])
+    ...     return model, laplace(model, draws=2000, random_seed=1).tree
+    >>> result = compare_models({"narrow": build(1.0), "wide": build(10.0)}, random_seed=1)
+    >>> list(result.summary().index)
+    ['narrow', 'wide']
+    """
+    if len(models) < 2:
+        raise ValueError(f"Give at least two models to compare, got {len(models)}.")
+    prior = _prior(models, prior_probabilities)
+    generator = np.random.default_rng(random_seed)
+    trees = {name: _tree(name, given, generator) for name, given in models.items()}
+    _check_same_data(trees)
+    notes: list[str] = []
+    loos = {name: _loo(tree) for name, tree in trees.items()}
+    columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
+    names = xr.DataArray(list(models), dims="model", name="model")
+    rows = {key: ("model", np.array([c[key] for c in columns.values()], dtype=float)) for key in _COLUMNS}
+    dataset = xr.Dataset(rows, coords={"model": names}, attrs={"units": "nats"})
+    dataset = dataset.assign(**_probabilities(dataset, prior), loo_weight=("model", _loo_weights(loos)))
+    dataset = dataset.assign_coords(against=names.values).assign(**_bayes_factors(dataset))
+    return ModelComparison(dataset=dataset, warnings=tuple(notes))
+
+
+_COLUMNS = (
+    "log_evidence",
+    "log_evidence_mcse",
+    "elpd_loo",
+    "elpd_loo_se",
+    "prior_sensitivity",
+    "prior_sensitivity_mcse",
+    "kl_truth",
+    "kl_truth_mcse",
+)
+
+
+def _prior(models: Mapping[str, Any], given: Mapping[str, float] | None) -> np.ndarray:
+    if given is None:
+        return np.full(len(models), 1 / len(models))
+    if set(given) != set(models) or not all(p > 0 for p in given.values()):
+        raise ValueError(f"prior_probabilities must give a positive number for each of {', '.join(models)}.")
+    values = np.array([given[name] for name in models], dtype=float)
+    return values / values.sum()
+
+
+def _tree(name: str, given: Any, generator: np.random.Generator) -> xr.DataTree:
+    """A tree with ``log_likelihood`` and ``information_gain``."""
+    given = getattr(given, "tree", given)
+    if isinstance(given, xr.DataTree):
+        if "information_gain" not in given.children or "log_likelihood" not in given.children:
+            raise ValueError(
+                f"{name}: the tree has no evidence or no log-likelihood; give (model, tree), or the tree of mk.compare."
+            )
+        return given
+    model, tree = given if isinstance(given, tuple) else (given, None)
+    model_functions(model)
+    tree = sample(model, random_seed=generator) if tree is None else tree.copy()
+    tree = ensure_groups(model, tree, ["log_likelihood", "observed_data"], random_seed=generator)
+    if not improper_names(model):
+        tree["information_gain"] = information_gain(model, tree, var_names=(), random_seed=generator)
+    return tree
+
+
+def _check_same_data(trees: Mapping[str, xr.DataTree]) -> None:
+    """The evidence of different data cannot be compared: as many observations, and the same values where names agree."""
+    first_name, first = next(iter(trees.items()))
+    for name, tree in trees.items():
+        sizes = [sum(_observations(v) for v in t["log_likelihood"].data_vars.values()) for t in (first, tree)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"{first_name} has {sizes[0]} observations and {name} has {sizes[1]}: compare models of the same data."
+            )
+        if "observed_data" in tree.children and "observed_data" in first.children:
+            one, other = first["observed_data"].to_dataset(), tree["observed_data"].to_dataset()
+            for variable in set(one.data_vars) & set(other.data_vars):
+                if not np.array_equal(one[variable].values, other[variable].values):
+                    raise ValueError(f"The data of {variable!r} differ between {first_name} and {name}.")
+
+
+def _observations(terms: xr.DataArray) -> int:
+    return int(np.prod([n for d, n in terms.sizes.items() if d not in ("chain", "draw")], dtype=int))
+
+
+def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, float]:
+    row = dict.fromkeys(_COLUMNS, np.nan)
+    gained = tree["information_gain"] if "information_gain" in tree.children else xr.DataTree()
+    if "joint" in gained.children:
+        joint = gained["joint"]
+        row["log_evidence"], row["log_evidence_mcse"] = float(joint["log_evidence"]), float(joint["log_evidence_mcse"])
+        if "log_evidence_prior_sensitivity" in joint:
+            row["prior_sensitivity"] = float(joint["log_evidence_prior_sensitivity"])
+            row["prior_sensitivity_mcse"] = float(joint["log_evidence_prior_sensitivity_mcse"])
+    if not np.isfinite(row["log_evidence"]):
+        notes.append(f"{name}: there is no evidence to compare; its prior is improper or bridge sampling failed.")
+    fitted = tree["fitted"] if "fitted" in tree.children else None
+    if fitted is not None and "posterior_predictive" in fitted["estimator"] and tree.attrs.get("truth") != "unknown":
+        cell = fitted.to_dataset().sel(estimator="posterior_predictive")
+        row["kl_truth"], row["kl_truth_mcse"] = float(cell["kl"]), float(cell["kl_mcse"])
+    if loo is None:
+        notes.append(f"{name}: leave-one-out needs at least two observations of each observed variable.")
+        return row
+    row["elpd_loo"], row["elpd_loo_se"] = float(loo.elpd), float(loo.se)
+    bad = int(np.sum(np.asarray(loo.pareto_k) > _PARETO_K))
+    if bad:
+        notes.append(f"{name}: {bad} Pareto k-hat exceed {_PARETO_K}; its leave-one-out is unreliable.")
+    return row
+
+
+def _loo(tree: xr.DataTree) -> Any:
+    """ArviZ's leave-one-out of all observations of all observed variables together; None with fewer than two."""
+    import arviz as az
+
+    terms = [
+        v.stack(row=[d for d in v.dims if d not in ("chain", "draw")]) if v.ndim > 2 else v.expand_dims("row", -1)
+        for v in tree["log_likelihood"].data_vars.values()
+    ]
+    joined = np.concatenate([t.transpose("chain", "draw", "row").values for t in terms], axis=-1)
+    if joined.shape[-1] < 2:
+        return None
+    group = xr.Dataset({"observations": (("chain", "draw", "row"), joined)})
+    posterior = tree["posterior"].to_dataset()
+    with python_warnings.catch_warnings():
+        # What it warns of is counted from the k-hat and said once.
+        python_warnings.simplefilter("ignore")
+        return az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": group}), pointwise=True)
+
+
+def _loo_weights(loos: Mapping[str, Any]) -> np.ndarray:
+    """Stacking weights; NaN where a model has no leave-one-out."""
+    import arviz as az
+
+    if any(r is None for r in loos.values()):
+        return np.full(len(loos), np.nan)
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter("ignore")
+        table = az.compare(dict(loos), round_to="none")
+    return np.array([float(table.loc[name, "weight"]) for name in loos])
+
+
+def _probabilities(dataset: xr.Dataset, prior: np.ndarray) -> dict[str, Any]:
+    """Posterior probabilities of the models; NaN where an evidence is missing."""
+    log_z, error = dataset["log_evidence"].values, dataset["log_evidence_mcse"].values
+    weights = np.exp(log_z - log_z.max() + np.log(prior))
+    p = weights / weights.sum()
+    # d p_i / d log Z_j = p_i (delta_ij - p_j)
+    gradient = p[:, None] * (np.eye(len(p)) - p)
+    return {"probability": ("model", p), "probability_mcse": ("model", np.sqrt(gradient**2 @ error**2))}
+
+
+def _bayes_factors(dataset: xr.Dataset) -> dict[str, Any]:
+    def pairs(name: str, combine: Any) -> Any:
+        values = dataset[name].values
+        return (("model", "against"), combine(values[:, None], values[None, :]))
+
+    off = 1 - np.eye(dataset.sizes["model"])
+    return {
+        "log_bayes_factor": pairs("log_evidence", np.subtract),
+        "log_bayes_factor_mcse": pairs("log_evidence_mcse", lambda a, b: np.hypot(a, b) * off),
+        "log_bayes_factor_sensitivity": pairs("prior_sensitivity", np.subtract),
+    }
+
+
+def _rank(values: pd.Series) -> pd.Series:
+    return values.rank(ascending=False, na_option="bottom").astype(int)
