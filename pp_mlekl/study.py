@@ -223,9 +223,10 @@ def _tree(job: _Job, tasks: list[_Task], results: list[xr.Dataset], settings: di
         by_size.setdefault(task.size, []).append(result)
     joined = [xr.concat(parts, "replicate") for parts in by_size.values()]
     replicates = xr.concat(joined, "size").assign_coords(size=list(by_size))
-    minimum = star.kl_min / functions.n_observations
+    minimum, information = star.kl_min / functions.n_observations, star.information
+    assert information is not None
     pseudo_true = functions.dataset(star.flat).assign(
-        kl_min=minimum, trace=star.information.trace, eigenvalues=("direction", star.information.eigenvalues)
+        kl_min=minimum, trace=information.trace, eigenvalues=("direction", information.eigenvalues)
     )
     tree = xr.DataTree.from_dict(
         {"replicates": replicates, "summary": _summary(replicates, star, minimum), "pseudo_true": pseudo_true}

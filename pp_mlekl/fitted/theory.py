@@ -55,6 +55,7 @@ def theory(functions: ModelFunctions, truth: Truth, generator: np.random.Generat
 
 def _informed_directions(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> int:
     """The rank of the expected information, from the scores of simulated data: J = K where the model is right."""
+    assert truth.flat is not None
     data = truth.sample(_DATA_SETS, generator)
     scores = [
         functions.scores(truth.flat, data={name: values[i] for name, values in data.items()}) for i in range(_DATA_SETS)

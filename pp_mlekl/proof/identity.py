@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from scipy import optimize
 
+from pp_mlekl.divergences.families.binary import Bernoulli, Binomial
 from pp_mlekl.proof.result import Check, Step
 from pp_mlekl.proof.setting import ENGINE_ACCURACY, STANDARD_ERRORS, Setting
 from pp_mlekl.pymc_model.distributions import observed_distributions
@@ -68,10 +69,11 @@ def _complement(setting: Setting, z: Array) -> Array:
     total = np.zeros(len(z))
     fitted = observed_distributions(setting.functions, z)
     for name, p in setting.truth.distributions.items():
-        if type(fitted[name]).__name__ in ("Bernoulli", "Binomial") and type(p).__name__ in ("Bernoulli", "Binomial"):
+        q = fitted[name]
+        if isinstance(p, Bernoulli | Binomial) and isinstance(q, Bernoulli | Binomial):
             trials = np.asarray(getattr(p, "n", 1.0))
             with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = trials * np.where(p.p < 1, (1 - p.p) / (1 - fitted[name].p), 0.0)
+                ratio = trials * np.where(p.p < 1, (1 - p.p) / (1 - q.p), 0.0)
             total += np.finfo(float).eps * ratio.reshape(len(z), -1).sum(axis=1)
     return total / setting.rows
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.proof.mean_tail import mean_tail, own_tail
+from pp_mlekl.proof.mean_tail import OwnTail, mean_tail, own_tail
 from pp_mlekl.proof.result import Check, Step
 from pp_mlekl.proof.setting import STANDARD_ERRORS, Setting
 
@@ -107,22 +107,9 @@ def law_of_large_numbers(setting: Setting, deviations: Deviations) -> Step:
 
 def chebyshev(setting: Setting, deviations: Deviations) -> Step:
     """Step 4: P(|X - mu| >= k sigma) <= 1 / k^2, and for a mean sigma^2 / (n eps^2)."""
-    checks, curves = [_sharp_case()], {}
     own = own_tail(setting)
-    if own is not None:
-        checks += [
-            Check(
-                what=f"P(|Y - mean| >= {k:g} sd) of the first row against 1 / k^2",
-                left=float(p),
-                right=float(1 / k**2),
-                error=1e-12,
-                source="rounding",
-                bound=True,
-            )
-            for k, p in zip(own.k, own.probability, strict=True)
-            if k in (1.5, 2.0, 3.0)
-        ]
-        curves = {"k": own.k, "probability": own.probability}
+    checks = [_sharp_case(), *_own_checks(own)]
+    curves = {} if own is None else {"k": own.k, "probability": own.probability}
     variance = float(deviations.variance[0])
     middle = deviations.sizes[len(deviations.sizes) // 2]
     eps = float(np.sqrt(4 * variance / middle))
@@ -155,6 +142,23 @@ def chebyshev(setting: Setting, deviations: Deviations) -> Step:
         data=data,
         note="The bound is sharp only for a variable that is 0 or at exactly k standard deviations.",
     )
+
+
+def _own_checks(own: OwnTail | None) -> list[Check]:
+    if own is None:
+        return []
+    return [
+        Check(
+            what=f"P(|Y - mean| >= {k:g} sd) of the first row against 1 / k^2",
+            left=float(p),
+            right=float(1 / k**2),
+            error=1e-12,
+            source="rounding",
+            bound=True,
+        )
+        for k, p in zip(own.k, own.probability, strict=True)
+        if k in (1.5, 2.0, 3.0)
+    ]
 
 
 def _sharp_case() -> Check:

@@ -15,6 +15,11 @@ _CLAIM = (
     "data is minimising KL(empirical||model), for any n."
 )
 
+_CONTINUOUS = (
+    "The data are continuous, so KL(empirical||model) is infinite at every parameter (an atom has no density); its part "
+    "that depends on the parameter, the cross-entropy -log L / n, is finite, and the MLE minimises it."
+)
+
 
 def empirical(setting: Setting) -> Step:
     """Compare KL(empirical||model) with the log-likelihood of the model's own data."""
@@ -27,35 +32,8 @@ def empirical(setting: Setting) -> Step:
     z = np.concatenate([estimate.flat[None], setting.curve, setting.cloud])
     minus = -functions.log_likelihood(z) / setting.rows
     discrete = all(p.discrete and p.event_ndim == 0 for p in setting.truth.distributions.values())
-    checks = []
-    curve = minus
-    if discrete:
-        kl, entropy = _empirical_kl(setting, z)
-        finite = np.isfinite(kl) & np.isfinite(minus)
-        gaps = np.where(finite, np.abs(kl - (minus - entropy)), 0.0)
-        error = _rounding(setting, z, minus)
-        worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
-        checks.append(
-            Check(
-                what=f"KL(empirical||model) against -log L / n - H(empirical), worst of {int(finite.sum())} parameters",
-                left=float(kl[worst]),
-                right=float(minus[worst] - entropy),
-                error=float(error[worst]),
-                source="rounding of a sum over the data, and of 1 - p where a probability is held as p",
-            )
-        )
-        curve = kl
-    others = minus[1:]
-    checks.append(
-        Check(
-            what=f"{'KL' if discrete else 'cross-entropy'} at the MLE against the smallest at {len(others)} others",
-            left=float(curve[0]),
-            right=float(np.nanmin(curve[1:])),
-            error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + abs(minus[0]))),
-            source="rounding of a sum over the data",
-            bound=True,
-        )
-    )
+    checks, curve = _identity(setting, z, minus) if discrete else ([], minus)
+    checks.append(_lowest(setting, curve, "KL" if discrete else "cross-entropy"))
     n = len(setting.curve)
     index = int(setting.star.problem.natural_kept[0])
     data = xr.Dataset(
@@ -67,16 +45,36 @@ def empirical(setting: Setting) -> Step:
             "what": "KL(empirical||model)" if discrete else "cross-entropy of the data, -log L / n",
         },
     )
-    note = (
-        ""
-        if discrete
-        else (
-            "The data are continuous, so KL(empirical||model) is infinite at every parameter (an atom has no "
-            "density); its part that depends on the parameter, the cross-entropy -log L / n, is finite, and the MLE "
-            "minimises it."
-        )
-    )
+    note = "" if discrete else _CONTINUOUS
     return Step(number=6, title=title, claim=_CLAIM, checks=tuple(checks), data=data, note=note)
+
+
+def _identity(setting: Setting, z: Array, minus: Array) -> tuple[list[Check], Array]:
+    """KL by its definition against the log-likelihood, and the KL itself."""
+    kl, entropy = _empirical_kl(setting, z)
+    finite = np.isfinite(kl) & np.isfinite(minus)
+    gaps = np.where(finite, np.abs(kl - (minus - entropy)), 0.0)
+    error = _rounding(setting, z, minus)
+    worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
+    check = Check(
+        what=f"KL(empirical||model) against -log L / n - H(empirical), worst of {int(finite.sum())} parameters",
+        left=float(kl[worst]),
+        right=float(minus[worst] - entropy),
+        error=float(error[worst]),
+        source="rounding of a sum over the data, and of 1 - p where a probability is held as p",
+    )
+    return [check], kl
+
+
+def _lowest(setting: Setting, curve: Array, what: str) -> Check:
+    return Check(
+        what=f"{what} at the MLE against the smallest at {len(curve) - 1} others",
+        left=float(curve[0]),
+        right=float(np.nanmin(curve[1:])),
+        error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + abs(curve[0]))),
+        source="rounding of a sum over the data",
+        bound=True,
+    )
 
 
 def _rounding(setting: Setting, z: Array, size: Array) -> Array:

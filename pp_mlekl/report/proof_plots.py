@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
 # Stands for the page's own text colour, which it is replaced by.
 _INK = "#010203"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 10,
