@@ -11,7 +11,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pp_mlekl.bootstrap import bootstrap
     from pp_mlekl.compare import Comparison, compare, load
+    from pp_mlekl.compare_models import compare_models
     from pp_mlekl.compare_models import ModelComparison, compare_models
     from pp_mlekl.divergence import cross_entropy, entropy, js_divergence, kl_divergence, wasserstein_distance
     from pp_mlekl.divergences.estimate import Estimate
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from pp_mlekl.information_gain import information_gain
     from pp_mlekl.inputs import distribution
     from pp_mlekl.laplace import LaplaceApproximation, laplace
-    from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
+    from pp_mlekl.nested_tests import nested_tests
+    from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle, sandwich
+    from pp_mlekl.profile import profile
     from pp_mlekl.proof import Proof, proof
     from pp_mlekl.pseudo_true import pseudo_true
     from pp_mlekl.study import study
@@ -34,6 +38,7 @@ _HOME = {
     "ModelComparison": "compare_models",
     "PointEstimate": "point_estimates",
     "Proof": "proof",
+    "bootstrap": "bootstrap",
     "compare": "compare",
     "compare_models": "compare_models",
     "cross_entropy": "divergence",
@@ -48,8 +53,11 @@ _HOME = {
     "laplace": "laplace",
     "load": "compare",
     "log_evidence": "evidence",
+    "nested_tests": "nested_tests",
+    "profile": "profile",
     "proof": "proof",
     "pseudo_true": "pseudo_true",
+    "sandwich": "point_estimates",
     "study": "study",
     "wasserstein_distance": "divergence",
 }
