@@ -8,7 +8,7 @@ from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.correction import density_correction, ratio_correction
 from pp_mlekl.divergences.samples.discriminative import lower_bound
-from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
+from pp_mlekl.divergences.samples.gaussianize import Gaussianizer, fit_gaussianizer
 from pp_mlekl.divergences.samples.neighbours import (
     distances_to,
     distances_within,
@@ -25,6 +25,11 @@ _UNCOVERED = 0.02
 _CONTRADICTION = 3.0
 # The correction's own uncertainty, as a share of it: it was found on fitted densities, not on the true ones.
 _OF_CORRECTION = 0.15
+# Shuffles of the coordinates, the share of the margins' noise that they do not share with the neighbours' estimate,
+# and the standard errors from which what they show is taken for an error of the margins.
+_SHUFFLES = 4
+_UNSHARED = 0.3
+_SIGNIFICANT = 2.0
 
 
 def neighbours_for(n: int, m: int, d: int) -> int:
@@ -63,7 +68,7 @@ def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) 
 def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
     found = _Corrected(p.values, q.values, generator)
     half, half_error = _by_halves(found, generator)
-    margins = _margin_error(p.values, q.values, generator)
+    margins = _margin_error(p.values, q.values, found.common, generator)
     terms = found.terms - margins
     own = np.var(terms, ddof=1) / p.size
     correction = found.correction
@@ -92,14 +97,27 @@ class _Corrected:
         self.terms = log_ratio(self.x, self.y, self.k) - self.correction.bias
 
 
-def _margin_error(p: Array, q: Array, generator: np.random.Generator) -> float:
-    """What the neighbour estimate misses of the margins.
+def _margin_error(p: Array, q: Array, common: Gaussianizer, generator: np.random.Generator) -> float:
+    """What the neighbour estimate misses of the margins, 0 where that cannot be told from noise.
 
     With the coordinates shuffled the divergence is the sum of those of the margins, which one dimension gives well.
     """
-    shuffled = [np.stack([generator.permutation(column) for column in v.T], axis=-1) for v in (p, q)]
-    exact = sum(one_dimensional_log_ratio(a[:, None], b[:, None]).mean() for a, b in zip(p.T, q.T, strict=True))
-    return float(_Corrected(*shuffled, generator).terms.mean() - exact)
+    margins = [one_dimensional_log_ratio(a[:, None], b[:, None]) for a, b in zip(p.T, q.T, strict=True)]
+    fits = [fit_gaussianizer(_shuffled(v, generator), common) for v in (p, q)]
+    k = neighbours_for(len(p), len(q), p.shape[1])
+    correction = ratio_correction(*fits, common, (len(p), len(q)), k, generator)
+    found = []
+    for _ in range(_SHUFFLES):
+        x, y = (common(_shuffled(v, generator))[0] for v in (p, q))
+        found.append(np.mean(log_ratio(x, y, k)))
+    error = float(np.mean(found) - correction.bias - sum(m.mean() for m in margins))
+    spread = np.sqrt(sum(m.var() for m in margins) / len(p))
+    noise = np.sqrt(np.var(found, ddof=1) / _SHUFFLES + correction.error**2 + (_UNSHARED * spread) ** 2)
+    return error if abs(error) > _SIGNIFICANT * noise else 0.0
+
+
+def _shuffled(x: Array, generator: np.random.Generator) -> Array:
+    return np.stack([generator.permutation(column) for column in x.T], axis=-1)
 
 
 def one_dimensional_log_ratio(x: Array, y: Array) -> Array:

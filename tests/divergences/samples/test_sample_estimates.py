@@ -1,0 +1,216 @@
+"""Entropy and divergences from draws: against exact values, under bijections, and their error bars."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pp_mlekl.divergences.families import family
+from pp_mlekl.divergences.kullback_leibler import kl_divergence as exact_kl
+from pp_mlekl.divergences.samples.checks import checked_draws
+from pp_mlekl.divergences.samples.correction import density_correction
+from pp_mlekl.divergences.samples.discriminative import lower_bound
+from pp_mlekl.divergences.samples.divergence import js_between_draws, kl_between_draws, kl_to_density
+from pp_mlekl.divergences.samples.effective_size import effective_size
+from pp_mlekl.divergences.samples.entropy import sample_entropy
+from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
+from pp_mlekl.divergences.samples.neighbours import log_density_against
+from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
+
+ENTROPIES = {
+    "normal": stats.norm(1, 2),
+    "gamma": stats.gamma(2),
+    "exponential": stats.expon(scale=3),
+    "student": stats.t(5),
+    "cauchy": stats.cauchy(),
+    "uniform": stats.uniform(2, 1),
+    "beta": stats.beta(0.7, 2),
+    "poisson": stats.poisson(3),
+}
+
+
+def _generator(seed=1):
+    return np.random.default_rng(seed)
+
+
+def _kl(x, y, seed=1):
+    return kl_between_draws(checked_draws(x), checked_draws(y), _generator(seed))
+
+
+def _within(estimate, exact, errors=4.0):
+    assert estimate.mcse > 0
+    assert abs(estimate.value - exact) < errors * estimate.mcse, (estimate, exact)
+
+
+@pytest.mark.parametrize("name", ENTROPIES)
+def test_entropy_against_scipy(name):
+    frozen = ENTROPIES[name]
+    _within(sample_entropy(frozen.rvs(size=2000, random_state=_generator())), float(frozen.entropy()))
+
+
+def test_entropy_in_five_dimensions_of_skewed_correlated_draws():
+    covariance = 0.2 * np.eye(5) + 0.8
+    z = _generator().multivariate_normal(np.zeros(5), covariance, size=2000)
+    # H(exp Z) = H(Z) + sum of E Z, and the means are 0.
+    _within(sample_entropy(np.exp(z)), 0.5 * np.linalg.slogdet(2 * np.pi * np.e * covariance)[1])
+
+
+def test_entropy_shifts_by_the_log_of_a_scale_and_nothing_else():
+    x = _generator().normal(size=(500, 2))
+    scaled = sample_entropy(3 * x - 7)
+    np.testing.assert_allclose(scaled.value, sample_entropy(x).value + 2 * np.log(3), atol=1e-3)
+    permuted = sample_entropy(x[::-1, ::-1])
+    assert abs(permuted.value - sample_entropy(x).value) < 1e-9
+
+
+def test_autocorrelation_widens_the_error():
+    generator, chains, n, rho = _generator(), 4, 1000, 0.9
+    noise = generator.normal(size=(chains, n))
+    x = np.empty((chains, n))
+    x[:, 0] = noise[:, 0]
+    for i in range(1, n):
+        x[:, i] = rho * x[:, i - 1] + np.sqrt(1 - rho**2) * noise[:, i]
+    by_chains = sample_entropy(x.ravel(), chains=chains)
+    assert by_chains.mcse > 1.7 * sample_entropy(x.ravel()).mcse
+    _within(by_chains, 0.5 * np.log(2 * np.pi * np.e))
+    expected = chains * n * (1 - rho) / (1 + rho)
+    assert 0.6 * expected < effective_size(x) < 1.6 * expected
+    given = sample_entropy(x.ravel(), ess=100)
+    assert given.mcse > 2 * by_chains.mcse / 2
+
+
+def test_effective_size_of_independent_draws_is_their_number():
+    assert 0.8 * 4000 < effective_size(_generator().normal(size=(4, 1000))) < 1.4 * 4000
+    assert effective_size(np.ones((2, 10))) == 20
+
+
+def test_circular_draws():
+    x = stats.vonmises(2, loc=3).rvs(2000, random_state=_generator())
+    exact = stats.vonmises(2).entropy()
+    _within(sample_entropy(np.mod(x, 2 * np.pi), period=2 * np.pi), exact)
+    _within(sample_entropy(x, period=2 * np.pi), exact)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (("Normal", {"mu": 0, "sigma": 1}), ("Normal", {"mu": 1, "sigma": 1.5})),
+        (("Gamma", {"alpha": 2, "beta": 1}), ("LogNormal", {"mu": 0, "sigma": 0.7})),
+        (("Beta", {"alpha": 2, "beta": 3}), ("Beta", {"alpha": 3, "beta": 2})),
+        (("StudentT", {"nu": 5, "mu": 0, "sigma": 1}), ("Normal", {"mu": 0, "sigma": 1.3})),
+        (("Poisson", {"mu": 3}), ("Poisson", {"mu": 4})),
+    ],
+)
+def test_two_samples_and_one_against_exact_divergence(p, q):
+    p, q = (family(name)(**parameters) for name, parameters in (p, q))
+    exact = float(exact_kl(p, q))
+    x, y = p.sample((2000,), _generator(1)), q.sample((3000,), _generator(2))
+    _within(_kl(x, y), exact)
+    _within(kl_to_density(checked_draws(x), q), exact)
+
+
+def test_divergence_is_invariant_under_bijections_and_not_clipped():
+    x, y = _generator(1).normal(size=(2, 2000))
+    first, second = _kl(x, y), _kl(np.exp(x), np.exp(y))
+    assert abs(first.value - second.value) < 0.5 * first.mcse
+    values = [_kl(*_generator(seed).normal(size=(2, 500)), seed=seed).value for seed in range(12)]
+    assert min(values) < 0 < max(values)
+
+
+def test_same_seed_same_result():
+    x, y = _generator(1).normal(size=(2, 300, 2))
+    assert _kl(x, y, seed=5).value == _kl(x, y, seed=5).value
+
+
+def test_uncovered_draws_are_a_lower_bound():
+    estimate = _kl(_generator(1).uniform(0, 1, size=500), _generator(2).uniform(2, 3, size=500))
+    assert any("lower bound" in w for w in estimate.warnings)
+    estimate = _kl(np.array([0, 1, 2] * 100), np.array([0, 1, 1] * 100))
+    assert any("lower bound" in w for w in estimate.warnings)
+
+
+def test_draws_outside_the_density_are_infinite():
+    estimate = kl_to_density(checked_draws(_generator().normal(size=200)), family("Gamma")(alpha=2, beta=1))
+    assert estimate.value == np.inf
+
+
+@pytest.mark.parametrize(
+    ("draws", "message"),
+    [
+        (np.arange(10.0), "too few"),
+        (np.where(np.arange(100) < 3, np.nan, 1.0), "not finite"),
+        (np.repeat(_generator().normal(size=200), 2), "repeated"),
+        (np.maximum(_generator().normal(size=200), 0), "repeated"),
+        (np.zeros((100, 2, 2)), "shape"),
+        (np.repeat(_generator().normal(size=(200, 1)), 2, axis=1), "subspace"),
+    ],
+)
+def test_draws_that_have_no_density_are_refused(draws, message):
+    with pytest.raises(ValueError, match=message):
+        sample_entropy(draws)
+
+
+def test_unlike_draws_are_refused():
+    x = _generator().normal(size=200)
+    with pytest.raises(ValueError, match="dimension"):
+        _kl(x, np.stack([x, x**3], axis=-1))
+    with pytest.raises(ValueError, match="discrete"):
+        _kl(x, _generator().poisson(3, size=200))
+
+
+def test_jensen_shannon_between_its_bounds():
+    x, y = _generator(1).normal(size=2000), _generator(2).normal(1, 1, size=2500)
+    p, q = family("Normal")(mu=0, sigma=1), family("Normal")(mu=1, sigma=1)
+    from pp_mlekl.divergences.jensen_shannon import js_divergence
+
+    _within(js_between_draws(checked_draws(x), checked_draws(y), _generator()), float(js_divergence(p, q)))
+    far = js_between_draws(checked_draws(x), checked_draws(y + 50), _generator())
+    assert far.value == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_wasserstein_of_a_shift_and_sliced():
+    x = _generator(1).normal(size=1000)
+    for order in (1, 2):
+        moved = wasserstein_between_draws(checked_draws(x), checked_draws(x + 3), order, _generator())
+        assert moved.value == pytest.approx(3, rel=1e-9)
+    y = _generator(2).normal(1, 1, size=700)
+    ours = wasserstein_between_draws(checked_draws(x), checked_draws(y), 1, _generator())
+    assert ours.value == pytest.approx(stats.wasserstein_distance(x, y), rel=1e-9)
+    plane = _generator(3).normal(size=(1000, 2))
+    shifted = wasserstein_between_draws(checked_draws(plane), checked_draws(plane + np.array([3, 4])), 2, _generator())
+    # A shift of length 5 seen along random directions of the plane: root mean square 5 / sqrt 2.
+    assert shifted.value == pytest.approx(5 / np.sqrt(2), rel=0.1)
+
+
+def test_map_has_its_own_slope_and_inverse():
+    x = np.exp(_generator().normal(size=(500, 2)))
+    fitted = fit_gaussianizer(x)
+    z, log_slope = fitted(x)
+    np.testing.assert_allclose(fitted.inverse(z), x, rtol=1e-8)
+    step = 1e-6
+    numerical = [
+        np.linalg.slogdet(
+            np.stack([(fitted(x[[i]] + step * e)[0] - fitted(x[[i]] - step * e)[0])[0] / (2 * step) for e in np.eye(2)])
+        )[1]
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(log_slope[:3], numerical, rtol=1e-5)
+
+
+def test_log_density_of_uniform_draws_is_unbiased_at_other_points():
+    generator = _generator()
+    means = [log_density_against(generator.uniform(size=400), generator.uniform(size=300)).mean() for _ in range(200)]
+    assert abs(np.mean(means)) < 4 * np.std(means) / np.sqrt(200)
+
+
+def test_correction_is_small_beside_the_bias_it_removes():
+    bias, error = density_correction(1000, 5, 5)
+    assert error < 0.02
+    assert abs(bias) < 1
+
+
+def test_discriminative_bound_lies_below():
+    x, y = _generator(1).normal(size=(2000, 2)), _generator(2).normal(1, 1, size=(2000, 2))
+    bound, error = lower_bound(x, y, _generator())
+    assert bound < 1 + 3 * error
+    assert bound > 0.8
+    assert lower_bound(x[:50], y[:50], _generator()) is None
