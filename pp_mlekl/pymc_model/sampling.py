@@ -235,7 +235,9 @@ def _predictive_by_pymc(functions: ModelFunctions, draws: xr.Dataset, generator:
 
 
 def _with_sample_coords(dataset: xr.Dataset, like: Any) -> xr.Dataset:
-    return dataset.assign_coords(chain=like["chain"].values, draw=like["draw"].values)
+    # Draws made by hand may come without labels.
+    labels = {d: like.coords[d].values if d in like.coords else np.arange(like.sizes[d]) for d in ("chain", "draw")}
+    return dataset.assign_coords(labels)
 
 
 _MAKERS = {

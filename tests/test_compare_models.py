@@ -1,0 +1,97 @@
+"""Models side by side: exact evidence, Bayes factors, probabilities, refusals."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+from scipy import stats
+
+import pp_mlekl as mk
+
+Y = np.random.default_rng(0).normal(1, 1, size=20)
+
+
+def build(scale, y=Y):
+    """A normal mean with a normal prior, and exact posterior draws."""
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, scale)
+        pm.Normal("y", mu, 1, observed=y)
+    variance = 1 / (len(y) + 1 / scale**2)
+    draws = np.random.default_rng(1).normal(variance * y.sum(), np.sqrt(variance), size=(4, 1000))
+    return model, xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws)})})
+
+
+def exact(scale):
+    return stats.multivariate_normal(np.zeros(len(Y)), np.eye(len(Y)) + scale**2).logpdf(Y)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return mk.compare_models({"narrow": build(1.0), "wide": build(10.0)}, random_seed=2)
+
+
+def test_bayes_factor(result):
+    factor, error = result.bayes_factor("narrow", "wide")
+    expected = np.exp(exact(1.0) - exact(10.0))
+    assert abs(factor - expected) < 4 * error + 1e-9
+    inverse, _ = result.bayes_factor("wide", "narrow")
+    assert factor * inverse == pytest.approx(1)
+
+
+def test_probabilities_and_ranks(result):
+    table = result.summary()
+    expected = 1 / (1 + np.exp(exact(10.0) - exact(1.0)))
+    assert table.loc["narrow", "probability"] == pytest.approx(expected, abs=1e-3)
+    assert table["probability"].sum() == pytest.approx(1)
+    assert list(table["rank_evidence"]) == [1, 2]
+    assert table["loo_weight"].sum() == pytest.approx(1)
+
+
+def test_sensitivity_to_the_scale_of_the_prior(result):
+    h = 1e-4
+    for name, scale in (("narrow", 1.0), ("wide", 10.0)):
+        slope = (exact(scale * (1 + h)) - exact(scale * (1 - h))) / (2 * h)
+        row = result.dataset.sel(model=name)
+        assert abs(float(row["prior_sensitivity"]) - slope) < 4 * float(row["prior_sensitivity_mcse"])
+
+
+def test_prior_probabilities_shift_the_odds():
+    models = {"a": build(1.0), "b": build(1.0)}
+    result = mk.compare_models(models, prior_probabilities={"a": 3.0, "b": 1.0}, random_seed=1)
+    assert float(result.dataset["probability"].sel(model="a")) == pytest.approx(0.75, abs=1e-3)
+
+
+def test_an_improper_prior_has_no_evidence():
+    with pm.Model() as flat:
+        mu = pm.Flat("mu")
+        pm.Normal("y", mu, 1, observed=Y)
+    result = mk.compare_models({"flat": (flat, build(10.0)[1]), "proper": build(1.0)}, random_seed=1)
+    assert np.isnan(float(result.dataset["log_evidence"].sel(model="flat")))
+    assert np.isfinite(float(result.dataset["elpd_loo"].sel(model="flat")))
+    assert any("flat" in w and "no evidence" in w for w in result.warnings)
+
+
+def test_tree_of_the_caller_is_left_alone():
+    model, tree = build(1.0)
+    mk.compare_models({"a": (model, tree), "b": build(2.0)}, random_seed=1)
+    assert list(tree.children) == ["posterior"]
+
+
+def test_plot(result):
+    figure = result.plot()
+    assert [a.get_title() for a in figure.axes] == ["log evidence", "elpd (LOO)"]
+
+
+def test_wrong_use(result):
+    with pytest.raises(ValueError, match="at least two"):
+        mk.compare_models({"a": build(1.0)})
+    with pytest.raises(ValueError, match="same data"):
+        mk.compare_models({"a": build(1.0), "b": build(1.0, Y[:10])})
+    with pytest.raises(ValueError, match="differ"):
+        mk.compare_models({"a": build(1.0), "b": build(1.0, Y + 1)})
+    with pytest.raises(ValueError, match="prior_probabilities"):
+        mk.compare_models({"a": build(1.0), "b": build(2.0)}, prior_probabilities={"a": 1.0})
+    with pytest.raises(ValueError, match="no evidence or no log-likelihood"):
+        mk.compare_models({"a": build(1.0)[1], "b": build(1.0)})
+    with pytest.raises(ValueError, match="no model 'x'"):
+        result.bayes_factor("x", "wide")

@@ -1,0 +1,127 @@
+"""Laplace approximations: exact for normals, tangent in the space asked for, refused where there is no mode."""
+
+import golden_models as golden
+import numpy as np
+import pymc as pm
+import pytest
+from exact_draws import posterior_tree
+from scipy import integrate, stats
+
+import pp_mlekl as mk
+from pp_mlekl.divergences.estimate import Estimate
+
+CASES = golden.cases("conjugate.json")
+
+
+@pytest.mark.parametrize("space", ["natural", "unconstrained"])
+def test_normal_posterior_is_met_exactly(space):
+    case = CASES["linear-regression-d3"]
+    model = golden.conjugate(case)
+    approximation = mk.laplace(model, space, random_seed=1)
+    p = case["posterior"]["b"]["params"]
+    np.testing.assert_allclose(approximation.mean, p["mu"], rtol=1e-6)
+    np.testing.assert_allclose(approximation.covariance, p["cov"], rtol=1e-8)
+    z = np.random.default_rng(0).normal(size=(5, 3))
+    exact = stats.multivariate_normal(p["mu"], p["cov"]).logpdf(z)
+    np.testing.assert_allclose(approximation.log_density(z), exact, rtol=1e-6)
+    assert approximation.log_normalizer() == pytest.approx(case["log_evidence"], abs=1e-8)
+    tree = posterior_tree(case, model, np.random.default_rng(1))
+    evidence = Estimate(value=case["log_evidence"], method="exact")
+    for divergence in (approximation.kl_from_posterior(tree, evidence), approximation.kl_to_posterior(evidence)):
+        assert float(divergence) == pytest.approx(0, abs=1e-6)
+
+
+def test_mean_and_curvature_on_both_scales():
+    """A gamma posterior of shape 27: curvature 26 / mode^2 naturally, 27 for the logarithm."""
+    model = golden.conjugate(CASES["gamma-poisson-12"])
+    natural, free = mk.laplace(model, "natural"), mk.laplace(model, "unconstrained")
+    assert natural.mean == pytest.approx(26 / 13)
+    assert natural.covariance[0, 0] == pytest.approx((26 / 13) ** 2 / 26)
+    assert natural.names == ("mu",)
+    assert free.mean == pytest.approx(np.log(27 / 13))
+    assert free.covariance[0, 0] == pytest.approx(1 / 27)
+
+
+@pytest.mark.parametrize("space", ["natural", "unconstrained"])
+def test_log_density_integrates_to_the_mass_inside(space):
+    model = golden.conjugate(CASES["gamma-poisson-12"])
+    approximation = mk.laplace(model, space)
+    mass = integrate.quad(lambda z: np.exp(approximation.log_density(np.array([z]))), -8, 4)[0]
+    outside = stats.norm(2, 2 / np.sqrt(26)).cdf(0) if space == "natural" else 0.0
+    assert mass == pytest.approx(1 - outside, abs=1e-6)
+
+
+def test_divergences_from_a_gamma_posterior():
+    case = CASES["gamma-poisson-12"]
+    model = golden.conjugate(case)
+    approximation = mk.laplace(model, random_seed=1)
+    evidence = Estimate(value=case["log_evidence"], method="exact")
+    tree = posterior_tree(case, model, np.random.default_rng(2))
+    normal = stats.norm(np.log(27 / 13), 1 / np.sqrt(27))
+
+    def log_posterior(z):
+        return stats.gamma(27, scale=1 / 13).logpdf(np.exp(z)) + z
+
+    z = np.linspace(-2, 3, 20_001)
+    forward = np.trapezoid(np.exp(log_posterior(z)) * (log_posterior(z) - normal.logpdf(z)), z)
+    backward = np.trapezoid(normal.pdf(z) * (normal.logpdf(z) - log_posterior(z)), z)
+    estimates = approximation.kl_from_posterior(tree, evidence), approximation.kl_to_posterior(evidence, random_seed=3)
+    for estimate, exact in zip(estimates, (forward, backward), strict=True):
+        assert abs(float(estimate) - exact) < 4 * estimate.mcse
+    assert approximation.pareto_k(random_seed=1) < 0.7
+
+
+def test_mass_outside_the_support_is_an_infinite_divergence():
+    case = CASES["dirichlet-multinomial-3"]
+    model = golden.conjugate(case)
+    approximation = mk.laplace(model, "natural", random_seed=1)
+    np.testing.assert_allclose(approximation.mean, case["map_natural"]["p"], rtol=1e-6)
+    np.testing.assert_allclose(approximation.covariance.sum(axis=0), 0, atol=1e-12)
+    assert "outside" in approximation.warnings[0]
+    reverse = approximation.kl_to_posterior(Estimate(value=case["log_evidence"], method="exact"), random_seed=1)
+    assert float(reverse) == np.inf
+    assert "infinite" in reverse.warnings[0]
+
+
+def test_tree_has_groups_that_arviz_reads():
+    with pm.Model(coords={"side": ["left", "right"]}) as model:
+        mu = pm.Normal("mu", 0, 1, dims="side")
+        sigma = pm.HalfNormal("sigma", 1)
+        pm.Normal("y", mu[:, None], sigma, observed=np.random.default_rng(0).normal(size=(2, 10)))
+    tree = mk.laplace(model, draws=200, random_seed=1).tree
+    posterior = tree["posterior"].to_dataset()
+    assert dict(posterior.sizes) == {"chain": 1, "draw": 200, "side": 2}
+    assert list(posterior["side"].values) == ["left", "right"]
+    assert list(tree["fit"]["rows"].values) == ["mu[left]", "mu[right]", "sigma_log__"]
+
+
+def test_no_mode_no_approximation():
+    with pytest.raises(ValueError, match=r"no ground for a Laplace approximation: status"):
+        mk.laplace(golden.eight_schools(), "natural", random_seed=1)
+    with pytest.raises(ValueError, match='"natural" or "unconstrained"'):
+        mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), "log")
+
+
+@pytest.mark.slow
+def test_errors_of_the_divergences_cover():
+    case = CASES["gamma-exponential-8"]
+    model = golden.conjugate(case)
+    approximation = mk.laplace(model, random_seed=1)
+    p = case["posterior"]["lam"]["params"]
+    normal = stats.norm(approximation.mean[0], np.sqrt(approximation.covariance[0, 0]))
+    z = np.linspace(-6, 4, 50_001)
+    log_posterior = stats.gamma(p["alpha"], scale=1 / p["beta"]).logpdf(np.exp(z)) + z
+    forward = np.trapezoid(np.exp(log_posterior) * (log_posterior - normal.logpdf(z)), z)
+    backward = np.trapezoid(normal.pdf(z) * (normal.logpdf(z) - log_posterior), z)
+    scores = {"forward": [], "backward": []}
+    for seed in range(200):
+        tree = posterior_tree(case, model, np.random.default_rng(seed))
+        evidence = mk.log_evidence(model, tree, random_seed=10_000 + seed)
+        there = approximation.kl_from_posterior(tree, evidence)
+        back = approximation.kl_to_posterior(evidence, random_seed=20_000 + seed)
+        scores["forward"].append((float(there) - forward) / there.mcse)
+        scores["backward"].append((float(back) - backward) / back.mcse)
+    for direction, values in scores.items():
+        covered = np.mean(np.abs(values) < 1.96)
+        print(f"Laplace {direction}: {covered:.1%}, largest {np.max(np.abs(values)):.2f}")
+        assert 0.90 <= covered <= 0.995, direction
