@@ -6,6 +6,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 from exact_draws import posterior_tree
+from scipy import special, stats
 
 import pp_mlekl as mk
 
@@ -20,12 +21,15 @@ JOINT = {
 
 def _scores(case, model, seed):
     tree = posterior_tree(case, model, np.random.default_rng(seed))
-    gained = mk.information_gain(model, tree, random_seed=seed)
+    gained = mk.information_gain(model, tree, random_seed=10_000 + seed)
     joint = gained["joint"]
     scores = {k: (float(joint[k]) - case[exact]) / float(joint[f"{k}_mcse"]) for k, exact in JOINT.items()}
     for name, exact in case["marginal_kl_post_prior"].items():
         error = gained["marginal"][name].values - np.asarray(exact, dtype=float)
         scores[name] = error / gained["marginal_mcse"][name].values
+    if case["sum_marginals_minus_joint"] is not None:
+        gap = float(joint["dependence_gap"]) + case["sum_marginals_minus_joint"]
+        scores["dependence_gap"] = gap / float(joint["dependence_gap_mcse"])
     return scores, gained
 
 
@@ -90,9 +94,8 @@ def test_impossible_prior_region_is_infinite():
 
 
 def _tree(**arrays):
-    return xr.DataTree.from_dict(
-        {"posterior": xr.Dataset({name: (("chain", "draw"), a) for name, a in arrays.items()})}
-    )
+    dataset = {k: (("chain", "draw", *[f"{k}_{i}" for i in range(a.ndim - 2)]), a) for k, a in arrays.items()}
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(dataset)})
 
 
 def test_random_parents_are_averaged_out():
@@ -128,18 +131,128 @@ def test_wrong_use():
         mk.log_evidence(model, tree, method="guess")
 
 
+@pytest.mark.parametrize("name", ["gamma-poisson-12", "normal-known-6", "beta-bernoulli-13of20", "gamma-exponential-8"])
+def test_bounded_divergences(name):
+    """Jensen-Shannon, total variation and Hellinger against quadrature."""
+    case = CASES[name]
+    exact = bounded(case)
+    model = golden.conjugate(case)
+    joint = mk.information_gain(
+        model, posterior_tree(case, model, np.random.default_rng(6)), var_names=(), random_seed=7
+    )["joint"]
+    for quantity, value in exact.items():
+        assert abs(float(joint[quantity]) - value) < 4 * float(joint[f"{quantity}_mcse"]), quantity
+        assert float(joint[f"{quantity}_mcse"]) < 0.02
+
+
+LAWS = {
+    "Beta": lambda p: stats.beta(p["alpha"], p["beta"]),
+    "Gamma": lambda p: stats.gamma(p["alpha"], scale=1 / p["beta"]),
+    "Normal": lambda p: stats.norm(p["mu"], p["sigma"]),
+}
+
+
+def bounded(case):
+    """Bounded divergences of a case with one parameter, by the trapezoid rule."""
+    posterior, prior = (LAWS[v["dist"]](v["params"]) for (v,) in (case["posterior"].values(), case["prior"].values()))
+    x = np.unique(np.concatenate([np.linspace(d.ppf(1e-12), d.isf(1e-12), 100_001) for d in (posterior, prior)]))
+    p, q = posterior.pdf(x), prior.pdf(x)
+    halves = special.rel_entr(p, (p + q) / 2) + special.rel_entr(q, (p + q) / 2)
+    return {
+        "jsd": np.trapezoid(halves, x) / 2,
+        "total_variation": np.trapezoid(np.abs(p - q), x) / 2,
+        "hellinger_squared": 1 - np.trapezoid(np.sqrt(p * q), x),
+    }
+
+
+def test_bounded_divergences_when_prior_draws_never_reach_the_posterior():
+    """KL of 12 nats: no prior draw in 4,000 tells anything, posterior draws tell how far from ln 2 and 1 they are."""
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1e5)
+        pm.Normal("y", mu, 1, observed=[3.0])
+    draws = np.random.default_rng(1).normal(3, 1, size=(4, 1000))
+    joint = mk.information_gain(model, _tree(mu=draws), random_seed=1)["joint"]
+    assert np.log(2) - 1e-3 < float(joint["jsd"]) <= np.log(2)
+    assert 1 - 1e-2 < float(joint["hellinger_squared"]) <= 1
+    assert 1 - 1e-3 < float(joint["total_variation"]) <= 1
+
+
+def _two_normals(seed):
+    """a, b ~ Normal(0, 1), data on a + b: exact posterior draws, their covariance and mean."""
+    with pm.Model() as model:
+        a, b = pm.Normal("a", 0, 1), pm.Normal("b", 0, 1)
+        pm.Deterministic("total", a + b)
+        pm.Normal("y", a + b, 0.5, observed=[1.0])
+    covariance = np.linalg.inv(np.eye(2) + 4 * np.ones((2, 2)))
+    mean = covariance @ [4.0, 4.0]
+    draws = np.random.default_rng(seed).multivariate_normal(mean, covariance, size=(4, 1000))
+    return model, _tree(a=draws[..., 0], b=draws[..., 1]), mean, covariance
+
+
+def normal_kl(mean, variance, prior_variance):
+    ratio = variance / prior_variance
+    return 0.5 * (ratio + mean**2 / prior_variance - 1 - np.log(ratio))
+
+
+def test_groups_and_deterministics():
+    model, tree, mean, covariance = _two_normals(3)
+    gained = mk.information_gain(
+        model, tree, var_names=["a", "total"], groups={"both": ["a", "b"]}, reverse=True, random_seed=1
+    )
+    ones = np.ones(2)
+    exact = {
+        "a": (normal_kl(mean[0], covariance[0, 0], 1.0), normal_kl(mean[0] / 1, 1.0, covariance[0, 0])),
+        "total": (normal_kl(ones @ mean, ones @ covariance @ ones, 2.0), None),
+    }
+    assert abs(float(gained["marginal"]["a"]) - exact["a"][0]) < 4 * float(gained["marginal_mcse"]["a"])
+    assert abs(float(gained["marginal"]["total"]) - exact["total"][0]) < 4 * float(gained["marginal_mcse"]["total"])
+    reverse = float(gained["marginal_reverse"]["a"])
+    assert abs(reverse - exact["a"][1]) < 4 * float(gained["marginal_reverse_mcse"]["a"])
+    joint = 0.5 * (np.trace(covariance) + mean @ mean - 2 - np.log(np.linalg.det(covariance)))
+    group = gained["group"]
+    assert abs(float(group["both"]) - joint) < 4 * float(group["both_mcse"])
+    assert abs(float(group["both"]) - float(gained["joint"]["kl_posterior_prior"])) < 0.15
+
+
+def test_multivariate_prior_has_normal_marginals():
+    scale = np.array([[2.0, 0.6], [0.6, 1.0]])
+    with pm.Model() as model:
+        b = pm.MvNormal("b", np.zeros(2), cov=scale)
+        pm.Normal("y", b, 1.0, observed=[1.0, -0.5])
+    covariance = np.linalg.inv(np.linalg.inv(scale) + np.eye(2))
+    mean = covariance @ [1.0, -0.5]
+    draws = np.random.default_rng(2).multivariate_normal(mean, covariance, size=(4, 1000))
+    gained = mk.information_gain(model, _tree(b=draws), random_seed=1)
+    exact = normal_kl(mean, np.diag(covariance), np.diag(scale))
+    error = np.abs(gained["marginal"]["b"].values - exact)
+    assert np.all(error < 4 * gained["marginal_mcse"]["b"].values)
+
+
+def test_prior_without_a_known_marginal_is_met_with_draws():
+    with pm.Model() as model:
+        walk = pm.GaussianRandomWalk("walk", mu=0, sigma=1, init_dist=pm.Normal.dist(0, 1), shape=3)
+        pm.Normal("y", walk, 1.0, observed=[0.5, 1.0, 1.5])
+    prior = np.minimum.outer(np.arange(1, 4), np.arange(1, 4)).astype(float)
+    covariance = np.linalg.inv(np.linalg.inv(prior) + np.eye(3))
+    mean = covariance @ [0.5, 1.0, 1.5]
+    draws = np.random.default_rng(2).multivariate_normal(mean, covariance, size=(4, 1000))
+    gained = mk.information_gain(model, _tree(walk=draws), random_seed=1)
+    exact = normal_kl(mean, np.diag(covariance), np.diag(prior))
+    assert np.all(np.abs(gained["marginal"]["walk"].values - exact) < 5 * gained["marginal_mcse"]["walk"].values)
+    assert any("not known in closed form" in w for w in gained.attrs["warnings"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gamma-poisson-12", "normal-inversegamma-10", "linear-regression-d3"])
 def test_errors_cover(name):
-    """95% intervals of every reported error cover in 90-99% of 200 replicates."""
+    """95% intervals of every reported error cover in 90-99% of 200 replicates, those of the marginals up to always."""
     case = CASES[name]
     model = golden.conjugate(case)
-    scores = {k: [] for k in JOINT}
+    scores = {}
     for seed in range(200):
         for k, score in _scores(case, model, seed)[0].items():
-            if k in scores:
-                scores[k].append(score)
+            scores.setdefault(k, []).append(np.ravel(score))
     for k, values in scores.items():
         covered = np.mean(np.abs(values) < 1.96)
         print(f"{name} {k}: {covered:.1%}, largest {np.max(np.abs(values)):.2f}")
-        assert 0.90 <= covered <= 0.995, k
+        assert 0.90 <= covered <= (0.995 if k in JOINT else 1.0), k
