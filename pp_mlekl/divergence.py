@@ -223,7 +223,7 @@ def _kl_of_samples(a: Any, b: Any, period: float | None, generator: np.random.Ge
     circle = [d for d in (a, b) if type(d).__name__ == "VonMises"]
     period = _FULL_CIRCLE if circle and period is None else period
     if isinstance(b, Distribution):
-        p = checked_draws(*a, name="the draws of P")
+        p = checked_draws(a[0], a[1], "the draws of P")
         angles = None
         if period is not None:
             angles = np.mod(p.values[:, 0] + period / 2, period) - period / 2
@@ -244,7 +244,7 @@ def _both_drawn(a: Any, b: Any, generator: np.random.Generator) -> tuple[Draws, 
         if isinstance(side, Distribution):
             drawn.append(draws_of(side, len(other[0]), generator))
         else:
-            drawn.append(checked_draws(*side, name=f"the draws of {name}"))
+            drawn.append(checked_draws(side[0], side[1], f"the draws of {name}"))
     return drawn[0], drawn[1]
 
 

@@ -22,18 +22,32 @@ def paired(
     event_dims: Sequence[str] | None,
     var_names: Sequence[str] | None,
 ) -> Estimate:
-    """Give both sides one set of batch axes and pass them on; ``q`` may be None where there is one side only."""
+    """Give both sides one set of batch axes and pass them on; ``q`` may be None where there is one side only.
+
+    ``exact`` takes distributions, ``sampled`` at least one pair (draws (n, d), chains) in the place of one.
+    """
     sides = [_read(side, name, event_dims, var_names) for side, name in ((p, "p"), (q, "q")) if side is not None]
     templates = [t for t in map(_template, sides) if t is not None]
-    if not any(isinstance(side, SampleArray) for side in sides):
-        if not templates:
-            return exact(sides[0], sides[-1])
-        template = joined_template(templates)
-        on = [s.on([str(d) for d in template.dims]) if isinstance(s, LabelledDistribution) else s for s in sides]
-        return _labelled(exact(on[0], on[-1]), template)
     template = joined_template(templates) if templates else xr.DataArray(0.0)
-    results = [sampled(*(_element(s, template, i) for s in (sides[0], sides[-1]))) for i in np.ndindex(template.shape)]
-    return results[0] if not template.ndim else _stacked(results, template)
+    if any(isinstance(side, SampleArray) for side in sides):
+        first, last = sides[0], sides[-1]
+        results = [
+            sampled(_element(first, template, i), _element(last, template, i)) for i in np.ndindex(template.shape)
+        ]
+        return results[0] if not template.ndim else _stacked(results, template)
+    whole = [_whole(side, template) for side in sides]
+    result = exact(whole[0], whole[-1])
+    return _labelled(result, template) if template.ndim else result
+
+
+def _whole(side: Distribution | LabelledDistribution | SampleArray, template: xr.DataArray) -> Distribution:
+    if isinstance(side, LabelledDistribution):
+        return side.on([str(d) for d in template.dims])
+    if isinstance(side, SampleArray):
+        raise TypeError("Draws are no distribution.")
+    if template.ndim and side.batch_shape:
+        raise ValueError("An array of distributions without dims meets one with dims; make both by mk.distribution.")
+    return side
 
 
 def _read(
@@ -84,8 +98,6 @@ def _stacked(results: list[Estimate], template: xr.DataArray) -> Estimate:
 
 
 def _labelled(result: Estimate, template: xr.DataArray) -> Estimate:
-    if not template.ndim:
-        return result
     shape = template.shape
     value, mcse = (np.broadcast_to(np.asarray(v, dtype=np.float64), shape) for v in (result.value, result.mcse))
     return replace(result, value=template.copy(data=value.copy()), mcse=template.copy(data=mcse.copy()))

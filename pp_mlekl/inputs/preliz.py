@@ -37,14 +37,15 @@ def from_preliz(dist: Any) -> Distribution:
         parts = tuple(from_preliz(d) for d in dist.dist)
         return family("Mixture")(w=np.asarray(dist.weights, dtype=np.float64), parts=parts)  # type: ignore[call-arg]
     if name in FAMILIES:
-        cls = FAMILIES[name]
-        named = {f.name: _RENAMED.get((name, f.name), f.name) for f in fields(cls)}  # type: ignore[arg-type]
+        known = FAMILIES[name]
+        named = {f.name: _RENAMED.get((name, f.name), f.name) for f in fields(known)}  # type: ignore[arg-type]
         # A parameter that PreliZ does not have (the shift of a Wald) keeps the family's default.
         parameters = {own: getattr(dist, theirs, None) for own, theirs in named.items()}
-        return cls(**{n: v for n, v in parameters.items() if v is not None})
+        return known(**{n: v for n, v in parameters.items() if v is not None})
     if not hasattr(dist, "isf"):
         raise TypeError(f"PreliZ' {name} has no family here; give draws of it (.rvs).")
-    return _class_of(type(dist), tuple(dist.param_names))(**dict(zip(dist.param_names, dist.params, strict=True)))
+    cls = _class_of(type(dist), tuple(dist.param_names))  # type: ignore[arg-type]
+    return cls(**dict(zip(dist.param_names, dist.params, strict=True)))
 
 
 class _OwnFunctions(Distribution):

@@ -136,7 +136,7 @@ def _own_functions(frozen: Any, shapes: list[Array], loc: Array, scale: Array) -
     known = type(dist).__module__ in ("scipy.stats._continuous_distns", "scipy.stats._discrete_distns")
     names = tuple(n.strip() for n in dist.shapes.split(",")) if dist.shapes else ()
     known = known and not isinstance(dist, stats.rv_histogram)
-    cls = _class_of(type(dist), dist.name, names) if known else _make_class(dist, dist.name, names)
+    cls = _class_of(type(dist), dist.name, names) if known else _make_class(dist, dist.name, names)  # type: ignore[arg-type]
     values = dict(zip((*names, "loc", "scale"), (*shapes, loc, scale), strict=True))
     return cls(**values)
 

@@ -86,7 +86,7 @@ def _unseen_structure(x: Array, log_densities: Array) -> tuple[str, ...]:
 def _discrete_terms(draws: Draws) -> Terms:
     _, which, counts = np.unique(draws.values, axis=0, return_inverse=True, return_counts=True)
     single = float(np.mean(counts[which.ravel()] == 1))
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if single > _MOST_SINGLE:
         warnings = (f"{single:.0%} of the draws are the only one of their value: mass is unseen, the entropy too low.",)
     # For Poisson counts E[n digamma(n)] = E[n] log E[n] but for values hardly ever seen (Grassberger 2003).

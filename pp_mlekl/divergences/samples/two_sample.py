@@ -68,13 +68,14 @@ def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) 
 def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
     found = _Corrected(p.values, q.values, generator)
     half, half_error = _by_halves(found, generator)
-    margins = _margin_error(p.values, q.values, found.common, generator)
+    margins, unsure = _margin_error(p.values, q.values, found.common, generator)
     terms = found.terms - margins
     own = np.var(terms, ddof=1) / p.size
     correction = found.correction
     extra = _other_sample_variance(found.x, found.y, q, found.k) + correction.error**2
     # The simulated spread has what the terms and counts miss: neighbours that many draws share.
-    extra = max(extra, correction.spread**2 - own) + (_OF_CORRECTION * (abs(correction.bias) + abs(margins))) ** 2
+    extra = max(extra, correction.spread**2 - own) + unsure**2
+    extra += (_OF_CORRECTION * (abs(correction.bias) + abs(margins))) ** 2
     bias = remaining_bias(found.terms, half, p.dimension, float(np.hypot(correction.error, half_error)))
     return Terms(
         values=terms,
@@ -97,13 +98,16 @@ class _Corrected:
         self.terms = log_ratio(self.x, self.y, self.k) - self.correction.bias
 
 
-def _margin_error(p: Array, q: Array, common: Gaussianizer, generator: np.random.Generator) -> float:
-    """What the neighbour estimate misses of the margins, 0 where that cannot be told from noise.
+def _margin_error(p: Array, q: Array, common: Gaussianizer, generator: np.random.Generator) -> tuple[float, float]:
+    """What the neighbour estimate misses of the margins: what is certain of it, and what cannot be told from noise.
 
     With the coordinates shuffled the divergence is the sum of those of the margins, which one dimension gives well.
     """
     margins = [one_dimensional_log_ratio(a[:, None], b[:, None]) for a, b in zip(p.T, q.T, strict=True)]
-    fits = [fit_gaussianizer(_shuffled(v, generator), common) for v in (p, q)]
+    fits = (
+        fit_gaussianizer(_shuffled(p, generator), common),
+        fit_gaussianizer(_shuffled(q, generator), common),
+    )
     k = neighbours_for(len(p), len(q), p.shape[1])
     correction = ratio_correction(*fits, common, (len(p), len(q)), k, generator)
     found = []
@@ -113,7 +117,7 @@ def _margin_error(p: Array, q: Array, common: Gaussianizer, generator: np.random
     error = float(np.mean(found) - correction.bias - sum(m.mean() for m in margins))
     spread = np.sqrt(sum(m.var() for m in margins) / len(p))
     noise = np.sqrt(np.var(found, ddof=1) / _SHUFFLES + correction.error**2 + (_UNSHARED * spread) ** 2)
-    return error if abs(error) > _SIGNIFICANT * noise else 0.0
+    return (error, 0.0) if abs(error) > _SIGNIFICANT * noise else (0.0, abs(error))
 
 
 def _shuffled(x: Array, generator: np.random.Generator) -> Array:
@@ -175,7 +179,7 @@ def _discrete_terms(p: Draws, q: Draws) -> Terms:
     terms = special.digamma(own[i]) - np.log(p.size) - special.digamma(other[i] + 1) + np.log(q.size)
     ratio = (own[j] / p.size) / (other[j] / q.size)
     unseen = float(np.mean(other[i] == 0))
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if unseen > 0:
         warnings = (f"Q's draws lack values that {unseen:.1%} of P's have: the value is only a lower bound.",)
     variance = float(np.var(ratio, ddof=1) / independent_size(ratio, q.chains, None))
