@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pp_mlekl.bootstrap import bootstrap
     from pp_mlekl.compare import Comparison, compare, load
-    from pp_mlekl.compare_models import compare_models
     from pp_mlekl.compare_models import ModelComparison, compare_models
     from pp_mlekl.divergence import cross_entropy, entropy, js_divergence, kl_divergence, wasserstein_distance
     from pp_mlekl.divergences.estimate import Estimate

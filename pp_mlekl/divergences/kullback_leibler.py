@@ -133,7 +133,7 @@ def _numerical(p: Distribution, integral: Integral, shape: tuple[int, ...], dire
     value = integral.value.reshape(shape)
     with np.errstate(all="ignore"):
         poor = np.isnan(value) | (integral.error.reshape(shape) > _POOR * np.abs(value) + 1e-12)
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if np.any(poor & ~np.isinf(value)):
         worst = float(np.nanmax(np.where(np.isfinite(value), integral.error.reshape(shape), 0.0), initial=0.0))
         warnings = (f"The numerical error may be as large as {worst:.1g}.",)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -82,7 +83,8 @@ def _edges(
     points += added
     if np.any(deep[0] | deep[1]):
         further = range_points(p, DEEP)
-        for i, (side, pick) in enumerate(zip(further, (np.min, np.max), strict=True)):
+        picks: tuple[Any, Any] = (np.min, np.max)
+        for i, (side, pick) in enumerate(zip(further, picks, strict=True)):
             far = np.where(deep[i], chart.y(side), (low, high)[i])
             points.append(far)
             end = pick(far, axis=0)

@@ -113,7 +113,7 @@ def gammaln_excess(a: Array, b: Array) -> Array:
 
 def multigammaln_excess(a: Array, b: Array, dimension: int) -> Array:
     """The same for the multivariate gamma function: a sum over dimensions."""
-    return sum(gammaln_excess(np.asarray(a) - j / 2, np.asarray(b) - j / 2) for j in range(dimension))
+    return np.sum([gammaln_excess(np.asarray(a) - j / 2, np.asarray(b) - j / 2) for j in range(dimension)], axis=0)
 
 
 def log_bessel_excess(a: Array, b: Array) -> Array:

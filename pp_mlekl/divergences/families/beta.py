@@ -179,7 +179,7 @@ class Kumaraswamy(WithPartialMean, WithLogMoments, WithPowers, Univariate):
 
     def mean_variance(self) -> tuple[Array, Array]:
         """Mean and variance."""
-        mean, second = (np.exp(self.log_power(np.float64(k))) for k in (1, 2))
+        mean, second = (np.exp(self.log_power(np.asarray(float(k)))) for k in (1, 2))
         return mean, second - mean**2
 
     def log_mean_variance(self) -> tuple[Array, Array]:

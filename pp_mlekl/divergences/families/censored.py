@@ -16,8 +16,8 @@ class Censored(Distribution):
     """``dist`` with what lies outside [``lower``, ``upper``] moved to the bounds."""
 
     dist: Distribution
-    lower: Array | float = -np.inf
-    upper: Array | float = np.inf
+    lower: Array = -np.inf  # type: ignore[assignment]
+    upper: Array = np.inf  # type: ignore[assignment]
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]

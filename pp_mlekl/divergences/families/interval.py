@@ -209,7 +209,7 @@ def _kumaraswamy_in_uniform(p: Kumaraswamy, q: Uniform) -> Array:
 @kl_rule(Uniform, Beta)
 def _uniform_in_beta(p: Uniform, q: Beta) -> Array:
     # The uniform on [0, 1] is Beta(1, 1); a shorter one is not, and has expectations of logarithms.
-    whole = closed_form_kl(Beta(alpha=np.ones(()), beta=np.ones(())), q)
+    whole = np.asarray(closed_form_kl(Beta(alpha=np.ones(()), beta=np.ones(())), q))
     middle = (1 - q.alpha) * p.expected_log(np.zeros(())) + (1 - q.beta) * p.expected_log1m()
     part = special.betaln(q.alpha, q.beta) - p.entropy() + middle
     inside = (p.lower >= 0) & (p.upper <= 1)

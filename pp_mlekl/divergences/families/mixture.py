@@ -102,8 +102,8 @@ class _Mixture(Distribution):
         return self._bisected(u, [part.upper_quantile(u) for part in self.parts], lambda x: self.survival(x) > u)
 
     def _bisected(self, u: Array, ends: list[Array], below: Any) -> Array:
-        ends = np.broadcast_arrays(*ends, np.empty(np.broadcast_shapes(np.shape(u), self.batch_shape)))[:-1]
-        low, high = np.min(ends, axis=0), np.max(ends, axis=0)
+        whole = np.broadcast_arrays(*ends, np.empty(np.broadcast_shapes(np.shape(u), self.batch_shape)))[:-1]
+        low, high = np.min(whole, axis=0), np.max(whole, axis=0)
         if self.discrete:
             low = low - 1
         for _ in range(80):
