@@ -177,6 +177,16 @@ def test_bounded_divergences_when_prior_draws_never_reach_the_posterior():
     assert 1 - 1e-3 < float(joint["total_variation"]) <= 1
 
 
+def test_no_evidence_no_number():
+    """Where bridge sampling failed, nothing that rests on log Z is given as a number."""
+    model, tree, *_ = _two_normals(1)
+    failed = mk.Estimate(value=np.nan, mcse=np.nan, method="bridge sampling", warnings=("No overlap.",))
+    gained = mk.information_gain(model, tree, log_evidence=failed, var_names=(), random_seed=1)
+    for name in ("kl_posterior_prior", "kl_prior_posterior", "jsd", "total_variation", "hellinger_squared"):
+        assert np.isnan(float(gained["joint"][name])), name
+    assert "No overlap." in gained.attrs["warnings"]
+
+
 def _two_normals(seed):
     """a, b ~ Normal(0, 1), data on a + b: exact posterior draws, their covariance and mean."""
     with pm.Model() as model:

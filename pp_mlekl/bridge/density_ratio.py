@@ -114,8 +114,12 @@ def _less_overlap(
         over = np.where(after > 0, term(np.maximum(after, 0.0)), 0.0)
         return over, np.where(before <= 0, term(np.maximum(-before, 0.0)), 0.0)
 
+    if not np.all(np.isfinite(posterior)):
+        # Without a log Z there is no ratio.
+        return WithError(value=np.nan, standard_error=np.nan)
     over, under = sides(0.0)
     (first, first_error), (second, second_error) = mean_and_error(over), mean_and_error(under[None])
     low, high = (float(sum(np.mean(side) for side in sides(shift))) for shift in (-error, error))
-    spread = float(np.linalg.norm([first_error, second_error, (high - low) / 2]))
+    of_log_z = (high - low) / 2 if np.isfinite(error) else np.nan
+    spread = float(np.linalg.norm([first_error, second_error, of_log_z]))
     return WithError(value=most - factor * (first + second), standard_error=factor * spread)
