@@ -89,6 +89,7 @@ def sample(
             progressbar=progressbar,
             **settings,
         )
+    tree["sample_stats"] = xr.DataTree(_plain_text(tree["sample_stats"].to_dataset()))
     tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
     tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}
     # An entropy has more digits than a file format's integers, so the seed is kept as text.
@@ -138,6 +139,16 @@ def ensure_groups(
             continue
         result[group] = xr.DataTree(_MAKERS[group](functions, result, generator))
     return result
+
+
+def _plain_text(stats: xr.Dataset) -> xr.Dataset:
+    """Messages of the sampler as text, empty where there is none: mixed objects do not come back from a file."""
+    messages = {k: v for k, v in stats.data_vars.items() if v.dtype == object}
+    texts = {
+        k: v.copy(data=np.array([m if isinstance(m, str) else "" for m in v.values.flat]).reshape(v.shape))
+        for k, v in messages.items()
+    }
+    return stats.assign(texts)
 
 
 def _has_prior_draws(functions: ModelFunctions) -> bool:

@@ -106,6 +106,15 @@ def test_potentials_count_where_they_are_said_to(potentials):
     assert set(result["posterior_predictive"].data_vars) == {"y"}
 
 
+def test_divergent_draws_come_back_from_a_file(tmp_path):
+    # The centred form diverges at long steps: the sampler's messages are then text and nothing, mixed.
+    result = sample(eight_schools.build(), draws=500, chains=2, random_seed=1, target_accept=0.5)
+    assert int(result["sample_stats"]["diverging"].sum()) > 0
+    result.to_netcdf(tmp_path / "draws.nc", engine="h5netcdf")
+    with xr.open_datatree(tmp_path / "draws.nc", engine="h5netcdf") as stored:
+        assert result.equals(stored.load())
+
+
 def test_wrong_use_gets_one_line(model, tree):
     with pytest.raises(ValueError, match="draws must be a positive integer"):
         sample(model, draws=0)
