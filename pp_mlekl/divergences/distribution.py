@@ -61,7 +61,7 @@ class Distribution(ABC):
                 object.__setattr__(self, f.name, np.asarray(value, dtype=np.float64))
         self.validate()
 
-    def validate(self) -> None:
+    def validate(self) -> None:  # noqa: B027
         """Raise ValueError where a parameter is outside its range (a scale of 0 is)."""
 
     @property

@@ -6,7 +6,7 @@ from scipy import linalg
 from pp_mlekl.divergences.batches import check_same_kind, flat_pair
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.families.multivariate import MvNormal
+from pp_mlekl.divergences.families.mv_normal import MvNormal
 from pp_mlekl.divergences.families.normal import Normal
 
 # Panels in t = -log(2 u) on either side of the median, each with this many Gauss-Legendre points.

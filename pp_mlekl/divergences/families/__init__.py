@@ -2,8 +2,8 @@
 
 from difflib import get_close_matches
 from importlib import import_module
+from typing import Any
 
-from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.registry import FAMILIES, register_family
 
 __all__ = ["FAMILIES", "family", "register_family"]
@@ -28,14 +28,19 @@ for _module in (
     "censored",
     "zero_inflated",
     "hurdle",
-    "multivariate",
+    "mv_normal",
+    "dirichlet",
+    "multinomial",
+    "wishart",
+    "matrix_normal",
+    "lkj",
     "few_values",
     "excess_zero_rules",
 ):
     import_module(f"pp_mlekl.divergences.families.{_module}")
 
 
-def family(name: str) -> type[Distribution]:
+def family(name: str) -> type[Any]:
     """The family of a name, e.g. ``family("Normal")(mu=0, sigma=1)``.
 
     Raises

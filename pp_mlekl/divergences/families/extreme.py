@@ -128,6 +128,12 @@ class Moyal(WithMoments, Univariate):
         """SciPy's Moyal."""
         return stats.moyal(self.mu, self.sigma)
 
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
+        z = (np.asarray(x) - self.mu) / self.sigma
+        with np.errstate(over="ignore"):
+            return -(z + np.exp(-z) + np.log(2 * np.pi)) / 2 - np.log(self.sigma)
+
     def entropy(self) -> Array:
         """Differential entropy in nats."""
         value = np.log(self.sigma) + (np.log(4 * np.pi) + np.euler_gamma + 1) / 2

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.beta import Beta, Kumaraswamy
 from pp_mlekl.divergences.families.moments import WithMoments, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
@@ -38,6 +38,11 @@ class Uniform(WithMoments, WithPowers, Univariate):
     def frozen(self) -> Any:
         """SciPy's uniform."""
         return stats.uniform(self.lower, self.upper - self.lower)
+
+    def support(self) -> Support:
+        """The interval; SciPy's, of a standardised one, is off by rounding."""
+        lower, upper = (np.broadcast_to(end, self.batch_shape) for end in (self.lower, self.upper))
+        return Support(lower=lower, upper=upper, discrete=False)
 
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function."""
@@ -163,6 +168,11 @@ class Triangular(WithMoments, Univariate):
         """SciPy's triangular."""
         width = self.upper - self.lower
         return stats.triang((self.c - self.lower) / width, self.lower, width)
+
+    def support(self) -> Support:
+        """The interval; SciPy's, of a standardised one, is off by rounding."""
+        lower, upper = (np.broadcast_to(end, self.batch_shape) for end in (self.lower, self.upper))
+        return Support(lower=lower, upper=upper, discrete=False)
 
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function, from the upper end."""

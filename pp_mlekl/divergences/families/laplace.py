@@ -37,6 +37,10 @@ class Laplace(WithMoments, Univariate):
         """SciPy's Laplace."""
         return stats.laplace(self.mu, self.b)
 
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
+        return -np.abs(np.asarray(x) - self.mu) / self.b - np.log(2 * self.b)
+
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Mean distance from ``mu``."""
         return CrossEntropyTerms(constant=np.log(2 * self.b), statistics=((1 / self.b, "abs", self.mu),))

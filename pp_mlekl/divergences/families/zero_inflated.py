@@ -15,6 +15,8 @@ class _ExcessZeros(Distribution):
     """A count distribution mixed with a mass 1 - ``psi`` at 0."""
 
     discrete = True
+    narrowest = (0.0, 0.0)
+    widest = (0.0, np.inf)
     psi: Array
 
     def counts(self) -> Distribution:
@@ -117,7 +119,7 @@ class HurdlePoisson(_ExcessZeros):
 
     def counts(self) -> Distribution:
         """Poisson without 0."""
-        return Truncated(dist=Poisson(mu=self.mu), lower=1.0)
+        return Truncated(dist=Poisson(mu=self.mu), lower=np.ones(()))
 
 
 @register_family
@@ -131,4 +133,4 @@ class HurdleNegativeBinomial(_ExcessZeros):
 
     def counts(self) -> Distribution:
         """Negative binomial without 0."""
-        return Truncated(dist=NegativeBinomial(mu=self.mu, alpha=self.alpha), lower=1.0)
+        return Truncated(dist=NegativeBinomial(mu=self.mu, alpha=self.alpha), lower=np.ones(()))

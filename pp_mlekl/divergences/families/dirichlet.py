@@ -1,0 +1,49 @@
+"""Probability vectors: Dirichlet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from pp_mlekl.divergences.closed_form import kl_rule
+from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.special import gammaln_excess
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dirichlet(Distribution):
+    """Dirichlet with concentrations ``a`` (..., k)."""
+
+    a: Array
+    event_ndim = 1
+    parameter_ndim = {"a": 1}  # noqa: RUF012
+
+    def validate(self) -> None:
+        """Raise where a concentration is not positive."""
+        if not np.all((self.a > 0) & np.isfinite(self.a)):
+            raise ValueError("Dirichlet: a must be positive and finite.")
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats."""
+        constant = special.gammaln(self.a.sum(axis=-1)) - special.gammaln(self.a).sum(axis=-1)
+        return constant + special.xlogy(self.a - 1, x).sum(axis=-1)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws, by gammas of which small shapes are raised to a power in log space."""
+        full = (*shape, *self.a.shape)
+        logs = np.log(generator.gamma(self.a + 1, size=full)) + np.log(generator.uniform(size=full)) / self.a
+        return special.softmax(logs, axis=-1)
+
+    def entropy(self) -> Array:
+        """Differential entropy in nats."""
+        total = self.a.sum(axis=-1)
+        value = special.gammaln(self.a).sum(axis=-1) - special.gammaln(total)
+        value = value + (total - self.a.shape[-1]) * special.digamma(total)
+        return value - np.sum((self.a - 1) * special.digamma(self.a), axis=-1)
+
+
+@kl_rule(Dirichlet, Dirichlet)
+def _dirichlet(p: Dirichlet, q: Dirichlet) -> Array:
+    return np.sum(gammaln_excess(p.a, q.a), axis=-1) - gammaln_excess(p.a.sum(axis=-1), q.a.sum(axis=-1))

@@ -1,0 +1,28 @@
+"""What families with covariance or scale matrices share."""
+
+import numpy as np
+
+from pp_mlekl.divergences.distribution import Array
+
+LOG_2PI = np.log(2 * np.pi)
+
+
+def check_positive_definite(name: str, parameter: str, matrix: Array) -> Array:
+    """Cholesky factor of a parameter; ValueError, naming it, where it is not positive definite."""
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(f"{name}: {parameter} must be symmetric and positive definite.") from error
+
+
+def log_determinant(chol: Array) -> Array:
+    """Log determinant of the matrix with Cholesky factor ``chol``."""
+    return 2 * np.sum(np.log(np.diagonal(chol, axis1=-2, axis2=-1)), axis=-1)
+
+
+def eigenvalue_changes(inner: Array, outer: Array) -> Array:
+    """Eigenvalues of outer^-1 inner, less 1: from the difference of the matrices, which is exact where they are close."""
+    chol = np.linalg.cholesky(outer)
+    half = np.linalg.solve(chol, inner - outer)
+    whole = np.linalg.solve(chol, np.swapaxes(half, -1, -2))
+    return np.linalg.eigvalsh((whole + np.swapaxes(whole, -1, -2)) / 2)

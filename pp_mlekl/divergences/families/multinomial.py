@@ -1,0 +1,78 @@
+"""Vectors of counts with a given sum: multinomial and Dirichlet-multinomial."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from pp_mlekl.divergences.closed_form import kl_rule
+from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.families.dirichlet import Dirichlet
+from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.special import entropy_term
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Multinomial(Distribution):
+    """Counts of ``n`` trials over k categories with probabilities ``p`` (..., k), divided by their sum."""
+
+    n: Array
+    p: Array
+    discrete = True
+    event_ndim = 1
+    parameter_ndim = {"p": 1}  # noqa: RUF012
+
+    def validate(self) -> None:
+        """Raise where an entry is negative; divide by the sum."""
+        if not np.all(self.p >= 0) or not np.all(self.n >= 0):
+            raise ValueError("Multinomial: p and n must not be negative.")
+        object.__setattr__(self, "p", self.p / self.p.sum(axis=-1, keepdims=True))
+
+    def log_density(self, x: Array) -> Array:
+        """Log mass in nats."""
+        x = np.asarray(x, dtype=np.float64)
+        value = special.gammaln(self.n + 1) - special.gammaln(x + 1).sum(axis=-1) + special.xlogy(x, self.p).sum(axis=-1)
+        return np.where(x.sum(axis=-1) == self.n, value, -np.inf)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws."""
+        full = (*shape, *self.batch_shape)
+        p = np.broadcast_to(self.p, (*full, self.p.shape[-1]))
+        return generator.multinomial(np.broadcast_to(self.n, full).astype(int), p).astype(np.float64)
+
+
+@kl_rule(Multinomial, Multinomial)
+def _multinomial(p: Multinomial, q: Multinomial) -> Array:
+    value = np.where(p.n == 0, 0.0, p.n * np.sum(entropy_term(p.p, q.p), axis=-1))
+    return np.where(p.n == q.n, value, np.inf)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DirichletMultinomial(Distribution):
+    """Counts of ``n`` trials whose probabilities are Dirichlet with concentrations ``a`` (..., k)."""
+
+    n: Array
+    a: Array
+    discrete = True
+    event_ndim = 1
+    parameter_ndim = {"a": 1}  # noqa: RUF012
+
+    def validate(self) -> None:
+        """Raise where a concentration is not positive."""
+        if not np.all(self.a > 0) or not np.all(self.n >= 0):
+            raise ValueError("DirichletMultinomial: a must be positive and n not negative.")
+
+    def log_density(self, x: Array) -> Array:
+        """Log mass in nats."""
+        total = self.a.sum(axis=-1)
+        value = special.gammaln(total) + special.gammaln(self.n + 1) - special.gammaln(self.n + total)
+        terms = special.gammaln(x + self.a) - special.gammaln(self.a) - special.gammaln(np.asarray(x) + 1.0)
+        return np.where(np.sum(x, axis=-1) == self.n, value + terms.sum(axis=-1), -np.inf)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws."""
+        p = Dirichlet(a=np.broadcast_to(self.a, (*self.batch_shape, self.a.shape[-1]))).sample(shape, generator)
+        n = np.broadcast_to(self.n, (*shape, *self.batch_shape)).astype(int)
+        return generator.multinomial(n, p).astype(np.float64)

@@ -1,0 +1,94 @@
+"""Multivariate normal and Student t."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from pp_mlekl.divergences.closed_form import kl_rule
+from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.families.matrices import LOG_2PI, check_positive_definite, eigenvalue_changes, log_determinant
+from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.special import excess
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MvNormal(Distribution):
+    """Multivariate normal with mean ``mu`` (..., k) and covariance ``cov`` (..., k, k)."""
+
+    mu: Array
+    cov: Array
+    event_ndim = 1
+    parameter_ndim = {"mu": 1, "cov": 2}  # noqa: RUF012
+
+    def validate(self) -> None:
+        """Raise where the covariance is not positive definite."""
+        if self.mu.ndim == 0:
+            object.__setattr__(self, "mu", np.broadcast_to(self.mu, self.cov.shape[-1:]))
+        check_positive_definite("MvNormal", "cov", self.cov)
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats."""
+        chol = np.linalg.cholesky(self.cov)
+        z = (np.linalg.inv(chol) @ (x - self.mu)[..., None])[..., 0]
+        k = self.cov.shape[-1]
+        return -0.5 * np.sum(z**2, axis=-1) - 0.5 * log_determinant(chol) - 0.5 * k * LOG_2PI
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws of shape (*shape, *batch, k)."""
+        chol = np.linalg.cholesky(self.cov)
+        z = generator.standard_normal((*shape, *self.batch_shape, self.cov.shape[-1]))
+        return self.mu + (chol @ z[..., None])[..., 0]
+
+    def entropy(self) -> Array:
+        """Differential entropy in nats."""
+        k = self.cov.shape[-1]
+        value = 0.5 * (k * (1 + LOG_2PI) + log_determinant(np.linalg.cholesky(self.cov)))
+        return np.broadcast_to(value, self.batch_shape)
+
+
+@kl_rule(MvNormal, MvNormal)
+def _mv_normal(p: MvNormal, q: MvNormal) -> Array:
+    z = np.linalg.solve(np.linalg.cholesky(q.cov), (p.mu - q.mu)[..., None])[..., 0]
+    return 0.5 * (np.sum(excess(eigenvalue_changes(p.cov, q.cov)), axis=-1) + np.sum(z**2, axis=-1))
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MvStudentT(Distribution):
+    """Multivariate t with ``nu`` degrees of freedom, location ``mu`` and ``scale`` matrix."""
+
+    nu: Array
+    mu: Array
+    scale: Array
+    event_ndim = 1
+    parameter_ndim = {"mu": 1, "scale": 2}  # noqa: RUF012
+
+    def validate(self) -> None:
+        """Raise where the scale is not positive definite."""
+        check_positive_definite("MvStudentT", "scale", self.scale)
+        if not np.all(self.nu > 0):
+            raise ValueError("MvStudentT: nu must be positive.")
+
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats."""
+        k = self.scale.shape[-1]
+        chol = np.linalg.cholesky(self.scale)
+        z2 = np.sum((np.linalg.inv(chol) @ (x - self.mu)[..., None])[..., 0] ** 2, axis=-1)
+        constant = special.gammaln((self.nu + k) / 2) - special.gammaln(self.nu / 2) - k / 2 * np.log(np.pi * self.nu)
+        return constant - 0.5 * log_determinant(chol) - (self.nu + k) / 2 * np.log1p(z2 / self.nu)
+
+    def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+        """Independent draws."""
+        z = MvNormal(mu=np.zeros(self.scale.shape[-1]), cov=self.scale).expand(self.batch_shape).sample(shape, generator)
+        chi = generator.chisquare(self.nu, size=(*shape, *self.batch_shape)) / self.nu
+        return self.mu + z / np.sqrt(chi)[..., None]
+
+    def entropy(self) -> Array:
+        """Differential entropy in nats."""
+        k, nu = self.scale.shape[-1], self.nu
+        value = 0.5 * log_determinant(np.linalg.cholesky(self.scale)) + k / 2 * np.log(np.pi * nu)
+        value = value + special.gammaln(nu / 2) - special.gammaln((nu + k) / 2)
+        value = value + (nu + k) / 2 * (special.digamma((nu + k) / 2) - special.digamma(nu / 2))
+        return np.broadcast_to(value, self.batch_shape)
