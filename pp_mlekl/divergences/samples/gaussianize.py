@@ -83,6 +83,14 @@ class Gaussianizer:
         z, log_slope = self(x)
         return log_slope - 0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
+    def margin(self, j: int, column: Array) -> "Gaussianizer":
+        """The map of one coordinate, of which ``column`` (n, 1) are the draws."""
+        return _whitened((self.coordinates[j],), column)
+
+    def rewhitened(self, draws: Array) -> "Gaussianizer":
+        """The same maps of the coordinates, whitened on other draws with the same margins."""
+        return _whitened(self.coordinates, draws)
+
     @property
     def name(self) -> str:
         """What was done to the coordinates, for the method's name."""
@@ -103,6 +111,10 @@ def fit_gaussianizer(draws: Array, like: Gaussianizer | None = None) -> Gaussian
     else:
         pairs = zip(draws.T, like.coordinates, strict=True)
         coordinates = tuple(_fit(column, other.start)[1] for column, other in pairs)
+    return _whitened(coordinates, draws)
+
+
+def _whitened(coordinates: tuple[_CoordinateMap, ...], draws: Array) -> Gaussianizer:
     z = np.stack([c(column)[0] for c, column in zip(coordinates, draws.T, strict=True)], axis=-1)
     covariance = np.atleast_2d(np.cov(z.T))
     scale = np.sqrt(np.diagonal(covariance))
@@ -126,7 +138,7 @@ def _fit_coordinate(x: Array) -> _CoordinateMap:
 def _fit(x: Array, start: _Start) -> tuple[float, _CoordinateMap]:
     """Maximum likelihood of a normal after the map; its negative log-likelihood per draw, and the map."""
     if len(x) > _QUANTILES:
-        x = np.quantile(x, (np.arange(_QUANTILES) + 0.5) / _QUANTILES)
+        x = np.sort(x)[((np.arange(_QUANTILES) + 0.5) / _QUANTILES * len(x)).astype(int)]
     y = start.forward(x)
     centre = float(np.median(y))
     lower, upper = np.quantile(y, [0.25, 0.75])

@@ -8,6 +8,8 @@ from pp_mlekl.divergences.distribution import Array
 
 # Half-width, in order statistics, of the spacings in one dimension.
 SPACING = 6
+# Threads of a tree's queries; -1 takes all.
+_WORKERS = -1
 
 
 def log_unit_ball(d: int) -> float:
@@ -15,14 +17,19 @@ def log_unit_ball(d: int) -> float:
     return float(d / 2 * np.log(np.pi) - special.gammaln(d / 2 + 1))
 
 
-def distances_within(z: Array, k: int) -> Array:
-    """Distance of each draw to its k-th neighbour among the others, shape (n,)."""
-    return cKDTree(z).query(z, [k + 1])[0][:, 0]
+def distances_within(z: Array, k: int, queries: int | None = None) -> Array:
+    """Distance of each draw (of the first ``queries``) to its k-th neighbour among the others."""
+    return _tree(z).query(z[:queries], [k + 1], workers=_WORKERS)[0][:, 0]
 
 
 def distances_to(x: Array, y: Array, k: int) -> Array:
     """Distance of each of ``x`` to the k-th nearest of ``y``, shape (n,)."""
-    return cKDTree(y).query(x, [k])[0][:, 0]
+    return _tree(y).query(x, [k], workers=_WORKERS)[0][:, 0]
+
+
+def _tree(z: Array) -> cKDTree:
+    # Whitened draws fill space evenly: a balanced tree would take longer to build than it saves.
+    return cKDTree(z, balanced_tree=False, compact_nodes=False)
 
 
 def log_density_by_neighbours(z: Array, k: int) -> Array:
@@ -68,8 +75,11 @@ def log_density(z: Array, k: int) -> Array:
     return log_density_by_spacings(z) if z.shape[1] == 1 else log_density_by_neighbours(z, k)
 
 
-def log_ratio(x: Array, y: Array, k: int) -> Array:
-    """log p/q at the draws ``x`` of p, given draws ``y`` of q: Wang, Kulkarni and Verdu (2009), eq. 5."""
+def log_ratio(x: Array, y: Array, k: int, queries: int | None = None) -> Array:
+    """log p/q at the draws ``x`` of p, given draws ``y`` of q: Wang, Kulkarni and Verdu (2009), eq. 5.
+
+    With ``queries`` only at the first so many of ``x``, among all of them.
+    """
     with np.errstate(divide="ignore"):
-        gap = np.log(distances_to(x, y, k)) - np.log(distances_within(x, k))
+        gap = np.log(distances_to(x[:queries], y, k)) - np.log(distances_within(x, k, queries))
     return x.shape[1] * gap + special.digamma(len(y) + 1) - special.digamma(len(x))

@@ -1,12 +1,14 @@
 """log p/q at draws of p, from draws of p and of q alone."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import special
 from scipy.spatial import cKDTree
 
 from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.checks import Draws
-from pp_mlekl.divergences.samples.correction import density_correction, ratio_correction
+from pp_mlekl.divergences.samples.correction import QUERIES, density_correction, ratio_correction
 from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.gaussianize import Gaussianizer, fit_gaussianizer
 from pp_mlekl.divergences.samples.neighbours import (
@@ -25,11 +27,11 @@ _UNCOVERED = 0.02
 _CONTRADICTION = 3.0
 # The correction's own uncertainty, as a share of it: it was found on fitted densities, not on the true ones.
 _OF_CORRECTION = 0.15
-# Shuffles of the coordinates, the share of the margins' noise that they do not share with the neighbours' estimate,
-# and the standard errors from which what they show is taken for an error of the margins.
-_SHUFFLES = 4
+# The share of the margins' noise that they do not share with the neighbours' estimate.
 _UNSHARED = 0.3
-_SIGNIFICANT = 2.0
+# Correlations below which coordinates count as independent, and the share of a correction by margins that may be wrong.
+_WEAK = 0.2
+_OF_MARGINS = 0.3
 
 
 def neighbours_for(n: int, m: int, d: int) -> int:
@@ -66,58 +68,72 @@ def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) 
 
 
 def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
-    found = _Corrected(p.values, q.values, generator)
-    half, half_error = _by_halves(found, generator)
-    margins, unsure = _margin_error(p.values, q.values, found.common, generator)
-    terms = found.terms - margins
-    own = np.var(terms, ddof=1) / p.size
+    maps = _fitted(p.values, q.values)
+    found = _Corrected(p.values, q.values, maps, generator)
     correction = found.correction
+    own = np.var(found.terms, ddof=1) / p.size
     extra = _other_sample_variance(found.x, found.y, q, found.k) + correction.error**2
     # The simulated spread has what the terms and counts miss: neighbours that many draws share.
-    extra = max(extra, correction.spread**2 - own) + unsure**2
-    extra += (_OF_CORRECTION * (abs(correction.bias) + abs(margins))) ** 2
-    bias = remaining_bias(found.terms, half, p.dimension, float(np.hypot(correction.error, half_error)))
+    extra = max(extra, correction.spread**2 - own) + (_OF_CORRECTION * correction.bias) ** 2
+    margins = _margin_error(p.values, q.values, maps, generator)
+    terms = found.terms
+    if _nearly_independent(p.values, maps.p) and _nearly_independent(q.values, maps.q):
+        # Then what the shuffled draws show is true of the draws themselves.
+        terms, margins = terms - margins, _OF_MARGINS * margins
     return Terms(
         values=terms,
-        method=f"{found.k} nearest neighbours ({found.common.name}, corrected on fitted densities and margins)",
+        method=f"{found.k} nearest neighbours ({maps.common.name}, corrected on fitted densities)",
         extra_variance=extra,
-        bias=bias,
+        bias=float(np.hypot(_half_bias(found, generator), margins)),
         warnings=_warnings(terms, found.x, found.y, found.k, float(np.sqrt(own + extra)), generator),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Maps:
+    """Maps fitted to both samples together, to P's and to Q's."""
+
+    common: Gaussianizer
+    p: Gaussianizer
+    q: Gaussianizer
+
+
+def _fitted(p: Array, q: Array) -> _Maps:
+    common = fit_gaussianizer(np.concatenate([p, q]))
+    return _Maps(common=common, p=fit_gaussianizer(p, common), q=fit_gaussianizer(q, common))
 
 
 class _Corrected:
     """The neighbour estimate less its error on two densities fitted to the samples."""
 
-    def __init__(self, p: Array, q: Array, generator: np.random.Generator):
-        self.common = fit_gaussianizer(np.concatenate([p, q]))
-        self.fits = fit_gaussianizer(p, self.common), fit_gaussianizer(q, self.common)
-        self.x, self.y = self.common(p)[0], self.common(q)[0]
+    def __init__(self, p: Array, q: Array, maps: _Maps, generator: np.random.Generator, queries: int | None = None):
+        self.maps = maps
+        self.x, self.y = maps.common(p)[0], maps.common(q)[0]
         self.k = neighbours_for(len(p), len(q), p.shape[1])
-        self.correction = ratio_correction(*self.fits, self.common, (len(p), len(q)), self.k, generator)
-        self.terms = log_ratio(self.x, self.y, self.k) - self.correction.bias
+        self.correction = ratio_correction(maps.p, maps.q, maps.common, (len(p), len(q)), self.k, generator)
+        self.terms = log_ratio(self.x, self.y, self.k, queries) - self.correction.bias
 
 
-def _margin_error(p: Array, q: Array, common: Gaussianizer, generator: np.random.Generator) -> tuple[float, float]:
-    """What the neighbour estimate misses of the margins: what is certain of it, and what cannot be told from noise.
+def _margin_error(p: Array, q: Array, maps: _Maps, generator: np.random.Generator) -> float:
+    """What the neighbour estimate misses of the margins, 0 where that cannot be told from noise.
 
     With the coordinates shuffled the divergence is the sum of those of the margins, which one dimension gives well.
     """
-    margins = [one_dimensional_log_ratio(a[:, None], b[:, None]) for a, b in zip(p.T, q.T, strict=True)]
-    fits = (
-        fit_gaussianizer(_shuffled(p, generator), common),
-        fit_gaussianizer(_shuffled(q, generator), common),
-    )
-    k = neighbours_for(len(p), len(q), p.shape[1])
-    correction = ratio_correction(*fits, common, (len(p), len(q)), k, generator)
-    found = []
-    for _ in range(_SHUFFLES):
-        x, y = (common(_shuffled(v, generator))[0] for v in (p, q))
-        found.append(np.mean(log_ratio(x, y, k)))
-    error = float(np.mean(found) - correction.bias - sum(m.mean() for m in margins))
-    spread = np.sqrt(sum(m.var() for m in margins) / len(p))
-    noise = np.sqrt(np.var(found, ddof=1) / _SHUFFLES + correction.error**2 + (_UNSHARED * spread) ** 2)
-    return (error, 0.0) if abs(error) > _SIGNIFICANT * noise else (0.0, abs(error))
+    margins = []
+    for j in range(p.shape[1]):
+        x, y = p[:, [j]], q[:, [j]]
+        margins.append(_by_spacings(x, y, maps.p.margin(j, x), maps.q.margin(j, y)))
+    x, y = _shuffled(p, generator), _shuffled(q, generator)
+    own = _Maps(common=maps.common.rewhitened(np.concatenate([x, y])), p=maps.p.rewhitened(x), q=maps.q.rewhitened(y))
+    shuffled = _Corrected(x, y, own, generator, QUERIES)
+    error = float(shuffled.terms.mean() - sum(m.mean() for m in margins))
+    spread = _UNSHARED * np.sqrt(sum(m.var() for m in margins) / len(p))
+    noise = np.sqrt(shuffled.terms.var() / len(shuffled.terms) + spread**2 + shuffled.correction.error**2)
+    return error if abs(error) > noise else 0.0
+
+
+def _nearly_independent(x: Array, fitted: Gaussianizer) -> bool:
+    return bool(np.max(np.abs(np.corrcoef(fitted(x)[0] @ fitted.chol.T, rowvar=False) - np.eye(x.shape[1]))) < _WEAK)
 
 
 def _shuffled(x: Array, generator: np.random.Generator) -> Array:
@@ -126,31 +142,39 @@ def _shuffled(x: Array, generator: np.random.Generator) -> Array:
 
 def one_dimensional_log_ratio(x: Array, y: Array) -> Array:
     """log p/q at draws (n, 1) of p: each side's spacings in the scale of a density fitted to it."""
-    p, q = fit_gaussianizer(x), fit_gaussianizer(y, like=fit_gaussianizer(np.concatenate([x, y])))
+    return _by_spacings(x, y, fit_gaussianizer(x), fit_gaussianizer(y, like=fit_gaussianizer(np.concatenate([x, y]))))
+
+
+def _by_spacings(x: Array, y: Array, p: Gaussianizer, q: Gaussianizer) -> Array:
     z, log_slope = p(x)
     log_p = log_density_by_spacings(z) - density_correction(len(x), 1, NEIGHBOURS)[0] + log_slope
     return log_p - q.log_density(x) - log_density_against(special.ndtr(q(x)[0][:, 0]), special.ndtr(q(y)[0][:, 0]))
 
 
-def _by_halves(found: _Corrected, generator: np.random.Generator) -> tuple[Array, float]:
-    x, y = found.x, found.y
-    result = np.empty(len(x))
+def _half_bias(found: _Corrected, generator: np.random.Generator) -> float:
+    """The bias that the number of draws leaves, from halves of them, at no more than so many draws of each."""
+    x, y, maps = found.x, found.y, found.maps
     sizes = len(x) // 2, len(y) // 2
     k = neighbours_for(*sizes, x.shape[1])
-    correction = ratio_correction(*found.fits, found.common, sizes, k, generator)
+    correction = ratio_correction(maps.p, maps.q, maps.common, sizes, k, generator)
+    full, half = [], []
     for i, j in zip(halves(len(x), generator), halves(len(y), generator), strict=True):
-        result[i] = log_ratio(x[i], y[j], k) - correction.bias
-    return result, correction.error
+        full.append(found.terms[i[:QUERIES]])
+        half.append(log_ratio(x[i], y[j], k, QUERIES) - correction.bias)
+    error = float(np.hypot(found.correction.error, correction.error))
+    return remaining_bias(np.concatenate(full), np.concatenate(half), x.shape[1], error)
 
 
 def _other_sample_variance(x: Array, y: Array, q: Draws, k: int) -> float:
     """What the randomness of Q's draws adds: the variance of p/q over them, by counts in balls of 2k neighbours."""
     n, m = len(x), len(y)
     size = 2 * k
-    _, index = cKDTree(np.concatenate([x, y])).query(y, size)
+    # Of many draws some are enough: a variance need not be exact.
+    step = max(1, m // QUERIES) if q.chains is None else 1
+    _, index = cKDTree(np.concatenate([x, y])).query(y[::step], size)
     own = np.sum(index >= n, axis=1)
     ratio = ((size - own) / n) / (own / m)
-    return float(np.var(ratio, ddof=1) / independent_size(ratio, q.chains, None))
+    return float(np.var(ratio, ddof=1) / (step * independent_size(ratio, q.chains, None)))
 
 
 def _warnings(
@@ -158,7 +182,9 @@ def _warnings(
 ) -> tuple[str, ...]:
     found = []
     value = float(np.mean(terms))
-    uncovered = float(np.mean(distances_to(x, y, k) > np.max(distances_within(y, k))))
+    step = max(1, len(x) // QUERIES)
+    farthest = np.max(distances_within(y, k, QUERIES))
+    uncovered = float(np.mean(distances_to(x[::step], y, k) > farthest))
     if uncovered > _UNCOVERED or value > np.log(len(y)) - 1:
         found.append(
             f"Q's draws do not cover P's ({uncovered:.0%} of them lie outside): the value is only a lower bound."
