@@ -1,7 +1,7 @@
 """``pp-mlekl kl``: divergences between distributions written as text; ``pp-mlekl rules``: the closed forms."""
 
 from itertools import permutations
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -9,11 +9,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from pp_mlekl.cli.errors import one_line_errors
-from pp_mlekl.divergence import js_divergence, kl_divergence
-from pp_mlekl.divergences.closed_form import rules as closed_form_rules
-from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.inputs import parse_distribution
+
+if TYPE_CHECKING:
+    from pp_mlekl.divergences.distribution import Distribution
+    from pp_mlekl.divergences.estimate import Estimate
 
 
 def kl(
@@ -23,6 +22,8 @@ def kl(
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
 ) -> None:
     """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
+    from pp_mlekl.inputs import parse_distribution
+
     with one_line_errors():
         if len(distributions) < 2:
             raise ValueError(f"Give two or more distributions, got {len(distributions)}.")
@@ -37,6 +38,8 @@ def kl(
 
 def rules() -> None:
     """List the ordered pairs of families whose KL has a closed form."""
+    from pp_mlekl.divergences.closed_form import rules as closed_form_rules
+
     table = Table("P", "Q", box=None)
     pairs = closed_form_rules()
     for p in dict.fromkeys(pair[0] for pair in pairs):
@@ -47,9 +50,11 @@ def rules() -> None:
 
 
 def _estimates(
-    texts: list[str], parsed: list[Distribution], base: float | None, rtol: float | None, seed: int
-) -> list[tuple[str, Estimate]]:
+    texts: list[str], parsed: list["Distribution"], base: float | None, rtol: float | None, seed: int
+) -> list[tuple[str, "Estimate"]]:
     """KL of every ordered pair; of two distributions their Jensen-Shannon divergence as well."""
+    from pp_mlekl.divergence import js_divergence, kl_divergence
+
     rows = []
     for i, j in permutations(range(len(parsed)), 2):
         value = kl_divergence(parsed[i], parsed[j], base=base, rtol=rtol, random_seed=seed)
@@ -59,7 +64,7 @@ def _estimates(
     return rows
 
 
-def _table(rows: list[tuple[str, Estimate]]) -> Table:
+def _table(rows: list[tuple[str, "Estimate"]]) -> Table:
     table = Table(Column("", overflow="fold"), "value", "mcse", "unit", "method", box=None)
     for label, estimate in rows:
         error = f"{float(estimate.mcse):.2g}"
