@@ -1,4 +1,4 @@
-"""Log densities in 25 digits, written from the textbooks and not from the package, and divergences by mpmath."""
+"""Log densities in 30 digits, written from the textbooks and not from the package, and divergences by mpmath."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,8 +8,10 @@ import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
 
-mp.mp.dps = 25
+mp.mp.dps = 30
 INFINITY = mp.inf
+# exp(-z) of what is further down has more digits than fit a machine, and the density none.
+_LOWEST = mp.mpf(-1000)
 
 LogDensity = Callable[..., Any]
 
@@ -35,12 +37,12 @@ def _weibull(x, alpha, beta):
 
 
 def _gumbel(x, mu, beta):
-    z = (x - mu) / beta
+    z = max((x - mu) / beta, _LOWEST)
     return -mp.log(beta) - z - mp.exp(-z)
 
 
 def _moyal(x, mu, sigma):
-    z = (x - mu) / sigma
+    z = max((x - mu) / sigma, _LOWEST)
     return -mp.log(2 * mp.pi) / 2 - mp.log(sigma) - (z + mp.exp(-z)) / 2
 
 
@@ -80,6 +82,11 @@ def _von_mises(x, mu, kappa):
     return kappa * mp.cos(x - mu) - mp.log(2 * mp.pi * mp.besseli(0, kappa))
 
 
+def _truncated_normal(x, mu, sigma, lower, upper):
+    mass = mp.ncdf((upper - mu) / sigma) - mp.ncdf((lower - mu) / sigma)
+    return _normal(x, mu, sigma) - mp.log(mass)
+
+
 def _wald(x, mu, lam, alpha=0):
     x = x - alpha
     return mp.log(lam / (2 * mp.pi * x**3)) / 2 - lam * (x - mu) ** 2 / (2 * mu**2 * x)
@@ -112,6 +119,7 @@ DENSITIES: dict[str, LogDensity] = {
     "VonMises": _von_mises,
     "Pareto": lambda x, alpha, m: mp.log(alpha) + alpha * mp.log(m) - (alpha + 1) * mp.log(x),
     "Wald": _wald,
+    "TruncatedNormal": _truncated_normal,
 }
 
 
