@@ -1,12 +1,13 @@
 """Commands and their common handling of errors."""
 
-from importlib.util import find_spec
-
 import typer
 
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.gallery import list_models
+from pp_mlekl.cli.kl import kl, rules
+from pp_mlekl.cli.proof import proof
 from pp_mlekl.cli.report import report
+from pp_mlekl.cli.study import study
 
 app = typer.Typer(
     name="pp-mlekl",
@@ -18,20 +19,10 @@ app = typer.Typer(
 app.command("list")(list_models)
 app.command()(compare)
 app.command()(report)
-
-if find_spec("pp_mlekl.cli.kl") is not None:
-    from pp_mlekl.cli.kl import kl, rules
-
-    app.command()(kl)
-    app.command()(rules)
-if find_spec("pp_mlekl.cli.proof") is not None:
-    from pp_mlekl.cli.proof import proof
-
-    app.command()(proof)
-if find_spec("pp_mlekl.cli.study") is not None:
-    from pp_mlekl.cli.study import study
-
-    app.command()(study)
+app.command()(kl)
+app.command()(rules)
+app.command()(proof)
+app.command()(study)
 
 
 def main() -> None:
