@@ -118,7 +118,7 @@ def test_citation_has_the_projects_version_and_licence(root, project):
 
 def test_tracked_files_name_no_machine_and_no_package_index(tracked):
     # Put together from pieces, or this file would find itself.
-    words = ["/".join(["", w, ""]) for w in ("root", "work", "home")]
+    words = [f"/{name}/" for name in ("root", "work", "home")]
     words += ["pypi" + ".org", "python" + "hosted", "index" + "-url", "find" + "-links"]
     pattern = re.compile("|".join(map(re.escape, words)))
     found = []
