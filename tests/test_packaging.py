@@ -128,3 +128,13 @@ def test_tracked_files_name_no_machine_and_no_package_index(tracked):
         text = path.read_text(encoding="utf-8")
         found += [f"{path.name}: {match.group()}" for match in pattern.finditer(text)]
     assert found == []
+
+
+def test_readme_shows_the_sample(root):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    sample = (root / "reports" / "sample" / "logistic_spector.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| ") and "±" in line]
+    assert len(rows) == 5
+    assert set(rows) <= set(sample.splitlines())
+    for link in re.findall(r"\]\(([^)]+)\)", readme):
+        assert (root / link).is_file()

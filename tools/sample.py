@@ -1,5 +1,6 @@
-"""Make the sample page, its tables in Markdown and the README's picture again: ``python tools/sample.py``."""
+"""Make the sample page and the README's table and picture again: ``python tools/sample.py``."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from pp_mlekl.cli.specification import read_specification
 from pp_mlekl.report import write_html, write_markdown
 
 ROOT = Path(__file__).parents[1]
+# The table of parameters, the one whose first column has this name.
+TABLE = re.compile(r"^\| parameter \|.*\n(?:\|.*\n)+", re.MULTILINE)
+JOINT = re.compile(r"KL\(posterior\\\|\\\|prior\) \| (?P<value>[^|]+) \|")
 
 
 def main() -> None:
@@ -31,6 +35,17 @@ def main() -> None:
         write_markdown(comparison, folder / "logistic_spector.md")
         figure = comparison.plot_prior_posterior()
         figure.savefig(folder / "prior_posterior.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+        _renew_readme((folder / "logistic_spector.md").read_text(encoding="utf-8"))
+
+
+def _renew_readme(sample: str) -> None:
+    table, joint = TABLE.search(sample), JOINT.search(sample)
+    if table is None or joint is None:
+        raise ValueError("The sample has no table of parameters, or no joint divergence.")
+    readme = ROOT / "README.md"
+    text = TABLE.sub(lambda _: table.group(), readme.read_text(encoding="utf-8"), count=1)
+    text = re.sub(r"Jointly it is .* nats\.", f"Jointly it is {joint['value']} nats.", text)
+    readme.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
