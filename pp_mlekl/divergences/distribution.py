@@ -166,6 +166,10 @@ class Distribution(ABC):
         """Points with positive mass of a distribution that is otherwise continuous, shape (*batch, k); None without."""
         return None
 
+    def points(self) -> Array | None:
+        """All values (k, *event) of a vector-valued discrete family, where they are few and the same for all elements."""
+        return None
+
     def kinks(self) -> "tuple[Array, ...]":
         """Points inside the support at which the density bends or jumps, each of the batch shape."""
         return ()

@@ -5,7 +5,7 @@ import numpy as np
 from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, shaped
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.log_ratios import even_part, mean_of
+from pp_mlekl.divergences.log_ratios import even_part, mean_of, sum_of
 from pp_mlekl.divergences.monte_carlo import DRAWS, monte_carlo
 
 
@@ -44,7 +44,11 @@ def js_divergence(
     check_same_kind(p, q)
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
     if p.event_ndim:
-        return _by_monte_carlo(p, q, rtol, budget, generator)
+        sides = [sum_of(first, second, even_part) for first, second in ((p, q), (q, p))]
+        if sides[0] is not None and sides[1] is not None:
+            value = np.minimum((sides[0] + sides[1]) / 2, np.log(2))
+            return Estimate(value=shaped(value), mcse=0.0, method="summation", direction="JSD(P,Q)")
+        return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
     a, b = flat_pair(p, q)
     value = np.zeros(a.batch_shape)
     rows = np.flatnonzero(~identical(a, b))

@@ -7,7 +7,7 @@ from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, 
 from pp_mlekl.divergences.closed_form import closed_form_kl
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.log_ratios import itself, mean_of, negative, remainder
+from pp_mlekl.divergences.log_ratios import itself, mean_of, negative, remainder, sum_of
 from pp_mlekl.divergences.monte_carlo import DRAWS, monte_carlo
 from pp_mlekl.divergences.tails import diverges_in_tail, leaves_support
 
@@ -63,6 +63,10 @@ def kl_divergence(
     if value is not None and (p.event_ndim or not np.any(np.isnan(value))):
         return Estimate(value=shaped(value), mcse=0.0, method="closed form", direction=direction)
     if p.event_ndim:
+        exact = sum_of(p, q, itself)
+        if exact is not None:
+            return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction=direction)
+        p = p.expand(shape)
         return monte_carlo(p, lambda x: _log_ratio(p, q, x), direction, rtol, budget, generator)
     return _numerical(p, _completed(*flat_pair(p, q), value), shape, direction)
 
@@ -88,6 +92,9 @@ def entropy(
     if value is not None:
         return Estimate(value=shaped(value), mcse=0.0, method="closed form", direction="H(P)")
     if p.event_ndim:
+        exact = sum_of(p, None, negative)
+        if exact is not None:
+            return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction="H(P)")
         return monte_carlo(p, lambda x: -p.log_density(x), "H(P)", rtol, budget, generator)
     return _numerical(p, mean_of(flat_pair(p, p)[0], None, negative), p.batch_shape, "H(P)")
 
@@ -111,7 +118,8 @@ def cross_entropy(
     """
     check_same_kind(p, q)
     own = p.entropy()
-    if own is None and p.event_ndim:
+    if own is None and p.event_ndim and p.points() is None:
+        p = p.expand(np.broadcast_shapes(p.batch_shape, q.batch_shape))
         return monte_carlo(p, lambda x: -q.log_density(x), "H(P,Q)", rtol, budget, generator)
     first = kl_divergence(p, q, rtol=rtol, budget=budget, generator=generator)
     second = entropy(p)

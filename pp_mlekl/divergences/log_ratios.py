@@ -13,6 +13,8 @@ _LOG_2 = np.log(2)
 # h of a small argument by its series, whose next term is below 1e-17 of the sum.
 _SMALL = 0.3
 _TERMS = 16
+# Terms computed at a time.
+_CHUNK = 1_000_000
 
 
 def itself(ratio: Array) -> tuple[Array, Array]:
@@ -44,6 +46,24 @@ def even_part(ratio: Array) -> tuple[Array, Array]:
     whole = (special.xlog1py(1 + d, d) + special.xlog1py(1 - d, -d)) / 2
     slope = np.where(np.abs(ratio) < 700, np.abs(ratio) * (1 - d2) / 4, 0.0)
     return np.where(np.abs(d) < _SMALL, series * d2, np.minimum(whole, _LOG_2)), slope
+
+
+def sum_of(p: Distribution, q: Distribution | None, function: Function) -> Array | None:
+    """E_P[function(log p - log q)] of vectors of counts, of P's and Q's batch shape; None where they are too many."""
+    points = p.points()
+    if points is None:
+        return None
+    batch = np.broadcast_shapes(p.batch_shape, () if q is None else q.batch_shape)
+    total = np.zeros(batch)
+    step = max(1, _CHUNK // max(int(np.prod(batch)), 1))
+    for start in range(0, len(points), step):
+        x = points[start : start + step]
+        x = x.reshape(len(x), *[1] * len(batch), x.shape[-1])
+        with np.errstate(all="ignore"):
+            log_p = p.log_density(x)
+            term = np.exp(log_p) * function(log_p - (0.0 if q is None else q.log_density(x)))[0]
+        total = total + np.sum(np.where(np.exp(log_p) > 0, term, 0.0), axis=0)
+    return total
 
 
 def mean_of(p: Distribution, q: Distribution | None, function: Function) -> Integral:

@@ -9,6 +9,8 @@ from pp_mlekl.divergences.estimate import Estimate
 
 DRAWS = 200_000
 _FIRST = 10_000
+# Values of a first sample at the most, and values drawn at a time.
+_MOST_VALUES, _FEWEST, _BLOCK = 20_000_000, 1_000, 4_000_000
 # Above this shape of the upper tail the variance is infinite and a standard error means nothing.
 _WORST_SHAPE = 0.5
 
@@ -31,10 +33,13 @@ def monte_carlo(
     """
     generator = np.random.default_rng(0) if generator is None else generator
     size = min(_FIRST if rtol is not None else max(_FIRST, budget // 4), budget)
-    values = function(p.sample((size,), generator))
+    # A large batch gets fewer draws, so that its values fit in memory.
+    elements = max(int(np.prod(p.batch_shape)), 1)
+    size = min(size, max(_FEWEST, _MOST_VALUES // elements))
+    values = _terms(p, function, size, generator)
     while rtol is not None and len(values) < budget and not _precise(values, rtol):
         more = min(len(values), budget - len(values))
-        values = np.concatenate([values, function(p.sample((more,), generator))])
+        values = np.concatenate([values, _terms(p, function, more, generator)])
     with np.errstate(all="ignore"):
         mean = values.mean(axis=0)
         error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
@@ -47,6 +52,13 @@ def monte_carlo(
     if value.ndim == 0:
         value, error = float(value), float(error)  # type: ignore[assignment]
     return Estimate(value=value, mcse=error, method="Monte Carlo", direction=direction, warnings=warnings)
+
+
+def _terms(p: Distribution, function: Callable[[Array], Array], size: int, generator: np.random.Generator) -> Array:
+    """The function at independent draws, a block at a time."""
+    block = max(1, _BLOCK // max(int(np.prod((*p.batch_shape, *p.event_shape))), 1))
+    pieces = [function(p.sample((min(block, size - start),), generator)) for start in range(0, size, block)]
+    return np.concatenate(pieces)
 
 
 def _precise(values: Array, rtol: float) -> bool:

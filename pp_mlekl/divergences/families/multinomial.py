@@ -1,6 +1,8 @@
 """Vectors of counts with a given sum: multinomial and Dirichlet-multinomial."""
 
+import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy import special
@@ -11,16 +13,36 @@ from pp_mlekl.divergences.families.dirichlet import Dirichlet
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import entropy_term
 
+# Vectors of counts that are summed over; beyond, a sum over them is no longer quick.
+_MOST_POINTS = 200_000
+
+
+class _CountVector(Distribution):
+    """Vectors of k counts with the sum ``n``."""
+
+    n: Array
+    discrete = True
+    event_ndim = 1
+
+    def points(self) -> Array | None:
+        """All vectors of k counts with the sum n, where n is the same for all elements and they are not too many."""
+        total, k = np.unique(self.n), self.event_shape[0]
+        if total.size != 1 or math.comb(int(total[0]) + k - 1, k - 1) > _MOST_POINTS:
+            return None
+        # Bars between n stars: the gaps between k - 1 of n + k - 1 places.
+        places = int(total[0]) + k - 1
+        bars = np.array(list(combinations(range(places), k - 1)), dtype=np.float64).reshape(-1, k - 1)
+        edges = np.pad(bars, [(0, 0), (1, 1)], constant_values=[(0, 0), (-1, places)])
+        return np.diff(edges, axis=1) - 1
+
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Multinomial(Distribution):
+class Multinomial(_CountVector):
     """Counts of ``n`` trials over k categories with probabilities ``p`` (..., k), divided by their sum."""
 
     n: Array
     p: Array
-    discrete = True
-    event_ndim = 1
     parameter_ndim = {"p": 1}  # noqa: RUF012
 
     def validate(self) -> None:
@@ -32,7 +54,9 @@ class Multinomial(Distribution):
     def log_density(self, x: Array) -> Array:
         """Log mass in nats."""
         x = np.asarray(x, dtype=np.float64)
-        value = special.gammaln(self.n + 1) - special.gammaln(x + 1).sum(axis=-1) + special.xlogy(x, self.p).sum(axis=-1)
+        value = (
+            special.gammaln(self.n + 1) - special.gammaln(x + 1).sum(axis=-1) + special.xlogy(x, self.p).sum(axis=-1)
+        )
         return np.where(x.sum(axis=-1) == self.n, value, -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
@@ -50,13 +74,11 @@ def _multinomial(p: Multinomial, q: Multinomial) -> Array:
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DirichletMultinomial(Distribution):
+class DirichletMultinomial(_CountVector):
     """Counts of ``n`` trials whose probabilities are Dirichlet with concentrations ``a`` (..., k)."""
 
     n: Array
     a: Array
-    discrete = True
-    event_ndim = 1
     parameter_ndim = {"a": 1}  # noqa: RUF012
 
     def validate(self) -> None:

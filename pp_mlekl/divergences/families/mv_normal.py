@@ -81,7 +81,11 @@ class MvStudentT(Distribution):
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""
-        z = MvNormal(mu=np.zeros(self.scale.shape[-1]), cov=self.scale).expand(self.batch_shape).sample(shape, generator)
+        z = (
+            MvNormal(mu=np.zeros(self.scale.shape[-1]), cov=self.scale)
+            .expand(self.batch_shape)
+            .sample(shape, generator)
+        )
         chi = generator.chisquare(self.nu, size=(*shape, *self.batch_shape)) / self.nu
         return self.mu + z / np.sqrt(chi)[..., None]
 
@@ -92,3 +96,15 @@ class MvStudentT(Distribution):
         value = value + special.gammaln(nu / 2) - special.gammaln((nu + k) / 2)
         value = value + (nu + k) / 2 * (special.digamma((nu + k) / 2) - special.digamma(nu / 2))
         return np.broadcast_to(value, self.batch_shape)
+
+
+@kl_rule(MvStudentT, MvNormal)
+def _mv_student_t_in_mv_normal(p: MvStudentT, q: MvNormal) -> Array:
+    # The covariance of the t is nu / (nu - 2) times its scale; without one the divergence is infinite.
+    k = q.cov.shape[-1]
+    inverse = np.linalg.inv(np.linalg.cholesky(q.cov))
+    spread = np.sum((inverse @ np.linalg.cholesky(p.scale)) ** 2, axis=(-1, -2))
+    shift = np.sum((inverse @ (p.mu - q.mu)[..., None])[..., 0] ** 2, axis=-1)
+    variance = np.where(p.nu > 2, p.nu / np.where(p.nu > 2, p.nu - 2, 1.0), np.inf)
+    cross = 0.5 * (k * LOG_2PI + log_determinant(np.linalg.cholesky(q.cov)) + variance * spread + shift)
+    return cross - p.entropy()

@@ -1,0 +1,110 @@
+"""Vector- and matrix-valued families: closed forms against sampling, sampling against densities."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pp_mlekl.divergences.closed_form import closed_form_kl
+from pp_mlekl.divergences.families import family
+from pp_mlekl.divergences.jensen_shannon import js_divergence
+from pp_mlekl.divergences.kullback_leibler import cross_entropy, entropy, kl_divergence
+
+V, W = np.array([[1.0, 0.3], [0.3, 0.5]]), np.array([[0.8, 0.0], [0.0, 0.8]])
+PAIRS = {
+    "MvNormal": ({"mu": [0.0, 0.0], "cov": V}, {"mu": [0.5, 0.0], "cov": W}),
+    "Dirichlet": ({"a": [1.0, 2.0, 3.0]}, {"a": [2.0, 2.0, 2.0]}),
+    "Multinomial": ({"n": 6, "p": [0.2, 0.3, 0.5]}, {"n": 6, "p": [0.4, 0.4, 0.2]}),
+    "Wishart": ({"nu": 5.0, "V": V}, {"nu": 7.0, "V": W}),
+    "InverseWishart": ({"nu": 5.0, "V": V}, {"nu": 7.0, "V": W}),
+    "MatrixNormal": (
+        {"mu": np.zeros((2, 2)), "rowcov": V, "colcov": W},
+        {"mu": np.ones((2, 2)), "rowcov": W, "colcov": W},
+    ),
+    "LKJCorr": ({"n": 4, "eta": 1.7}, {"n": 4, "eta": 3.0}),
+}
+
+
+def made(name):
+    return tuple(family(name)(**parameters) for parameters in PAIRS[name])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_closed_form_agrees_with_draws(name):
+    p, q = made(name)
+    x = p.sample((40_000,), np.random.default_rng(1))
+    ratio = p.log_density(x) - q.log_density(x)
+    error = ratio.std() / np.sqrt(ratio.size)
+    assert abs(ratio.mean() - closed_form_kl(p, q)) < 4.5 * error
+    assert closed_form_kl(p, p) == 0
+
+
+@pytest.mark.parametrize("name", ["MvNormal", "Dirichlet", "Wishart", "InverseWishart", "MatrixNormal"])
+def test_entropy_is_the_mean_of_minus_the_log_density(name):
+    p = made(name)[0]
+    terms = -p.log_density(p.sample((40_000,), np.random.default_rng(2)))
+    assert abs(terms.mean() - p.entropy()) < 4.5 * terms.std() / 200
+
+
+@pytest.mark.parametrize(
+    ("p", "frozen"),
+    [
+        (family("Wishart")(nu=5.0, V=V), stats.wishart(5.0, V)),
+        (family("InverseWishart")(nu=5.0, V=V), stats.invwishart(5.0, V)),
+        (family("MvNormal")(mu=[0.1, 0.2], cov=V), stats.multivariate_normal([0.1, 0.2], V)),
+        (family("MvStudentT")(nu=3.0, mu=[0.1, 0.2], scale=V), stats.multivariate_t([0.1, 0.2], V, df=3.0)),
+        (
+            family("MatrixNormal")(mu=np.zeros((2, 2)), rowcov=V, colcov=W),
+            stats.matrix_normal(np.zeros((2, 2)), V, W),
+        ),
+    ],
+)
+def test_densities_agree_with_scipy(p, frozen):
+    x = p.sample((4,), np.random.default_rng(3))
+    np.testing.assert_allclose(p.log_density(x), [frozen.logpdf(value) for value in x], rtol=1e-10)
+
+
+def test_the_lkj_density_integrates_to_one():
+    # Against uniform draws of three correlations in the cube, of volume 8.
+    p = family("LKJCorr")(n=3, eta=2.5)
+    r = np.random.default_rng(4).uniform(-1, 1, size=(200_000, 3))
+    x = np.ones((200_000, 3, 3))
+    for k, (i, j) in enumerate([(0, 1), (0, 2), (1, 2)]):
+        x[:, i, j] = x[:, j, i] = r[:, k]
+    positive = np.linalg.eigvalsh(x)[:, 0] > 0
+    density = np.zeros(len(x))
+    density[positive] = np.exp(p.log_density(x[positive]))
+    assert abs(8 * density.mean() - 1) < 4.5 * 8 * density.std() / np.sqrt(len(x))
+
+
+def test_near_covariances_keep_their_digits():
+    step = 1e-7
+    p, q = family("MvNormal")(mu=[0.0, 0.0], cov=V), family("MvNormal")(mu=[0.0, 0.0], cov=V * (1 + step))
+    np.testing.assert_allclose(kl_divergence(p, q).value, step**2 / 2, rtol=1e-6)
+
+
+def test_a_t_vector_has_no_finite_divergence_from_a_normal_without_a_variance():
+    p = family("MvStudentT")(nu=[1.5, 2.0, 5.0], mu=[0.0, 0.0], scale=V)
+    value = kl_divergence(p, family("MvNormal")(mu=[0.5, 0.0], cov=W)).value
+    assert np.array_equal(np.isinf(value), [True, True, False])
+
+
+def test_count_vectors_are_summed_exactly():
+    # Of two categories they are a beta-binomial and a binomial.
+    p, q = family("DirichletMultinomial")(n=12, a=[2.1, 3.2]), family("Multinomial")(n=12, p=[0.35, 0.65])
+    a, b = family("BetaBinomial")(n=12, alpha=2.1, beta=3.2), family("Binomial")(n=12, p=0.35)
+    for vector, count in (
+        (kl_divergence(p, q), kl_divergence(a, b)),
+        (kl_divergence(q, p), kl_divergence(b, a)),
+        (js_divergence(p, q), js_divergence(a, b)),
+        (entropy(p), entropy(a)),
+        (cross_entropy(p, q), cross_entropy(a, b)),
+    ):
+        assert vector.method == "summation"
+        np.testing.assert_allclose(vector.value, count.value, rtol=1e-11)
+
+
+def test_multinomials_of_different_totals_share_no_value():
+    assert (
+        kl_divergence(family("Multinomial")(n=3, p=[0.5, 0.5]), family("Multinomial")(n=4, p=[0.5, 0.5])).value
+        == np.inf
+    )
