@@ -28,36 +28,54 @@ _VALUE = {"alpha": 2.2}
 def pair(first: str, second: str, generator: np.random.Generator) -> tuple[Distribution, Distribution]:
     """P and Q of two families."""
     p, q = (_member(name, generator) for name in (first, second))
-    if first in ("Uniform", "Triangular"):
-        p |= {"lower": 0.1, "upper": generator.uniform(0.4, 0.9)} | ({"c": 0.25} if "c" in p else {})
-    if first == "TruncatedNormal":
-        p |= {"lower": 0.2, "upper": 1.9}
-    # Q's support must hold P's.
-    if second in ("Uniform", "TruncatedNormal"):
-        bounded = first in ("Beta", "Kumaraswamy", "Triangular", "TruncatedNormal", "Uniform", "VonMises")
-        whole = np.inf if not bounded else 4.0
-        half = 0.0 if bounded and first != "VonMises" or family(first).narrowest[0] >= 0 else -whole
-        q |= {"lower": half, "upper": whole}
+    p |= _short_interval(first, generator)
+    q |= _wide_support(first, second, p)
+    p, q = _with_closed_form(first, second, p, q)
+    return family(first)(**p), family(second)(**q)
+
+
+def _short_interval(name: str, generator: np.random.Generator) -> dict:
+    if name == "TruncatedNormal":
+        return {"lower": 0.2, "upper": 1.9}
+    if name not in ("Uniform", "Triangular"):
+        return {}
+    return {"lower": 0.1, "upper": generator.uniform(0.4, 0.9)} | ({"c": 0.25} if name == "Triangular" else {})
+
+
+def _wide_support(first: str, second: str, p: dict) -> dict:
+    """What lets Q's support hold P's."""
     if second == "Pareto":
-        q["m"] = p["m"] * 0.6 if first == "Pareto" else 0.05
-    if second == "Geometric" and first == "DiscreteUniform":
+        return {"m": p["m"] * 0.6 if first == "Pareto" else 0.05}
+    if second not in ("Uniform", "TruncatedNormal"):
+        return {}
+    narrowest = family(first).narrowest
+    upper = 4.0 if np.isfinite(narrowest[1]) else np.inf
+    return {"lower": 0.0 if narrowest[0] >= 0 else -upper, "upper": upper}
+
+
+def _with_closed_form(first: str, second: str, p: dict, q: dict) -> tuple[dict, dict]:
+    """What a closed form needs: equal parameters, or expectations that exist."""
+    if first == "DiscreteUniform" and second == "Geometric":
         p["lower"] = 1
     if first == "HalfCauchy":
-        q |= {name: 0.0 for name in ("alpha", "mu") if second in ("Cauchy", "StudentT") and name in q}
-    if "Bernoulli" in (first, second) and "Categorical" in (first, second):
-        p, q = (v | ({"p": [0.3, 0.7]} if name == "Categorical" else {}) for v, name in ((p, first), (q, second)))
+        q |= {"Cauchy": {"alpha": 0.0}, "StudentT": {"mu": 0.0}}.get(second, {})
+    if {first, second} == {"Bernoulli", "Categorical"}:
+        p, q = (d | ({"p": [0.3, 0.7]} if np.ndim(d["p"]) else {}) for d in (p, q))
     if (first, second) == ("Binomial", "Bernoulli"):
         p["n"] = 1
-    if "Binomial" in first and "Binomial" in second and "n" in p and "n" in q:
+    if first.endswith("Binomial") and second.endswith("Binomial") and "n" in p and "n" in q:
         p["n"] = q["n"]
-    # E exp(-X / scale) must exist.
-    if second in ("Gumbel", "Moyal") and first in ("Laplace", "AsymmetricLaplace", "Logistic", "Gumbel", "Moyal"):
+    return _with_moments(first, second, p, q)
+
+
+def _with_moments(first: str, second: str, p: dict, q: dict) -> tuple[dict, dict]:
+    if second in ("Gumbel", "Moyal") and family(first).narrowest[0] == -np.inf:
         q = {name: 4 * v if name in ("beta", "sigma") else v for name, v in q.items()}
-    if first == "InverseGamma":
+    if first in ("InverseGamma", "Pareto"):
         p["alpha"] = p["alpha"] + 2
-    if second in ("InverseGamma", "Wald"):
-        p = {name: 1.8 * v if name in ("alpha", "nu", "a") and first != "Pareto" else v for name, v in p.items()}
-    return family(first)(**p), family(second)(**q)
+    if second in ("InverseGamma", "Wald") and first != "Pareto":
+        p = {name: 1.8 * v if name in ("alpha", "nu", "a") else v for name, v in p.items()}
+    return p, q
 
 
 def _member(name: str, generator: np.random.Generator) -> dict:

@@ -1,6 +1,7 @@
 """Log densities in 30 digits, written from the textbooks and not from the package, and divergences by mpmath."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import mpmath as mp
@@ -161,7 +162,7 @@ def _hurdle(base: LogDensity) -> LogDensity:
     return density
 
 
-def _hypergeometric(x, N, k, n):  # noqa: N803
+def _hypergeometric(x, N, k, n):
     if x > min(k, n) or n - x > N - k:
         return -INFINITY
     return _log_choose(k, x) + _log_choose(N - k, n - x) - _log_choose(N, n)
@@ -219,7 +220,7 @@ def expectation(p: Distribution, function: Callable[[Any], Any], cuts: Sequence[
         density = mp.exp(log_p(x))
         return density * function(x) if density > mp.mpf(10) ** -400 else mp.mpf(0)
 
-    return mp.fsum(mp.quad(integrand, pair) for pair in zip(ends[:-1], ends[1:], strict=True))
+    return mp.fsum(mp.quad(integrand, pair) for pair in pairwise(ends))
 
 
 def _sum(p: Distribution, term: Callable[[Any], tuple[Any, Any]]) -> Any:

@@ -180,7 +180,7 @@ SAME = [
     (("Weibull", {"alpha": 1 + 1e-6, "beta": 2.0}), ("Exponential", {"lam": 0.5})),
     (("ChiSquared", {"nu": 2.0}), ("Weibull", {"alpha": 1.0, "beta": 2.0 + 1e-6})),
     (("Beta", {"alpha": 1 + 1e-6, "beta": 1.0}), ("Uniform", {"lower": 0.0, "upper": 1.0})),
-    (("Uniform", {"lower": 0.0, "upper": 1.0}), ("Beta", {"alpha": 1.0, "beta": 1 - 1e-6})),
+    (("Uniform", {"lower": 0.0, "upper": 1.0}), ("Beta", {"alpha": 1 - 1e-6, "beta": 1.0})),
     (("Kumaraswamy", {"a": 1 + 1e-6, "b": 1.0}), ("Uniform", {"lower": 0.0, "upper": 1.0})),
     (("Laplace", {"mu": 0.5, "b": 2.0}), ("AsymmetricLaplace", {"kappa": 1 + 1e-6, "mu": 0.5, "b": 0.5})),
     (("Bernoulli", {"p": 0.3}), ("Binomial", {"n": 1, "p": 0.3 + 1e-6})),

@@ -87,11 +87,12 @@ class Uniform(WithMoments, WithPowers, Univariate):
     def _log_moments(self) -> tuple[Array, Array]:
         # log(upper / X) has the moments 1 - w and 2 (1 - w) - l w, with l = log(upper / lower), w = l / (upper / lower - 1).
         low, high = self.lower, self.upper
-        log_quotient = np.where(low > 0, log_ratio(high, low), np.inf)
-        w = np.where(low > 0, low * log_quotient / (high - low), 0.0)
+        # A lower end of 0 is a limit: low times the logarithm vanishes.
+        log_quotient = np.where(low > 0, log_ratio(high, np.where(low > 0, low, high)), 0.0)
+        w = low * log_quotient / (high - low)
         first = 1 - w
-        variance = 1 - np.where(low > 0, w * log_quotient * high / (high - low), 0.0)
-        narrow = log_quotient < 0.03
+        variance = 1 - w * log_quotient * high / (high - low)
+        narrow = (log_quotient < 0.03) & (low > 0)
         # Both cancel where the interval is short; their series in half its length over its middle.
         h = (high - low) / (high + low)
         series = h * h * (1 / 3 + h * h * (7 / 45 + h * h * (29 / 315 + h * h * 0.06158730158730159)))

@@ -210,6 +210,14 @@ class HalfNormal(WithPartialMean, WithLogMoments, WithPowers, Univariate):
         """SciPy's half-normal."""
         return stats.halfnorm(0, self.sigma)
 
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile; SciPy's goes by (1 + u) / 2, which loses small ``u``."""
+        return self.sigma * np.sqrt(2) * special.erfinv(u)
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        return special.erf(np.maximum(x, 0.0) / (self.sigma * np.sqrt(2)))
+
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Second moment."""
         constant = np.log(self.sigma) + 0.5 * np.log(np.pi / 2)

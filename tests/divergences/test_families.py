@@ -1,0 +1,162 @@
+"""Families: densities against textbooks and SciPy, quantiles, draws, moments and entropies."""
+
+from itertools import pairwise
+
+import mpmath_densities
+import numpy as np
+import pytest
+from scipy import stats
+from univariate_cases import CONTINUOUS, DISCRETE, dense_mean, make
+
+from pp_mlekl.divergences.families import FAMILIES, family, register_family
+from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPowers
+
+NAMES = [*CONTINUOUS, *DISCRETE]
+LEVELS = np.array([1e-12, 1e-6, 1e-2, 0.3, 0.5, 0.9])
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n in mpmath_densities.DENSITIES | mpmath_densities.MASSES])
+def test_log_density_agrees_with_the_textbook(name):
+    p = make(name)
+    points = np.unique(np.concatenate([p.quantile(LEVELS), p.upper_quantile(LEVELS)]))
+    exact = mpmath_densities.log_density(p)
+    expected = [float(exact(mpmath_densities.mp.mpf(float(x)))) for x in points]
+    np.testing.assert_allclose(p.log_density(points), expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_log_density_is_minus_infinity_outside_the_support(name):
+    p = make(name)
+    support = p.support()
+    outside = [float(support.lower) - 1, float(support.upper) + 1] + ([1.5] if p.discrete else [])
+    outside = [x for x in outside if np.isfinite(x)]
+    # An angle is the same angle after a turn.
+    if name != "VonMises":
+        assert np.all(p.log_density(np.array(outside)) == -np.inf)
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_quantiles_invert_the_cdf_and_the_survival_function(name):
+    p = make(name)
+    u = np.maximum(LEVELS, p.deepest * 100) if hasattr(p, "deepest") else LEVELS
+    # Next to an end other than 0, points are no closer than 1e-16.
+    np.testing.assert_allclose(p.cdf(p.quantile(u)), u, rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(p.survival(p.upper_quantile(u)), u, rtol=1e-6, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_quantiles_of_counts_are_the_smallest_that_reach_the_level(name):
+    p = make(name)
+    if name == "BetaBinomial":
+        # Its quantiles are the ends of the support: a sum over it needs no others.
+        return
+    x = p.quantile(LEVELS)
+    assert np.all(p.cdf(x) >= LEVELS * (1 - 1e-12))
+    assert np.all(p.cdf(x - 1) < LEVELS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_draws_follow_the_distribution(name):
+    p = make(name)
+    draws = p.sample((4000,), np.random.default_rng(11))
+    assert draws.shape == (4000,)
+    if p.discrete:
+        values, counts = np.unique(draws, return_counts=True)
+        expected = np.exp(p.log_density(values)) * draws.size
+        common = expected > 5
+        rest = draws.size - counts[common].sum(), draws.size - expected[common].sum()
+        statistic = np.sum((counts[common] - expected[common]) ** 2 / expected[common])
+        statistic += (rest[0] - rest[1]) ** 2 / max(rest[1], 5.0)
+        assert stats.chi2.sf(statistic, common.sum()) > 1e-4
+    else:
+        assert stats.kstest(draws, p.cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("name", [n for n in CONTINUOUS if make(n).entropy() is not None])
+def test_entropy_agrees_with_quadrature(name):
+    p = make(name)
+    base = family("Uniform")(lower=-0.5, upper=0.5)
+
+    class Flat(type(base)):
+        """The constant 1 as a density, for E log p."""
+
+        def log_density(self, x):
+            return np.zeros(np.shape(x))
+
+    flat = Flat(lower=-0.5, upper=0.5)
+    np.testing.assert_allclose(p.entropy(), -dense_mean(p, flat, lambda r: r), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [25.0, 1e3, 1e6])
+def test_entropies_keep_their_digits_at_large_shapes(shape):
+    mp = mpmath_densities.mp
+    a = mp.mpf(shape)
+    gamma = a + mp.loggamma(a) + (1 - a) * mp.digamma(a)
+    np.testing.assert_allclose(family("Gamma")(alpha=shape, beta=1.0).entropy(), float(gamma), rtol=1e-13)
+    half = (a + 1) / 2
+    student = half * (mp.digamma(half) - mp.digamma(a / 2)) + mp.log(mp.sqrt(a) * mp.beta(a / 2, mp.mpf(1) / 2))
+    np.testing.assert_allclose(family("StudentT")(nu=shape, mu=0.0, sigma=1.0).entropy(), float(student), rtol=1e-13)
+
+
+STATISTICS = {
+    WithMoments: {"x": (lambda x, c: x - c, (0.3,)), "square": (lambda x, c: (x - c) ** 2, (0.3,))},
+    WithLogMoments: {"log": (lambda x, c: np.log(x) - c, (0.3,)), "log2": (lambda x, c: (np.log(x) - c) ** 2, (0.3,))},
+    WithPowers: {"power": (lambda x, k, s: (x / s) ** k, (0.7, 1.3))},
+}
+OTHERS = {
+    "abs": (lambda x, c: np.abs(x - c), (0.45,)),
+    "exp": (lambda x, t, c: np.exp(t * (x - c)), (-0.4, 0.3)),
+    "log1m": (lambda x: np.log1p(-x), ()),
+    "logit2": (lambda x, c: (np.log(x) - np.log1p(-x) - c) ** 2, (0.3,)),
+    "versine": (lambda x, c: 1 - np.cos(x - c), (0.3,)),
+}
+KNOWN = [
+    (name, statistic)
+    for name in CONTINUOUS
+    for statistic in ["x", "square", "log", "log2", "power", *OTHERS]
+    if hasattr(FAMILIES[name], f"expected_{statistic}") and name not in ("Uniform",)
+]
+
+
+@pytest.mark.parametrize(("name", "statistic"), KNOWN)
+def test_expectations_agree_with_quadrature(name, statistic):
+    function, arguments = (OTHERS | {k: v for d in STATISTICS.values() for k, v in d.items()})[statistic]
+    p = make(name)
+    half, weights = np.polynomial.legendre.leggauss(200)
+    # In the coordinate u of the quantiles, cut where the statistic bends.
+    total = 0.0
+    cut = float(p.cdf(np.array(arguments[-1]))) if statistic == "abs" else 0.5
+    for low, high, quantile in ((0.0, cut, p.quantile), (0.0, 1 - cut, p.upper_quantile)):
+        # u = high e^-t resolves the tail.
+        t = np.linspace(0, 1, 41) ** 2 * 300
+        for a, b in pairwise(t):
+            s = a + (b - a) * (half + 1) / 2
+            u = low + high * np.exp(-s)
+            with np.errstate(all="ignore"):
+                value = function(quantile(u), *arguments) * u
+            total += np.sum(np.where(u > 0, np.nan_to_num(value, posinf=0, neginf=0), 0.0) * weights) * (b - a) / 2
+    # SciPy's quantiles of Moyal and Wald stop at 1e-13.
+    rtol = 1e-6 if getattr(p, "deepest", 0.0) > 0 else 1e-8
+    np.testing.assert_allclose(p.expectation(statistic, *arguments), total, rtol=rtol, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "stop"), [("log2", 2.0, 2.001), ("log2", 2.0, 2.1), ("log2", 0.0, 3.0), ("log", 2.0, 2.0001)]
+)
+def test_logarithms_of_short_and_long_uniforms(name, start, stop):
+    mp = mpmath_densities.mp
+    power = 2 if name == "log2" else 1
+    with mp.workdps(40):
+        exact = mp.quad(lambda x: (mp.log(x) - mp.log(2)) ** power, [start, stop]) / (mp.mpf(stop) - mp.mpf(start))
+    p = family("Uniform")(lower=start, upper=stop)
+    np.testing.assert_allclose(p.expectation(name, np.log(2.0)), float(exact), rtol=1e-10)
+
+
+def test_an_unknown_family_names_the_nearest():
+    with pytest.raises(ValueError, match="LogNormal"):
+        family("Lognormal")
+
+
+def test_a_second_family_of_one_name_is_an_error():
+    with pytest.raises(ValueError, match="registered already"):
+        register_family(family("Normal"))
