@@ -2,7 +2,6 @@
 
 import golden_models as golden
 import numpy as np
-import pymc as pm
 import pytest
 
 from pp_mlekl.point_estimates import find_map, find_mle

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,31 @@ from pp_mlekl.report import plots
 from pp_mlekl.report.tables import divergence_rows, loo_rows, parameter_rows, variable_rows
 
 _DOTS_PER_INCH = 110
-_FIGURES = (
-    (plots.prior_posterior, "Prior and posterior", "Density of each parameter before and after the data, with the estimates marked as vertical lines; what lies outside the range shown is cut off."),
-    (plots.ranks, "Chains", "Rank plots: a line for each chain; chains that explore the same distribution stay close to one another."),
+_FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
+    (
+        plots.prior_posterior,
+        "Prior and posterior",
+        "Density of each parameter before and after the data, with the estimates marked as vertical lines; what lies "
+        "outside the range shown is cut off.",
+    ),
+    (
+        plots.ranks,
+        "Chains",
+        "Rank plots: a line for each chain; chains that explore the same distribution stay close to one another.",
+    ),
     (plots.pairs, "Pairs", "Joint posterior draws of the scalar parameters."),
     (plots.energy, "Energy", "Marginal energy of the sampler and its transitions; the two should overlap."),
-    (plots.predictive, "Posterior predictive", "Data simulated from the posterior predictive distribution against the observed data."),
-    (plots.loo_pit, "Calibration", "Leave-one-out probability integral transform; inside the band the predictions are calibrated."),
-)  # fmt: skip
+    (
+        plots.predictive,
+        "Posterior predictive",
+        "Data simulated from the posterior predictive distribution against the observed data.",
+    ),
+    (
+        plots.loo_pit,
+        "Calibration",
+        "Leave-one-out probability integral transform; inside the band the predictions are calibrated.",
+    ),
+)
 
 
 def write_html(comparison: Any, path: Path, about: str = "") -> Path:

@@ -12,8 +12,17 @@ from matplotlib.figure import Figure
 # More panels than this are small print.
 _MOST_PANELS = 12
 _MOST_IN_PAIRS = 4
-_MARKS: dict[str, tuple[str, str, Any]] = {"mle": ("MLE", "#b3261e", "--"), "map": ("MAP", "#6750a4", ":"), "truth": ("truth", "#111111", "-")}
-_STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 10, "figure.facecolor": "white", "savefig.facecolor": "white"}
+_MARKS: dict[str, tuple[str, str, Any]] = {
+    "mle": ("MLE", "#b3261e", "--"),
+    "map": ("MAP", "#6750a4", ":"),
+    "truth": ("truth", "#111111", "-"),
+}
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
 
 
 def prior_posterior(comparison: Any) -> Figure:

@@ -1,5 +1,7 @@
 """Generic members of the one-dimensional families, and an integration that shares nothing with the package's."""
 
+import itertools
+
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
@@ -82,7 +84,7 @@ def dense_mean(p: Distribution, q: Distribution, function, points: int = 6000) -
     weight = np.pi / 2 * np.cosh(s) * (s[1] - s[0]) * left * right
     total = 0.0
     edges = _edges(p, q)
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in itertools.pairwise(edges):
         half = (b - a) / 2
         x = np.where(left < 1, a + half * left, b - half * right)
         inside = (x > a) & (x < b)
@@ -90,7 +92,8 @@ def dense_mean(p: Distribution, q: Distribution, function, points: int = 6000) -
         with np.errstate(all="ignore"):
             log_p = p.log_density(x)
             value = np.exp(log_p) * function(log_p - q.log_density(x))
-            total += np.sum(np.where(np.exp(log_p) > 0, value, 0.0) * w)
+            # Next to 0 a density ratio overflows where there is no mass.
+            total += np.sum(np.where(np.exp(log_p) * w > 1e-200, value, 0.0) * w)
     return float(total)
 
 
