@@ -52,7 +52,8 @@ def _log_beta(a, b):
 
 
 def _beta(x, alpha, beta):
-    return (alpha - 1) * mp.log(x) + (beta - 1) * mp.log1p(-x) - _log_beta(alpha, beta)
+    above = (beta - 1) * mp.log1p(-x) if beta != 1 else 0
+    return (alpha - 1) * mp.log(x) + above - _log_beta(alpha, beta)
 
 
 def _kumaraswamy(x, a, b):

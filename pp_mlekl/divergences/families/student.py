@@ -189,11 +189,13 @@ class HalfStudentT(WithMoments, Univariate):
         return np.abs(super().sample(shape, generator))
 
     def quantile(self, u: Array) -> Array:
-        """Lower quantile, by a series-free inversion of the incomplete beta function."""
+        """Lower quantile, by inversion of the incomplete beta function."""
         # T^2 / (nu + T^2) is Beta(1/2, nu/2): accurate for small u, where 1/2 + u/2 would not be.
         b = special.betaincinv(0.5, self.nu / 2, u)
+        # The square underflows before the quantile does; there the density is flat.
+        flat = np.asarray(u) / (2 * np.exp(student_t_log_density(self.nu, np.zeros(()))))
         with np.errstate(all="ignore"):
-            return self.sigma * np.sqrt(self.nu * b / (1 - b))
+            return self.sigma * np.where(np.asarray(u) < 1e-9, flat, np.sqrt(self.nu * b / (1 - b)))
 
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function."""
