@@ -38,7 +38,7 @@ def js_divergence(
     --------
     >>> from pp_mlekl.divergences.families import family
     >>> uniform = family("Uniform")
-    >>> round(js_divergence(uniform(lower=0, upper=1), uniform(lower=1, upper=2)).value / np.log(2), 12)
+    >>> float(round(js_divergence(uniform(lower=0, upper=1), uniform(lower=1, upper=2)).value / np.log(2), 12))
     1.0
     """
     check_same_kind(p, q)
