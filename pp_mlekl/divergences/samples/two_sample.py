@@ -21,6 +21,9 @@ from pp_mlekl.divergences.samples.neighbours import (
 from pp_mlekl.divergences.samples.one_sample import NEIGHBOURS
 from pp_mlekl.divergences.samples.terms import Terms, halves, independent_size, remaining_bias
 
+# Blocks for a subsampling error, and the fewest draws in one.
+_BLOCKS = 10
+_SMALLEST_BLOCK = 25
 # Share of P's draws farther from Q's than Q's are from one another, from which Q does not cover P.
 _UNCOVERED = 0.02
 # A bound from below that exceeds the estimate by so many standard errors contradicts it.
@@ -56,8 +59,10 @@ def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) 
     z = fit_gaussianizer(np.concatenate([p.values, q.values]))
     x, y = z(p.values)[0], z(q.values)[0]
     k = neighbours_for(p.size, q.size, 1)
-    extra = _other_sample_variance(x, y, q, k)
-    error = float(np.sqrt(np.var(full, ddof=1) / p.size + extra))
+    own = np.var(full, ddof=1) / p.size
+    # The fitted tails differ from sample to sample, which shows between blocks alone.
+    extra = max(_other_sample_variance(x, y, q, k), _variance_by_blocks(p.values, q.values) - own)
+    error = float(np.sqrt(own + extra))
     return Terms(
         values=full,
         method="spacings",
@@ -65,6 +70,15 @@ def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) 
         bias=remaining_bias(full, half, 1),
         warnings=_warnings(full, x, y, k, error, generator),
     )
+
+
+def _variance_by_blocks(x: Array, y: Array) -> float:
+    """Variance of the estimate from its values on disjoint blocks of draws (Politis and Romano 1994)."""
+    blocks = min(_BLOCKS, min(len(x), len(y)) // _SMALLEST_BLOCK)
+    if blocks < 2:
+        return 0.0
+    values = [one_dimensional_log_ratio(x[i::blocks], y[i::blocks]).mean() for i in range(blocks)]
+    return float(np.var(values, ddof=1) / blocks)
 
 
 def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
@@ -75,11 +89,13 @@ def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
     extra = _other_sample_variance(found.x, found.y, q, found.k) + correction.error**2
     # The simulated spread has what the terms and counts miss: neighbours that many draws share.
     extra = max(extra, correction.spread**2 - own) + (_OF_CORRECTION * correction.bias) ** 2
-    margins = _margin_error(p.values, q.values, maps, generator)
+    margins, noise = _margin_error(p.values, q.values, maps, generator)
     terms = found.terms
     if _nearly_independent(p.values, maps.p) and _nearly_independent(q.values, maps.q):
         # Then what the shuffled draws show is true of the draws themselves.
         terms, margins = terms - margins, _OF_MARGINS * margins
+    elif abs(margins) < noise:
+        margins = 0.0
     return Terms(
         values=terms,
         method=f"{found.k} nearest neighbours ({maps.common.name}, corrected on fitted densities)",
@@ -114,8 +130,8 @@ class _Corrected:
         self.terms = log_ratio(self.x, self.y, self.k, queries) - self.correction.bias
 
 
-def _margin_error(p: Array, q: Array, maps: _Maps, generator: np.random.Generator) -> float:
-    """What the neighbour estimate misses of the margins, 0 where that cannot be told from noise.
+def _margin_error(p: Array, q: Array, maps: _Maps, generator: np.random.Generator) -> tuple[float, float]:
+    """What the neighbour estimate misses of the margins, and its noise.
 
     With the coordinates shuffled the divergence is the sum of those of the margins, which one dimension gives well.
     """
@@ -129,7 +145,7 @@ def _margin_error(p: Array, q: Array, maps: _Maps, generator: np.random.Generato
     error = float(shuffled.terms.mean() - sum(m.mean() for m in margins))
     spread = _UNSHARED * np.sqrt(sum(m.var() for m in margins) / len(p))
     noise = np.sqrt(shuffled.terms.var() / len(shuffled.terms) + spread**2 + shuffled.correction.error**2)
-    return error if abs(error) > noise else 0.0
+    return error, float(noise)
 
 
 def _nearly_independent(x: Array, fitted: Gaussianizer) -> bool:
