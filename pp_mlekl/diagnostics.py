@@ -10,7 +10,10 @@ import pandas as pd
 import xarray as xr
 
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
-_R_HAT, _ESS_A_CHAIN, _BFMI, _PARETO_K = 1.01, 100, 0.3, 0.7
+_R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
+# Above the older limit of Gelman et al. (2013) chains have plainly not met, however few the draws.
+_R_HAT_APART = 1.05
+# Kallioinen et al. (2024): power-scaling sensitivity from which a posterior is said to react.
 _SENSITIVE = 0.05
 
 
@@ -32,8 +35,8 @@ class Diagnostics:
     summary
         ArviZ's summary, a row for each element of each variable.
     loo
-        ``elpd``, ``se``, ``p`` and the numbers of Pareto k-hat above 0.7, by observed variable; empty without a
-        log-likelihood.
+        ``elpd``, ``se``, ``p``, the largest Pareto k-hat, the limit for it at this number of draws, how many exceed it
+        and the number of observations, by observed variable; empty without a log-likelihood.
     sensitivity
         ArviZ's power-scaling sensitivity to prior and likelihood; empty where it cannot be had.
     findings
@@ -46,7 +49,9 @@ class Diagnostics:
     findings: tuple[Finding, ...]
 
 
-def diagnose(tree: xr.DataTree, var_names: list[str] | None = None) -> Diagnostics:
+def diagnose(
+    tree: xr.DataTree, var_names: list[str] | None = None, prior_var_names: list[str] | None = None
+) -> Diagnostics:
     """Convergence, efficiency, leave-one-out and prior sensitivity of a sampled tree.
 
     Parameters
@@ -55,6 +60,17 @@ def diagnose(tree: xr.DataTree, var_names: list[str] | None = None) -> Diagnosti
         With ``posterior``, ``sample_stats``; ``log_likelihood`` and ``log_prior`` where they are to be used.
     var_names
         The variables that are judged; all of the posterior where None.
+    prior_var_names
+        The variables whose priors are scaled to see how the posterior reacts; all where None. The distribution of a
+        hierarchical model's group effects is part of the model, not a prior that one would vary.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> mu = xr.DataArray(np.random.default_rng(1).normal(size=(4, 500)), dims=("chain", "draw"))
+    >>> found = diagnose(xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": mu})}))
+    >>> [finding.level for finding in found.findings]
+    ['ok', 'ok', 'ok']
     """
     import arviz as az
 
@@ -65,26 +81,53 @@ def diagnose(tree: xr.DataTree, var_names: list[str] | None = None) -> Diagnosti
         summary = az.summary(tree, var_names=var_names, round_to="none")
         notes += _chains(tree, summary)
         loo = _loo(tree, notes)
-        sensitivity = _sensitivity(tree, var_names, notes)
+        sensitivity = _sensitivity(tree, var_names, prior_var_names, notes)
     return Diagnostics(summary=summary, loo=loo, sensitivity=sensitivity, findings=tuple(notes))
 
 
 def _chains(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
-    found = []
-    r_hat = summary["r_hat"].astype(float)
+    return [
+        _convergence(summary["r_hat"].astype(float), tree["posterior"].sizes["chain"]),
+        _efficiency(tree, summary),
+        _precision(summary),
+        *_hamiltonian(tree),
+    ]
+
+
+def _convergence(r_hat: pd.Series, chains: int) -> Finding:
     worst = r_hat.max()
-    if np.isfinite(worst) and worst > _R_HAT:
-        names = _some(r_hat[r_hat > _R_HAT].index)
-        found.append(_finding("problem", "convergence", f"R-hat is up to {worst:.3f} ({names}): the chains disagree."))
-    else:
-        found.append(_finding("ok", "convergence", f"The chains agree (largest R-hat {worst:.3f})."))
+    if not np.isfinite(worst):
+        return _finding("caution", "convergence", "R-hat cannot be had from so few draws: take more.")
+    if worst <= _R_HAT:
+        alone = " One chain cannot show what others would have found; run four." if chains == 1 else ""
+        level = "caution" if chains == 1 else "ok"
+        return _finding(level, "convergence", f"The chains agree (largest R-hat {worst:.3f}).{alone}")
+    level, text = (
+        ("problem", "disagree") if worst > _R_HAT_APART else ("caution", "do not agree fully yet; take more draws")
+    )
+    return _finding(
+        level, "convergence", f"R-hat is up to {worst:.3f} ({_some(r_hat[r_hat > _R_HAT].index)}): the chains {text}."
+    )
+
+
+def _efficiency(tree: xr.DataTree, summary: pd.DataFrame) -> Finding:
     size = np.minimum(summary["ess_bulk"].astype(float), summary["ess_tail"].astype(float))
+    if not size.notna().any():
+        return _finding(
+            "caution", "efficiency", "The effective sample size cannot be had from so few draws: take more."
+        )
     need = _ESS_A_CHAIN * tree["posterior"].sizes["chain"]
     level = "caution" if size.min() < need else "ok"
     text = f"The smallest effective sample size is {size.min():.0f} ({size.idxmin()}); {need} is the usual minimum."
-    found.append(_finding(level, "efficiency", text))
-    found += _hamiltonian(tree)
-    return found
+    return _finding(level, "efficiency", text)
+
+
+def _precision(summary: pd.DataFrame) -> Finding:
+    share = summary["mcse_mean"].astype(float) / summary["sd"].astype(float)
+    if not share.notna().any():
+        return _finding("caution", "precision", "The Monte Carlo errors cannot be had from so few draws: take more.")
+    text = f"The Monte Carlo error of a posterior mean is at most {share.max():.1%} of its standard deviation ({share.idxmax()})."
+    return _finding("ok" if share.max() < 0.1 else "caution", "precision", text)
 
 
 def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
@@ -112,46 +155,70 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
 
 
 def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
-    import arviz as az
-
-    columns = ["elpd", "se", "p", "bad_k", "n"]
-    if "log_likelihood" not in tree.children:
-        return pd.DataFrame(columns=columns)
+    columns = ["elpd", "se", "p", "largest_k", "limit_k", "bad_k", "n"]
     rows = {}
-    for name, terms in tree["log_likelihood"].data_vars.items():
+    observed = tree["log_likelihood"].data_vars if "log_likelihood" in tree.children else {}
+    for name, terms in observed.items():
         n = int(terms.size / terms.sizes["chain"] / terms.sizes["draw"])
         if n < 2:
-            notes.append(
-                _finding("caution", "leave-one-out", f"{name} is one joint observation: nothing to leave out.")
-            )
-            continue
-        result = az.loo(tree, var_name=name, pointwise=True)
-        bad = int(np.sum(np.asarray(result.pareto_k) > _PARETO_K))
-        rows[name] = [float(result.elpd), float(result.se), float(result.p), bad, n]
-        if bad:
-            text = f"{name}: {bad} of {n} Pareto k-hat exceed {_PARETO_K}, so LOO is unreliable there: rows the model does not expect."
+            text = f"{name} is one joint observation: nothing can be left out."
             notes.append(_finding("caution", "leave-one-out", text))
-        else:
-            notes.append(_finding("ok", "leave-one-out", f"{name}: all {n} Pareto k-hat are below {_PARETO_K}."))
+            continue
+        row = _loo_of(tree, str(name), n, notes)
+        if row is not None:
+            rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def _sensitivity(tree: xr.DataTree, var_names: list[str] | None, notes: list[Finding]) -> pd.DataFrame:
+def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[float] | None:
     import arviz as az
 
-    if not {"log_likelihood", "log_prior"} <= set(tree.children):
-        return pd.DataFrame(columns=["prior", "likelihood", "diagnosis"])
+    try:
+        result = az.loo(tree, var_name=name, pointwise=True)
+    except ValueError as error:
+        # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
+        notes.append(_finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
+        return None
+    k, limit = np.asarray(result.pareto_k), float(result.good_k)
+    bad = int(np.sum(~(k <= limit)))
+    if bad:
+        text = (
+            f"{bad} of {n} Pareto k-hat exceed {limit:.2g}, so LOO is unreliable there: observations that sway the fit."
+        )
+    else:
+        text = f"all {n} Pareto k-hat are below {limit:.2g}."
+    notes.append(_finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
+    return [float(result.elpd), float(result.se), float(result.p), float(np.max(k)), limit, bad, n]
+
+
+def _sensitivity(
+    tree: xr.DataTree, var_names: list[str] | None, prior_var_names: list[str] | None, notes: list[Finding]
+) -> pd.DataFrame:
+    import arviz as az
+
+    nothing = pd.DataFrame(columns=["prior", "likelihood", "diagnosis"])
+    if not {"log_likelihood", "log_prior"} <= set(tree.children) or prior_var_names == []:
+        return nothing
     # It logs where to read on; the findings say it.
     logger = logging.getLogger("arviz_stats.psense")
     before, logger.disabled = logger.disabled, True
     try:
-        table = az.psense_summary(tree, var_names=var_names)
+        table = az.psense_summary(tree, var_names=var_names, prior_var_names=prior_var_names)
+    except ValueError as error:
+        notes.append(_finding("caution", "prior", f"The sensitivity to the prior is not to be had ({error})."))
+        return nothing
     finally:
         logger.disabled = before
-    sensitive = table.index[table["prior"].astype(float) > _SENSITIVE]
-    if len(sensitive):
-        notes.append(_finding("caution", "prior", f"The posterior of {_some(sensitive)} reacts to the prior's scale."))
-    else:
+    prior, likelihood = table["prior"].astype(float), table["likelihood"].astype(float)
+    against = table.index[(prior > _SENSITIVE) & (likelihood > _SENSITIVE)]
+    strong = table.index[(prior > _SENSITIVE) & ~(likelihood > _SENSITIVE)]
+    if len(against):
+        text = f"The posterior of {_some(against)} reacts to scaling the prior as well as the likelihood: they may disagree."
+        notes.append(_finding("caution", "prior", text))
+    if len(strong):
+        text = f"The posterior of {_some(strong)} reacts to scaling the prior more than the likelihood: the prior may say most."
+        notes.append(_finding("caution", "prior", text))
+    if not len(against) and not len(strong):
         notes.append(_finding("ok", "prior", "The posterior hardly reacts to scaling the prior."))
     return table
 

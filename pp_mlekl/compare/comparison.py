@@ -55,7 +55,9 @@ class Comparison:
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """ArviZ's diagnostics of the posterior's free variables."""
-        return diagnose(self.tree, self.free_names)
+        parents = {v["name"]: v["parents"] for v in self.variables}
+        priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
+        return diagnose(self.tree, self.free_names, [str(n) for n in priors if not parents.get(str(n))])
 
     @property
     def free_names(self) -> list[str]:
@@ -96,30 +98,54 @@ class Comparison:
             gained = self.tree["information_gain"]
             frame["KL"] = _flat(gained["marginal"].to_dataset(), self.free_names)
             frame["KL_mcse"] = _flat(gained["marginal_mcse"].to_dataset(), self.free_names)
+        if "truth" in self.tree.children:
+            frame["truth"] = _flat(self.tree["truth"].to_dataset(), self.free_names)
         return frame
 
     def divergences(self) -> pd.DataFrame:
-        """One row for each divergence: what it is, its direction, value and standard error, all in nats."""
-        rows: list[dict[str, Any]] = []
+        """One row for each divergence: what it is, its direction, value and standard error in nats, and what to know of it."""
+        rows = [*self._gained(), *self._fitted()]
+        return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of", "note"])
+
+    def _gained(self) -> list[dict[str, Any]]:
         gained = self.tree["information_gain"]
-        if "joint" in gained.children:
-            joint = gained["joint"]
-            for key, (label, direction) in _JOINT.items():
-                if key in joint:
-                    row = {"quantity": label, "direction": direction, "value": float(joint[key])}
-                    rows.append({**row, "mcse": float(joint[f"{key}_mcse"]), "of": "joint"})
-        fitted = self.tree["fitted"].to_dataset()
+        if "joint" not in gained.children:
+            return []
+        joint, notes = gained["joint"], _notes(self.warnings()["information_gain"])
+        return [
+            {
+                "quantity": label,
+                "direction": direction,
+                "value": float(joint[key]),
+                "mcse": float(joint[f"{key}_mcse"]),
+                "of": "joint",
+                "note": notes.get(key, ""),
+            }
+            for key, (label, direction) in _JOINT.items()
+            if key in joint
+        ]
+
+    def _fitted(self) -> list[dict[str, Any]]:
+        fitted, rows = self.tree["fitted"].to_dataset(), []
         source = "posterior predictive" if self.tree.attrs["truth"] == "unknown" else "truth"
-        for key, label, direction in (
-            ("kl", "KL, sum over observations", "KL({0}||{1})"),
-            ("kl_reverse", "KL, sum over observations", "KL({1}||{0})"),
-            ("jsd", "Jensen-Shannon, mean over observations", "JSD({0}, {1})"),
-        ):
+        notes = _notes(self.warnings()["fitted"])
+        for key, (label, direction) in _OF_FITS.items():
             for estimator in fitted["estimator"].values if key in fitted else ():
-                value, mcse = (float(fitted[k].sel(estimator=estimator)) for k in (key, f"{key}_mcse"))
-                name = direction.format(source, _FIT.get(str(estimator), str(estimator)))
-                rows.append({"quantity": label, "direction": name, "value": value, "mcse": mcse, "of": str(estimator)})
-        return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of"])
+                value = float(fitted[key].sel(estimator=estimator))
+                # What theory expects is computed, not sampled.
+                mcse = float(fitted[f"{key}_mcse"].sel(estimator=estimator)) if f"{key}_mcse" in fitted else 0.0
+                fit = FIT_NAMES.get(str(estimator), str(estimator))
+                rows.append(
+                    {
+                        "quantity": label,
+                        "direction": direction.format(source, fit),
+                        "value": value,
+                        "mcse": mcse,
+                        "of": str(estimator),
+                        "note": notes.get(str(estimator), ""),
+                    }
+                )
+        return rows
 
     def verdict(self) -> Verdict:
         """What to trust and what not, in words."""
@@ -181,6 +207,12 @@ def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:
     return np.concatenate([np.ravel(dataset[name].values) for name in names])
 
 
+def _notes(warnings: list[str]) -> dict[str, str]:
+    """Warnings that begin with the name of what they are about, by that name."""
+    parts = [w.partition(": ") for w in warnings]
+    return {name: text for name, colon, text in reversed(parts) if colon and " " not in name}
+
+
 _JOINT = {
     "kl_posterior_prior": ("KL, all parameters jointly", "KL(posterior||prior)"),
     "kl_prior_posterior": ("KL, all parameters jointly", "KL(prior||posterior)"),
@@ -191,7 +223,13 @@ _JOINT = {
     "model_dimensionality": ("Bayesian model dimensionality", "2 Var(log L)"),
     "log_evidence": ("Log evidence", "log Z"),
 }
-_FIT = {
+_OF_FITS = {
+    "kl": ("KL, sum over observations", "KL({0}||{1})"),
+    "kl_theory": ("KL(truth||MLE) that large-sample theory expects", "theory, {1}"),
+    "kl_reverse": ("KL, sum over observations", "KL({1}||{0})"),
+    "jsd": ("Jensen-Shannon, mean over observations", "JSD({0}, {1})"),
+}
+FIT_NAMES = {
     "mle": "MLE",
     "map": "MAP",
     "map_unconstrained": "MAP, unconstrained",

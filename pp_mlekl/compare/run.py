@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.compare.comparison import Comparison
+from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.evidence import log_evidence
 from pp_mlekl.fitted import fitted_divergence
 from pp_mlekl.information_gain import information_gain
@@ -108,7 +109,11 @@ def _information(model: Any, tree: xr.DataTree, potentials: Any, generator: np.r
     if improper:
         reason = f"The prior of {', '.join(improper)} is improper: there is no divergence from it."
         return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([reason])}))
-    evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
+    try:
+        evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
+    except ValueError as error:
+        # Too few draws for the dimension, or draws in a subspace: the divergences of single parameters remain.
+        evidence = Estimate(value=np.nan, mcse=np.nan, method="none", direction="log Z", warnings=(str(error),))
     gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
     gained.attrs |= {"warnings": json.dumps(gained.attrs["warnings"]), "evidence_method": evidence.method}
     return gained

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from pytensor.graph.traversal import ancestors
 
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
@@ -14,10 +15,12 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Keys ``name``, ``kind`` (``"free"`` or ``"observed"``), ``distribution``, ``dims``, ``size``.
+        Keys ``name``, ``kind`` (``"free"`` or ``"observed"``), ``distribution``, ``dims``, ``size`` and ``parents``, the free
+        variables that its distribution depends on.
     """
     model: pm.Model = functions.model
     rows = []
+    free = {rv: rv.name for rv in model.free_RVs}
     for kind, rvs in (("free", model.free_RVs), ("observed", model.observed_RVs)):
         shapes = {v.name: (v.dims, v.shape) for v in (functions.free if kind == "free" else functions.observed)}
         for rv in rvs:
@@ -29,6 +32,7 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                     "distribution": _in_words(rv),
                     "dims": [d for d in dims if not d.startswith(f"{rv.name}_dim_")],
                     "size": int(np.prod(shape, dtype=int)),
+                    "parents": [free[a] for a in ancestors(rv.owner.inputs) if a in free],
                 }
             )
     return rows
@@ -36,4 +40,5 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
 
 def _in_words(rv: Any) -> str:
     text = rv.str_repr() if hasattr(rv, "str_repr") else str(rv)
-    return text.split("~", 1)[-1].strip()
+    # PyMC writes <constant> for data and other arrays.
+    return text.split("~", 1)[-1].strip().replace("<constant>", "constants")

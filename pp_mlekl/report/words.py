@@ -26,6 +26,14 @@ def with_error(value: float, error: float) -> str:
     return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
 
 
+def with_precision(value: float, error: float) -> str:
+    """A number to the digits that its Monte Carlo error leaves."""
+    if not np.isfinite(value) or not np.isfinite(error) or error <= 0:
+        return number(value)
+    places = min(8, int(np.ceil(-np.log10(2 * error))))
+    return number(value) if places <= 0 and abs(value) < 1e4 else f"{value:.{max(places, 0)}f}".replace("-", "−")
+
+
 def estimate(value: float, error: float, status: str) -> str:
     """A point estimate with its standard error, or its status where it has no number."""
     if np.isnan(value):
