@@ -15,13 +15,18 @@ def log1p_minus(x: Array) -> Array:
     """log(1 + x) - x, never positive; accurate for small ``x`` by the series of 2 artanh(x / (2 + x))."""
     x = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
-        r = x / (2 + x)
-        r2 = r * r
-        series = np.zeros_like(r)
-        for k in range(25, 1, -2):
-            series = (series + 1 / k) * r2
-        small = 2 * r * series - r * x
-        return np.where(np.abs(x) < 0.5, small, np.log1p(x) - x)
+        result = np.asarray(np.log1p(x) - x)
+        # Further out the difference loses a digit at the most.
+        small = np.abs(x) < 0.1
+        if np.any(small):
+            y = x[small]
+            r = y / (2 + y)
+            r2 = r * r
+            series = np.zeros_like(r)
+            for k in range(15, 1, -2):
+                series = (series + 1 / k) * r2
+            result[small] = r * (2 * series - y)
+    return result
 
 
 def excess(relative_change: Array) -> Array:

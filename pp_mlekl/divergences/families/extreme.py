@@ -72,6 +72,7 @@ class Gumbel(WithMoments, Univariate):
     beta: Array
     needed_expectations = ("x", "exp")
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``beta`` is not positive."""
@@ -118,6 +119,7 @@ class Moyal(WithMoments, Univariate):
     needed_expectations = ("x", "exp")
     closed_entropy = True
     deepest = 1e-13
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``sigma`` is not positive."""

@@ -23,6 +23,7 @@ class Laplace(WithMoments, Univariate):
     b: Array
     needed_expectations = ("abs",)
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``b`` is not positive."""
@@ -77,6 +78,7 @@ class AsymmetricLaplace(WithMoments, Univariate):
     b: Array
     needed_expectations = ("abs", "x")
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``kappa`` or ``b`` is not positive."""

@@ -21,6 +21,7 @@ class Logistic(WithMoments, Univariate):
     mu: Array
     s: Array
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``s`` is not positive."""

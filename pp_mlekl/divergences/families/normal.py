@@ -25,6 +25,7 @@ class Normal(WithMoments, Univariate):
     sigma: Array
     needed_expectations = ("square",)
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``sigma`` is not positive."""

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
@@ -105,6 +105,11 @@ class Wald(WithMoments, WithPowers, Univariate):
         """SciPy's inverse Gaussian."""
         return stats.invgauss(self.mu / self.lam, self.alpha, self.lam)
 
+    def support(self) -> Support:
+        """Beyond the shift."""
+        lower = np.broadcast_to(self.alpha, self.batch_shape)
+        return Support(lower=lower, upper=np.full(lower.shape, np.inf), discrete=False)
+
     def entropy(self) -> Array:
         """Differential entropy in nats."""
         value = (np.log(2 * np.pi) - np.log(self.lam) + 1) / 2 + 1.5 * self._log_mean()
@@ -164,6 +169,7 @@ class Rice(Univariate):
     nu: Array
     sigma: Array
     deepest = 1e-13
+    narrowest = widest = (0.0, np.inf)
 
     def validate(self) -> None:
         """Raise where ``sigma`` is not positive."""

@@ -22,6 +22,7 @@ class SkewNormal(Univariate):
     sigma: Array
     alpha: Array
     deepest = 1e-13
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``sigma`` is not positive."""
@@ -47,6 +48,7 @@ class ExGaussian(Univariate):
     sigma: Array
     nu: Array
     deepest = 1e-13
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where a scale is not positive."""
@@ -67,6 +69,7 @@ class SkewStudentT(Univariate):
     b: Array
     mu: Array
     sigma: Array
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where a shape or the scale is not positive."""

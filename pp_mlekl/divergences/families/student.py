@@ -23,6 +23,7 @@ class Cauchy(Univariate):
     beta: Array
     needed_expectations = ("log1p_square",)
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``beta`` is not positive."""
@@ -64,6 +65,7 @@ class StudentT(WithMoments, Univariate):
     sigma: Array
     needed_expectations = ("log1p_square",)
     closed_entropy = True
+    narrowest = widest = (-np.inf, np.inf)
 
     def validate(self) -> None:
         """Raise where ``nu`` or ``sigma`` is not positive."""

@@ -60,9 +60,10 @@ class Univariate(Distribution):
             return self.frozen().sf(x)
 
     def support(self) -> Support:
-        """The interval of SciPy's distribution."""
-        lower, upper = self.frozen().support()
-        shape = self.batch_shape
+        """The interval that is the same for all members of the family, or that of SciPy's distribution."""
+        cls, shape = type(self), self.batch_shape
+        is_fixed = cls.narrowest is not Distribution.narrowest and cls.narrowest == cls.widest
+        lower, upper = cls.narrowest if is_fixed else self.frozen().support()
         return Support(
             lower=np.broadcast_to(np.asarray(lower, dtype=np.float64), shape),
             upper=np.broadcast_to(np.asarray(upper, dtype=np.float64), shape),
