@@ -105,7 +105,9 @@ def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
 def flattened(output: Any) -> TensorVariable:
     """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
     with without_c():
-        graph: Any = rewrite_graph(output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False)
+        graph: Any = rewrite_graph(
+            output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False
+        )
     return graph
 
 

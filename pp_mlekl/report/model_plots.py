@@ -8,7 +8,12 @@ from matplotlib.figure import Figure
 
 # 95% of a normal lies so many standard errors about its mean.
 _WIDTH = 1.96
-_STYLE: dict[Any, Any] = {"font.size": 9, "axes.titlesize": 10, "figure.facecolor": "white", "savefig.facecolor": "white"}
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
 
 
 def models(comparison: Any) -> Figure:

@@ -33,7 +33,9 @@ class Wishart(Distribution):
         k = self.V.shape[-1]
         trace = np.trace(np.linalg.inv(self.V) @ x, axis1=-2, axis2=-1)
         value = (self.nu - k - 1) / 2 * np.linalg.slogdet(x)[1] - trace / 2
-        return value - self.nu / 2 * (k * np.log(2) + np.linalg.slogdet(self.V)[1]) - special.multigammaln(self.nu / 2, k)
+        return (
+            value - self.nu / 2 * (k * np.log(2) + np.linalg.slogdet(self.V)[1]) - special.multigammaln(self.nu / 2, k)
+        )
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws by Bartlett's decomposition."""
