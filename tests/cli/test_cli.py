@@ -33,6 +33,13 @@ def refused():
 def nothing():
     return None
 """
+# A shell that starts a job in the background makes it deaf to interrupts, and its children with it.
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pp_mlekl.cli.app import main
+main()
+"""
 QUICK = ["--draws", "200", "--chains", "2", "--seed", "1"]
 
 
@@ -107,7 +114,7 @@ def test_gallery_is_listed(root, monkeypatch):
 
 
 def test_interrupt_leaves_no_half_page(folder):
-    command = [sys.executable, "-m", "pp_mlekl.cli", "compare", "my_model.py:build", "--out", "out"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "compare", "my_model.py:build", "--out", "out"]
     process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 60
     while not (folder / "out").exists() and time.monotonic() < deadline:
