@@ -1,6 +1,6 @@
 """What may stand for the truth: parameter values, another model, a distribution, or draws that were held out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -10,7 +10,8 @@ import xarray as xr
 
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.inputs import as_distribution, is_distribution
-from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.pymc_model.conditional_draws import observed_draws
+from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.true_model import is_model, model_distributions
 
@@ -24,24 +25,29 @@ class Truth:
     kind
         ``"parameters"`` (the model itself at ``flat``), ``"model"``, ``"distribution"`` or ``"draws"``.
     distributions
-        By observed variable, batch shape that of its rows; empty where the truth is only a sample.
+        By observed variable, batch shape that of its rows; empty where the truth is only a sample. A variable of a
+        family that is not known is not among them.
     flat
         The model's unconstrained vector; only for parameters.
     draws
         Held-out data sets by observed variable, shape (draws, *data shape); empty unless the truth is a sample.
+    simulators
+        For variables of unknown families, functions from a number and a generator to data sets (number, *data shape).
     """
 
     kind: str
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     flat: Array | None = None
     draws: Mapping[str, Array] = field(default_factory=dict)
+    simulators: Mapping[str, Callable[[int, np.random.Generator], Array]] = field(default_factory=dict)
 
     def sample(self, size: int, generator: np.random.Generator) -> dict[str, Array]:
         """Data sets from the truth: for each observed variable an array (size, *data shape)."""
         if self.draws:
             taken = generator.integers(len(next(iter(self.draws.values()))), size=size)
             return {name: values[taken] for name, values in self.draws.items()}
-        return {name: p.sample((size,), generator) for name, p in self.distributions.items()}
+        drawn = {name: p.sample((size,), generator) for name, p in self.distributions.items()}
+        return drawn | {name: simulate(size, generator) for name, simulate in self.simulators.items()}
 
 
 def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
@@ -119,7 +125,19 @@ def _from_mapping(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
     for variable in functions.free:
         if np.any(np.isnan(flat[variable.flat])):
             raise ValueError(f"truth[{variable.name!r}] = {truth[variable.name]} is outside the support of its prior.")
-    return Truth(kind="parameters", distributions=observed_distributions(functions, flat), flat=flat)
+    return Truth(
+        kind="parameters",
+        distributions=observed_distributions(functions, flat, known=True),
+        flat=flat,
+        simulators={name: _simulator(functions, name, flat) for name in unknown_families(functions)},
+    )
+
+
+def _simulator(functions: ModelFunctions, name: str, flat: Array) -> Callable[[int, np.random.Generator], Array]:
+    def simulate(size: int, generator: np.random.Generator) -> Array:
+        return observed_draws(functions, name, np.broadcast_to(flat, (size, len(flat))), generator)
+
+    return simulate
 
 
 def _value(value: Any, variable: Any) -> Array:

@@ -1,5 +1,7 @@
 """Where to evaluate a distribution and a mixture over draws so that integrals under either come out right."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Array, Distribution
@@ -7,34 +9,57 @@ from pp_mlekl.divergences.nodes import LONGEST_SUM, gauss_legendre_panels
 
 # Tail levels t = -log u whose quantiles, of both distributions, are the edges of panels.
 _LEVELS = np.array([np.log(2), 1.6, 3.5, 8.0, 18.0, 36.0])
-_POINTS_A_PANEL = 5
+POINTS_A_PANEL = 5
 _DISCRETE_TAIL = 1e-20
 # As many draws as it takes to see where the mixture lies.
 _SCOUTS = 64
 
 
-def common_nodes(p: Distribution, q: Distribution) -> tuple[Array, Array] | None:
-    """Points (k, rows) and their measure for integrals under ``p`` or the mixture over ``q``'s draws.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CommonNodes:
+    """Points and their measure, so that ``sum_k measure_k g(points_k)`` is an integral or a sum of ``g``.
 
     Parameters
     ----------
-    p
-        Batch shape (rows,).
-    q
-        Batch shape (draws, rows).
+    points, measure
+        Shape (k, rows). First come ``atoms`` points of positive mass, then the others in ascending order: consecutive
+        panels of ``POINTS_A_PANEL`` each, or integers.
+    atoms
+        The number of the former.
+    discrete
+        Whether the points are integers.
+    """
+
+    points: Array
+    measure: Array
+    atoms: int = 0
+    discrete: bool
+
+
+def common_nodes(p: Distribution, q: Distribution) -> CommonNodes | None:
+    """Points for integrals under either of two mixtures over draws.
+
+    Parameters
+    ----------
+    p, q
+        Batch shapes (draws, rows), with any number of draws.
 
     Returns
     -------
-    points and measure, or None where the variable is a vector or its support is too long to be summed
+    None where the variable is a vector or its support is too long to be summed
     """
     if p.event_ndim or q.event_ndim:
         return None
-    draws = q.batch_shape[0]
-    scouts = q.select((np.unique(np.linspace(0, draws - 1, _SCOUTS).astype(int)),))
     try:
-        return _integers(p, scouts) if p.discrete else _panels(p, scouts)
+        return _integers(p, q) if p.discrete else _panels(p, q)
     except NotImplementedError:
         return None
+
+
+def scouts(q: Distribution) -> Distribution:
+    """A few of the draws, evenly spaced."""
+    draws = q.batch_shape[0]
+    return q.select((np.unique(np.linspace(0, draws - 1, _SCOUTS).astype(int)),))
 
 
 def mixture_sample(q: Distribution, size: int, generator: np.random.Generator) -> Array:
@@ -44,39 +69,50 @@ def mixture_sample(q: Distribution, size: int, generator: np.random.Generator) -
     return q.select((taken,)).sample((), generator)
 
 
-def _panels(p: Distribution, scouts: Distribution) -> tuple[Array, Array]:
-    rows = p.batch_shape[0]
-    u = np.broadcast_to(np.exp(-_LEVELS)[:, None], (len(_LEVELS), rows))
-    deep = np.broadcast_to(u[:, None], (len(_LEVELS), *scouts.batch_shape))
+def _panels(p: Distribution, q: Distribution) -> CommonNodes:
+    edges = []
     with np.errstate(all="ignore"):
-        lower, upper = scouts.quantile(deep), scouts.upper_quantile(deep)
-        edges = [p.quantile(u), p.upper_quantile(u), lower.min(axis=1), upper.max(axis=1)]
-    edges.append(np.quantile(lower[0], [0.1, 0.5, 0.9], axis=0))
+        for few in (scouts(p), scouts(q)):
+            # Of each part by itself: a mass at 0 would take the quantiles of what lies beyond it.
+            for _, part in few.components():
+                edges += _edges(part.expand(few.batch_shape))
     merged = np.concatenate(edges)
     finite = np.where(np.isfinite(merged), merged, np.nan)
     low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
     merged = np.where(np.isnan(finite), np.where(merged > 0, high, low), finite)
-    points, measure = gauss_legendre_panels(np.sort(merged, axis=0), _POINTS_A_PANEL)
+    points, measure = gauss_legendre_panels(np.sort(merged, axis=0), POINTS_A_PANEL)
     atoms = p.atoms()
     if atoms is None:
-        return points, measure
+        return CommonNodes(points=points, measure=measure, discrete=False)
     # Points of positive mass: there log_density is the log of that mass.
-    at = np.moveaxis(np.broadcast_to(atoms, (rows, atoms.shape[-1])), -1, 0)
+    at = np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1]))[0], -1, 0)
+    # A bound that is not there is an atom at infinity.
+    mass = np.where(np.isfinite(at), 1.0, 0.0)
     at = np.where(np.isfinite(at), at, points[:1])
-    return np.concatenate([at, points]), np.concatenate([np.where(at == points[:1], 0.0, 1.0), measure])
+    return CommonNodes(
+        points=np.concatenate([at, points]), measure=np.concatenate([mass, measure]), atoms=len(at), discrete=False
+    )
 
 
-def _integers(p: Distribution, scouts: Distribution) -> tuple[Array, Array] | None:
+def _edges(few: Distribution) -> list[Array]:
+    """Quantiles of draws (few, rows): the outermost at each level, and a few of the medians."""
+    u = np.broadcast_to(np.exp(-_LEVELS).reshape(-1, 1, 1), (len(_LEVELS), *few.batch_shape))
+    lower, upper = few.quantile(u), few.upper_quantile(u)
+    middle = [np.quantile(lower[0], [0.1, 0.5, 0.9], axis=0)] if few.batch_shape[0] > 1 else []
+    return [lower.min(axis=1), upper.max(axis=1), *middle]
+
+
+def _integers(p: Distribution, q: Distribution) -> CommonNodes | None:
     with np.errstate(all="ignore"):
-        own, others = _bounds(p), _bounds(scouts)
-    lower = np.minimum(own[0], others[0].min(axis=0))
-    upper = np.maximum(own[1], others[1].max(axis=0))
+        own, others = _bounds(scouts(p)), _bounds(scouts(q))
+    lower = np.minimum(own[0].min(axis=0), others[0].min(axis=0))
+    upper = np.maximum(own[1].max(axis=0), others[1].max(axis=0))
     length = np.max(upper - lower) + 1
     if not length <= LONGEST_SUM:
         return None
     steps = np.arange(int(length), dtype=float)[:, None]
     inside = lower + steps <= upper
-    return np.where(inside, lower + steps, lower), np.where(inside, 1.0, 0.0)
+    return CommonNodes(points=np.where(inside, lower + steps, lower), measure=np.where(inside, 1.0, 0.0), discrete=True)
 
 
 def _bounds(distribution: Distribution) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ from pp_mlekl.pymc_model.constants import constant_value
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.parameter_graphs import Parameter, Recipe, parameter_graphs
 
-_RECIPES: WeakKeyDictionary[ModelFunctions, dict[str, Recipe]] = WeakKeyDictionary()
+_RECIPES: WeakKeyDictionary[ModelFunctions, tuple[dict[str, Recipe], dict[str, str]]] = WeakKeyDictionary()
 
 
 def is_random_variable(candidate: Any) -> bool:
@@ -64,7 +64,27 @@ def distribution_of(variable: TensorVariable) -> Distribution:
     return distribution if distribution.batch_shape == shape else distribution.expand(shape)
 
 
-def observed_distributions(functions: ModelFunctions, z: Array) -> dict[str, Distribution]:
+def unknown_families(functions: ModelFunctions) -> dict[str, str]:
+    """The observed variables of no family known here (CustomDist, AR, ...), each with the reason in one line."""
+    return dict(_recipes(functions)[1])
+
+
+def _recipes(functions: ModelFunctions) -> tuple[dict[str, Recipe], dict[str, str]]:
+    if functions not in _RECIPES:
+        variables = {rv.name: rv for rv in functions.model.observed_RVs}
+        known, unknown = {}, {}
+        for v in functions.observed:
+            # A potential that counts as likelihood has no distribution.
+            if v.name in variables:
+                try:
+                    known[v.name] = parameter_graphs(variables[v.name])
+                except TypeError as error:
+                    unknown[v.name] = str(error)
+        _RECIPES[functions] = known, unknown
+    return _RECIPES[functions]
+
+
+def observed_distributions(functions: ModelFunctions, z: Array, *, known: bool = False) -> dict[str, Distribution]:
     """The distribution of every observed variable at ``z``.
 
     Parameters
@@ -73,6 +93,8 @@ def observed_distributions(functions: ModelFunctions, z: Array) -> dict[str, Dis
         The functions of a model.
     z
         Unconstrained values, shape (*batch, d).
+    known
+        Whether to leave out variables of unknown families, where they would be refused.
 
     Returns
     -------
@@ -85,17 +107,14 @@ def observed_distributions(functions: ModelFunctions, z: Array) -> dict[str, Dis
         Where an observed variable is of no family known here.
     """
     z = np.asarray(z, dtype=np.float64)
-    if functions not in _RECIPES:
-        variables = {rv.name: rv for rv in functions.model.observed_RVs}
-        _RECIPES[functions] = {
-            v.name: parameter_graphs(variables[v.name]) for v in functions.observed if v.name in variables
-        }
-    recipes = _RECIPES[functions]
+    recipes, unknown = _recipes(functions)
+    if unknown and not known:
+        raise TypeError(next(iter(unknown.values())))
     values = functions.evaluate([p.graph for recipe in recipes.values() for p in recipe.parameters], z)
     result = {}
     for observed in functions.observed:
         if observed.name not in recipes:
-            continue  # A potential that counts as likelihood has no distribution.
+            continue
         recipe = recipes[observed.name]
         own, values = values[: len(recipe.parameters)], values[len(recipe.parameters) :]
         result[observed.name] = _on_batch(recipe, own, z.shape[:-1], observed.shape)

@@ -12,6 +12,7 @@ from pymc.pytensorf import collect_default_updates, reseed_rngs
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.random.op import RandomVariable
+from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.functions import interpreted
@@ -25,7 +26,7 @@ def improper_names(model: pm.Model) -> list[str]:
 
 
 class PriorSampler:
-    """Draws of some random variables given nothing.
+    """Draws of some random variables given nothing, or given values of others.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ class PriorSampler:
         Their shapes.
     fixed
         Values to put in place of some of the variables (those with an improper prior).
+    given
+        Other random variables whose values are passed with every call.
     """
 
     def __init__(
@@ -42,35 +45,38 @@ class PriorSampler:
         variables: Sequence[TensorVariable],
         shapes: Sequence[tuple[int, ...]],
         fixed: dict[TensorVariable, np.ndarray],
+        given: Sequence[TensorVariable] = (),
     ):
         self._shapes = list(shapes)
         replacements = {rv: pt.constant(value, dtype=rv.type.dtype) for rv, value in fixed.items()}
+        self._given = [TensorType(rv.type.dtype, shape=rv.type.shape)(f"{rv.name}_given") for rv in given]
+        replacements |= dict(zip(given, self._given, strict=True))
         self._graphs = _replaced(variables, replacements)
         self._batch = pt.dvector("batch")
         self._function: Any = None
         self._rngs: list = []
 
-    def draw(self, n: int, generator: np.random.Generator) -> list[np.ndarray]:
-        """``n`` draws: for each variable an array of shape (n, *shape)."""
+    def draw(self, n: int, generator: np.random.Generator, values: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
+        """``n`` draws: for each variable an array of shape (n, *shape); ``values`` of the given, (n, *shape) each."""
+        arrays = [np.asarray(v, dtype=g.type.dtype) for v, g in zip(values, self._given, strict=True)]
         vectorized = not any(isinstance(v.owner.op, SymbolicRandomVariable) for v in _random(self._graphs))
         if self._function is None:
-            graphs = self._vectorized() if vectorized else self._graphs
-            updates = collect_default_updates(outputs=graphs, inputs=[self._batch])
+            inputs, graphs = self._vectorized() if vectorized else (self._given, self._graphs)
+            updates = collect_default_updates(outputs=graphs, inputs=inputs)
             self._rngs = list(updates)
-            inputs = [self._batch] if vectorized else []
             self._function = interpreted(inputs, graphs, updates=updates)
         reseed_rngs(self._rngs, int(generator.integers(2**31)))
         if vectorized:
-            draws = self._function(np.zeros(n))
+            draws = self._function(np.zeros(n), *arrays)
         else:
-            rows = [self._function() for _ in range(n)]
+            rows = [self._function(*(a[i] for a in arrays)) for i in range(n)]
             draws = [np.stack(column) for column in zip(*rows, strict=True)] if rows else []
         return [
             np.broadcast_to(np.asarray(d), (n, *shape)).astype(np.float64)
             for d, shape in zip(draws, self._shapes, strict=True)
         ]
 
-    def _vectorized(self) -> list[TensorVariable]:
+    def _vectorized(self) -> tuple[list[TensorVariable], list[TensorVariable]]:
         """Every draw on a new leading axis: each variable's parameter gets a batch of zeros added."""
         zero = pt.dscalar("zero")
         memo: dict = {}
@@ -80,7 +86,9 @@ class PriorSampler:
                 inputs = _with_batch(node, inputs, zero)
             if any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
                 memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs, strict=False).outputs, strict=True))
-        return vectorize_graph([memo.get(g, g) for g in self._graphs], replace={zero: self._batch})
+        batched = {g: TensorType(g.type.dtype, shape=(None, *g.type.shape))(f"{g.name}_batch") for g in self._given}
+        graphs = vectorize_graph([memo.get(g, g) for g in self._graphs], replace={zero: self._batch, **batched})
+        return [self._batch, *batched.values()], graphs
 
 
 def _with_batch(node, inputs: list, zero: TensorVariable) -> list:

@@ -1,0 +1,99 @@
+"""Draws of a model's variables given others: new groups given hyperparameters, data given parameters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.prior_draws import PriorSampler, improper_names
+
+
+def redrawn(
+    functions: ModelFunctions, z: np.ndarray, names: Sequence[str], generator: np.random.Generator
+) -> np.ndarray:
+    """The same points with some variables drawn anew from their prior given all the others.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    z
+        Unconstrained, shape (n, d).
+    names
+        Free variables to be drawn anew; with the same seed and ``n``, equal hyperparameters give equal draws.
+    generator
+        Where they come from.
+
+    Raises
+    ------
+    ValueError
+        Where a name is no free variable, or its prior is improper.
+    """
+    free = [v.name for v in functions.free]
+    unknown = [name for name in names if name not in free]
+    if unknown:
+        raise ValueError(f"new_groups names {unknown[0]!r}; the free variables are {', '.join(free)}.")
+    improper = sorted(set(names) & set(improper_names(functions.model)))
+    if improper:
+        raise ValueError(f"{improper[0]} has an improper prior, from which a new group cannot be drawn.")
+    variables = {rv.name: rv for rv in functions.model.free_RVs}
+    shapes = {v.name: v.shape for v in functions.free}
+    kept = [name for name in free if name not in names]
+
+    def make() -> PriorSampler:
+        return PriorSampler(
+            [variables[n] for n in names], [shapes[n] for n in names], {}, given=[variables[n] for n in kept]
+        )
+
+    sampler = functions.kept(("new groups", *names), make)
+    values = functions.natural(z)
+    drawn = sampler.draw(len(z), generator, [values[n] for n in kept])
+    moved = functions.unconstrain(values | dict(zip(names, drawn, strict=True)))
+    result = np.array(z)
+    for v in functions.free:
+        if v.name in names:
+            result[..., v.flat] = moved[..., v.flat]
+    return result
+
+
+def observed_draws(functions: ModelFunctions, name: str, z: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """One draw of an observed variable at each point, by PyMC's own random function.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    name
+        An observed variable; others that it depends on stay at their data.
+    z
+        Unconstrained, shape (n, d).
+    generator
+        Where the draws come from.
+
+    Returns
+    -------
+    Array of shape (n, *data shape).
+
+    Raises
+    ------
+    ValueError
+        Where PyMC cannot draw it.
+    """
+    model = functions.model
+    variables = {rv.name: rv for rv in model.observed_RVs}
+    data = functions.observed_data()
+    shape = np.shape(data[name])
+
+    def make() -> PriorSampler:
+        others = {variables[n]: data[n] for n in variables if n != name}
+        return PriorSampler([variables[name]], [shape], others, given=list(model.free_RVs))
+
+    values = functions.natural(z)
+    try:
+        sampler = functions.kept(("observed draws", name), make)
+        (drawn,) = sampler.draw(len(z), generator, [values[v.name] for v in functions.free])
+    except NotImplementedError as error:
+        raise ValueError(
+            f"PyMC cannot draw {name!r}: give its CustomDist a random= function, or held-out draws as truth."
+        ) from error
+    return drawn
