@@ -75,7 +75,7 @@ def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
     if isinstance(truth, Truth):
         return truth
     if is_model(truth):
-        found = model_distributions(truth, [v.name for v in functions.observed])
+        found = model_distributions(truth, [v.name for v in functions.measured])
         return Truth(kind="model", distributions=_on_rows(functions, found))
     if isinstance(truth, xr.Dataset):
         truth = dict(truth.data_vars)
@@ -93,14 +93,14 @@ def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
 
 
 def _only_observed(functions: ModelFunctions, what: str) -> str:
-    names = [v.name for v in functions.observed]
+    names = [v.name for v in functions.measured]
     if len(names) != 1:
         raise ValueError(f"The model has several observed variables; give {what} as a mapping from {', '.join(names)}.")
     return names[0]
 
 
 def _from_mapping(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
-    observed = [v.name for v in functions.observed]
+    observed = [v.name for v in functions.measured]
     free = [v.name for v in functions.free]
     if truth and set(truth) <= set(observed):
         missing = [name for name in observed if name not in truth]
@@ -152,7 +152,7 @@ def _value(value: Any, variable: Any) -> Array:
 
 def _from_draws(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
     draws = {}
-    for variable in functions.observed:
+    for variable in functions.measured:
         array = np.asarray(truth[variable.name], dtype=np.float64)
         shape = variable.value.shape
         if array.shape == shape:
@@ -176,7 +176,7 @@ def _same_for_all(functions: ModelFunctions, distribution: Distribution) -> Trut
 def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> dict[str, Distribution]:
     """Each distribution broadcast to the rows of its observed variable."""
     result = {}
-    for variable in functions.observed:
+    for variable in functions.measured:
         distribution = found[variable.name]
         if distribution.event_ndim != variable.event_ndim:
             raise ValueError(

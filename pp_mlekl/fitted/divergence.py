@@ -116,7 +116,7 @@ def _from_truth(functions: ModelFunctions, fits: list[Fit], truth: Truth, genera
     for fit in fits:
         results[fit.name] = {
             v.name: row_divergences(functions, v.name, v.shape, truth.distributions[v.name], fit, generator)
-            for v in functions.observed
+            for v in functions.measured
         }
     return results
 
@@ -128,7 +128,7 @@ def _from_predictive(
     results: Results = {}
     for fit in fits:
         results[fit.name] = {}
-        for v in functions.observed:
+        for v in functions.measured:
             if fit.flat is None or predictive.draws is None:
                 results[fit.name][v.name] = missing(v.shape, predictive.warnings)
                 continue

@@ -26,8 +26,8 @@ def assemble(
 ) -> xr.Dataset:
     """The Dataset over ``estimator`` from the row divergences of every fit and observed variable."""
     names = [fit.name for fit in fits]
-    observed = [v.name for v in functions.observed]
-    rows = functions.n_observations
+    observed = [v.name for v in functions.measured]
+    rows = sum(v.pointwise.stop - v.pointwise.start for v in functions.measured)
     columns: dict[str, np.ndarray] = {}
     for quantity in QUANTITIES:
         totals = np.array([[results[n][o].total(quantity) for o in observed] for n in names])
@@ -48,7 +48,7 @@ def assemble(
         dataset["kl_by_variable"] = xr.DataArray(
             by_variable, dims=("estimator", "observed"), coords={"estimator": names, "observed": observed}
         )
-    for variable in functions.observed:
+    for variable in functions.measured:
         suffix = "" if len(observed) == 1 else f"_{variable.name}"
         pointwise = np.stack([results[n][variable.name].values["kl"] for n in names])
         error = np.stack([results[n][variable.name].row_errors["kl"] for n in names])

@@ -41,7 +41,9 @@ class Theory:
 
 
 def theory(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> Theory:
-    """The expansion at the truth's pseudo-true parameter."""
+    """The expansion at the truth's pseudo-true parameter; NaN where a potential counts as likelihood."""
+    if len(functions.measured) < len(functions.observed):
+        return Theory()
     if truth.kind == "parameters":
         rank = _informed_directions(functions, truth, generator)
         return Theory(minimum=0.0, trace=rank, rank=rank)

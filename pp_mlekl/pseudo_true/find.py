@@ -50,7 +50,7 @@ def pseudo_true(
     Raises
     ------
     ValueError
-        Where the model is refused or the truth does not fit it.
+        Where the model is refused, a potential counts as likelihood, or the truth does not fit the model.
 
     Examples
     --------
@@ -66,6 +66,11 @@ def pseudo_true(
     """
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
+    if len(functions.measured) < len(functions.observed):
+        raise ValueError(
+            "A pm.Potential that counts as likelihood has no distribution over data, so nothing can be expected of it; "
+            'pass potentials="prior", or write it as an observed variable.'
+        )
     resolved = as_truth(functions, truth)
     settings = {"starts": starts, "random_seed": repr(random_seed)}
     return pseudo_true_of(functions, resolved, generator, starts, settings)[1]

@@ -115,6 +115,12 @@ class ModelFunctions:
         self._samplers: dict[bool, PriorSampler] = {}
 
     @cached_property
+    def measured(self) -> tuple[ObservedVariable, ...]:
+        """The observed variables that have a distribution over data: all but potentials that count as likelihood."""
+        names = {rv.name for rv in self.model.observed_RVs}
+        return tuple(v for v in self.observed if v.name in names)
+
+    @cached_property
     def natural_names(self) -> list[str]:
         """Labels of the flat natural vector, such as ``theta[Choate]``."""
         return [label for v in self.free for label in labels(self.model, v.name, v.dims, v.shape)]
