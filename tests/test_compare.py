@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import resource
 
 import numpy as np
 import pymc as pm
@@ -55,9 +56,11 @@ def test_numbers_are_those_of_the_single_functions(comparison):
 def test_verdict_reads_everything(comparison):
     verdict = comparison.verdict()
     topics = {f.topic for f in verdict.findings}
-    assert {"convergence", "efficiency", "divergences", "leave-one-out", "prior", "The MLE"} <= topics
+    assert {"convergence", "efficiency", "divergences", "leave-one-out", "prior", "MLE"} <= topics
     assert "Nobody knows the truth" not in verdict.sentence
     assert str(verdict).startswith(verdict.sentence)
+    assert verdict.level == max((f.level for f in verdict.findings), key=["ok", "caution", "problem"].index)
+    assert verdict._repr_html_().count("<li") == len(verdict.findings)
 
 
 @pytest.mark.parametrize("name", ["c.nc", "c.zarr"])
@@ -114,6 +117,8 @@ def test_markdown_has_the_tables(comparison, tmp_path):
     text = comparison.to_markdown(tmp_path / "page.md").read_text(encoding="utf-8")
     assert "## Parameters" in text
     assert "KL(truth\\|\\|MLE)" in text
+    rules = {len(line.split("|")): line for line in text.splitlines() if line.startswith("| ---")}
+    assert rules[5] == "| --- | ---: | --- |"
 
 
 def test_failed_write_leaves_nothing(comparison, tmp_path, monkeypatch):
@@ -129,6 +134,19 @@ def test_failed_write_leaves_nothing(comparison, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert page.read_text(encoding="utf-8") == before
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("name", ["c.nc", "page.html"])
+def test_full_disk_is_an_error_that_names_the_file(comparison, tmp_path, name):
+    write = comparison.save if name == "c.nc" else comparison.to_html
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=name):
+            write(tmp_path / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_same_seed_same_numbers(comparison):

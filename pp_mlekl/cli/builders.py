@@ -27,14 +27,14 @@ def load_builder(name: str) -> Callable[..., Any]:
 
 def build_model(builder: Callable[..., Any], name: str) -> Any:
     """Call a builder; what it raises is reported in one line with its place."""
-    import pymc as pm
+    from pp_mlekl.pymc_model.validation import is_model
 
     try:
         model = builder()
     except Exception as error:  # The user's own code may raise anything.
         place = _last_place(error)
         stop(f"{name} raised {type(error).__name__}: {error} ({place})", FAILED)
-    if not isinstance(model, pm.Model):
+    if not is_model(model):
         stop(f"{name} returned {type(model).__name__}, not a pymc.Model; let it return the model.", WRONG_USE)
     return model
 

@@ -14,6 +14,10 @@ def compare(
     draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 1000,
     chains: Annotated[int, typer.Option(help="number of chains")] = 4,
     seed: Annotated[int | None, typer.Option(help="seed of everything random")] = None,
+    sampler: Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")] = "nutpie",
+    potentials: Annotated[
+        str | None, typer.Option(help="what pm.Potential terms count as: prior or likelihood")
+    ] = None,
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
@@ -31,7 +35,17 @@ def compare(
         from pp_mlekl.report import write_html, write_markdown
 
         with steps(name) as say:
-            result = run(model, values, draws=draws, chains=chains, random_seed=seed, name=name, progress=say)
+            result = run(
+                model,
+                values,
+                draws=draws,
+                chains=chains,
+                random_seed=seed,
+                sampler=sampler,
+                name=name,
+                potentials=potentials,  # type: ignore[arg-type]
+                progress=say,
+            )
             say("writing the page")
             page = write_html(result, folder / f"{name}.html", about_module(function))
             write_markdown(result, folder / f"{name}.md")

@@ -47,6 +47,8 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
             draws=specification.draws,
             chains=specification.chains,
             random_seed=specification.seed,
+            sampler=specification.sampler,
+            potentials=specification.potentials,  # type: ignore[arg-type]
             name=specification.name,
             progress=say,
         )
@@ -55,7 +57,7 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
         write_markdown(result, folder / f"{stem}.md")
     verdict = result.verdict()
     telling = [(f.level, f"{f.topic}: {f.text[:240]}") for f in verdict.findings if f.level == "problem"]
-    findings = [("ok" if not telling else "caution", verdict.sentence), *telling]
+    findings = [(verdict.level, verdict.conclusion), *telling]
     return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": findings}
 
 

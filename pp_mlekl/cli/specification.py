@@ -14,6 +14,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "draws": (int,),
     "chains": (int,),
     "seed": (int,),
+    "sampler": (str,),
+    "potentials": (str,),
 }
 
 
@@ -29,7 +31,7 @@ class Specification:
         Title of the page and stem of its file.
     truth
         ``"module"`` for the gallery module's ``TRUTH``, or a table of parameter values.
-    draws, chains, seed
+    draws, chains, seed, sampler, potentials
         As in ``pp-mlekl compare``.
     """
 
@@ -39,6 +41,8 @@ class Specification:
     draws: int = 1000
     chains: int = 4
     seed: int = 1
+    sampler: str = "nutpie"
+    potentials: str | None = None
 
 
 def read_specification(path: Path) -> Specification:

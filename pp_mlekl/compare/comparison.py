@@ -4,7 +4,6 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.compare.presentation import report
 from pp_mlekl.compare.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics import Diagnostics, diagnose
 
@@ -37,7 +37,7 @@ class Comparison:
     ...     y = pm.Normal("y", mu, 1, observed=[0.4, 1.2, 0.9, 1.5])
     >>> comparison = mk.compare(model, draws=500, chains=2, random_seed=1)
     >>> list(comparison.summary().columns[:4])
-    ['MLE', 'SE', 'MAP', 'mean']
+    ['MLE', 'SE', 'MAP', 'MAP_unconstrained']
     """
 
     tree: xr.DataTree
@@ -79,15 +79,16 @@ class Comparison:
         }
 
     def summary(self) -> pd.DataFrame:
-        """One row for each parameter: MLE and its standard error, MAP, posterior, R-hat, ESS and KL gained (nats)."""
+        """One row for each parameter: MLE and its standard error, MAP on both scales, posterior, R-hat, ESS and KL gained (nats)."""
         estimates, errors = self.tree["point_estimate"].to_dataset(), self.tree["point_estimate_se"].to_dataset()
         columns: dict[str, Any] = {
             "MLE": _flat(estimates.sel(estimator="mle"), self.free_names),
             "SE": _flat(errors.sel(estimator="mle"), self.free_names),
             "MAP": _flat(estimates.sel(estimator="map"), self.free_names),
+            "MAP_unconstrained": _flat(estimates.sel(estimator="map_unconstrained"), self.free_names),
         }
-        for column, status in (("MLE", self.statuses["mle"]), ("MAP", self.statuses["map"])):
-            if status in NO_NUMBER:
+        for column, kind in (("MLE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
+            if self.statuses[kind] in NO_NUMBER:
                 columns[column] = np.full_like(columns[column], np.nan)
         table = self.diagnostics.summary
         frame = pd.DataFrame(columns, index=table.index)
@@ -162,47 +163,42 @@ class Comparison:
 
     def to_html(self, path: str | os.PathLike) -> Path:
         """Write one self-contained page."""
-        return _report().write_html(self, Path(path))
+        return report().write_html(self, Path(path))
 
     def to_markdown(self, path: str | os.PathLike) -> Path:
         """Write the tables and the verdict as Markdown."""
-        return _report().write_markdown(self, Path(path))
+        return report().write_markdown(self, Path(path))
 
     def plot_prior_posterior(self) -> Any:
         """Prior against posterior of each parameter, with the estimates marked."""
-        return _report().plots.prior_posterior(self)
+        return report().plots.prior_posterior(self)
 
     def plot_trace(self) -> Any:
         """Rank-ordered chains of each parameter."""
-        return _report().plots.ranks(self)
+        return report().plots.ranks(self)
 
     def plot_pair(self) -> Any:
         """Joint draws of the few parameters that depend on each other most."""
-        return _report().plots.pairs(self)
+        return report().plots.pairs(self)
 
     def plot_energy(self) -> Any:
         """Marginal energy and its transitions."""
-        return _report().plots.energy(self)
+        return report().plots.energy(self)
 
     def plot_predictive(self) -> Any:
         """Posterior predictive draws against the data."""
-        return _report().plots.predictive(self)
+        return report().plots.predictive(self)
 
     def plot_loo_pit(self) -> Any:
         """Calibration of the leave-one-out predictive distributions."""
-        return _report().plots.loo_pit(self)
+        return report().plots.loo_pit(self)
 
     def __repr__(self) -> str:
         table = self.summary().to_string(float_format="{:.4g}".format)
         return f"Comparison of {self.name}\n{table}\n\n{self.verdict()}"
 
     def _repr_html_(self) -> str:
-        return _report().notebook_html(self)
-
-
-def _report() -> Any:
-    # The report stands above this layer: it is looked up by name when a page is asked for.
-    return import_module("pp_mlekl.report")
+        return report().notebook_html(self)
 
 
 def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:

@@ -44,12 +44,20 @@ def save_tree(tree: xr.DataTree, path: Path) -> None:
         if path.suffix == ".zarr":
             tree.to_zarr(temporary, mode="w", consolidated=False)
         else:
-            tree.to_netcdf(temporary, engine="h5netcdf")
+            # HDF5 does not survive a full disk, so the file is made in memory and written by Python.
+            with tree.to_netcdf(engine="h5netcdf") as content, temporary.open("wb") as file:
+                file.write(content)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when all is written; nothing is left of a failure."""
+    """A temporary name beside ``path`` that takes its place when all is written; nothing is left of a failure.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be written, as on a full disk; it names the path.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
     try:
@@ -57,6 +65,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if path.is_dir():
             shutil.rmtree(path)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)

@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 
+from pp_mlekl.compare.presentation import report
 from pp_mlekl.diagnostics import Diagnostics, Finding
 
 _STATUS = {
-    "converged": ("ok", "is a proper maximum"),
-    "boundary": ("caution", "lies on the boundary of the parameter space: a value, but no standard error"),
-    "at_infinity": ("problem", "does not exist: the likelihood keeps rising as a parameter runs off"),
-    "unbounded": ("problem", "does not exist: the density has no finite supremum"),
-    "not_identified": ("problem", "is not unique: the data do not identify all parameters"),
-    "multimodal": ("caution", "is one of several maxima of equal or nearly equal height"),
-    "failed": ("problem", "was not found"),
+    "converged": ("ok", "A proper maximum"),
+    "boundary": ("caution", "Lies on the boundary of the parameter space: a value, but no standard error"),
+    "at_infinity": ("problem", "Does not exist: the likelihood keeps rising as a parameter runs off"),
+    "unbounded": ("problem", "Does not exist: the density has no finite supremum"),
+    "not_identified": ("problem", "Is not unique: the data do not identify all parameters"),
+    "multimodal": ("caution", "One of several maxima of equal or nearly equal height"),
+    "failed": ("problem", "Was not found"),
 }
-_NAMES = {"mle": "The MLE", "map": "The MAP (natural scale)", "map_unconstrained": "The MAP (unconstrained scale)"}
+_NAMES = {"mle": "MLE", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained scale)"}
+
+_NO_TRUTH = "Nobody knows the truth here, so no number says how wrong a fit is; the fits are compared with one another."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +25,36 @@ class Verdict:
 
     Parameters
     ----------
-    sentence
-        The conclusion.
+    conclusion
+        What to trust of this model, in a sentence or two.
+    scope
+        What no number can say where nobody knows the truth; empty where the truth is known.
     findings
         Each with a level (``ok``, ``caution``, ``problem``), a topic and a text.
     """
 
-    sentence: str
+    conclusion: str
+    scope: str = ""
     findings: tuple[Finding, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Conclusion and scope together."""
+        return f"{self.conclusion} {self.scope}".strip()
+
+    @property
+    def level(self) -> str:
+        """The gravest level of the findings."""
+        levels = {f.level for f in self.findings}
+        return next((level for level in ("problem", "caution") if level in levels), "ok")
 
     def __str__(self) -> str:
         mark = {"ok": "+", "caution": "!", "problem": "x"}
         lines = [f"  {mark[f.level]} {f.topic}: {f.text}" for f in self.findings]
         return "\n".join([self.sentence, *lines])
+
+    def _repr_html_(self) -> str:
+        return report().verdict_html(self)
 
 
 def read_verdict(
@@ -48,10 +68,11 @@ def read_verdict(
         for text in warnings.get(key, [])
     ]
     sampling = list(diagnostics.findings)
-    sentence = " ".join([_about_sampling(sampling), _about_estimates(estimates, statuses)])
-    if truth_unknown:
-        sentence += " Nobody knows the truth here, so no number says how wrong a fit is; the fits are compared with one another."
-    return Verdict(sentence=sentence, findings=tuple([*sampling, *estimates, *computed]))
+    return Verdict(
+        conclusion=f"{_about_sampling(sampling)} {_about_estimates(estimates, statuses)}",
+        scope=_NO_TRUTH if truth_unknown else "",
+        findings=tuple([*sampling, *estimates, *computed]),
+    )
 
 
 def _about_estimate(kind: str, status: str, warnings: list[str]) -> Finding:
@@ -72,7 +93,7 @@ def _about_sampling(findings: list[Finding]) -> str:
 
 
 def _about_estimates(findings: list[Finding], statuses: dict[str, str]) -> str:
-    bad = [_NAMES[kind].removeprefix("The ") for kind, s in statuses.items() if _STATUS[s][0] == "problem"]
+    bad = [_NAMES[kind] for kind, s in statuses.items() if _STATUS[s][0] == "problem"]
     if not bad:
         return "The point estimates exist."
     return f"Not to be used: {', '.join(bad)}."

@@ -8,6 +8,11 @@ from pytensor.graph.traversal import ancestors
 Potentials = Literal["prior", "likelihood"] | None
 
 
+def is_model(thing: object) -> bool:
+    """Whether something is a PyMC model."""
+    return isinstance(thing, pm.Model)
+
+
 def check_model(model: pm.Model, potentials: Potentials = None) -> None:
     """Raise ValueError, in one line that says what to do, where the suite cannot work with the model.
 
@@ -26,7 +31,7 @@ def check_model(model: pm.Model, potentials: Potentials = None) -> None:
         Where it has no observed variable, discrete or hidden free variables, minibatches, or potentials that
         nobody has assigned.
     """
-    if not isinstance(model, pm.Model):
+    if not is_model(model):
         raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}; pass what the builder returns.")
     if potentials not in (None, "prior", "likelihood"):
         raise ValueError(f'potentials must be "prior", "likelihood" or None, got {potentials!r}.')

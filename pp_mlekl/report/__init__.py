@@ -2,6 +2,6 @@
 
 from pp_mlekl.report import plots
 from pp_mlekl.report.markdown import write_markdown
-from pp_mlekl.report.page import notebook_html, write_html, write_index
+from pp_mlekl.report.page import notebook_html, verdict_html, write_html, write_index
 
-__all__ = ["notebook_html", "plots", "write_html", "write_index", "write_markdown"]
+__all__ = ["notebook_html", "plots", "verdict_html", "write_html", "write_index", "write_markdown"]

@@ -1,10 +1,19 @@
 """A comparison as Markdown."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from pp_mlekl.compare.storage import atomic_path
-from pp_mlekl.report.tables import divergence_rows, loo_rows, parameter_rows, variable_rows
+from pp_mlekl.report.tables import (
+    Table,
+    audit_table,
+    divergence_table,
+    loo_table,
+    parameter_table,
+    sensitivity_table,
+    variable_table,
+)
 
 
 def write_markdown(comparison: Any, path: Path) -> Path:
@@ -20,20 +29,22 @@ def markdown(comparison: Any) -> str:
     mark = {"ok": "✓", "caution": "!", "problem": "✗"}
     parts = [f"# {comparison.name}", "", verdict.sentence, ""]
     parts += [f"- {mark[f.level]} **{f.topic}**: {f.text}" for f in verdict.findings]
-    for title, rows in (
-        ("Model", variable_rows),
-        ("Parameters", parameter_rows),
-        ("Divergences", divergence_rows),
-        ("Predictions", loo_rows),
+    for title, table in (
+        ("Model", variable_table(comparison)),
+        ("Parameters", parameter_table(comparison)),
+        ("Estimates", audit_table(comparison)),
+        ("Divergences", divergence_table(comparison)),
+        ("Predictions", loo_table(comparison)),
+        ("Sensitivity", sensitivity_table(comparison)),
     ):
-        header, body = rows(comparison)
-        if body:
-            parts += ["", f"## {title}", "", *_table(header, body)]
+        if table.rows:
+            parts += ["", f"## {title}", "", *_lines(table)]
     return "\n".join(parts) + "\n"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
-    def line(cells: list[str]) -> str:
+def _lines(table: Table) -> list[str]:
+    def line(cells: Iterable[str]) -> str:
         return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
 
-    return [line(header), line(["---", *["---:"] * (len(header) - 1)]), *(line(r) for r in rows)]
+    rule = ["---" if table.is_words(i) else "---:" for i in range(len(table.header))]
+    return [line(table.header), line(rule), *(line(row) for row in table.rows)]

@@ -14,7 +14,14 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.report import plots
-from pp_mlekl.report.tables import divergence_rows, loo_rows, parameter_rows, variable_rows
+from pp_mlekl.report.tables import (
+    audit_table,
+    divergence_table,
+    loo_table,
+    parameter_table,
+    sensitivity_table,
+    variable_table,
+)
 
 _DOTS_PER_INCH = 110
 _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
@@ -25,16 +32,26 @@ _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
         "outside the range shown is cut off.",
     ),
     (
+        plots.gained,
+        "Information gained",
+        "How far the data moved each parameter: KL(posterior||prior) in nats with its 95% interval; the largest first.",
+    ),
+    (
         plots.ranks,
         "Chains",
         "Rank plots: a line for each chain; chains that explore the same distribution stay close to one another.",
     ),
-    (plots.pairs, "Pairs", "Joint posterior draws of the scalar parameters."),
+    (
+        plots.pairs,
+        "Pairs",
+        "Joint posterior draws of the parameters that depend on each other most, in place (a slope) or in spread (a funnel).",
+    ),
     (plots.energy, "Energy", "Marginal energy of the sampler and its transitions; the two should overlap."),
     (
         plots.predictive,
         "Posterior predictive",
-        "Data simulated from the posterior predictive distribution against the observed data.",
+        "What the posterior predicts (blue) against the data (black): distributions or, for counts, how often each occurs. "
+        "For yes-or-no data, how often yes happened (CEP) against how often it was predicted.",
     ),
     (
         plots.loo_pit,
@@ -68,10 +85,12 @@ def page(comparison: Any, about: str = "") -> str:
         c=comparison,
         about=[p.strip() for p in about.split("\n\n") if p.strip()],
         verdict=comparison.verdict(),
-        variables=variable_rows(comparison),
-        parameters=parameter_rows(comparison),
-        divergences=divergence_rows(comparison),
-        loo=loo_rows(comparison),
+        variables=variable_table(comparison),
+        parameters=parameter_table(comparison),
+        estimates=audit_table(comparison),
+        divergences=divergence_table(comparison),
+        loo=loo_table(comparison),
+        sensitivity=sensitivity_table(comparison),
         figures=_figures(comparison),
         attributes=comparison.tree.attrs,
     )
@@ -80,11 +99,16 @@ def page(comparison: Any, about: str = "") -> str:
 def notebook_html(comparison: Any) -> str:
     """The verdict and the two main tables, for a notebook's output cell."""
     return _template("notebook.html").render(
-        c=comparison,
+        name=comparison.name,
         verdict=comparison.verdict(),
-        parameters=parameter_rows(comparison),
-        divergences=divergence_rows(comparison),
+        parameters=parameter_table(comparison),
+        divergences=divergence_table(comparison),
     )
+
+
+def verdict_html(verdict: Any) -> str:
+    """A verdict's sentence and findings, for a notebook's output cell."""
+    return _template("verdict.html").render(verdict=verdict)
 
 
 def write_index(entries: list[dict[str, Any]], path: Path) -> Path:

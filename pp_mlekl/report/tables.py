@@ -1,71 +1,111 @@
-"""Rows of the page's tables, as text."""
+"""The page's tables, as text."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pp_mlekl.compare.comparison import FIT_NAMES, NO_NUMBER
 from pp_mlekl.report.words import estimate, number, with_error, with_precision
 
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of text under a header; ``words`` are the columns that are read as words, the others as numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: frozenset[str]
+
+    def is_words(self, column: int) -> bool:
+        """Whether a column is read as words: set from the left, and broken over lines."""
+        return column == 0 or self.header[column] in self.words
+
+
+def _table(header: list[str], rows: list[list[str]], *words: str) -> Table:
+    return Table(header=tuple(header), rows=tuple(tuple(row) for row in rows), words=frozenset(words))
+
+
 # More rows than this say little more: the findings count the rest.
 _MOST_SENSITIVE = 12
+# Estimates on two scales that differ by less are printed alike anyway.
+_SAME = 1e-4
 
 
-def parameter_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of parameters."""
+def parameter_table(comparison: Any) -> Table:
+    """The table of parameters."""
     table = comparison.summary()
-    status = comparison.statuses
     interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
     percent = interval[0].removeprefix("eti").removeprefix("hdi").removesuffix("_lb")
-    header = ["parameter", "MLE ± SE", "MAP", "mean", "sd", f"{percent}% interval", "R-hat", "ESS"]
+    both = _scales_differ(table)
+    header = ["parameter", "MLE ± SE", "MAP", *(["MAP, unconstrained"] if both else [])]
+    header += ["mean", "sd", f"{percent}% interval", "R-hat", "ESS"]
+    header += [title for title, column in (("KL gained", "KL"), ("truth", "truth")) if column in table]
     mcse = comparison.diagnostics.summary["mcse_mean"].astype(float)
     rows = []
     for name, row in table.iterrows():
-        cells = [
-            str(name),
-            estimate(row["MLE"], row["SE"], status["mle"]),
-            estimate(row["MAP"], np.nan, status["map"]),
-            with_precision(row["mean"], mcse[name]),
-            number(row["sd"], 3),
-            f"{number(row[interval[0]], 3)} to {number(row[interval[1]], 3)}",
-            f"{row['r_hat']:.3f}" if np.isfinite(row["r_hat"]) else "–",
-            number(np.floor(min(row["ess_bulk"], row["ess_tail"])), 6),
-        ]
+        cells = [str(name), *_estimates(row, comparison.statuses, both)]
+        cells += _posterior(row, mcse[name], interval)
         cells += [with_error(row["KL"], row["KL_mcse"])] if "KL" in table else []
         cells += [number(row["truth"])] if "truth" in table else []
         rows.append(cells)
-    return [*header, *(["KL gained"] if "KL" in table else []), *(["truth"] if "truth" in table else [])], rows
+    return _table(header, rows)
 
 
-def divergence_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of divergences: what each says, its direction, value and standard error."""
+def _scales_differ(table: pd.DataFrame) -> bool:
+    """Whether the two MAPs would be printed differently anywhere."""
+    natural, free = (table[c].to_numpy() / table["sd"].to_numpy() for c in ("MAP", "MAP_unconstrained"))
+    return not np.allclose(natural, free, rtol=0.0, atol=_SAME, equal_nan=True)
+
+
+def _estimates(row: pd.Series, statuses: dict[str, str], both: bool) -> list[str]:
+    cells = [estimate(row["MLE"], row["SE"], statuses["mle"], row["sd"])]
+    cells.append(estimate(row["MAP"], np.nan, statuses["map"], row["sd"]))
+    if both:
+        cells.append(estimate(row["MAP_unconstrained"], np.nan, statuses["map_unconstrained"], row["sd"]))
+    return cells
+
+
+def _posterior(row: pd.Series, mcse: float, interval: list[str]) -> list[str]:
+    return [
+        with_precision(row["mean"], mcse),
+        number(row["sd"], 3),
+        f"{number(row[interval[0]], 3)} to {number(row[interval[1]], 3)}",
+        f"{row['r_hat']:.3f}" if np.isfinite(row["r_hat"]) else "–",
+        number(np.floor(min(row["ess_bulk"], row["ess_tail"])), 6),
+    ]
+
+
+def divergence_table(comparison: Any) -> Table:
+    """The table of divergences: what each says, its direction, value and standard error."""
     rows = []
     for _, row in comparison.divergences().iterrows():
-        value = with_error(row["value"], row["mcse"])
+        status = comparison.statuses.get(row["of"], "")
+        value, reason = with_error(row["value"], row["mcse"]), row["note"] if not np.isfinite(row["value"]) else ""
         if np.isnan(row["value"]):
-            status = comparison.statuses.get(row["of"])
-            missing = status is not None and status in NO_NUMBER
+            missing = status in NO_NUMBER
             value = f"no estimate ({status.replace('_', ' ')})" if missing else "not to be had"
-        reason = f". {_sentence(row['note'])}" if row["note"] and not np.isfinite(row["value"]) else ""
-        rows.append([row["direction"], value, row["quantity"] + reason])
-    return ["divergence", "nats", "of"], rows
+            reason = "" if missing else reason
+        rows.append([row["direction"], value, row["quantity"] + (f". {_sentence(reason)}" if reason else "")])
+    return _table(["divergence", "nats", "of"], rows, "of")
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def variable_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of variables."""
+def variable_table(comparison: Any) -> Table:
+    """The table of variables."""
     rows = [
         [v["name"], v["kind"], v["distribution"], " × ".join(v["dims"]) or "–", str(v["size"])]
         for v in comparison.variables
     ]
-    return ["variable", "kind", "distribution", "dims", "elements"], rows
+    return _table(["variable", "kind", "distribution", "dims", "elements"], rows, "kind", "distribution", "dims")
 
 
-def loo_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of leave-one-out scores."""
+def loo_table(comparison: Any) -> Table:
+    """The table of leave-one-out scores."""
     rows = [
         [
             str(name),
@@ -76,28 +116,28 @@ def loo_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
         ]
         for name, row in comparison.diagnostics.loo.iterrows()
     ]
-    return ["observed", "expected log score ± SE", "effective parameters", "largest k-hat", "too large"], rows
+    return _table(["observed", "expected log score ± SE", "effective parameters", "largest k-hat", "too large"], rows)
 
 
-def sensitivity_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of sensitivities to prior and likelihood; the parameters that react most."""
+def sensitivity_table(comparison: Any) -> Table:
+    """The table of sensitivities to prior and likelihood; the parameters that react most."""
     table = comparison.diagnostics.sensitivity
     if not len(table):
-        return [], []
+        return _table([], [])
     most = table.astype({"prior": float, "likelihood": float}).nlargest(_MOST_SENSITIVE, "prior")
     rows = [
         [str(name), number(row["prior"], 2), number(row["likelihood"], 2), _diagnosis(row["diagnosis"])]
         for name, row in most.iterrows()
     ]
-    return ["parameter", "prior", "likelihood", "diagnosis"], rows
+    return _table(["parameter", "prior", "likelihood", "diagnosis"], rows, "diagnosis")
 
 
 def _diagnosis(text: str) -> str:
     return text if text.strip("✓ ") else "none needed"
 
 
-def audit_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the audit: each point estimate's status and what it rests on."""
+def audit_table(comparison: Any) -> Table:
+    """The audit: each point estimate's status and what it rests on."""
     audit = comparison.tree["audit"].to_dataset()
     rows = []
     for name, status in comparison.statuses.items():
@@ -108,9 +148,12 @@ def audit_rows(comparison: Any) -> tuple[list[str], list[list[str]]]:
                 FIT_NAMES.get(name, name),
                 status.replace("_", " "),
                 number(row["log_likelihood"], 6) if shown else "–",
+                number(row["aic"], 6) if shown else "–",
+                number(row["bic"], 6) if shown else "–",
                 number(row["gradient_norm"], 2) if shown else "–",
                 f"{number(row['smallest_eigenvalue'], 3)} to {number(row['largest_eigenvalue'], 3)}" if shown else "–",
                 f"{int(row['agree'])} of {int(row['starts'])}",
             ]
         )
-    return ["estimate", "status", "log-likelihood", "gradient", "Hessian's eigenvalues", "starts that agree"], rows
+    header = ["estimate", "status", "log-likelihood", "AIC", "BIC", "gradient"]
+    return _table([*header, "Hessian's eigenvalues", "starts that agree"], rows, "status")

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# The optimiser's own precision, in posterior standard deviations.
+_NOTHING = 1e-6
+
 
 def number(value: float, digits: int = 4) -> str:
     """A few significant digits; ``∞`` and a dash where there is no number."""
@@ -34,8 +37,13 @@ def with_precision(value: float, error: float) -> str:
     return number(value) if places <= 0 and abs(value) < 1e4 else f"{value:.{max(places, 0)}f}".replace("-", "−")
 
 
-def estimate(value: float, error: float, status: str) -> str:
-    """A point estimate with its standard error, or its status where it has no number."""
+def estimate(value: float, error: float, status: str, scale: float = np.nan) -> str:
+    """A point estimate with its standard error, or its status where it has no number.
+
+    What is nothing beside ``scale``, the posterior's standard deviation, is the optimiser's rounding: it is shown as 0.
+    """
     if np.isnan(value):
         return {"converged": "not in the likelihood"}.get(status, status.replace("_", " "))
+    if np.isfinite(scale) and abs(value) < _NOTHING * scale:
+        value = 0.0
     return with_error(value, error) if np.isfinite(error) else number(value)

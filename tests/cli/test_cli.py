@@ -9,6 +9,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+import pp_mlekl as mk
 from pp_mlekl.cli.app import app
 
 MODEL = """
@@ -32,6 +33,12 @@ def refused():
 
 def nothing():
     return None
+
+def penalised():
+    model = build()
+    with model:
+        pm.Potential("penalty", -model["mu"] ** 2)
+    return model
 """
 # A shell that starts a job in the background makes it deaf to interrupts, and its children with it.
 INTERRUPTIBLE = """
@@ -63,6 +70,14 @@ def test_a_file_of_the_users_own(folder):
     assert "A normal sample" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
 
 
+def test_potentials_count_as_what_the_user_says(folder):
+    result = run("compare", "my_model.py:penalised", *QUICK, "--potentials", "likelihood", "--out", "out")
+    assert result.exit_code == 0, result.output
+    # The normal likelihood of four numbers and the penalty, which weighs as much as two more at 0.
+    mle = float(mk.load(folder / "out" / "my_model-penalised.nc").tree["point_estimate"]["mu"].sel(estimator="mle"))
+    assert mle == pytest.approx(4.0 / 6.0, rel=1e-6)
+
+
 def test_reports_and_their_index(folder):
     (folder / "one.toml").write_text('builder = "my_model.py:build"\ndraws = 200\nchains = 2\n[truth]\nmu = 1.0\n')
     result = run("report", "one.toml", "--out", "pages")
@@ -85,6 +100,8 @@ def test_reports_and_their_index(folder):
         (["compare", "my_model.py:build", "--truth", "none.toml"], 2, "no file none.toml"),
         (["compare", "my_model.py:build", "--truth", "lacks.toml"], 2, "mu"),
         (["compare", "my_model.py:build", "--out", "my_model.py/x"], 1, "my_model.py"),
+        (["compare", "my_model.py:penalised"], 2, "may be prior or likelihood"),
+        (["compare", "my_model.py:build", "--sampler", "nupie"], 2, "Sampler nupie not found"),
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
