@@ -1,7 +1,7 @@
 """Maximum likelihood with latent variables integrated out by Laplace's approximation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,72 +12,17 @@ from scipy.special import logsumexp
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.marginal_laplace import ConditionalModes, Integrand, laplace_terms, laplace_value
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import PointEstimate, labelled_estimate
-from pp_mlekl.pymc_model.marginal_functions import MarginalFunctions
+from pp_mlekl.pymc_model.marginal_functions import IntegrandDerivatives
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 Array = np.ndarray
 
-_REMEMBERED = 500
 # The log determinant cancels against the latents' densities where their scale is small.
 _PRECISION = 1e-10
-
-
-@dataclass(kw_only=True, eq=False)
-class ConditionalModes:
-    """The modes of the latents given the other parameters, found by Newton's method from the nearest one known.
-
-    Parameters
-    ----------
-    functions
-        The model's functions with the latents' densities in the likelihood.
-    latent, kept
-        The places of the latents and of the other parameters in the flat vector.
-    weights, data
-        Of the likelihood.
-    """
-
-    functions: ModelFunctions
-    latent: Array
-    kept: Array
-    weights: Array
-    data: Mapping[str, ArrayLike] | None
-    _theta: list[Array] = field(default_factory=list)
-    _modes: list[Array] = field(default_factory=list)
-
-    def __call__(self, theta: Array) -> tuple[Array, Array]:
-        """Points z (b, d) with the latents at their mode given theta (b, p), and whether there is one, (b,)."""
-        z = np.broadcast_to(self.functions.initial_point(), (len(theta), self.functions.size)).copy()
-        z[:, self.kept] = theta
-        z[:, self.latent] = self._nearest(theta, z[:, self.latent])
-        base = z.copy()
-
-        def evaluate(order: int, u: Array, rows: Array) -> tuple[Array, ...]:
-            full = base[rows]
-            full[:, self.latent] = u
-            if order == 0:
-                return (self.functions.value(full, weights=self.weights, data=self.data),)
-            value, gradient, hessian = self.functions.value_gradient_hessian(full, weights=self.weights, data=self.data)
-            return value, gradient[:, self.latent], hessian[:, self.latent[:, None], self.latent[None, :]]
-
-        objective = Objective(size=len(self.latent), evaluate=evaluate)
-        ends = maximize(objective, base[:, self.latent], rows=np.arange(len(theta)), max_iterations=60)
-        z[:, self.latent] = ends.z
-        found = (ends.state == "stationary") & np.isfinite(ends.value)
-        self._theta.extend(theta[found])
-        self._modes.extend(ends.z[found])
-        del self._theta[:-_REMEMBERED], self._modes[:-_REMEMBERED]
-        return z, found
-
-    def _nearest(self, theta: Array, default: Array) -> Array:
-        if not self._theta:
-            return default
-        known = np.array(self._theta)
-        distance = np.sum((theta[:, None, :] - known[None]) ** 2, axis=2)
-        return np.array(self._modes)[np.argmin(distance, axis=1)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,36 +64,26 @@ class MarginalProblem(Problem):
         return sum(v.pointwise.stop - v.pointwise.start for v in self.functions.observed if v.name not in own)
 
     @cached_property
-    def marginal(self) -> MarginalFunctions:
-        """The Laplace approximation and its derivatives."""
-        return self.functions.kept("marginal", lambda: MarginalFunctions(self.functions, self.latent))
+    def integrand(self) -> Integrand:
+        """What is integrated over the latents."""
+        derivatives = IntegrandDerivatives(self.functions, self.term_weights, self.data)
+        return Integrand(derivatives=derivatives, latent=self.latent, size=self.functions.size)
 
     @cached_property
     def modes(self) -> ConditionalModes:
         """The inner maximisation."""
-        # The marginal functions count everything but the latents as parameters, whatever is maximised over.
-        return ConditionalModes(
-            functions=self.functions,
-            latent=self.latent,
-            kept=self.marginal.kept,
-            weights=self.term_weights,
-            data=self.data,
-        )
+        return ConditionalModes(integrand=self.integrand, kept=self.kept)
 
     @cached_property
     def objective(self) -> Objective:
         """The Laplace approximation of the marginal log-likelihood over the kept coordinates."""
-        places = np.searchsorted(self.marginal.kept, self.kept)
 
         def evaluate(order: int, theta: Array, rows: Array) -> tuple[Array, ...]:
-            z, found = self.modes(self.full(theta)[:, self.marginal.kept])
+            z, found = self.modes(self.full(theta))
             if order == 0:
-                value = self.marginal.value(z, weights=self.term_weights, data=self.data)
-                return (np.where(found, value, -np.inf),)
-            terms = self.marginal.terms(z, weights=self.term_weights, data=self.data)
-            value = np.where(found, terms.value, -np.inf)
-            hessian = terms.hessian[:, places[:, None], places[None, :]]
-            return (value, terms.gradient[:, places], hessian)[: order + 1]
+                return (np.where(found, laplace_value(self.integrand, z), -np.inf),)
+            terms = laplace_terms(self.integrand, z, self.kept)
+            return (np.where(found, terms.value, -np.inf), terms.gradient, terms.hessian)[: order + 1]
 
         return Objective(size=len(self.kept), evaluate=evaluate, precision=_PRECISION)
 
@@ -174,7 +109,8 @@ def find_marginal_mle(
     verdict = search(problem.objective, places, problem.space)
     settings = {"starts": len(places), "random_seed": repr(random_seed), "marginalize": tuple(latents)}
     z = problem.full(verdict.z) if np.all(np.isfinite(verdict.z)) else problem.base
-    z, _ = problem.modes(z[None, problem.marginal.kept])
+    z, _ = problem.modes(z[None])
+    settings["blocks"] = len(problem.integrand.blocks.members)
     return labelled_estimate(
         problem,
         verdict,
@@ -183,36 +119,38 @@ def find_marginal_mle(
         covariance=_joint_covariance(problem, verdict, z),
         log_likelihood=verdict.value,
         n_observations=problem.n_observations,
-        laplace_error=_laplace_error(problem, z[0], generator),
+        laplace_error=_laplace_error(problem, z, generator),
     )
 
 
 def _joint_covariance(problem: MarginalProblem, verdict: Verdict, z: Array) -> Array:
     """Covariance of the whole of z: the latents given the parameters, and what the parameters' own adds to it."""
-    functions = problem.functions
-    covariance = np.zeros((functions.size, functions.size))
-    terms = problem.marginal.terms(z, weights=problem.term_weights, data=problem.data)
-    _, _, hessian = functions.value_gradient_hessian(z[0], weights=problem.term_weights, data=problem.data)
-    covariance[np.ix_(problem.latent, problem.latent)] = np.linalg.inv(-hessian[np.ix_(problem.latent, problem.latent)])
-    spread = np.zeros((functions.size, len(problem.kept)))
-    spread[problem.kept, np.arange(len(problem.kept))] = 1.0
-    spread[problem.latent] = terms.response[0][:, np.searchsorted(problem.marginal.kept, problem.kept)]
+    integrand, latent = problem.integrand, problem.latent
+    covariance = np.zeros((integrand.size, integrand.size))
+    covariance[np.ix_(latent, latent)] = integrand.blocks.dense(np.linalg.inv(integrand.curvature(z))[0])
+    spread = laplace_terms(integrand, z, problem.kept).directions[0].T
     return covariance + spread @ verdict.covariance @ spread.T
 
 
 def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Generator, draws: int = 1000) -> Estimate:
-    """log(importance sampling / Laplace) of the marginal likelihood at one point, in nats."""
-    functions, latent = problem.functions, problem.latent
-    value, _, hessian = functions.value_gradient_hessian(z, weights=problem.term_weights, data=problem.data)
-    factor = np.linalg.cholesky(-hessian[np.ix_(latent, latent)])
-    noise = generator.normal(size=(draws // 2, len(latent)))
+    """log(importance sampling / Laplace) of the marginal likelihood at one point z (1, d), in nats.
+
+    The blocks are independent, so the integral is a product and each factor is sampled by itself.
+    """
+    integrand, blocks = problem.integrand, problem.integrand.blocks
+    factor = np.linalg.cholesky(integrand.curvature(z)[0])
+    noise = generator.normal(size=(draws // 2, *blocks.members.shape)) * blocks.inside
     # Pairs of opposite draws cancel the odd terms of the expansion about the mode.
     noise = np.concatenate([noise, -noise])
-    points = np.repeat(z[None], len(noise), axis=0)
-    points[:, latent] += np.linalg.solve(factor.T, noise.T).T
-    joint = functions.value(points, weights=problem.term_weights, data=problem.data)
-    log_ratio = joint - value + 0.5 * np.sum(noise**2, axis=1)
+    moves = np.linalg.solve(factor.swapaxes(1, 2), noise[..., None])[..., 0]
+    joint = integrand.block_values(z + integrand.embedded(blocks.whole(moves)))
+    log_ratio = joint - integrand.block_values(z) + 0.5 * np.sum(noise**2, axis=-1)
     pairs = np.logaddexp(log_ratio[: draws // 2], log_ratio[draws // 2 :]) - np.log(2.0)
-    estimate = float(logsumexp(pairs) - np.log(len(pairs)))
-    error = float(np.std(np.exp(pairs - estimate), ddof=1) / np.sqrt(len(pairs)))
-    return Estimate(value=estimate, mcse=error, method="importance sampling", direction="log(exact / Laplace)")
+    factors = logsumexp(pairs, axis=0) - np.log(len(pairs))
+    errors = np.std(np.exp(pairs - factors), axis=0, ddof=1) / np.sqrt(len(pairs))
+    return Estimate(
+        value=float(factors.sum()),
+        mcse=float(np.linalg.norm(errors)),
+        method="importance sampling",
+        direction="log(exact / Laplace)",
+    )

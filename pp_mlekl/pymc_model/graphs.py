@@ -98,9 +98,9 @@ class ValueGraph:
         )
 
     def jacobian_terms(self) -> dict[str, TensorVariable]:
-        """log |d theta / d z| of every transformed free variable, as scalars by name."""
+        """The terms of log |d theta / d z| of every transformed free variable, by name."""
         return {
-            rv.name: pt.sum(transform.log_jac_det(self.rvs_to_values[rv], *self.of_value_variables(rv.owner.inputs)))
+            rv.name: transform.log_jac_det(self.rvs_to_values[rv], *self.of_value_variables(rv.owner.inputs))
             for rv, transform in self.transforms.items()
             if transform is not None
         }
@@ -129,7 +129,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
     pointwise |= {f"{name} (Jacobian)": graph for name, graph in values.jacobian_terms().items() if name in latents}
     reached = set(ancestors(list(pointwise.values())))
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
-    log_jacobian = pt.add(pt.constant(0.0), *values.jacobian_terms().values())
+    log_jacobian = pt.add(pt.constant(0.0), *[pt.sum(t) for t in values.jacobian_terms().values()])
     graphs = _without_checks(rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()])))
     return ModelGraphs(
         z=values.z,
