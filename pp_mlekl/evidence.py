@@ -1,10 +1,12 @@
 """The log evidence of a model: bridge sampling from ordinary draws, SMC, or a Laplace approximation."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.bridge.errors import WithError
 from pp_mlekl.bridge.sampling import bridge_sampling
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -13,6 +15,37 @@ from pp_mlekl.pymc_model.sampling import sample
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence(Estimate):
+    """A log evidence from posterior draws, which knows what each of them adds to it.
+
+    Parameters
+    ----------
+    draws
+        The unconstrained draws, shape (chain, draw, d).
+    number
+        The log evidence with the influence of each draw.
+    """
+
+    draws: np.ndarray
+    number: WithError
+
+
+def evidence_over(log_evidence: Estimate, draws: np.ndarray | None = None) -> WithError:
+    """A log evidence as a part of numbers over posterior ``draws``: its error is shared with them if it comes from them.
+
+    Parameters
+    ----------
+    log_evidence
+        Any log evidence, in nats.
+    draws
+        Unconstrained, shape (chain, draw, d); None where the number is not one over posterior draws.
+    """
+    if draws is not None and isinstance(log_evidence, Evidence) and np.array_equal(log_evidence.draws, draws):
+        return log_evidence.number
+    return WithError(value=float(log_evidence), rest=float(log_evidence.mcse) ** 2)
 
 
 def log_evidence(
@@ -78,12 +111,14 @@ def log_evidence(
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
     result = bridge_sampling(z, lambda points: functions.value(points, a=1.0, b=1.0), generator)
-    return Estimate(
+    return Evidence(
         value=result.log_normalizer,
         mcse=result.standard_error,
         method=result.method,
         direction="log Z",
         warnings=(*result.problems, *_about_the_prior(model)),
+        draws=z,
+        number=result.number,
     )
 
 

@@ -6,10 +6,11 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.bridge.chains import mean_and_error
 from pp_mlekl.bridge.control import controlled_mean
-from pp_mlekl.bridge.density_ratio import WithError, density_ratio_divergences
+from pp_mlekl.bridge.density_ratio import density_ratio_divergences
+from pp_mlekl.bridge.errors import WithError, independent_mean, plain_mean
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.evidence import evidence_over
 from pp_mlekl.evidence import log_evidence as estimate_log_evidence
 from pp_mlekl.marginal_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
 from pp_mlekl.pymc_model.layout import dims_of, labelled
@@ -119,13 +120,19 @@ def information_gain(
 def _joint(
     functions: ModelFunctions, z: np.ndarray, prior: np.ndarray, evidence: Estimate
 ) -> tuple[dict[str, WithError], list[str]]:
-    log_likelihood = functions.log_likelihood(z)
     _, gradients = functions.value_gradient(z, a=1.0, b=1.0)
-    value, error = controlled_mean(log_likelihood, z, gradients)
-    log_z = WithError(value=float(evidence), standard_error=float(evidence.mcse))
+
+    def derivatives(point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        _, slope, curvature = functions.value_gradient_hessian(point)
+        return slope, curvature, functions.value_gradient_hessian(point, a=1.0, b=1.0)[2]
+
+    def mean(values: np.ndarray) -> WithError:
+        return controlled_mean(values, z, gradients, derivatives)
+
+    log_z = evidence_over(evidence, z)
     at_prior = functions.log_likelihood(prior)
     at_prior = np.where(np.isnan(at_prior), -np.inf, at_prior)
-    joint = density_ratio_divergences(log_likelihood, at_prior, log_z, WithError(value=value, standard_error=error))
+    joint = density_ratio_divergences(functions.log_likelihood(z), at_prior, log_z, mean)
     joint["log_evidence"] = log_z
     joint["log_evidence_prior_sensitivity"] = _prior_sensitivity(functions, z, prior)
     return joint, [f"{name}: {w}" for name, number in joint.items() for w in number.warnings]
@@ -133,9 +140,8 @@ def _joint(
 
 def _prior_sensitivity(functions: ModelFunctions, z: np.ndarray, prior: np.ndarray) -> WithError:
     """d log Z / d log s, where the top-level priors are raised to the power s^-2 and normalised (a normal's scale is s)."""
-    value, error = mean_and_error(log_top_level_prior(functions, z))
-    before, before_error = mean_and_error(log_top_level_prior(functions, prior)[None])
-    return WithError(value=-2 * (value - before), standard_error=2 * float(np.hypot(error, before_error)))
+    after, before = (log_top_level_prior(functions, points) for points in (z, prior))
+    return WithError(value=0.0).plus(plain_mean(after).plus(independent_mean(before), -1.0), -2.0)
 
 
 def _gains(
@@ -165,13 +171,15 @@ def _values(functions: ModelFunctions, name: str, z: np.ndarray) -> np.ndarray:
 
 def _dependence_gap(joint: WithError, gains: Sequence[Gain]) -> WithError:
     total = sum(float(np.sum(g.values)) for g in gains)
-    if any(g.terms is None for g in gains):
+    complete = [g.terms for g in gains if g.terms is not None]
+    if len(complete) < len(gains):
         # The errors of elements known from draws alone are added as if they all went the same way.
-        spread = sum(float(np.sum(g.errors)) for g in gains)
+        marginals = WithError(value=total, rest=sum(float(np.sum(g.errors)) for g in gains) ** 2)
     else:
-        _, sampling = mean_and_error(np.sum([g.terms for g in gains], axis=0))
-        spread = float(np.sqrt(sampling**2 + sum(g.variance for g in gains) + sum(g.bias for g in gains) ** 2))
-    return WithError(value=joint.value - total, standard_error=float(np.hypot(joint.standard_error, spread)))
+        terms = np.sum(complete, axis=0)
+        rest = sum(g.variance for g in gains) + sum(g.bias for g in gains) ** 2
+        marginals = WithError(value=total, influence=terms - terms.mean(), rest=rest)
+    return joint.plus(marginals, -1.0)
 
 
 def _group_dataset(

@@ -7,10 +7,11 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from pp_mlekl.bridge.chains import mean_and_error
+from pp_mlekl.bridge.errors import WithError, independent_mean, plain_mean
 from pp_mlekl.bridge.proposals import NormalProposal
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape
+from pp_mlekl.evidence import evidence_over
 from pp_mlekl.point_estimates import find_map
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
@@ -95,7 +96,7 @@ class LaplaceApproximation:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
         z = self.functions.unconstrain_draws(tree["posterior"].to_dataset())
         log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(z)
-        return _shifted(log_ratio, -1.0, log_evidence, "KL(posterior||Laplace)")
+        return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
 
     def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: Any = None) -> Estimate:
         """KL(Laplace||posterior) in nats, from draws of the approximation and the log evidence.
@@ -103,7 +104,7 @@ class LaplaceApproximation:
         ``inf`` where the normal has mass outside the parameters' support.
         """
         log_ratio = self._log_ratio_at_own_draws(n, random_seed)
-        return _shifted(log_ratio[None], 1.0, log_evidence, "KL(Laplace||posterior)")
+        return _shifted(log_ratio, 1.0, evidence_over(log_evidence), log_evidence, "KL(Laplace||posterior)")
 
     def _log_ratio_at_own_draws(self, n: int, random_seed: Any) -> np.ndarray:
         """log(approximation / unnormalised posterior); inf where the posterior is 0."""
@@ -214,17 +215,19 @@ def _as_tree(
     return xr.DataTree.from_dict({"posterior": dataset.assign_coords(coords), "fit": fit})
 
 
-def _shifted(log_ratio: np.ndarray, sign: float, log_evidence: Estimate, direction: str) -> Estimate:
+def _shifted(log_ratio: np.ndarray, sign: float, log_z: WithError, log_evidence: Estimate, direction: str) -> Estimate:
+    """The mean of a log ratio at posterior draws (chain, draw) or at independent draws (n,), and log Z."""
     if not np.all(np.isfinite(log_ratio)):
         share = float(np.mean(~np.isfinite(log_ratio)))
         reason = f"The second density is 0 at {share:.2%} of the draws of the first, so the divergence is infinite."
         return Estimate(value=np.inf, mcse=0.0, method="Monte Carlo", direction=direction, warnings=(reason,))
-    value, error = mean_and_error(log_ratio)
+    mean = plain_mean(log_ratio) if log_ratio.ndim == 2 else independent_mean(log_ratio)
+    result = mean.plus(log_z, sign)
     shape = tail_shape(log_ratio.ravel())
     heavy = (f"The log ratio has a heavy tail (k-hat {shape:.2f}).",) if shape > _UNRELIABLE else ()
     return Estimate(
-        value=value + sign * float(log_evidence),
-        mcse=float(np.hypot(error, float(log_evidence.mcse))),
+        value=result.value,
+        mcse=result.standard_error,
         method="Monte Carlo",
         direction=direction,
         warnings=(*heavy, *log_evidence.warnings),

@@ -266,3 +266,19 @@ def test_errors_cover(name):
         covered = np.mean(np.abs(values) < 1.96)
         print(f"{name} {k}: {covered:.1%}, largest {np.max(np.abs(values)):.2f}")
         assert 0.90 <= covered <= (0.995 if k in JOINT else 1.0), k
+
+
+def test_evidence_of_the_same_draws_shares_its_error_with_them():
+    """What log Z has in common with the mean log-likelihood counts where both come from the same draws, and only there."""
+    case = CASES["gamma-poisson-12"]
+    model = golden.conjugate(case)
+    trees = [posterior_tree(case, model, np.random.default_rng(seed)) for seed in (1, 2)]
+    evidence = mk.log_evidence(model, trees[0], random_seed=3)
+    alone = mk.Estimate(value=float(evidence), mcse=evidence.mcse, method="alone")
+    errors = {}
+    for name, tree, given in (("same", trees[0], evidence), ("alone", trees[0], alone), ("other", trees[1], evidence)):
+        joint = mk.information_gain(model, tree, log_evidence=given, var_names=(), random_seed=4)["joint"]
+        errors[name] = float(joint["kl_posterior_prior_mcse"])
+        assert float(joint["log_evidence_mcse"]) == pytest.approx(evidence.mcse)
+    assert errors["same"] != errors["alone"]
+    assert errors["other"] == pytest.approx(errors["alone"], rel=0.2)

@@ -1,18 +1,28 @@
 """Posterior means with control variates made of the gradient of the log density."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from pp_mlekl.bridge.chains import mean_and_error
+from pp_mlekl.bridge.chains import effective_size
+from pp_mlekl.bridge.errors import WithError, plain_mean
 
-# Polynomials of the second order in more dimensions have more coefficients than the draws can fit.
+# More coefficients than this share of the effective draws cannot be fitted to them.
 _LARGEST_SHARE = 0.1
+# The curvature of a function of more parameters is too large a matrix.
+_LARGEST_CURVATURE = 500
+Derivatives = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def controlled_mean(values: np.ndarray, draws: np.ndarray, gradients: np.ndarray) -> tuple[float, float]:
-    """Mean of ``values`` over a posterior, and its standard error, by zero-variance control variates.
+def controlled_mean(
+    values: np.ndarray, draws: np.ndarray, gradients: np.ndarray, derivatives: Derivatives | None = None
+) -> WithError:
+    """Mean of ``values`` over a posterior, and its error, by zero-variance control variates.
 
-    For a density that vanishes at infinity E[grad log p] = 0 and E[z_i g_j + delta_ij] = 0, so these have known means
-    (Mira, Solgi and Imparato 2013); ``values`` that are quadratic under a normal posterior lose all their variance.
+    For a density that vanishes at infinity E[g_j] = 0 and E[z_i g_j + delta_ij] = 0 where g is the gradient of its logarithm,
+    so these have known means (Mira, Solgi and Imparato 2013); ``values`` that are quadratic under a normal posterior lose all
+    their variance. Where there are too many pairs of parameters to fit a coefficient to each, the curvatures of ``values`` and
+    of the log density at the posterior mean say how to add them up: what a Laplace approximation would make of them.
 
     Parameters
     ----------
@@ -20,21 +30,56 @@ def controlled_mean(values: np.ndarray, draws: np.ndarray, gradients: np.ndarray
         Shape (chain, draw).
     draws, gradients
         Unconstrained draws and the gradients of their log density, shape (chain, draw, d).
+    derivatives
+        Of a point (d,): gradient (d,) and Hessian (d, d) of ``values`` and Hessian of the log density, if they can be had.
     """
-    plain = mean_and_error(values)
-    n, d = values.size, draws.shape[-1]
-    z = draws.reshape(n, d)
-    z = (z - z.mean(axis=0)) / z.std(axis=0)
-    g = gradients.reshape(n, d) * draws.reshape(n, d).std(axis=0)
-    if not np.all(np.isfinite(g)) or d > _LARGEST_SHARE * n:
+    plain = plain_mean(values)
+    worth = min(float(values.size), effective_size(values))
+    features = _features(draws, gradients, _LARGEST_SHARE * worth, derivatives)
+    if features.shape[-1] == 0 or not np.all(np.isfinite(features)):
         return plain
-    features = [g]
-    if d * (d + 3) / 2 <= _LARGEST_SHARE * n:
-        i, j = np.triu_indices(d)
-        features.append(z[:, i] * g[:, j] + z[:, j] * g[:, i] + 2.0 * (i == j))
-    design = np.column_stack([np.ones(n), *features])
+    n, count = values.size, features.shape[-1] + 1
+    design = np.column_stack([np.ones(n), features.reshape(n, -1)])
+    design /= np.maximum(np.linalg.norm(design, axis=0), np.finfo(float).tiny)
     coefficients, *_ = np.linalg.lstsq(design, values.ravel(), rcond=None)
     controlled = values - (design[:, 1:] @ coefficients[1:]).reshape(values.shape)
-    mean, error = mean_and_error(controlled)
-    error *= np.sqrt(n / (n - design.shape[1]))
-    return (mean, error) if error < plain[1] else plain
+    mean = float(controlled.mean())
+    # Residuals are smaller than errors by the coefficients that were fitted.
+    lost = np.sqrt(worth / (worth - count))
+    result = WithError(value=mean, influence=lost * (controlled - mean))
+    return result if result.standard_error < plain.standard_error else plain
+
+
+def _features(z: np.ndarray, g: np.ndarray, most: float, derivatives: Derivatives | None) -> np.ndarray:
+    """At most ``most`` functions of draws and gradients (chain, draw, d) that have mean 0: (chain, draw, functions)."""
+    d = z.shape[-1]
+    if d * (d + 3) / 2 <= most:
+        x = z - z.mean(axis=(0, 1))
+        i, j = np.triu_indices(d)
+        pairs = x[..., i] * g[..., j] + x[..., j] * g[..., i] + 2.0 * (i == j)
+        return np.concatenate([g, pairs], axis=-1)
+    straight = g if d + 1 <= most else g[..., :0]
+    if derivatives is None or d > _LARGEST_CURVATURE or not np.all(np.isfinite(g)):
+        return straight
+    # Round three thirds no two meet twice; halves would, and their noises' product would count double.
+    thirds = np.array_split(np.arange(z.shape[1]), 3)
+    try:
+        bent = [
+            _bent(z[:, own], g[:, own], z[:, other].mean(axis=(0, 1)), derivatives)
+            for own, other in zip(thirds, [*thirds[1:], thirds[0]], strict=True)
+        ]
+    except np.linalg.LinAlgError:
+        return straight
+    return np.concatenate([straight, np.concatenate(bent, axis=1)], axis=-1)
+
+
+def _bent(z: np.ndarray, g: np.ndarray, centre: np.ndarray, derivatives: Derivatives) -> np.ndarray:
+    """Two functions of draws, linear and quadratic, about a centre that other draws gave.
+
+    About their own centre, or with their own covariance for the inverse of the curvature, the means would not be 0.
+    """
+    slope, curvature, of_density = derivatives(centre)
+    direction = np.linalg.solve(-of_density, slope)
+    shape = np.linalg.solve(-of_density, curvature).T
+    quadratic = np.einsum("...i,...i->...", (z - centre) @ shape, g) + np.trace(shape)
+    return np.stack([g @ direction, quadratic], axis=-1)

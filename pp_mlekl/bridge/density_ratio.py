@@ -4,31 +4,20 @@ With r = L / Z, the posterior density over the prior's, every one of them is a m
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.bridge.chains import mean_and_error
+from pp_mlekl.bridge.errors import Mean, WithError, independent_mean, plain_mean
 from pp_mlekl.divergences.monte_carlo import tail_shape
 
 # Vehtari et al. (2024): above 0.7 the mean of the tail is unreliable, at 1 it does not exist.
 _UNRELIABLE, _INFINITE = 0.7, 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class WithError:
-    """A number, its standard error, and what to know before it is believed."""
-
-    value: float
-    standard_error: float
-    warnings: tuple[str, ...] = ()
+# Step for the derivative with respect to log Z where it has no error of its own.
+_STEP = 1e-3
 
 
 def density_ratio_divergences(
-    posterior: np.ndarray,
-    prior: np.ndarray,
-    log_evidence: WithError,
-    mean_log_likelihood: WithError,
+    posterior: np.ndarray, prior: np.ndarray, log_evidence: WithError, mean: Mean = plain_mean
 ) -> dict[str, WithError]:
     """Every divergence between prior and posterior, in nats where it has a unit.
 
@@ -39,9 +28,9 @@ def density_ratio_divergences(
     prior
         Log-likelihood at independent prior draws, shape (n,); may hold ``-inf``.
     log_evidence
-        log Z.
-    mean_log_likelihood
-        E_post[log L], which may be known better than the plain mean of ``posterior``.
+        log Z; its ``influence``, where it has one, is that of the same posterior draws.
+    mean
+        Mean over the posterior's draws, with control variates where there are some.
 
     Returns
     -------
@@ -51,17 +40,14 @@ def density_ratio_divergences(
     """
     z = log_evidence
     result = {
-        "kl_posterior_prior": WithError(
-            value=mean_log_likelihood.value - z.value,
-            standard_error=float(np.hypot(mean_log_likelihood.standard_error, z.standard_error)),
-        ),
+        # The control variates are fitted to log L alone: the influence on log Z is itself a product of the draws' moments.
+        "kl_posterior_prior": mean(posterior).plus(z, -1.0),
         "kl_prior_posterior": _prior_posterior(prior, z),
     }
     with np.errstate(over="ignore", invalid="ignore"):
-        result |= _bounded(posterior - z.value, prior - z.value, z.standard_error)
-    centred = (posterior - posterior.mean()) ** 2
-    spread, error = mean_and_error(centred)
-    result["model_dimensionality"] = WithError(value=2 * spread, standard_error=2 * error)
+        result |= _bounded(posterior - z.value, prior - z.value, z)
+    spread = plain_mean((posterior - posterior.mean()) ** 2)
+    result["model_dimensionality"] = WithError(value=0.0).plus(spread, 2.0)
     return result
 
 
@@ -69,22 +55,22 @@ def _prior_posterior(prior: np.ndarray, z: WithError) -> WithError:
     impossible = np.mean(np.isneginf(prior))
     if impossible > 0:
         reason = f"The likelihood is 0 at {impossible:.1%} of the prior draws, so the divergence is infinite."
-        return WithError(value=np.inf, standard_error=0.0, warnings=(reason,))
+        return WithError(value=np.inf, warnings=(reason,))
     shape = tail_shape(-prior)
     if shape >= _INFINITE:
         reason = (
             f"-log L has so heavy a tail under the prior (k-hat {shape:.2f}) that its mean is taken to be infinite."
         )
-        return WithError(value=np.inf, standard_error=0.0, warnings=(reason,))
-    value, error = mean_and_error(-prior[None])
+        return WithError(value=np.inf, warnings=(reason,))
     warnings: tuple[str, ...] = ()
     if shape > _UNRELIABLE:
         warnings = (f"-log L has a heavy tail under the prior (k-hat {shape:.2f}): the error is too small.",)
-    return WithError(value=z.value + value, standard_error=float(np.hypot(error, z.standard_error)), warnings=warnings)
+    under = independent_mean(prior)
+    return WithError(value=-under.value, rest=under.rest, warnings=warnings).plus(z)
 
 
-def _bounded(posterior: np.ndarray, prior: np.ndarray, error: float) -> dict[str, WithError]:
-    """Divergences that are bounded, from log r at draws of both, and the error of log Z.
+def _bounded(posterior: np.ndarray, prior: np.ndarray, z: WithError) -> dict[str, WithError]:
+    """Divergences that are bounded, from log r at draws of both, and the log Z in it.
 
     E_prior[g(r)] = E_post[g(r) / r], so each mean is taken where its terms are bounded: over posterior draws where r > 1, over
     prior draws where r <= 1. Over prior draws alone, the few that reach the posterior would decide, or be missed unseen.
@@ -101,11 +87,11 @@ def _bounded(posterior: np.ndarray, prior: np.ndarray, error: float) -> dict[str
         "hellinger_squared": (1.0, 1.0, lambda x: np.exp(-x / 2)),
         "total_variation": (1.0, 1.0, lambda x: np.exp(-x)),
     }
-    return {name: _less_overlap(posterior, prior, error, *rest) for name, rest in terms.items()}
+    return {name: _less_overlap(posterior, prior, z, *rest) for name, rest in terms.items()}
 
 
 def _less_overlap(
-    posterior: np.ndarray, prior: np.ndarray, error: float, most: float, factor: float, term: Callable
+    posterior: np.ndarray, prior: np.ndarray, z: WithError, most: float, factor: float, term: Callable
 ) -> WithError:
     """``most - factor * (E_post[term(log r); r > 1] + E_prior[term(-log r); r <= 1])``."""
 
@@ -116,10 +102,10 @@ def _less_overlap(
 
     if not np.all(np.isfinite(posterior)):
         # Without a log Z there is no ratio.
-        return WithError(value=np.nan, standard_error=np.nan)
+        return WithError(value=np.nan, rest=np.nan)
     over, under = sides(0.0)
-    (first, first_error), (second, second_error) = mean_and_error(over), mean_and_error(under[None])
-    low, high = (float(sum(np.mean(side) for side in sides(shift))) for shift in (-error, error))
-    of_log_z = (high - low) / 2 if np.isfinite(error) else np.nan
-    spread = float(np.linalg.norm([first_error, second_error, of_log_z]))
-    return WithError(value=most - factor * (first + second), standard_error=factor * spread)
+    step = z.standard_error or _STEP
+    low, high = (float(sum(np.mean(side) for side in sides(shift))) for shift in (-step, step))
+    overlap = plain_mean(over).plus(independent_mean(under))
+    moved = overlap.plus(WithError(value=0.0, influence=z.influence, rest=z.rest), (high - low) / (2 * step))
+    return WithError(value=most).plus(moved, -factor)

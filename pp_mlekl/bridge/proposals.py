@@ -57,11 +57,9 @@ def fit_normal(draws: np.ndarray) -> NormalProposal:
     Raises
     ------
     ValueError
-        Where there are too few draws for a covariance.
+        Where they lie in a subspace.
     """
-    n, d = draws.shape
-    if n < 2 * d + 2:
-        raise ValueError(f"{n} draws are too few to fit a proposal in {d} dimensions; take at least {4 * d + 4}.")
+    d = draws.shape[1]
     covariance = np.atleast_2d(np.cov(draws, rowvar=False))
     jitter = 1e-12 * np.trace(covariance) / d
     try:

@@ -91,9 +91,26 @@ def test_control_variates_take_all_variance_from_a_quadratic():
     generator = np.random.default_rng(8)
     z = generator.normal(1.0, 2.0, size=(4, 500, 2))
     gradients = -(z - 1.0) / 4.0
-    mean, error = controlled_mean(np.sum(z**2, axis=-1), z, gradients)
-    assert mean == pytest.approx(10.0, abs=1e-8)
-    assert error < 1e-8
+    mean = controlled_mean(np.sum(z**2, axis=-1), z, gradients)
+    assert mean.value == pytest.approx(10.0, abs=1e-8)
+    assert mean.standard_error < 1e-8
+
+
+@pytest.mark.parametrize(("d", "draws"), [(50, 1000), (200, 250)])
+def test_curvature_takes_the_variance_where_pairs_are_too_many(d, draws):
+    """A normal posterior of 50 and of 200 parameters: 1,325 and 20,300 moments, one of which is wanted."""
+    generator = np.random.default_rng(9)
+    chol = np.tril(generator.normal(size=(d, d))) / np.sqrt(d) + np.eye(d)
+    precision = np.linalg.inv(chol @ chol.T)
+    mean = generator.normal(size=d)
+    z = mean + generator.normal(size=(4, draws, d)) @ chol.T
+    half = np.diag(generator.uniform(0.5, 2.0, size=d))
+    values = -0.5 * np.einsum("cni,ij,cnj->cn", z, half, z)
+    result = controlled_mean(values, z, -(z - mean) @ precision, lambda point: (-half @ point, -half, -precision))
+    exact = -0.5 * (np.trace(half @ chol @ chol.T) + mean @ half @ mean)
+    plain = mean_and_error(values)[1]
+    assert abs(result.value - exact) < 4 * result.standard_error + 1e-9
+    assert result.standard_error < plain / 20
 
 
 @pytest.mark.slow
