@@ -15,6 +15,9 @@ _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
 _R_HAT_APART = 1.05
 # Kallioinen et al. (2024): power-scaling sensitivity from which a posterior is said to react.
 _SENSITIVE = 0.05
+# Tesso et al. (2026): predictions are at odds with the data where their LOO-PIT would be so uneven by chance only so often.
+_UNEVEN = 0.01
+_SMALLEST_P = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +182,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
         notes.append(_finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
         return None
+    notes += _calibration(tree, name, result)
     k, limit = np.asarray(result.pareto_k), float(result.good_k)
     bad = int(np.sum(~(k <= limit)))
     if bad:
@@ -189,6 +193,26 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         text = f"all {n} Pareto k-hat are below {limit:.2g}."
     notes.append(_finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
     return [float(result.elpd), float(result.se), float(result.p), float(np.max(k)), limit, bad, n]
+
+
+def _calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
+    """Whether each observation looks like a draw from what the others predict for it; nothing for vectors."""
+    import arviz as az
+
+    observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
+    if observed is None or "posterior_predictive" not in tree.children or observed.shape != loo.pareto_k.shape:
+        return []
+    # The tail of a continuous prediction can be smoothed; a count's value is drawn within its step.
+    smooth = observed.dtype.kind == "f"
+    weights, k = (xr.Dataset({name: found}) for found in (loo.log_weights, loo.pareto_k))
+    pit = az.loo_pit(tree, var_names=[name], log_weights=weights, pareto_k=k, pareto_pit=smooth)
+    test = pit.azstats.uniformity_test(dim=list(pit[name].dims), method="pot_c" if smooth else "prit_c")
+    p = float(test[0][name])
+    chance = f"p {'<' if p < _SMALLEST_P else '='} {max(p, _SMALLEST_P):.2g}"
+    if p < _UNEVEN:
+        text = f"the data are not what the model predicts (LOO-PIT, {chance}): its distribution of {name} does not fit."
+        return [_finding("problem", "calibration", f"{name}: {text}")]
+    return [_finding("ok", "calibration", f"{name}: the data are as the model predicts them (LOO-PIT, {chance}).")]
 
 
 def _sensitivity(

@@ -3,12 +3,16 @@
 import re
 import sys
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
 
 from pp_mlekl.cli.errors import one_line_errors
 from pp_mlekl.cli.specification import Specification, read_specification, writable_folder
+
+# Longer findings are for the page itself.
+_LONGEST = 260
 
 
 def report(
@@ -26,7 +30,8 @@ def report(
         from pp_mlekl.report import write_index
 
         index = write_index(entries, folder / "index.html")
-        print(index.resolve())
+        for path in [*(folder / entry["href"] for entry in entries), index]:
+            print(path.resolve())
 
 
 def _one(specification: Specification, folder: Path) -> dict[str, Any]:
@@ -56,9 +61,19 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
         page = write_html(result, folder / f"{stem}.html", about)
         write_markdown(result, folder / f"{stem}.md")
     verdict = result.verdict()
-    telling = [(f.level, f"{f.topic}: {f.text[:240]}") for f in verdict.findings if f.level == "problem"]
-    findings = [(verdict.level, verdict.conclusion), *telling]
-    return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": findings}
+    return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": _in_short(verdict)}
+
+
+def _in_short(verdict: Any) -> list[tuple[str, str]]:
+    """The conclusion, each problem, and what the reservations are about."""
+    problems = [
+        ("problem", shorten(f"{f.topic}: {f.text}", _LONGEST, placeholder=" …"))
+        for f in verdict.findings
+        if f.level == "problem"
+    ]
+    about = ", ".join(dict.fromkeys(f.topic for f in verdict.findings if f.level == "caution"))
+    reservations = [("caution", f"Reservations: {about}.")] if about else []
+    return [(verdict.level, verdict.conclusion), *problems, *reservations]
 
 
 def _truth(specification: Specification, builder: Any) -> Any:

@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.compare.names import FIT_NAMES, JOINT, NO_NUMBER, OF_FITS
 from pp_mlekl.compare.presentation import report
 from pp_mlekl.compare.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics import Diagnostics, diagnose
-
-# Estimates with these statuses are shown as words: there is no number to show.
-NO_NUMBER = ("unbounded", "at_infinity", "not_identified", "failed")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,7 +120,7 @@ class Comparison:
                 "of": "joint",
                 "note": notes.get(key, ""),
             }
-            for key, (label, direction) in _JOINT.items()
+            for key, (label, direction) in JOINT.items()
             if key in joint
         ]
 
@@ -130,7 +128,7 @@ class Comparison:
         fitted, rows = self.tree["fitted"].to_dataset(), []
         source = "posterior predictive" if self.tree.attrs["truth"] == "unknown" else "truth"
         notes = _notes(self.warnings()["fitted"])
-        for key, (label, direction) in _OF_FITS.items():
+        for key, (label, direction) in OF_FITS.items():
             for estimator in fitted["estimator"].values if key in fitted else ():
                 value = float(fitted[key].sel(estimator=estimator))
                 if key == "kl_theory" and np.isnan(value):
@@ -209,29 +207,3 @@ def _notes(warnings: list[str]) -> dict[str, str]:
     """Warnings that begin with the name of what they are about, by that name."""
     parts = [w.partition(": ") for w in warnings]
     return {name: text for name, colon, text in reversed(parts) if colon and " " not in name}
-
-
-_JOINT = {
-    "kl_posterior_prior": ("KL, all parameters jointly", "KL(posterior||prior)"),
-    "kl_prior_posterior": ("KL, all parameters jointly", "KL(prior||posterior)"),
-    "jsd": ("Jensen-Shannon, jointly", "JSD(prior, posterior)"),
-    "total_variation": ("Total variation, jointly", "TV(prior, posterior)"),
-    "hellinger_squared": ("Squared Hellinger, jointly", "H²(prior, posterior)"),
-    "dependence_gap": ("Joint KL less the marginals' sum", "dependence gap"),
-    "model_dimensionality": ("Bayesian model dimensionality", "2 Var(log L)"),
-    "log_evidence": ("Log evidence", "log Z"),
-}
-_OF_FITS = {
-    "kl": ("KL, sum over observations", "KL({0}||{1})"),
-    "kl_theory": ("KL(truth||MLE) that large-sample theory expects", "theory, {1}"),
-    "kl_reverse": ("KL, sum over observations", "KL({1}||{0})"),
-    "jsd": ("Jensen-Shannon, mean over observations", "JSD({0}, {1})"),
-}
-FIT_NAMES = {
-    "mle": "MLE",
-    "map": "MAP",
-    "map_unconstrained": "MAP, unconstrained",
-    "posterior_predictive": "posterior predictive",
-    "posterior_mean": "posterior mean",
-    "laplace": "Laplace",
-}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pp_mlekl.compare.names import in_words
 from pp_mlekl.compare.presentation import report
 from pp_mlekl.diagnostics import Diagnostics, Finding
 
@@ -63,13 +64,13 @@ def read_verdict(
     """Read statuses, warnings and diagnostics together."""
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
-        Finding(level="caution", topic=topic, text=text)
+        Finding(level="caution", topic=topic, text=in_words(text))
         for key, topic in (("information_gain", "prior to posterior"), ("fitted", "fitted distributions"))
         for text in warnings.get(key, [])
     ]
     sampling = list(diagnostics.findings)
     return Verdict(
-        conclusion=f"{_about_sampling(sampling)} {_about_estimates(estimates, statuses)}",
+        conclusion=f"{_about_sampling(sampling)} {_about_estimates(estimates, statuses)}{_about_fit(sampling)}",
         scope=_NO_TRUTH if truth_unknown else "",
         findings=tuple([*sampling, *estimates, *computed]),
     )
@@ -90,6 +91,11 @@ def _about_sampling(findings: list[Finding]) -> str:
     if any(f.level == "caution" for f in relevant):
         return "The sampling is usable, with reservations."
     return "The sampling is sound."
+
+
+def _about_fit(findings: list[Finding]) -> str:
+    at_odds = any(f.topic == "calibration" and f.level == "problem" for f in findings)
+    return " The data contradict the model: no error bar here covers that." if at_odds else ""
 
 
 def _about_estimates(findings: list[Finding], statuses: dict[str, str]) -> str:

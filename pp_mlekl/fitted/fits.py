@@ -75,7 +75,7 @@ def _from_estimate(functions: ModelFunctions, name: str, estimate: PointEstimate
     if estimate.status == "boundary":
         flat = _at_boundary(functions, estimate)
         return Fit(name=name, flat=flat, status="boundary", warnings=(f"{name}: on the boundary of its range.",))
-    warning = f"{name}: no estimate ({estimate.status}), so its divergence is not given."
+    warning = f"{name}: no estimate ({estimate.status.replace('_', ' ')}), so its divergence is not given."
     return Fit(name=name, status=estimate.status, warnings=(warning,))
 
 

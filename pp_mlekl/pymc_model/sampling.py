@@ -1,11 +1,13 @@
 """Draws from prior, posterior and their predictive distributions as one ArviZ tree."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 import xarray as xr
 
 from pp_mlekl.pymc_model.distributions import observed_distributions
@@ -80,7 +82,7 @@ def sample(
     seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
     generator = np.random.default_rng(seed)
     settings = {"quiet": not progressbar, **kwargs}
-    with model:
+    with model, _reproducible():
         tree = pm.sample(
             draws=draws,
             chains=chains,
@@ -95,6 +97,11 @@ def sample(
     # An entropy has more digits than a file format's integers, so the seed is kept as text.
     tree.attrs |= {"sampler": sampler, "random_seed": str(seed)}
     return tree
+
+
+def _reproducible() -> AbstractContextManager:
+    # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
+    return pytensor.config.change_flags(numba__fastmath=False)
 
 
 def ensure_groups(

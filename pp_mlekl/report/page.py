@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.report import plots
+from pp_mlekl.report.elements import MOST_PANELS
 from pp_mlekl.report.tables import (
     audit_table,
     divergence_table,
@@ -39,7 +40,8 @@ _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
     (
         plots.ranks,
         "Chains",
-        "Rank plots: a line for each chain; chains that explore the same distribution stay close to one another.",
+        "Rank plots: a line for each chain, which stays near the middle where the chains explore the same distribution. Black "
+        "marks where a chain is further off than chance explains; p is that of the test behind them.",
     ),
     (
         plots.pairs,
@@ -56,7 +58,8 @@ _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
     (
         plots.loo_pit,
         "Calibration",
-        "Leave-one-out probability integral transform; inside the band the predictions are calibrated.",
+        "How often observations lie below what the others predict for them (LOO-PIT), less how often they should. Points in "
+        "another colour are further off than chance explains; p is that of the test behind them.",
     ),
 )
 
@@ -135,8 +138,15 @@ def _figures(comparison: Any) -> list[dict[str, str]]:
     for draw, title, alt in _FIGURES:
         figure = draw(comparison)
         if figure is not None:
-            result.append({"title": title, "alt": alt, "source": _embedded(figure)})
+            result.append({"title": title, "alt": alt + _left_out(comparison, draw), "source": _embedded(figure)})
     return result
+
+
+def _left_out(comparison: Any, draw: Any) -> str:
+    total = comparison.tree.attrs["n_parameters"]
+    if draw not in (plots.prior_posterior, plots.ranks) or total <= MOST_PANELS:
+        return ""
+    return f" Shown are {MOST_PANELS} of the {total} parameters."
 
 
 def _embedded(figure: Figure) -> str:

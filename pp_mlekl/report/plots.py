@@ -8,11 +8,12 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy import stats
 
-# More panels than this are small print.
-_MOST_PANELS = 12
-_MOST_IN_PAIRS = 4
+from pp_mlekl.compare.names import NO_NUMBER
+from pp_mlekl.report.elements import elements, most_dependent, shown_elements
+
+# The shape of fewer prior draws is not worth drawing.
+_FEWEST_INSIDE = 20
 # Counts that reach further are drawn as if they were continuous.
 _LARGEST_COUNT = 200
 _MARKS: dict[str, tuple[str, str, Any]] = {
@@ -40,17 +41,21 @@ def prior_posterior(comparison: Any) -> Figure:
     """
     import arviz_plots as azp
 
-    tree = comparison.tree
-    shown = _shown(comparison)
-    windows = {name: _window(comparison, name) for name in shown}
-    groups = {"posterior": tree["posterior"].to_dataset()[shown]}
-    if "prior" in tree.children:
-        groups["prior"] = _cut(tree["prior"].to_dataset()[shown], windows)
-        figure, plot = _drawn(azp.plot_prior_posterior, xr.DataTree.from_dict(groups), shown)
-    else:
-        figure, plot = _drawn(azp.plot_dist, xr.DataTree.from_dict(groups), shown)
-    for name in shown:
-        _mark(plot, comparison, name, windows[name])
+    posterior = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
+    windows = {str(name): _window(draws.values) for name, draws in posterior.data_vars.items()}
+    groups, plot = {"posterior": posterior}, azp.plot_dist
+    if "prior" in comparison.tree.children:
+        prior = elements(comparison.tree["prior"].to_dataset()[comparison.free_names])
+        groups["prior"] = xr.Dataset({name: _cut(prior[name], *window) for name, window in windows.items()})
+        plot = azp.plot_prior_posterior
+    figure, collection = _drawn(plot, xr.DataTree.from_dict(groups), list(windows))
+    for kind in _marks(comparison):
+        values = elements(_point(comparison, kind)[comparison.free_names])
+        for name, window in windows.items():
+            _mark(collection.viz["plot"][name].item(), float(values[name]), window, kind)
+    for name, (low, high) in windows.items():
+        if high > low:
+            collection.viz["plot"][name].item().set_xlim(low, high)
     _legend(figure, [_MARKS[k] for k in _marks(comparison)])
     return figure
 
@@ -74,20 +79,21 @@ def gained(comparison: Any) -> Figure | None:
 
 
 def ranks(comparison: Any) -> Figure:
-    """Rank plots of each parameter: a chain that leaves the band is not where the others are."""
+    """Rank plots of each parameter: marked where a chain is not where the others are."""
     import arviz_plots as azp
 
-    return _drawn(azp.plot_rank, comparison.tree, _shown(comparison))[0]
+    shown = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
+    return _drawn(azp.plot_rank, xr.DataTree.from_dict({"posterior": shown}), [str(n) for n in shown.data_vars])[0]
 
 
 def pairs(comparison: Any) -> Figure | None:
     """Joint draws of the few elements that depend on each other most; None with fewer than two."""
     import arviz_plots as azp
 
-    elements = _elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
-    if len(elements) < 2:
+    found = elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
+    if len(found) < 2:
         return None
-    shown = xr.Dataset({name: elements[name] for name in _most_dependent(elements)})
+    shown = xr.Dataset({name: found[name] for name in most_dependent(found)})
     groups = {"posterior": shown}
     if "sample_stats" in comparison.tree.children:
         groups["sample_stats"] = comparison.tree["sample_stats"].to_dataset()
@@ -153,56 +159,6 @@ def _spaced(figure: Figure) -> None:
     figure.set_layout_engine("constrained")
 
 
-def _shown(comparison: Any) -> list[str]:
-    """Free variables in order, until the panels are full; at least the first."""
-    draws = comparison.tree["posterior"]
-    names: list[str] = []
-    panels = 0
-    for name in comparison.free_names:
-        size = int(draws[name].size / draws.sizes["chain"] / draws.sizes["draw"])
-        if names and panels + size > _MOST_PANELS:
-            continue
-        names.append(name)
-        panels += size
-    return names
-
-
-def _elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Every element of every variable as an array of its own, named as in the tables."""
-    found = {}
-    for name, array in draws.data_vars.items():
-        dims = [d for d in array.dims if d not in ("chain", "draw")]
-        for index in np.ndindex(*(array.sizes[d] for d in dims)):
-            one = array.isel(dict(zip(dims, index, strict=True)))
-            labels = ", ".join(
-                str(one[d].values) if d in one.coords else str(i) for d, i in zip(dims, index, strict=True)
-            )
-            found[f"{name}[{labels}]" if dims else str(name)] = one.reset_coords(drop=True)
-    return found
-
-
-def _most_dependent(elements: dict[str, xr.DataArray]) -> list[str]:
-    """The elements of the pairs with the strongest rank correlation, of the values or of their distance from the median.
-
-    The distance shows a funnel, where one parameter sets the other's spread and not its place.
-    """
-    names = list(elements)
-    values = np.stack([elements[n].values.ravel() for n in names])
-    spread = np.abs(values - np.median(values, axis=1, keepdims=True))
-    ranks = stats.rankdata(np.concatenate([values, spread]), axis=1)
-    with np.errstate(invalid="ignore"):
-        strength = np.nan_to_num(np.abs(np.corrcoef(ranks)))
-    n = len(names)
-    strength = np.maximum.reduce([strength[:n, :n], strength[n:, :n], strength[:n, n:]])
-    np.fill_diagonal(strength, 0.0)
-    chosen: list[int] = []
-    for place in np.argsort(-np.triu(strength), axis=None, kind="stable"):
-        chosen += [i for i in map(int, np.unravel_index(place, strength.shape)) if i not in chosen]
-        if len(chosen) >= min(_MOST_IN_PAIRS, n):
-            break
-    return [names[i] for i in sorted(chosen[:_MOST_IN_PAIRS])]
-
-
 def _kind(values: np.ndarray) -> str:
     """What a plot of predictions should take data for: ``real``, ``count`` or ``binary``."""
     if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
@@ -212,53 +168,33 @@ def _kind(values: np.ndarray) -> str:
     return "count" if values.min() >= 0 and values.dtype.kind in "iu" and np.ptp(values) <= _LARGEST_COUNT else "real"
 
 
-def _window(comparison: Any, name: str) -> tuple[xr.DataArray, xr.DataArray]:
-    draws = comparison.tree["posterior"][name]
-    low, high = draws.quantile(0.001, ("chain", "draw")), draws.quantile(0.999, ("chain", "draw"))
+def _window(draws: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(draws, (0.001, 0.999))
     width = high - low
-    return low - 0.75 * width, high + 0.75 * width
+    return float(low - 0.75 * width), float(high + 0.75 * width)
 
 
-def _cut(prior: xr.Dataset, windows: dict[str, tuple[xr.DataArray, xr.DataArray]]) -> xr.Dataset:
-    """Prior draws brought within the windows: those outside are replaced by ones inside, so that shapes stay."""
-    result = {}
-    for name, array in prior.data_vars.items():
-        low, high = windows[str(name)]
-        inside = ((array >= low) & (array <= high)).transpose("chain", "draw", ...).values
-        values = array.transpose("chain", "draw", ...).values.copy()
-        flat, keep = values.reshape(-1, *values.shape[2:]), inside.reshape(-1, *inside.shape[2:])
-        for index in np.ndindex(flat.shape[1:]):
-            column, kept = flat[(slice(None), *index)], keep[(slice(None), *index)]
-            if kept.sum() > 20:
-                flat[(slice(None), *index)] = np.resize(column[kept], len(column))
-        result[name] = array.transpose("chain", "draw", ...).copy(data=flat.reshape(values.shape))
-    return xr.Dataset(result)
+def _cut(prior: xr.DataArray, low: float, high: float) -> xr.DataArray:
+    """Prior draws brought within the window: those outside are replaced by ones inside, so that the shape stays."""
+    values = prior.values
+    inside = values[(values >= low) & (values <= high)]
+    return prior.copy(data=np.resize(inside, values.shape)) if len(inside) > _FEWEST_INSIDE else prior
 
 
 def _marks(comparison: Any) -> list[str]:
-    from pp_mlekl.compare.comparison import NO_NUMBER
-
     kept = [k for k in ("mle", "map") if comparison.statuses[k] not in NO_NUMBER]
     return [*kept, "truth"] if "truth" in comparison.tree.children else kept
 
 
-def _mark(plot: Any, comparison: Any, name: str, window: tuple[xr.DataArray, xr.DataArray]) -> None:
-    axes = plot.viz["plot"][name]
-    for kind in _marks(comparison):
-        tree = comparison.tree
-        values = tree["truth"][name] if kind == "truth" else tree["point_estimate"][name].sel(estimator=kind)
-        _, color, line = _MARKS[kind]
-        for index in np.ndindex(axes.shape):
-            place = dict(zip(axes.dims, index, strict=True))
-            x = float(values.isel(place))
-            low, high = (float(w.isel(place)) for w in window)
-            if np.isfinite(x) and low <= x <= high:
-                axes.isel(place).item().axvline(x, color=color, linestyle=line, linewidth=1.5)
-    for index in np.ndindex(axes.shape):
-        place = dict(zip(axes.dims, index, strict=True))
-        low, high = (float(w.isel(place)) for w in window)
-        if high > low:
-            axes.isel(place).item().set_xlim(low, high)
+def _point(comparison: Any, kind: str) -> xr.Dataset:
+    tree = comparison.tree
+    return tree["truth"].to_dataset() if kind == "truth" else tree["point_estimate"].to_dataset().sel(estimator=kind)
+
+
+def _mark(axes: Any, x: float, window: tuple[float, float], kind: str) -> None:
+    _, color, line = _MARKS[kind]
+    if window[0] <= x <= window[1]:
+        axes.axvline(x, color=color, linestyle=line, linewidth=1.5)
 
 
 def _legend(figure: Figure, marks: list[tuple[str, str, Any]]) -> None:

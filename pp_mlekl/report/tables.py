@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pp_mlekl.compare.comparison import FIT_NAMES, NO_NUMBER
+from pp_mlekl.compare.names import FIT_NAMES, NO_NUMBER
 from pp_mlekl.report.words import estimate, number, with_error, with_precision
 
 

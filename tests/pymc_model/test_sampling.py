@@ -1,5 +1,9 @@
 """Groups of draws: what PyMC itself computes for them, seeds, what is kept and what is left out."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -190,3 +194,17 @@ def test_prior_draws_have_the_priors_moments():
     np.testing.assert_allclose(prior["p"].mean(("chain", "draw")), 1 / 3, atol=0.02)
     np.testing.assert_allclose(prior["mu"].std(("chain", "draw")), 3, atol=0.25)
     np.testing.assert_allclose(prior["sigma"].mean(("chain", "draw")), np.sqrt(2 / np.pi), atol=0.05)
+
+
+@pytest.mark.slow
+def test_the_first_run_draws_what_later_ones_do(tmp_path):
+    script = (
+        "from models import linear_diabetes\n"
+        "from pp_mlekl.pymc_model.sampling import sample\n"
+        "print(sample(linear_diabetes.build(), draws=300, chains=2, random_seed=1)['posterior']['slope'].values[:, -1])\n"
+    )
+    environment = {**os.environ, "PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    first, second = (subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
