@@ -43,7 +43,8 @@ def prior_posterior(comparison: Any) -> Figure:
 
     posterior = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
     windows = {str(name): _window(draws.values) for name, draws in posterior.data_vars.items()}
-    groups, plot = {"posterior": posterior}, azp.plot_dist
+    groups = {"posterior": posterior}
+    plot: Callable[..., Any] = azp.plot_dist
     if "prior" in comparison.tree.children:
         prior = elements(comparison.tree["prior"].to_dataset()[comparison.free_names])
         groups["prior"] = xr.Dataset({name: _cut(prior[name], *window) for name, window in windows.items()})
