@@ -1,6 +1,6 @@
 """What may stand for the truth: parameter values, another model, a distribution, or draws that were held out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -9,11 +9,13 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.sampled_density import SampledDensity
 from pp_mlekl.inputs import as_distribution, is_distribution
-from pp_mlekl.pymc_model.conditional_draws import observed_draws
 from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_families
+from pp_mlekl.pymc_model.model_density import model_density
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.true_model import is_model, model_distributions
+from pp_mlekl.pymc_model.validation import check_independence
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,21 +27,21 @@ class Truth:
     kind
         ``"parameters"`` (the model itself at ``flat``), ``"model"``, ``"distribution"`` or ``"draws"``.
     distributions
-        By observed variable, batch shape that of its rows; empty where the truth is only a sample. A variable of a
-        family that is not known is not among them.
+        By observed variable, batch shape that of its rows; empty where the truth is only a sample.
     flat
         The model's unconstrained vector; only for parameters.
     draws
         Held-out data sets by observed variable, shape (draws, *data shape); empty unless the truth is a sample.
-    simulators
-        For variables of unknown families, functions from a number and a generator to data sets (number, *data shape).
+    sampled
+        The observed variables of a family that is not known here (CustomDist, AR, ...), which are not among
+        ``distributions``: their log density and draws.
     """
 
     kind: str
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     flat: Array | None = None
     draws: Mapping[str, Array] = field(default_factory=dict)
-    simulators: Mapping[str, Callable[[int, np.random.Generator], Array]] = field(default_factory=dict)
+    sampled: Mapping[str, SampledDensity] = field(default_factory=dict)
 
     def sample(self, size: int, generator: np.random.Generator) -> dict[str, Array]:
         """Data sets from the truth: for each observed variable an array (size, *data shape)."""
@@ -47,7 +49,7 @@ class Truth:
             taken = generator.integers(len(next(iter(self.draws.values()))), size=size)
             return {name: values[taken] for name, values in self.draws.items()}
         drawn = {name: p.sample((size,), generator) for name, p in self.distributions.items()}
-        return drawn | {name: simulate(size, generator) for name, simulate in self.simulators.items()}
+        return drawn | {name: p.data_sets(size, generator) for name, p in self.sampled.items()}
 
 
 def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
@@ -74,9 +76,16 @@ def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
     """
     if isinstance(truth, Truth):
         return truth
+    found = _read(functions, truth)
+    if found.kind != "draws":
+        check_independence(functions.model)
+    return found
+
+
+def _read(functions: ModelFunctions, truth: Any) -> Truth:
     if is_model(truth):
-        found = model_distributions(truth, [v.name for v in functions.measured])
-        return Truth(kind="model", distributions=_on_rows(functions, found))
+        known, sampled = model_distributions(truth, {v.name: v.value.shape for v in functions.measured})
+        return Truth(kind="model", distributions=_on_rows(functions, known), sampled=_alike(functions, sampled))
     if isinstance(truth, xr.Dataset):
         truth = dict(truth.data_vars)
     if isinstance(truth, Mapping):
@@ -90,6 +99,17 @@ def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
         f"truth must be a mapping from parameter names to values, a PyMC model, a distribution or held-out draws, "
         f"got {type(truth).__name__}."
     )
+
+
+def _alike(functions: ModelFunctions, sampled: Mapping[str, SampledDensity]) -> Mapping[str, SampledDensity]:
+    for variable in functions.measured:
+        other = sampled.get(variable.name)
+        if other is not None and other.row_shape != variable.shape:
+            raise ValueError(
+                f"The truth of {variable.name!r} has a joint density for each of {other.row_shape} rows, the observed "
+                f"variable for {variable.shape}; they must agree."
+            )
+    return sampled
 
 
 def _only_observed(functions: ModelFunctions, what: str) -> str:
@@ -129,21 +149,17 @@ def _from_mapping(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
         kind="parameters",
         distributions=observed_distributions(functions, flat, known=True),
         flat=flat,
-        simulators={name: _simulator(functions, name, flat) for name in unknown_families(functions)},
+        sampled={name: model_density(functions, name, flat[None]) for name in unknown_families(functions)},
     )
-
-
-def _simulator(functions: ModelFunctions, name: str, flat: Array) -> Callable[[int, np.random.Generator], Array]:
-    def simulate(size: int, generator: np.random.Generator) -> Array:
-        return observed_draws(functions, name, np.broadcast_to(flat, (size, len(flat))), generator)
-
-    return simulate
 
 
 def _value(value: Any, variable: Any) -> Array:
     if isinstance(value, xr.DataArray) and set(value.dims) == set(variable.dims):
         value = value.transpose(*variable.dims)
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"truth[{variable.name!r}] must be a number or an array of numbers, got {value!r}.") from None
     if array.shape != variable.shape:
         dims = f" (dims {', '.join(variable.dims)})" if variable.dims else ""
         raise ValueError(f"truth[{variable.name!r}] must have shape {variable.shape}{dims}, got {array.shape}.")
@@ -177,7 +193,13 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
     """Each distribution broadcast to the rows of its observed variable."""
     result = {}
     for variable in functions.measured:
+        if variable.name not in found:
+            continue
         distribution = found[variable.name]
+        counts = functions.model[variable.name].dtype.startswith(("int", "uint", "bool"))
+        if distribution.discrete != counts:
+            kinds = ("discrete", "continuous") if distribution.discrete else ("continuous", "discrete")
+            raise ValueError(f"The truth of {variable.name!r} is {kinds[0]}, the model's variable {kinds[1]}.")
         if distribution.event_ndim != variable.event_ndim:
             raise ValueError(
                 f"The truth of {variable.name!r} has {distribution.event_ndim} event dimensions, the observed "

@@ -35,6 +35,9 @@ class PredictiveDivergence:
         autocorrelated) chain is that of the divergence.
     kl_node_error, kl_reverse_node_error, jsd_node_error, wasserstein_node_error
         Sampling error of the expectations themselves; 0 where they are quadratures or sums.
+    kl_tail_shape
+        Pareto shape of the largest terms of a sampled KL(p||mixture), whose error means nothing above 0.5; -inf where
+        nothing is sampled.
     """
 
     kl: Array
@@ -50,6 +53,7 @@ class PredictiveDivergence:
     kl_reverse_node_error: Array
     jsd_node_error: Array
     wasserstein_node_error: Array
+    kl_tail_shape: Array
 
 
 def predictive_divergence(p: Distribution, q: Distribution, generator: np.random.Generator) -> PredictiveDivergence:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.divergences.nodes import Nodes
 from pp_mlekl.divergences.predictive_mixture import MixtureValues, mixture_values
 from pp_mlekl.divergences.predictive_nodes import CommonNodes, mixture_sample, scouts
@@ -42,6 +43,7 @@ def on_common_nodes(p: Distribution, q: Distribution, nodes: CommonNodes) -> Par
         result[f"{name}_node_error"] = np.zeros(bias.shape)
         if name == "kl":
             result["kl_bias"] = bias
+            result["kl_tail_shape"] = np.full(bias.shape, -np.inf)
     result["wasserstein"] = _where_known(p, q, nodes, result["wasserstein"])
     return result | _influences(at_p, at_q, nodes)
 
@@ -107,36 +109,62 @@ def _influences(at_p: MixtureValues, at_q: MixtureValues, nodes: CommonNodes) ->
     }
 
 
-def by_sampling(p: Distribution, q: Distribution, size: int, generator: np.random.Generator) -> Parts:
-    """All divergences from draws of both; ``p`` has batch shape (1 or draws, rows)."""
-    x, y = mixture_sample(p, size, generator), mixture_sample(q, size, generator)
-    p_x, q_x, p_y, q_y = (mixture_values(d, v) for v in (x, y) for d in (p, q))
+def by_sampling(
+    p: Distribution, q: Distribution, size: int, generator: np.random.Generator, *, reverse: bool = True
+) -> Parts:
+    """All divergences from draws of both; ``p`` has batch shape (1 or draws, rows).
+
+    Without ``reverse`` nothing is drawn from ``q``, and only KL(p||q) is known.
+    """
+    x = mixture_sample(p, size, generator)
+    p_x, q_x = mixture_values(p, x), mixture_values(q, x)
+    forward = _forward(p_x, q_x, single=p.batch_shape[0] == 1)
+    draws = max(p.batch_shape[0], q.batch_shape[0])
+    if not reverse:
+        nothing = np.full((draws, x.shape[1]), np.nan)
+        return forward | {
+            name: nothing if name.endswith("influence") else nothing[0]
+            for quantity in QUANTITIES[1:]
+            for name in (quantity, f"{quantity}_influence", f"{quantity}_node_error")
+        }
+    y = mixture_sample(q, size, generator)
+    p_y, q_y = mixture_values(p, y), mixture_values(q, y)
     at_x, at_y = _ratios(p_x.log_mean, q_x.log_mean), _ratios(p_y.log_mean, q_y.log_mean)
-    halves = [
-        (np.mean(a - b, axis=0), np.mean(d - c, axis=0))
-        for a, b, c, d in zip(p_x.log_halves, q_x.log_halves, p_y.log_halves, q_y.log_halves, strict=True)
-    ]
-    forward, reverse = np.mean(at_x[0], axis=0), np.mean(-at_y[0], axis=0)
-    single = p.batch_shape[0] == 1
-    # With one p only the density under the logarithm is a mean over draws, so halves show its bias.
-    bias = _bias(forward, [h[0] for h in halves]) if single else np.zeros_like(forward)
-    nothing = np.full(forward.shape, np.nan)
-    each = np.full(at_x[0].shape, 1 / size)
-    finite_x, finite_y = (np.where(np.isfinite(v), v, 0.0) / size for v in (at_x[0], at_y[0]))
+    nothing = np.full((draws, x.shape[1]), np.nan)
     with np.errstate(invalid="ignore"):
-        errors = [np.std(v, axis=0, ddof=1) / np.sqrt(size) for v in (at_x[0], at_y[0], at_x[1], at_y[2])]
-    return {
-        "kl": forward - bias,
-        "kl_bias": bias,
-        "kl_reverse": reverse,
+        errors = [np.std(v, axis=0, ddof=1) / np.sqrt(size) for v in (at_y[0], at_x[1], at_y[2])]
+    return forward | {
+        "kl_reverse": np.mean(-at_y[0], axis=0),
+        "kl_reverse_influence": -p_y.centred_sum(np.full(at_y[0].shape, 1 / size))
+        - q_y.centred_sum(_finite(at_y[0]) / size),
+        "kl_reverse_node_error": errors[0],
         "jsd": 0.5 * (np.mean(at_x[1], axis=0) + np.mean(at_y[2], axis=0)),
-        "wasserstein": nothing,
-        "kl_influence": p_x.centred_sum(finite_x) - q_x.centred_sum(each),
-        "kl_reverse_influence": -p_y.centred_sum(each) - q_y.centred_sum(finite_y),
         "jsd_influence": 0.5 * (p_x.centred_sum(at_x[1] / size) + q_y.centred_sum(at_y[2] / size)),
-        "wasserstein_influence": np.broadcast_to(nothing, q.batch_shape),
-        "kl_node_error": errors[0],
-        "kl_reverse_node_error": errors[1],
-        "jsd_node_error": 0.5 * np.hypot(errors[2], errors[3]),
-        "wasserstein_node_error": nothing,
+        "jsd_node_error": 0.5 * np.hypot(errors[1], errors[2]),
+        "wasserstein": nothing[0],
+        "wasserstein_influence": nothing,
+        "wasserstein_node_error": nothing[0],
     }
+
+
+def _forward(p_x: MixtureValues, q_x: MixtureValues, *, single: bool) -> Parts:
+    """KL(p||q) from values at draws of p."""
+    ratio = _ratios(p_x.log_mean, q_x.log_mean)[0]
+    size = len(ratio)
+    halves = [np.mean(a - b, axis=0) for a, b in zip(p_x.log_halves, q_x.log_halves, strict=True)]
+    value = np.mean(ratio, axis=0)
+    # With one p only the density under the logarithm is a mean over draws, so halves show its bias.
+    bias = _bias(value, halves) if single else np.zeros_like(value)
+    with np.errstate(invalid="ignore"):
+        error = np.std(ratio, axis=0, ddof=1) / np.sqrt(size)
+    return {
+        "kl": value - bias,
+        "kl_bias": bias,
+        "kl_influence": p_x.centred_sum(_finite(ratio) / size) - q_x.centred_sum(np.full(ratio.shape, 1 / size)),
+        "kl_node_error": error,
+        "kl_tail_shape": np.array([tail_shape(column) for column in ratio.T]),
+    }
+
+
+def _finite(values: Array) -> Array:
+    return np.where(np.isfinite(values), values, 0.0)

@@ -1,13 +1,14 @@
 """The fits that are compared with a truth: plug-ins at a point, and predictives over draws."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
+from pp_mlekl.pymc_model.conditional_draws import parents_of
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 Array = np.ndarray
@@ -42,8 +43,13 @@ def collect_fits(
     tree: xr.DataTree | None,
     potentials: Any,
     generator: np.random.Generator,
+    new_groups: tuple[str, ...] = (),
 ) -> list[Fit]:
-    """Find, or take from the caller, each of the fits named."""
+    """Find, or take from the caller, each of the fits named.
+
+    For new groups the maximum likelihood estimate that is found is that of the marginal likelihood, which contains what
+    the groups come from.
+    """
     result = []
     for name in estimators:
         if name in PREDICTIVES or name == "posterior_mean":
@@ -52,8 +58,10 @@ def collect_fits(
         estimate = estimates.get(name)
         if estimate is None:
             seed = int(generator.integers(2**31))
-            estimate = _find(functions, name, tree, potentials, seed)
-        result.append(_from_estimate(functions, name, estimate))
+            estimate = _find(functions, name, tree, potentials, seed, new_groups)
+        fit = _from_estimate(functions, name, estimate)
+        marginal = estimate.laplace_error is not None
+        result.append(fit if marginal else without_unknown_groups(functions, fit, new_groups))
     return result
 
 
@@ -62,7 +70,16 @@ def needs_posterior(estimators: Sequence[str]) -> bool:
     return any(name in ("posterior_predictive", "posterior_mean") for name in estimators)
 
 
-def _find(functions: ModelFunctions, name: str, tree: xr.DataTree | None, potentials: Any, seed: int) -> PointEstimate:
+def _find(
+    functions: ModelFunctions,
+    name: str,
+    tree: xr.DataTree | None,
+    potentials: Any,
+    seed: int,
+    new_groups: tuple[str, ...] = (),
+) -> PointEstimate:
+    if name == "mle" and new_groups:
+        return find_mle(functions.model, random_seed=seed, potentials=potentials, marginalize=new_groups)
     if name == "mle":
         return find_mle(functions.model, random_seed=seed, potentials=potentials, tree=tree)
     space: Any = "unconstrained" if name == "map_unconstrained" else "natural"
@@ -133,3 +150,21 @@ def _laplace(functions: ModelFunctions, potentials: Any, generator: np.random.Ge
         estimate.flat, estimate.flat_covariance, size=(4, LAPLACE_DRAWS), method="cholesky"
     )
     return Fit(name="laplace", draws=draws)
+
+
+def without_unknown_groups(functions: ModelFunctions, fit: Fit, new_groups: tuple[str, ...]) -> Fit:
+    """The fit, or none where it does not say what new groups are like.
+
+    The joint likelihood of a centred model contains the groups' own effects, not the hyperparameters that new ones come
+    from.
+    """
+    if not new_groups or fit.name != "mle" or fit.flat is None:
+        return fit
+    unknown = [n for n in parents_of(functions, new_groups) if not functions.in_likelihood[n]]
+    if not unknown:
+        return fit
+    warning = (
+        f"mle: the likelihood does not contain {', '.join(unknown)}, from which new {', '.join(new_groups)} come; pass "
+        f"find_mle(model, marginalize={list(new_groups)})."
+    )
+    return replace(fit, flat=None, status="not_identified", warnings=(*fit.warnings, warning))

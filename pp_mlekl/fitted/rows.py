@@ -1,33 +1,37 @@
 """Divergences of one fit from the truth, row by row, for one observed variable."""
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from arviz_stats.base import array_stats
 
 from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.jensen_shannon import js_divergence
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.divergences.predictive import predictive_divergence
-from pp_mlekl.fitted.fits import Fit
-from pp_mlekl.pymc_model.distributions import observed_distributions
-from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.divergences.wasserstein import wasserstein_distance
 
-QUANTITIES = ("kl", "kl_reverse", "jsd")
+QUANTITIES = ("kl", "kl_reverse", "jsd", "wasserstein")
 
-# Rows times draws that are evaluated: more draws would cost more than their standard error is worth.
-_ROWS_TIMES_DRAWS = 400_000
-_FEWEST_DRAWS = 200
+# Above this shape of the tail of a sampled log ratio its standard error means nothing.
+_HEAVY = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RowDivergences:
-    """The divergences of one fit, each of shape (*rows), with the standard errors of rows and of their sum."""
+    """The divergences of one fit, each of shape (*rows), with the standard errors of rows and of their sum.
 
-    values: dict[str, Array]
-    row_errors: dict[str, Array]
-    total_errors: dict[str, float]
+    ``kl_draw_error`` is the part of the error of the sum of KL that falls with more ``draws``, ``kl_bias`` what their
+    finite number would have added to it.
+    """
+
+    values: Mapping[str, Array]
+    row_errors: Mapping[str, Array]
+    total_errors: Mapping[str, float]
     kl_bias: float = 0.0
+    kl_draw_error: float = 0.0
     draws: int = 0
     warnings: tuple[str, ...] = field(default=())
 
@@ -37,17 +41,18 @@ class RowDivergences:
 
     def swapped(self) -> "RowDivergences":
         """The same with the two directions of KL exchanged."""
-        names = {"kl": "kl_reverse", "kl_reverse": "kl", "jsd": "jsd"}
-        return RowDivergences(
-            values={n: self.values[o] for n, o in names.items()},
-            row_errors={n: self.row_errors[o] for n, o in names.items()},
-            total_errors={n: self.total_errors[o] for n, o in names.items()},
-            draws=self.draws,
-            warnings=self.warnings,
+        other = {"kl": "kl_reverse", "kl_reverse": "kl"}
+        return replace(
+            self,
+            values={n: self.values[other.get(n, n)] for n in QUANTITIES},
+            row_errors={n: self.row_errors[other.get(n, n)] for n in QUANTITIES},
+            total_errors={n: self.total_errors[other.get(n, n)] for n in QUANTITIES},
+            kl_bias=0.0,
+            kl_draw_error=self.total_errors["kl_reverse"] if self.draws else 0.0,
         )
 
 
-def missing(shape: tuple[int, ...], warnings: tuple[str, ...]) -> RowDivergences:
+def missing(shape: tuple[int, ...], warnings: tuple[str, ...] = ()) -> RowDivergences:
     """What stands for a fit that does not exist: NaN throughout."""
     nothing = np.full(shape, np.nan)
     return RowDivergences(
@@ -64,6 +69,7 @@ def plug_in_divergences(p: Distribution, q: Distribution, generator: np.random.G
         "kl": kl_divergence(p, q, generator=generator),
         "kl_reverse": kl_divergence(q, p, generator=generator),
         "jsd": js_divergence(p, q, generator=generator),
+        "wasserstein": _wasserstein(p, q),
     }
     values = {name: np.asarray(e.value, dtype=float) for name, e in estimates.items()}
     errors = {
@@ -77,69 +83,52 @@ def plug_in_divergences(p: Distribution, q: Distribution, generator: np.random.G
     )
 
 
+def _wasserstein(p: Distribution, q: Distribution) -> Estimate:
+    """Of order 1, which is known in one dimension; NaN for vectors."""
+    if p.event_ndim:
+        nothing = np.full(np.broadcast_shapes(p.batch_shape, q.batch_shape), np.nan)
+        return Estimate(value=nothing, mcse=nothing, method="none", direction="W(P,Q)")
+    return wasserstein_distance(p, q)
+
+
 def mixture_divergences(
-    functions: ModelFunctions, name: str, p: Distribution, draws: Array, generator: np.random.Generator
+    p: Distribution, q: Distribution, shape: tuple[int, ...], chains: int, generator: np.random.Generator
 ) -> RowDivergences:
-    """Divergences between each row's distribution and its predictive over ``draws`` (chain, draw, d)."""
-    rows = p.batch_shape
-    draws = thinned(draws, int(np.prod(rows, dtype=int)))
-    chains, length, d = draws.shape
-    q = observed_distributions(functions, draws.reshape(-1, d))[name]
+    """Divergences between each row's distribution and its mixture over the draws of several chains, (draws, *shape)."""
     result = predictive_divergence(p, q, generator)
-    values, row_errors, total_errors = {}, {}, {}
-    for quantity in QUANTITIES:
-        influence = getattr(result, f"{quantity}_influence")
-        node = getattr(result, f"{quantity}_node_error")
-        by_row = influence.reshape(chains, length, -1)
+    return from_influences(vars(result), shape, chains)
+
+
+def from_influences(parts: Mapping[str, Array], shape: tuple[int, ...], chains: int) -> RowDivergences:
+    """Errors from what each draw adds, with the draws' autocorrelation, and from the sampling of expectations."""
+    values, row_errors, total_errors, by_draws = {}, {}, {}, {}
+    for name in QUANTITIES:
+        influence, node = parts[f"{name}_influence"], parts[f"{name}_node_error"]
+        by_row = influence.reshape(chains, len(influence) // chains, -1)
         total = by_row.sum(axis=-1)
-        ratio = _inflation(total)
-        spread = by_row.std(axis=(0, 1)).reshape(rows) / np.sqrt(chains * length)
-        values[quantity] = getattr(result, quantity)
-        row_errors[quantity] = np.hypot(spread * ratio, node)
-        total_errors[quantity] = float(np.hypot(ratio * total.std() / np.sqrt(total.size), np.sqrt(np.sum(node**2))))
+        ratio = inflation(total)
+        spread = by_row.std(axis=(0, 1)).reshape(shape) / np.sqrt(total.size)
+        values[name] = np.reshape(parts[name], shape)
+        row_errors[name] = np.hypot(spread * ratio, np.reshape(node, shape))
+        by_draws[name] = float(ratio * total.std() / np.sqrt(total.size))
+        total_errors[name] = float(np.hypot(by_draws[name], np.sqrt(np.sum(node**2))))
+    heavy = float(np.max(parts["kl_tail_shape"], initial=-np.inf))
+    warning = f"The sampled log ratios have a heavy tail (k-hat {heavy:.2f}); the standard error of KL is too small."
     return RowDivergences(
         values=values,
         row_errors=row_errors,
         total_errors=total_errors,
-        kl_bias=float(np.sum(result.kl_bias)),
-        draws=chains * length,
+        kl_bias=float(np.sum(parts["kl_bias"])),
+        kl_draw_error=by_draws["kl"],
+        draws=total.size,
+        warnings=(warning,) if np.isfinite(heavy) and heavy > _HEAVY else (),
     )
 
 
-def thinned(draws: Array, rows: int) -> Array:
-    """As many evenly spaced draws of each chain as are worth their cost."""
-    chains, length, _ = draws.shape
-    wanted = max(_FEWEST_DRAWS, _ROWS_TIMES_DRAWS // max(rows, 1))
-    per_chain = min(length, max(1, -(-wanted // chains)))
-    return draws[:, np.unique(np.linspace(0, length - 1, per_chain).astype(int))]
-
-
-def _inflation(chains: Array) -> float:
+def inflation(chains: Array) -> float:
     """How much larger the error of a mean over autocorrelated chains is than over independent draws."""
     spread = chains.std()
-    if not np.isfinite(spread) or spread == 0:
+    if not np.isfinite(spread) or spread == 0 or chains.shape[1] < 4:
         return 1.0
     error = array_stats.mcse(chains, method="mean", chain_axis=0, draw_axis=1)
     return float(error * np.sqrt(chains.size) / spread)
-
-
-def row_divergences(
-    functions: ModelFunctions,
-    name: str,
-    shape: tuple[int, ...],
-    p: Distribution,
-    fit: Fit,
-    generator: np.random.Generator,
-) -> RowDivergences:
-    """Divergences of any fit from the truth ``p`` of one observed variable."""
-    if fit.draws is not None:
-        return mixture_divergences(functions, name, p, fit.draws, generator)
-    if fit.flat is None:
-        return missing(shape, ())
-    try:
-        q = observed_distributions(functions, fit.flat)[name]
-    except ValueError as error:
-        if fit.status != "boundary":
-            raise
-        return missing(shape, (f"{fit.name}: the fitted distribution is degenerate ({error})",))
-    return plug_in_divergences(p, q, generator)

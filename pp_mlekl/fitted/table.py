@@ -11,52 +11,80 @@ from pp_mlekl.fitted.theory import Theory
 from pp_mlekl.pymc_model.layout import ObservedVariable, coords_of
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
-_DIRECTION = {
-    "posterior_predictive": "KL(posterior predictive||fitted)",
-    "draws": "KL(true||fitted) less that of the reference",
-}
+Results = Mapping[str, Mapping[str, RowDivergences]]
+
+_DIRECTION = {"posterior_predictive": "KL(posterior predictive||fitted)"}
 
 
 def assemble(
     functions: ModelFunctions,
     fits: list[Fit],
-    results: Mapping[str, Mapping[str, RowDivergences]],
+    results: Results,
     expected: Theory,
     kind: str,
+    new_groups: tuple[str, ...] = (),
 ) -> xr.Dataset:
     """The Dataset over ``estimator`` from the row divergences of every fit and observed variable."""
     names = [fit.name for fit in fits]
+    dataset = xr.Dataset(coords={"estimator": names})
+    for quantity in QUANTITIES:
+        _add_totals(dataset, functions, results, quantity)
+        _add_rows(dataset, functions, results, quantity)
+    of_fit = [list(results[n].values()) for n in names]
+    dataset["kl_theory"] = ("estimator", np.array([expected.of(n) for n in names]))
+    dataset["kl_bias"] = ("estimator", np.array([sum(r.kl_bias for r in rows) for rows in of_fit]))
+    dataset["kl_draw_error"] = (
+        "estimator",
+        np.array([np.hypot.reduce([r.kl_draw_error for r in rows]) for rows in of_fit]),
+    )
+    dataset["draws"] = ("estimator", np.array([max(r.draws for r in rows) for rows in of_fit]))
+    warnings = [w for fit in fits for w in fit.warnings] + [w for rows in of_fit for r in rows for w in r.warnings]
+    dataset = with_closest(dataset)
+    return dataset.assign_attrs(
+        direction=_DIRECTION.get(kind, "KL(true||fitted)"),
+        unit="nats",
+        truth=kind,
+        scope=_scope(new_groups),
+        warnings=" | ".join(dict.fromkeys(warnings)),
+    )
+
+
+def _scope(new_groups: tuple[str, ...]) -> str:
+    groups = f"new groups ({', '.join(new_groups)} drawn anew)" if new_groups else "the same groups"
+    return f"sums over the rows of one new observation each, given their covariates, for {groups}"
+
+
+def _add_totals(dataset: xr.Dataset, functions: ModelFunctions, results: Results, quantity: str) -> None:
+    """The sum over rows of KL, the mean of the others; their standard errors; each observed variable's share."""
     observed = [v.name for v in functions.measured]
     rows = sum(v.pointwise.stop - v.pointwise.start for v in functions.measured)
-    columns: dict[str, np.ndarray] = {}
-    for quantity in QUANTITIES:
-        totals = np.array([[results[n][o].total(quantity) for o in observed] for n in names])
-        errors = np.array([[results[n][o].total_errors[quantity] for o in observed] for n in names])
-        scale = rows if quantity == "jsd" else 1
-        columns[quantity] = totals.sum(axis=1) / scale
-        columns[f"{quantity}_mcse"] = np.sqrt(np.sum(errors**2, axis=1)) / scale
-        if quantity == "kl":
-            columns["kl_by_variable"] = totals
-    columns["kl_mean"] = columns["kl"] / rows
-    columns["kl_mean_mcse"] = columns["kl_mcse"] / rows
-    columns["kl_theory"] = np.array([expected.of(n) for n in names])
-    columns["kl_bias"] = np.array([sum(r.kl_bias for r in results[n].values()) for n in names])
-    columns["draws"] = np.array([max(r.draws for r in results[n].values()) for n in names])
-    by_variable = columns.pop("kl_by_variable")
-    dataset = xr.Dataset({k: ("estimator", v) for k, v in columns.items()}, coords={"estimator": names})
+    totals = np.array([[r[o].total(quantity) for o in observed] for r in results.values()])
+    errors = np.array([[r[o].total_errors[quantity] for o in observed] for r in results.values()])
+    scale = 1 if quantity.startswith("kl") else rows
+    total, error = totals.sum(axis=1), np.sqrt(np.sum(errors**2, axis=1))
+    if quantity == "wasserstein" and len(observed) > 1:
+        # Variables of several units have no common distance.
+        total, error = np.full(len(totals), np.nan), np.full(len(totals), np.nan)
+    dataset[quantity] = ("estimator", total / scale)
+    dataset[f"{quantity}_mcse"] = ("estimator", error / scale)
+    if quantity == "kl":
+        dataset["kl_mean"] = ("estimator", total / rows)
+        dataset["kl_mean_mcse"] = ("estimator", error / rows)
     if len(observed) > 1:
-        dataset["kl_by_variable"] = xr.DataArray(
-            by_variable, dims=("estimator", "observed"), coords={"estimator": names, "observed": observed}
-        )
+        sizes = np.array([v.pointwise.stop - v.pointwise.start for v in functions.measured])
+        own = totals if scale == 1 else totals / sizes
+        dataset[f"{quantity}_by_variable"] = (("estimator", "observed"), own)
+        dataset.coords["observed"] = observed
+
+
+def _add_rows(dataset: xr.Dataset, functions: ModelFunctions, results: Results, quantity: str) -> None:
     for variable in functions.measured:
-        suffix = "" if len(observed) == 1 else f"_{variable.name}"
-        pointwise = np.stack([results[n][variable.name].values["kl"] for n in names])
-        error = np.stack([results[n][variable.name].row_errors["kl"] for n in names])
-        dataset[f"kl_pointwise{suffix}"] = on_rows(functions, variable, names, pointwise)
-        dataset[f"kl_pointwise_mcse{suffix}"] = on_rows(functions, variable, names, error)
-    warnings = [w for fit in fits for w in fit.warnings]
-    warnings += [w for n in names for r in results[n].values() for w in r.warnings]
-    return dataset.assign_attrs(_attributes(dataset, kind, warnings))
+        suffix = "" if len(functions.measured) == 1 else f"_{variable.name}"
+        own = [rows[variable.name] for rows in results.values()]
+        for label, arrays in (("", [r.values for r in own]), ("_mcse", [r.row_errors for r in own])):
+            stacked = np.stack([a[quantity] for a in arrays])
+            name = f"{quantity}_pointwise{label}{suffix}"
+            dataset[name] = on_rows(functions, variable, list(results), stacked)
 
 
 def on_rows(
@@ -67,28 +95,36 @@ def on_rows(
     return xr.DataArray(values, dims=("estimator", *variable.dims), coords={"estimator": estimators, **coords})
 
 
-def _attributes(dataset: xr.Dataset, kind: str, warnings: list[str]) -> dict[str, str]:
-    closest, clear = closest_fit(dataset)
-    return {
-        "direction": _DIRECTION.get(kind, "KL(true||fitted)"),
-        "unit": "nats",
-        "truth": kind,
-        "scope": "sums over the rows of one new observation each, given their covariates (and groups)",
-        "closest": closest,
-        "closest_is_clear": "yes" if clear else "no",
-        "warnings": " | ".join(dict.fromkeys(warnings)),
-    }
+def with_closest(
+    dataset: xr.Dataset, difference: np.ndarray | None = None, error: np.ndarray | None = None
+) -> xr.Dataset:
+    """Add how much farther than the closest each fit is, and name the closest.
 
+    Parameters
+    ----------
+    dataset
+        With ``kl`` and ``kl_mcse`` over ``estimator``.
+    difference, error
+        ``kl`` of each fit (first axis) less that of each other (second axis) and its standard error, where the fits were
+        scored on the same data; independent errors are added up otherwise.
 
-def closest_fit(dataset: xr.Dataset) -> tuple[str, bool]:
-    """Which estimator has the smallest divergence, and whether it leads by more than two standard errors."""
-    order = dataset["kl"].values.argsort()
-    known = [i for i in order if not np.isnan(dataset["kl"].values[i])]
-    if not known:
-        return "", False
-    best = str(dataset["estimator"].values[known[0]])
-    if len(known) == 1:
-        return best, False
-    kl, error = dataset["kl"].values, dataset["kl_mcse"].values
-    lead = kl[known[1]] - kl[known[0]]
-    return best, bool(lead > 2 * np.hypot(error[known[0]], error[known[1]]))
+    Returns
+    -------
+    With ``kl_excess`` (KL above that of the closest fit), ``kl_excess_mcse``, and the attributes ``closest`` and
+    ``closest_is_clear``: whether every other fit is farther by more than two standard errors.
+    """
+    kl, mcse = dataset["kl"].values, dataset["kl_mcse"].values
+    known = np.flatnonzero(~np.isnan(kl))
+    if not known.size:
+        nothing = ("estimator", np.full(len(kl), np.nan))
+        return dataset.assign(kl_excess=nothing, kl_excess_mcse=nothing).assign_attrs(closest="", closest_is_clear="no")
+    best = int(known[np.argmin(kl[known])])
+    with np.errstate(invalid="ignore"):
+        excess = kl - kl[best] if difference is None else difference[:, best]
+        spread = np.hypot(mcse, mcse[best]) if error is None else error[:, best]
+    spread = np.where(np.arange(len(kl)) == best, 0.0, spread)
+    others = known[known != best]
+    clear = others.size > 0 and bool(np.all(excess[others] > 2 * spread[others]))
+    return dataset.assign(kl_excess=("estimator", excess), kl_excess_mcse=("estimator", spread)).assign_attrs(
+        closest=str(dataset["estimator"].values[best]), closest_is_clear="yes" if clear else "no"
+    )

@@ -86,7 +86,7 @@ def pseudo_true_of(
     """The same for a truth that is resolved already: the arrays, and the labelled result."""
     fit = expected_fit(functions, truth, generator, starts)
     entropy = np.nan
-    if truth.distributions:
+    if truth.kind != "draws":
         entropy = (-fit.expected_log_likelihood - fit.kl_min) / functions.n_observations
     return fit, _result(functions, fit, entropy, settings or {"starts": starts})
 

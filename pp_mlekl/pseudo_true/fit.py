@@ -13,7 +13,7 @@ from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.pseudo_true.kinks import smooth_minimum
 from pp_mlekl.pseudo_true.nodes import NodeData, node_data
-from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.truth import Truth
 
@@ -95,12 +95,12 @@ def expected_fit(
         known = [] if truth.flat is None else [truth.flat]
         verdict = search(problem.objective, problem.starts(starts, generator, None, known), problem.space)
     information = None
-    if verdict.status == "converged" and verdict.singular and truth.distributions:
+    if verdict.status == "converged" and verdict.singular and not _unknown(functions, truth):
         verdict, information = _across_kinks(problem, truth, verdict)
     flat = problem.full(verdict.z)
     if information is None and verdict.status == "converged" and not verdict.singular:
         information = information_at(functions, nodes, flat, problem.kept)
-    kl_min, error = _minimum(functions, truth, flat) if verdict.status == "converged" else (np.nan, np.nan)
+    kl_min, error = _minimum(functions, truth, flat, nodes) if verdict.status == "converged" else (np.nan, np.nan)
     return ExpectedFit(
         problem=problem,
         verdict=verdict,
@@ -185,13 +185,42 @@ def _across_kinks(problem: ExpectedProblem, truth: Truth, verdict: Verdict) -> t
     return smooth, Information(hessian=hessian, score=score)
 
 
-def _minimum(functions: ModelFunctions, truth: Truth, flat: Array) -> tuple[float, float]:
-    if not truth.distributions:
+def _unknown(functions: ModelFunctions, truth: Truth) -> bool:
+    """Whether a side is known by its log density and draws alone."""
+    return truth.kind == "draws" or bool(truth.sampled) or bool(unknown_families(functions))
+
+
+def _minimum(functions: ModelFunctions, truth: Truth, flat: Array, nodes: NodeData) -> tuple[float, float]:
+    """The sum over rows of KL(true||model), and its Monte Carlo error."""
+    if truth.kind == "draws":
         return np.nan, np.nan
+    if _unknown(functions, truth):
+        return _sampled_minimum(functions, truth, flat, nodes)
     fitted = observed_distributions(functions, flat)
     estimates = [kl_divergence(truth.distributions[v.name], fitted[v.name]) for v in functions.observed]
     error = np.sqrt(sum(np.sum(np.square(np.broadcast_to(e.mcse, np.shape(e.value)))) for e in estimates))
     return float(sum(np.sum(e.value) for e in estimates)), float(error)
+
+
+def _sampled_minimum(functions: ModelFunctions, truth: Truth, flat: Array, nodes: NodeData) -> tuple[float, float]:
+    """The same from the nodes' log densities, where the engine does not know one side."""
+    log_q = functions.pointwise(flat, data=nodes.data)
+    log_p = np.zeros(log_q.shape)
+    for variable in functions.observed:
+        values = nodes.data[variable.name]
+        sampled = truth.sampled.get(variable.name)
+        if sampled is None:
+            rows = truth.distributions[variable.name].log_density(values)
+        else:
+            rows = sampled.density(sampled.taken, values)
+        log_p[:, variable.pointwise] = np.reshape(rows, (len(values), -1))
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(nodes.weights > 0, log_p - log_q, 0.0)
+    terms = np.sum(nodes.weights * ratio, axis=1)
+    # A data set of nodes of one variable has equal weights; the spread between data sets is the sampling error.
+    used = terms[np.any(nodes.weights > 0, axis=1)]
+    error = 0.0 if nodes.exact else float(np.std(used, ddof=1) * np.sqrt(len(used)))
+    return float(np.sum(terms)), error
 
 
 def information_at(

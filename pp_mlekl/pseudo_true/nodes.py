@@ -85,7 +85,12 @@ def node_data(
         blocks.append(_packed(functions, nodes))
     else:
         for variable in functions.observed:
-            nodes = expectation_nodes(truth.distributions[variable.name], generator, size, points_a_panel=points)
+            sampled = truth.sampled.get(variable.name)
+            if sampled is None:
+                nodes = expectation_nodes(truth.distributions[variable.name], generator, size, points_a_panel=points)
+            else:
+                weights = np.full((size, *variable.shape), 1 / size)
+                nodes = Nodes(points=sampled.data_sets(size, generator), weights=weights, method="sample")
             blocks.append(_spread(functions, variable.name, nodes))
     return NodeData(
         data={name: np.concatenate([b.data[name] for b in blocks]) for name in blocks[0].data},
@@ -103,7 +108,7 @@ def exchangeable(functions: ModelFunctions, truth: Truth, generator: np.random.G
     if len(functions.observed) != 1 or functions.n_observations == 1:
         return False
     (variable,) = functions.observed
-    if not variable.shape:
+    if not variable.shape or variable.name in truth.sampled:
         return False
     rows = truth.distributions.get(variable.name)
     start = functions.initial_point()

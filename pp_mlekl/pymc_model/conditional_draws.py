@@ -3,9 +3,28 @@
 from collections.abc import Sequence
 
 import numpy as np
+from pytensor.graph.traversal import ancestors
 
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_draws import PriorSampler, improper_names
+
+
+def check_redrawn(functions: ModelFunctions, names: Sequence[str]) -> None:
+    """Raise ValueError where a name is no free variable, or one whose prior is improper."""
+    free = [v.name for v in functions.free]
+    unknown = [name for name in names if name not in free]
+    if unknown:
+        raise ValueError(f"new_groups names {unknown[0]!r}; the free variables are {', '.join(free)}.")
+    improper = sorted(set(names) & set(improper_names(functions.model)))
+    if improper:
+        raise ValueError(f"{improper[0]} has an improper prior, from which a new group cannot be drawn.")
+
+
+def parents_of(functions: ModelFunctions, names: Sequence[str]) -> list[str]:
+    """The other free variables that the priors of these depend on."""
+    variables = {rv.name: rv for rv in functions.model.free_RVs}
+    found = set(ancestors([i for name in names for i in variables[name].owner.inputs]))
+    return [name for name, rv in variables.items() if rv in found and name not in names]
 
 
 def redrawn(
@@ -29,13 +48,8 @@ def redrawn(
     ValueError
         Where a name is no free variable, or its prior is improper.
     """
+    check_redrawn(functions, names)
     free = [v.name for v in functions.free]
-    unknown = [name for name in names if name not in free]
-    if unknown:
-        raise ValueError(f"new_groups names {unknown[0]!r}; the free variables are {', '.join(free)}.")
-    improper = sorted(set(names) & set(improper_names(functions.model)))
-    if improper:
-        raise ValueError(f"{improper[0]} has an improper prior, from which a new group cannot be drawn.")
     variables = {rv.name: rv for rv in functions.model.free_RVs}
     shapes = {v.name: v.shape for v in functions.free}
     kept = [name for name in free if name not in names]

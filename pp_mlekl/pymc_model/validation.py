@@ -66,3 +66,20 @@ def _check_minibatches(model: pm.Model) -> None:
     for variable in ancestors([*model.basic_RVs, *values]):
         if variable.owner is not None and "Minibatch" in type(variable.owner.op).__name__:
             raise ValueError("The model uses minibatches (pm.Minibatch or total_size); build it on the full data.")
+
+
+def check_independence(model: pm.Model) -> None:
+    """Raise ValueError where observed variables are dependent given the parameters, so that divergences do not add up.
+
+    Dependent observations of one variable (AR, MvNormal, CustomDist over a vector) are no such case: their joint density
+    is that of one PyMC variable.
+    """
+    for rv in model.observed_RVs:
+        parents = {v for v in ancestors(rv.owner.inputs) if v is not rv}
+        given = [other.name for other in model.observed_RVs if other in parents]
+        if given:
+            raise ValueError(
+                f"{rv.name!r} depends on the observed variable {given[0]!r}: dependent observations have a divergence only "
+                f"where their joint density is one PyMC variable. To condition on the data of {given[0]!r}, put them into "
+                f"the parameters of {rv.name!r} as an array or pm.Data; else write both as one pm.CustomDist."
+            )

@@ -77,12 +77,13 @@ class Simulator:
     """
 
     def __init__(self, functions: ModelFunctions, truth: Truth, generator: np.random.Generator):
-        if not truth.distributions:
+        if truth.kind == "draws":
             raise ValueError("Held-out draws cannot be simulated from; give the truth as parameters or distributions.")
         self._functions = functions
         self._truth = truth
         self.same_rows = exchangeable(functions, truth, generator)
-        discrete = all(p.discrete and p.event_ndim == 0 for p in truth.distributions.values())
+        counted = all(p.discrete and p.event_ndim == 0 for p in truth.distributions.values())
+        discrete = counted and not truth.sampled
         self._nodes: NodeData | None = node_data(functions, truth, generator) if discrete else None
 
     def draw(self, size: int, count: int, generator: np.random.Generator) -> Replicates:

@@ -130,6 +130,10 @@ def test_plug_in_both_directions_and_layout():
     assert result["kl_theory"].item() == pytest.approx(1.0)
     assert result["kl_mcse"].item() == 0.0
     assert 0 < result["jsd"].item() < np.log(2)
+    x = np.linspace(-15, 15, 200_001)
+    area = np.trapezoid(np.abs(stats.norm.cdf(x, 1.0, 1.5) - stats.norm.cdf(x, m, s)), x)
+    assert result["wasserstein"].item() == pytest.approx(area, rel=1e-7)
+    assert result["wasserstein_pointwise"].values == pytest.approx(np.full((1, 20), area), rel=1e-7)
     assert result["kl_pointwise"].dims == ("estimator", "row")
     assert result["kl_pointwise"].sum().item() == pytest.approx(result["kl"].item())
     assert result.attrs["direction"] == "KL(true||fitted)"
@@ -167,7 +171,7 @@ def test_standard_error_of_the_predictive_covers():
         z.append(
             [
                 (result[k] - exact[k]).item() / np.hypot(result[f"{k}_mcse"], exact[f"{k}_mcse"]).item()
-                for k in ("kl", "kl_reverse", "jsd")
+                for k in ("kl", "kl_reverse", "jsd", "wasserstein")
             ]
         )
     covered = (np.abs(z) < 1.96).mean(axis=0)
@@ -191,6 +195,10 @@ def test_without_a_truth_the_predictive_takes_its_place():
     error = result["kl_mean_mcse"].sel(estimator="mle").item()
     assert abs(result["kl_mean"].sel(estimator="mle").item() - exact) < 4.5 * error
     assert "posterior predictive||" in result.attrs["direction"]
+    x = np.linspace(-12, 12, 100_001) + y.mean()
+    distance = np.trapezoid(np.abs(stats.norm.cdf(x, y.mean(), np.sqrt(1.16)) - stats.norm.cdf(x, y.mean(), 1.0)), x)
+    found = result.sel(estimator="mle")
+    assert abs(found["wasserstein"].item() - distance) < 4.5 * found["wasserstein_mcse"].item()
 
 
 def test_several_observed_variables_add_up():
@@ -205,6 +213,9 @@ def test_several_observed_variables_add_up():
     assert result["kl_by_variable"].values[0].tolist() == pytest.approx([normal, poisson])
     assert result["kl"].item() == pytest.approx(normal + poisson)
     assert result["kl_pointwise_count"].shape == (1, 3)
+    # Their units differ, so the distances are not added up.
+    assert np.isnan(result["wasserstein"]).all()
+    assert result["wasserstein_by_variable"].values[0] == pytest.approx([abs(Y.mean() - 1.0), 0.5])
 
 
 def test_vector_observations_by_monte_carlo_and_closed_form():
@@ -248,6 +259,7 @@ def test_composite_observations(kind):
     result = fitted_divergence(model, {"mu": 1.2}, tree, estimators=estimators, random_seed=1)
     assert np.all(result["kl"] > 0)
     assert np.all(result["kl_reverse"] > 0)
+    assert np.all(result["wasserstein"] > 0)
     # The predictive lies between the best and the worst draw, and is no worse than their mean (convexity).
     draws = tree["posterior/mu"].values.ravel()[:200]
     singles = [
@@ -293,6 +305,11 @@ def test_held_out_draws_give_relative_divergences():
         one = relative.sel(estimator=name)
         assert abs(one["kl"].item() - difference.sel(estimator=name).item()) < 4.5 * one["kl_mcse"].item() + 0.01
     assert np.isnan(relative["jsd"]).all()
+    # All fits are scored on the same data, so that differences have errors of their own, not those of either score.
+    assert relative.attrs["closest"] == exact.attrs["closest"]
+    excess = relative["kl_excess"].sel(estimator="map").item()
+    assert abs(excess - exact["kl_excess"].sel(estimator="map").item()) < 4.5 * relative["kl_excess_mcse"].max().item()
+    assert relative["kl_excess_mcse"].sel(estimator="map") < 0.02 * relative["log_score_mcse"].sel(estimator="map")
 
 
 def test_an_estimate_that_does_not_exist_has_no_number():
@@ -311,13 +328,37 @@ def test_an_estimate_that_does_not_exist_has_no_number():
         ({"mu": 1.0, "sigmas": 2.0}, "did you mean 'sigma'"),
         ({"mu": [1.0, 2.0], "sigma": 2.0}, r"must have shape \(\)"),
         ({"mu": 1.0, "sigma": -2.0}, "outside the support"),
+        ({"mu": "one", "sigma": 2.0}, "must be a number"),
         (np.zeros((3, 7)), "must have shape"),
+        (stats.poisson(3.0), "is discrete, the model's variable continuous"),
     ],
 )
 def test_wrong_truths_are_named_in_one_line(truth, message):
     with pytest.raises(ValueError, match=message) as caught:
         fitted_divergence(normal_model(Y), truth, estimators=["mle"])
     assert "\n" not in str(caught.value)
+
+
+def test_observations_that_depend_on_each_other_are_refused_with_the_reason():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 5)
+        group = pm.Bernoulli("group", 0.4, observed=[0, 1, 1])
+        pm.Normal("y", mu + 2 * group, 1.0, observed=[0.0, 2.0, 1.0])
+    with pytest.raises(ValueError, match="'y' depends on the observed variable 'group'"):
+        fitted_divergence(model, {"mu": 1.0})
+
+
+def test_a_potential_that_counts_as_likelihood_moves_the_estimate_alone():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 5)
+        pm.Normal("y", mu, 1.0, observed=[0.0, 2.0, 1.0])
+        pm.Potential("penalty", -(mu**2))
+    held_out = np.random.default_rng(1).normal(1.0, 1.0, size=(2000, 3))
+    exact = fitted_divergence(model, {"mu": 1.0}, estimators=["mle", "map"], potentials="likelihood", random_seed=1)
+    relative = fitted_divergence(model, held_out, estimators=["mle", "map"], potentials="likelihood", random_seed=1)
+    assert exact["kl"].sel(estimator="mle").item() == pytest.approx(1.5 * (1.0 - 3 / 5) ** 2)
+    difference = np.diff(exact["kl"].values).item()
+    assert abs(np.diff(relative["kl"].values).item() - difference) < 4.5 * relative["kl_mcse"].values[1]
 
 
 def test_unknown_estimator_is_named():
