@@ -66,6 +66,11 @@ def _precise(values: Array, rtol: float) -> bool:
     return bool(np.all(error <= rtol * np.abs(values.mean(axis=0))))
 
 
+def tail_size(n: int) -> int:
+    """How many of n values are a tail (Vehtari et al. 2024)."""
+    return int(min(n / 5, 3 * np.sqrt(n)))
+
+
 def tail_shape(values: Array) -> float:
     """Pareto shape k of the largest values, by the estimator of Zhang and Stephens (2009) with Vehtari's prior.
 
@@ -82,8 +87,7 @@ def tail_shape(values: Array) -> float:
     values = np.asarray(values, dtype=np.float64)
     if np.any(np.isposinf(values)):
         return np.inf
-    n = len(values)
-    size = int(min(n / 5, 3 * np.sqrt(n)))
+    size = tail_size(len(values))
     if size < 5:
         return -np.inf
     ordered = np.sort(values)

@@ -1,107 +1,72 @@
-"""The bias of neighbour estimates on draws of the same size and dimension, whose densities are known.
+"""What the estimate of a log density misses on normals of the same number and dimension, by simulation."""
 
-Used as a control variate: the estimate on the draws less the error of the same estimator on simulated draws, of a
-normal (one sample) or of normals seen through the maps fitted to the two samples.
-"""
-
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
 
 from pp_mlekl.divergences.distribution import Array
-from pp_mlekl.divergences.samples.gaussianize import Gaussianizer
-from pp_mlekl.divergences.samples.neighbours import log_density, log_ratio
+from pp_mlekl.divergences.samples.density import Correction, LogDensities, SampleDensity
+from pp_mlekl.divergences.samples.gaussianize import identity_maps
 
-# Draws simulated in all: enough for an error well below that of the estimate.
-_SIMULATED = 20_000
-_MOST_ROUNDS = 20
-# Draws of a large sample at which it is enough to look for an error, among the neighbours of all.
-QUERIES = 2000
-_SMALLEST_EIGENVALUE = 1e-12
+# The correction is found at this size at the most, from so many simulated draws.
+_LARGEST_SIMULATED = 1000
+_SIMULATED = 30_000
+_MOST_ROUNDS = 100
+_LOG_2PI = np.log(2 * np.pi)
+
+
+def corrected_within(density: SampleDensity, queries: Array) -> LogDensities:
+    """``density.within(queries)`` and its correction."""
+    return replace(density.within(queries), correction=density_correction(density.n, density.d)[0])
+
+
+def corrected_at(density: SampleDensity, x: Array, queries: Array) -> LogDensities:
+    """``density.at(x, queries)`` and its correction."""
+    return replace(density.at(x, queries), correction=density_correction(density.n, density.d)[1])
+
+
+def density_correction(n: int, d: int) -> tuple[Correction, Correction]:
+    """The errors of ``SampleDensity`` on independent standard normals, at its own draws and at as many others.
+
+    Found by simulation at no more draws than are quick; for more it falls as their root.
+    """
+    size = min(n, _LARGEST_SIMULATED)
+    scale = np.sqrt(size / n)
+    own, other = _simulated(size, d)
+    return _scaled(own, scale), _scaled(other, scale)
+
+
+def _scaled(c: Correction, scale: float) -> Correction:
+    return Correction(
+        mean=scale * c.mean,
+        error=scale * c.error,
+        hidden_variance=scale**2 * c.hidden_variance,
+    )
 
 
 @lru_cache(maxsize=256)
-def density_correction(n: int, d: int, k: int) -> tuple[float, float]:
-    """Mean of log p-hat - log p over n standard normal draws in d dimensions, and its standard error.
-
-    In more than one dimension it is that of the copula's density, estimated on normal scores.
-    """
-    generator = np.random.default_rng([n, d, k])
-    means = []
+def _simulated(n: int, d: int) -> tuple[Correction, Correction]:
+    generator, everywhere = np.random.default_rng([n, d]), np.arange(n)
+    own, other = [], []
     for _ in range(min(max(_SIMULATED // n, 2), _MOST_ROUNDS)):
-        z = generator.standard_normal((n, d))
-        means.append(np.mean(log_copula_density(z, k) if d > 1 else log_density(z, k) - _log_standard(z)))
-    return float(np.mean(means)), float(np.std(means, ddof=1) / np.sqrt(len(means)))
+        x, y = generator.standard_normal((2, n, d))
+        density = SampleDensity(x, identity_maps(d))
+        own.append(_error(density.within(everywhere), x))
+        other.append(_error(density.at(y, everywhere), y))
+    return _correction(np.array(own)), _correction(np.array(other))
 
 
-def log_copula_density(x: Array, k: int) -> Array:
-    """log of p / product of the margins at draws (n, d), by neighbours of whitened normal scores; not corrected.
-
-    Raises
-    ------
-    ValueError
-        Where the draws lie in a subspace: a coordinate is a function of the others.
-    """
-    scores = normal_scores(x)
-    covariance = np.cov(scores.T)
-    if np.linalg.eigvalsh(covariance)[0] < _SMALLEST_EIGENVALUE * np.trace(covariance):
-        raise ValueError(
-            "The draws lie in a subspace (a coordinate is a function of others), where they have no density; "
-            "drop the redundant coordinate."
-        )
-    chol = np.linalg.cholesky(covariance)
-    joint = log_density(np.linalg.solve(chol, scores.T).T, k) - np.sum(np.log(np.diagonal(chol)))
-    return joint - _log_standard(scores)
+def _error(found: LogDensities, z: Array) -> tuple[float, float]:
+    """Mean of the error of the log densities, and the variance that its terms show of it."""
+    errors = found.terms + 0.5 * (z**2 + _LOG_2PI).sum(axis=1)
+    return float(errors.mean()), float(errors.var(ddof=1) / len(errors))
 
 
-def normal_scores(x: Array) -> Array:
-    """Each coordinate's ranks as normal quantiles."""
-    return special.ndtri((stats.rankdata(x, axis=0) - 0.5) / len(x))
-
-
-def _log_standard(z: Array) -> Array:
-    return -0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RatioCorrection:
-    """What ``log_ratio`` misses on draws of two known distributions.
-
-    Parameters
-    ----------
-    bias, error
-        Mean of the estimate less the exact log ratio, and its standard error.
-    spread
-        Standard deviation of the whole estimate from one pair of samples to the next; 0 where it was not seen.
-    """
-
-    bias: float
-    error: float
-    spread: float
-
-
-def ratio_correction(
-    p: Gaussianizer,
-    q: Gaussianizer,
-    common: Gaussianizer,
-    sizes: tuple[int, int],
-    k: int,
-    generator: np.random.Generator,
-) -> RatioCorrection:
-    """The error of the neighbour estimate on draws of ``p`` and ``q``, densities fitted to the two samples."""
-    n, m = sizes
-    d = len(common.mean)
-    errors, values = [], []
-    for _ in range(min(max(_SIMULATED // max(n, m), 3), _MOST_ROUNDS)):
-        x, y = p.inverse(generator.standard_normal((n, d))), q.inverse(generator.standard_normal((m, d)))
-        at = x[:QUERIES]
-        estimated = np.mean(log_ratio(common(x)[0], common(y)[0], k, QUERIES))
-        errors.append(estimated - np.mean(p.log_density(at) - q.log_density(at)))
-        values.append(estimated)
-    return RatioCorrection(
-        bias=float(np.mean(errors)),
-        error=float(np.std(errors, ddof=1) / np.sqrt(len(errors))),
-        spread=float(np.std(values, ddof=1)) if n <= QUERIES else 0.0,
+def _correction(errors: Array) -> Correction:
+    means, shown = errors.T
+    return Correction(
+        mean=float(means.mean()),
+        error=float(means.std(ddof=1) / np.sqrt(len(means))),
+        hidden_variance=float(max(means.var(ddof=1) - shown.mean(), 0.0)),
     )

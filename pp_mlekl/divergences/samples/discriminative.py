@@ -1,20 +1,26 @@
 """A bound on KL(P||Q) from below by telling draws apart: logistic regression on quadratic features."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.distribution import Array
-from pp_mlekl.divergences.samples.terms import halves
+from pp_mlekl.divergences.samples.size_bias import halves
 
 # Draws of each side that are used, and the dimension beyond which the features are too many.
-_MOST_DRAWS = 4000
+_MOST_DRAWS = 2000
 _MOST_DIMENSIONS = 15
 _STEPS = 15
 _RIDGE = 1e-2
 
 
-def lower_bound(x: Array, y: Array, generator: np.random.Generator) -> tuple[float, float] | None:
+def lower_bound(
+    x: Array, y: Array, maps: Callable[[Array], tuple[Array, Array]], generator: np.random.Generator
+) -> tuple[float, float] | None:
     """E_P[t] - log E_Q[exp t] on one half of the draws, with t fitted on the other: a bound and its standard error.
+
+    The features are those of the draws' images under ``maps``.
 
     The bound holds for any t (Donsker and Varadhan 1975), so a poor fit makes it low, never wrong. None where there
     are too many dimensions for the number of draws.
@@ -24,7 +30,7 @@ def lower_bound(x: Array, y: Array, generator: np.random.Generator) -> tuple[flo
     if d > _MOST_DIMENSIONS or min(len(x), len(y)) < 10 * count:
         return None
     x, y = (v[np.sort(generator.permutation(len(v))[:_MOST_DRAWS])] for v in (x, y))
-    a, b = _features(x), _features(y)
+    a, b = _features(maps(x)[0]), _features(maps(y)[0])
     bounds, variances = [], []
     for side in (0, 1):
         i, j = halves(len(x), generator), halves(len(y), generator)

@@ -9,7 +9,8 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
 from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
-from pp_mlekl.divergences.samples.terms import Terms, estimate, halves, independent_size, remaining_bias
+from pp_mlekl.divergences.samples.size_bias import changes_with_size, parts, remaining_bias
+from pp_mlekl.divergences.samples.terms import Terms, estimate, independent_size
 from pp_mlekl.divergences.samples.two_sample import log_ratio_terms
 
 _DIRECTION = "KL(P||Q)"
@@ -49,6 +50,7 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
     terms = log_density_terms(p)
     combined = Terms(
         values=terms.values - log_q,
+        smooth=None if terms.smooth is None else terms.smooth - log_q,
         method=f"{terms.method}, exact -log q",
         extra_variance=terms.extra_variance,
         bias=terms.bias,
@@ -76,12 +78,18 @@ def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Esti
     if p.discrete:
         terms = _js_of_counts(x, y)
     else:
-        z = fit_gaussianizer(np.concatenate([x, y]))(np.concatenate([x, y]))[0]
+        both = np.concatenate([x, y])
+        z = fit_gaussianizer(both)(both)[0]
         full = _information(z[:size], z[size:])
-        half = np.empty(2 * size)
-        for i, j in zip(halves(size, generator), halves(size, generator), strict=True):
-            half[np.concatenate([i, size + j])] = _information(z[i], z[size + j])
-        bias = remaining_bias(full, half, p.dimension)
+        index = [
+            np.concatenate([i, size + j]) for i, j in zip(parts(size, generator), parts(size, generator), strict=True)
+        ]
+
+        def by_part(_: int, draws: Array, queries: Array) -> Array:
+            i, j = draws[draws < size], draws[draws >= size]
+            return _information(z[i], z[j])[queries]
+
+        bias = remaining_bias(changes_with_size(full, by_part, np.arange(2 * size), index), p.dimension)
         terms = Terms(values=full, method=f"{_JSD_NEIGHBOURS} nearest neighbours (mutual information)", bias=bias)
     return estimate(terms, sign=1.0, direction="JSD(P,Q)", chains=None, ess=2 * effective)
 

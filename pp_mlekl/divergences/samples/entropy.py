@@ -16,7 +16,7 @@ def sample_entropy(
 
     One dimension by spacings, more by nearest neighbours, after a smooth map that makes the draws close to normal and
     less what the same estimator misses on normals of the same number and dimension. The error has the spread of
-    log p, and the bias left over, judged from halves of the draws.
+    log p, and the bias left over, judged from parts of the draws.
 
     Parameters
     ----------

@@ -10,158 +10,237 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from pp_mlekl.divergences.distribution import Array
 
 # Quantiles that stand for a coordinate while its map is fitted.
 _QUANTILES = 1000
 # Bounds of the skewness and of the log of the tail weight: beyond them the map loses digits.
-_LARGEST_SKEWNESS = 3.0
-_LARGEST_LOG_TAIL = 2.0
+_LARGEST = np.array([3.0, 2.0])
+# Newton's method: most steps, the step at which it stops, the difference for the Hessian.
+_STEPS, _SMALLEST_STEP, _DIFFERENCE = 40, 1e-3, 1e-4
+_STEPS_NEAR = 1
+_SMALLEST_EIGENVALUE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Start:
+class Start:
     """A first bijection of the line, the unit interval or the positive half-line onto the line."""
 
     name: str
     forward: Callable[[Array], Array]
-    backward: Callable[[Array], Array]
     log_slope: Callable[[Array], Array]
 
 
-_IDENTITY = _Start(name="identity", forward=lambda x: x, backward=lambda y: y, log_slope=np.zeros_like)
-_LOG = _Start(name="log", forward=np.log, backward=np.exp, log_slope=lambda x: -np.log(x))
-_LOGIT = _Start(
-    name="logit", forward=special.logit, backward=special.expit, log_slope=lambda x: -np.log(x) - np.log1p(-x)
-)
+_IDENTITY = Start(name="identity", forward=lambda x: x, log_slope=np.zeros_like)
+_LOG = Start(name="log", forward=np.log, log_slope=lambda x: -np.log(x))
+_LOGIT = Start(name="logit", forward=special.logit, log_slope=lambda x: -np.log(x) - np.log1p(-x))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _CoordinateMap:
-    start: _Start
-    centre: float
-    scale: float
-    skewness: float
-    tail: float
+class MarginMaps:
+    """One map for each coordinate, parameters of shape (d,); the images have mean 0 and variance 1."""
+
+    starts: tuple[Start, ...]
+    centre: Array
+    scale: Array
+    skewness: Array
+    tail: Array
+    mean: Array
+    spread: Array
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
-        t = (self.start.forward(x) - self.centre) / self.scale
-        w = self.tail * np.arcsinh(t) - self.skewness
-        log_slope = _log_cosh(w) + np.log(self.tail / self.scale) - 0.5 * np.log1p(t * t) + self.start.log_slope(x)
-        return np.sinh(w), log_slope
+        """Images of draws (n, d), and the log slopes (n, d)."""
+        y, first = _started(x, self.starts)
+        t = (y - self.centre) / self.scale
+        raw = np.sinh(self.tail * np.arcsinh(t) - self.skewness)
+        log_slope = first + 0.5 * (np.log1p(raw * raw) - np.log1p(t * t))
+        return (raw - self.mean) / self.spread, log_slope + np.log(self.tail / self.scale / self.spread)
 
-    def inverse(self, z: Array) -> Array:
-        """The value whose image is ``z``."""
-        t = np.sinh((np.arcsinh(z) + self.skewness) / self.tail)
-        return self.start.backward(self.centre + self.scale * t)
+
+def fit_margins(draws: Array, starts: tuple[Start, ...] | None = None, near: MarginMaps | None = None) -> MarginMaps:
+    """Fit a map to each coordinate of draws (n, d), by maximum likelihood of a normal.
+
+    Parameters
+    ----------
+    starts
+        The first bijection of each coordinate; the best ones if none are given.
+    near
+        Maps of nearly the same draws, from which one step is enough.
+
+    Raises
+    ------
+    ValueError
+        Where a coordinate is constant.
+    """
+    if np.any(np.ptp(draws, axis=0) == 0):
+        raise ValueError("A coordinate of the draws is constant, where they have no density; drop it.")
+    if near is not None:
+        return _fit(draws, near.starts, near)
+    return _fit(draws, best_starts(draws) if starts is None else starts)
+
+
+def identity_maps(d: int) -> MarginMaps:
+    """Maps that leave d coordinates as they are."""
+    one, zero = np.ones(d), np.zeros(d)
+    return MarginMaps(starts=(_IDENTITY,) * d, centre=zero, scale=one, skewness=zero, tail=one, mean=zero, spread=one)
+
+
+def best_starts(*samples: Array) -> tuple[Start, ...]:
+    """For each coordinate the start after which all samples (n, d) look most normal, of those defined on all of them."""
+    chosen = []
+    low, high = (np.array([f(s, axis=0) for s in samples]) for f in (np.min, np.max))
+    for j in range(samples[0].shape[1]):
+        allowed = [_IDENTITY]
+        if low[:, j].min() > 0:
+            allowed.append(_LOG)
+            if high[:, j].max() < 1:
+                allowed.append(_LOGIT)
+        costs = [0.0]
+        if len(allowed) > 1:
+            costs = [sum(_fitted(s[:, [j]], (start,))[0][0] for s in samples) for start in allowed]
+        chosen.append(allowed[int(np.argmin(costs))])
+    return tuple(chosen)
+
+
+def _started(x: Array, starts: tuple[Start, ...]) -> tuple[Array, Array]:
+    y, log_slope = np.array(x), np.zeros(x.shape)
+    for j, start in enumerate(starts):
+        if start is not _IDENTITY:
+            y[:, j], log_slope[:, j] = start.forward(x[:, j]), start.log_slope(x[:, j])
+    return y, log_slope
+
+
+def _fit(draws: Array, starts: tuple[Start, ...], near: MarginMaps | None = None) -> MarginMaps:
+    _, centre, scale, skewness, log_tail = _fitted(draws, starts, near)
+    raw = MarginMaps(
+        starts=starts,
+        centre=centre,
+        scale=scale,
+        skewness=skewness,
+        tail=np.exp(log_tail),
+        mean=np.zeros_like(centre),
+        spread=np.ones_like(centre),
+    )
+    z = raw(draws)[0]
+    return MarginMaps(**{**vars(raw), "mean": z.mean(axis=0), "spread": z.std(axis=0)})
+
+
+def _fitted(
+    draws: Array, starts: tuple[Start, ...], near: MarginMaps | None = None
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Negative log-likelihood per draw, centre, scale, skewness and log tail weight of each coordinate."""
+    x = np.sort(draws, axis=0)
+    if len(x) > _QUANTILES:
+        x = x[((np.arange(_QUANTILES) + 0.5) / _QUANTILES * len(x)).astype(int)]
+    y, log_slope = _started(x, starts)
+    if near is None:
+        centre, scale = np.median(y, axis=0), (y[int(0.75 * len(y))] - y[int(0.25 * len(y))]) / 1.349
+        scale = np.where(scale > 0, scale, y.std(axis=0))
+        start, steps = np.zeros((2, y.shape[1])), _STEPS
+    else:
+        centre, scale = near.centre, near.scale
+        start, steps = np.stack([near.skewness, np.log(near.tail)]), _STEPS_NEAR
+    t = (y - centre) / scale
+    fixed = np.mean(0.5 * np.log1p(t * t) - log_slope, axis=0) + np.log(scale)
+    cost, (skewness, log_tail) = _newton(np.arcsinh(t), start, steps)
+    return cost + fixed, centre, scale, skewness, log_tail
+
+
+def _newton(a: Array, at: Array, steps: int) -> tuple[Array, Array]:
+    """Least cost over skewness and log tail weight, for each column of ``a`` (n, c), by damped Newton steps."""
+    cost, gradient = _cost(a, at)
+    damping = np.full(a.shape[1], 1e-3)
+    for _ in range(steps):
+        hessian = np.stack(
+            [(_cost(a, at + _DIFFERENCE * e)[1] - gradient) / _DIFFERENCE for e in np.eye(2)[:, :, None]]
+        )
+        step = _damped_step(hessian, gradient, damping)
+        tried = np.clip(at + step, -_LARGEST[:, None], _LARGEST[:, None])
+        new_cost, new_gradient = _cost(a, tried)
+        better = new_cost <= cost
+        moved = np.max(np.abs(tried - at)[:, better], initial=0.0)
+        at, cost = np.where(better, tried, at), np.where(better, new_cost, cost)
+        gradient = np.where(better, new_gradient, gradient)
+        damping = np.where(better, damping / 4, damping * 8)
+        if np.all(better) and moved < _SMALLEST_STEP:
+            break
+    return cost, at
+
+
+def _damped_step(hessian: Array, gradient: Array, damping: Array) -> Array:
+    """-(H + damping)^-1 g for the columns, with H made positive definite; no step is longer than half a unit."""
+    (a, b), (_, d) = hessian
+    smallest = 0.5 * (a + d) - np.hypot(0.5 * (a - d), b)
+    shift = damping + np.maximum(1e-3 - smallest, 0.0)
+    a, d = a + shift, d + shift
+    step = -np.stack([d * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]]) / (a * d - b * b)
+    return step / np.maximum(1.0, 2 * np.linalg.norm(step, axis=0))
+
+
+def _cost(a: Array, at: Array) -> tuple[Array, Array]:
+    """Negative log-likelihood of a normal after the map, up to what does not depend on it, and its gradient (2, c)."""
+    tail = np.exp(at[1])
+    w = tail * a - at[0]
+    raw = np.sinh(w)
+    cosh = np.sqrt(1 + raw * raw)
+    centred = raw - raw.mean(axis=0)
+    variance = np.mean(centred**2, axis=0)
+    cost = 0.5 * np.log(variance) - np.mean(np.log(cosh), axis=0) - at[1]
+    slope = raw / cosh
+    by_skewness = np.mean(slope, axis=0) - np.mean(centred * cosh, axis=0) / variance
+    by_tail = tail * (np.mean(centred * cosh * a, axis=0) / variance - np.mean(slope * a, axis=0)) - 1
+    return cost, np.stack([by_skewness, by_tail])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gaussianizer:
-    """The fitted map; a call gives the image (n, d) and log |d z / d x| (n,)."""
+    """Maps of the coordinates, then whitening; a call gives the image (n, d) and log |d z / d x| (n,)."""
 
-    coordinates: tuple[_CoordinateMap, ...]
-    mean: Array
+    margins: MarginMaps
     chol: Array
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
         """Image of draws (n, d) and its log slope."""
-        columns = [coordinate(column) for coordinate, column in zip(self.coordinates, x.T, strict=True)]
-        z = np.stack([c[0] for c in columns], axis=-1)
-        log_slope = np.sum([c[1] for c in columns], axis=0) - np.sum(np.log(np.diagonal(self.chol)))
-        return np.linalg.solve(self.chol, (z - self.mean).T).T, log_slope
-
-    def inverse(self, z: Array) -> Array:
-        """The draws whose image is ``z``, shape (n, d)."""
-        images = self.mean + z @ self.chol.T
-        return np.stack([c.inverse(column) for c, column in zip(self.coordinates, images.T, strict=True)], axis=-1)
+        z, log_slopes = self.margins(x)
+        return whitened(z, self.chol), log_slopes.sum(axis=1) - np.sum(np.log(np.diagonal(self.chol)))
 
     def log_density(self, x: Array) -> Array:
         """Log density at ``x`` (n, d) of the distribution whose image is standard normal."""
         z, log_slope = self(x)
         return log_slope - 0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
-    def margin(self, j: int, column: Array) -> "Gaussianizer":
-        """The map of one coordinate, of which ``column`` (n, 1) are the draws."""
-        return _whitened((self.coordinates[j],), column)
 
-    def rewhitened(self, draws: Array) -> "Gaussianizer":
-        """The same maps of the coordinates, whitened on other draws with the same margins."""
-        return _whitened(self.coordinates, draws)
-
-    @property
-    def name(self) -> str:
-        """What was done to the coordinates, for the method's name."""
-        starts = sorted({c.start.name for c in self.coordinates} - {"identity"})
-        return "whitened" + "".join(f", {s}" for s in starts)
-
-
-def fit_gaussianizer(draws: Array, like: Gaussianizer | None = None) -> Gaussianizer:
-    """Fit the map to draws of shape (n, d); with logs and logits where ``like`` has them, so that domains agree.
+def fit_gaussianizer(draws: Array, near: MarginMaps | None = None) -> Gaussianizer:
+    """Fit the map to draws of shape (n, d); see ``fit_margins``.
 
     Raises
     ------
     ValueError
         Where the draws lie in a subspace: a coordinate is constant or a combination of the others.
     """
-    if like is None:
-        coordinates = tuple(_fit_coordinate(column) for column in draws.T)
-    else:
-        pairs = zip(draws.T, like.coordinates, strict=True)
-        coordinates = tuple(_fit(column, other.start)[1] for column, other in pairs)
-    return _whitened(coordinates, draws)
+    margins = fit_margins(draws, near=near)
+    return Gaussianizer(margins=margins, chol=cholesky_of_correlation(margins(draws)[0]))
 
 
-def _whitened(coordinates: tuple[_CoordinateMap, ...], draws: Array) -> Gaussianizer:
-    z = np.stack([c(column)[0] for c, column in zip(coordinates, draws.T, strict=True)], axis=-1)
-    covariance = np.atleast_2d(np.cov(z.T))
-    scale = np.sqrt(np.diagonal(covariance))
-    if np.any(scale == 0) or np.linalg.eigvalsh(covariance / np.outer(scale, scale))[0] < 1e-12:
+def cholesky_of_correlation(z: Array) -> Array:
+    """Cholesky factor of the correlation of ``z`` (n, d).
+
+    Raises
+    ------
+    ValueError
+        Where it is singular.
+    """
+    correlation = np.atleast_2d(np.corrcoef(z.T))
+    if np.linalg.eigvalsh(correlation)[0] < _SMALLEST_EIGENVALUE:
         raise ValueError(
             "The draws lie in a subspace (a coordinate is constant or a combination of others), where they have no "
             "density; drop the redundant coordinate."
         )
-    return Gaussianizer(coordinates=coordinates, mean=z.mean(axis=0), chol=np.linalg.cholesky(covariance))
+    return np.linalg.cholesky(correlation)
 
 
-def _fit_coordinate(x: Array) -> _CoordinateMap:
-    starts = [_IDENTITY]
-    if x.min() > 0:
-        starts.append(_LOG)
-        if x.max() < 1:
-            starts.append(_LOGIT)
-    return min((_fit(x, start) for start in starts), key=lambda fitted: fitted[0])[1]
-
-
-def _fit(x: Array, start: _Start) -> tuple[float, _CoordinateMap]:
-    """Maximum likelihood of a normal after the map; its negative log-likelihood per draw, and the map."""
-    if len(x) > _QUANTILES:
-        x = np.sort(x)[((np.arange(_QUANTILES) + 0.5) / _QUANTILES * len(x)).astype(int)]
-    y = start.forward(x)
-    centre = float(np.median(y))
-    lower, upper = np.quantile(y, [0.25, 0.75])
-    scale = float(upper - lower) / 1.349 or float(y.std()) or 1.0
-    t = (y - centre) / scale
-    a, fixed = np.arcsinh(t), np.mean(0.5 * np.log1p(t * t) - start.log_slope(x)) + np.log(scale)
-
-    def cost(parameters: Array) -> float:
-        skewness, log_tail = parameters
-        if abs(skewness) > _LARGEST_SKEWNESS or abs(log_tail) > _LARGEST_LOG_TAIL:
-            return np.inf
-        w = np.exp(log_tail) * a - skewness
-        spread = np.sinh(w).std()
-        return float(np.log(spread) - np.mean(_log_cosh(w)) - log_tail + fixed) if spread > 0 else np.inf
-
-    options = {"xatol": 1e-2, "fatol": 1e-4, "maxiter": 80}
-    found = optimize.minimize(cost, [0.0, 0.0], method="Nelder-Mead", options=options)
-    skewness, log_tail = found.x
-    fitted = _CoordinateMap(
-        start=start, centre=centre, scale=scale, skewness=float(skewness), tail=float(np.exp(log_tail))
-    )
-    return float(found.fun), fitted
-
-
-def _log_cosh(w: Array) -> Array:
-    return np.logaddexp(w, -w) - np.log(2)
+def whitened(z: Array, chol: Array) -> Array:
+    """L^-1 z for each of ``z`` (n, d)."""
+    return z @ np.linalg.inv(chol).T

@@ -1,15 +1,16 @@
-"""Log densities at draws, from the distances to their nearest neighbours."""
+"""Log densities at draws from the distances to their nearest neighbours, and what they are on average for a normal."""
+
+from functools import lru_cache
 
 import numpy as np
-from scipy import special
+from scipy import interpolate, special
 from scipy.spatial import cKDTree
 
 from pp_mlekl.divergences.distribution import Array
 
-# Half-width, in order statistics, of the spacings in one dimension.
-SPACING = 6
-# Threads of a tree's queries; -1 takes all.
-_WORKERS = -1
+# Nodes of the average over a neighbour's rank, and radii between which the averages are interpolated.
+_NODES = 13
+_RADII = np.concatenate([np.linspace(0.0, 8.0, 25), np.linspace(9.0, 40.0, 16)])
 
 
 def log_unit_ball(d: int) -> float:
@@ -17,69 +18,45 @@ def log_unit_ball(d: int) -> float:
     return float(d / 2 * np.log(np.pi) - special.gammaln(d / 2 + 1))
 
 
-def distances_within(z: Array, k: int, queries: int | None = None) -> Array:
-    """Distance of each draw (of the first ``queries``) to its k-th neighbour among the others."""
-    return _tree(z).query(z[:queries], [k + 1], workers=_WORKERS)[0][:, 0]
+def log_density_by_neighbours(distance: Array, k: int, m: int, d: int) -> Array:
+    """Log density from the distance to the k-th nearest of ``m`` draws in d dimensions.
 
-
-def distances_to(x: Array, y: Array, k: int) -> Array:
-    """Distance of each of ``x`` to the k-th nearest of ``y``, shape (n,)."""
-    return _tree(y).query(x, [k], workers=_WORKERS)[0][:, 0]
-
-
-def _tree(z: Array) -> cKDTree:
-    # Whitened draws fill space evenly: a balanced tree would take longer to build than it saves.
-    return cKDTree(z, balanced_tree=False, compact_nodes=False)
-
-
-def log_density_by_neighbours(z: Array, k: int) -> Array:
-    """log p at the draws by Kozachenko and Leonenko (1987), k-th neighbour form; unbiased where p is locally flat."""
-    n, d = z.shape
-    with np.errstate(divide="ignore"):
-        log_distance = np.log(distances_within(z, k))
-    return special.digamma(k) - special.digamma(n) - log_unit_ball(d) - d * log_distance
-
-
-def log_density_by_spacings(z: Array) -> Array:
-    """log p at the draws in one dimension, from the width between the order statistics on either side.
-
-    The expected log of a spacing of w steps is digamma(w) - digamma(n + 1) - log p (Vasicek 1976; the digammas after
-    Singh et al. 2003); at the ends the window is what is there.
+    Kozachenko and Leonenko (1987), k-th neighbour form; unbiased where the density is flat within the distance.
     """
-    n = len(z)
-    order = np.argsort(z[:, 0])
-    ordered = z[order, 0]
-    rank = np.arange(n)
-    left, right = np.maximum(rank - SPACING, 0), np.minimum(rank + SPACING, n - 1)
-    result = np.empty(n)
     with np.errstate(divide="ignore"):
-        width = np.log(ordered[right] - ordered[left])
-    result[order] = special.digamma(right - left) - special.digamma(n + 1) - width
+        return special.digamma(k) - special.digamma(m + 1) - log_unit_ball(d) - d * np.log(distance)
+
+
+def expected_log_density(radius: Array, k: int, m: int, d: int) -> Array:
+    """What ``log_density_by_neighbours`` is on average at distances ``radius`` from the mean of a standard normal.
+
+    The mass within the distance to the k-th neighbour is Beta(k, m - k + 1), the mass within a distance of a point is
+    a noncentral chi-square probability. Beyond the table the distance grows like the radius.
+    """
+    inside = np.minimum(radius, _RADII[-1])
+    result = _expected(k, m, d)(inside)
+    far = radius > _RADII[-1]
+    if np.any(far):
+        edge = special.digamma(k) - special.digamma(m + 1) - log_unit_ball(d)
+        distance = np.exp((edge - result[far]) / d) + radius[far] - _RADII[-1]
+        result[far] = edge - d * np.log(distance)
     return result
 
 
-def log_density_against(at: Array, draws: Array) -> Array:
-    """Log density on [0, 1] at points (n,) that are no draws, from the spacings of draws (m,) about each.
-
-    A point falls into a long spacing rather than a short one: w spacings about it are in width like w + 1 of m + 2.
-    """
-    ordered = np.concatenate([[0.0], np.sort(draws), [1.0]])
-    rank = np.searchsorted(ordered[1:-1], at) + 1
-    left, right = np.maximum(rank - SPACING, 0), np.minimum(rank + SPACING - 1, len(ordered) - 1)
-    width = np.log(np.maximum(ordered[right] - ordered[left], np.finfo(float).tiny))
-    return special.digamma(right - left + 1) - special.digamma(len(ordered)) - width
+@lru_cache(maxsize=64)
+def _expected(k: int, m: int, d: int) -> interpolate.CubicSpline:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    mass = special.betaincinv(k, m - k + 1, special.ndtr(nodes))
+    distance = np.sqrt(special.chndtrix(mass[:, None], d, _RADII**2))
+    values = weights @ log_density_by_neighbours(distance, k, m, d) / weights.sum()
+    return interpolate.CubicSpline(_RADII, values)
 
 
-def log_density(z: Array, k: int) -> Array:
-    """By spacings in one dimension, by neighbours in more."""
-    return log_density_by_spacings(z) if z.shape[1] == 1 else log_density_by_neighbours(z, k)
+def distances_within(tree: cKDTree, k: int, queries: Array) -> Array:
+    """Distance of draws of the tree itself to their k-th neighbours among the others."""
+    return tree.query(queries, [k + 1])[0][:, 0]
 
 
-def log_ratio(x: Array, y: Array, k: int, queries: int | None = None) -> Array:
-    """log p/q at the draws ``x`` of p, given draws ``y`` of q: Wang, Kulkarni and Verdu (2009), eq. 5.
-
-    With ``queries`` only at the first so many of ``x``, among all of them.
-    """
-    with np.errstate(divide="ignore"):
-        gap = np.log(distances_to(x[:queries], y, k)) - np.log(distances_within(x, k, queries))
-    return x.shape[1] * gap + special.digamma(len(y) + 1) - special.digamma(len(x))
+def distances_to(tree: cKDTree, k: int, queries: Array) -> Array:
+    """Distance of points to the k-th nearest of the tree's draws, shape (n,)."""
+    return tree.query(queries, [k])[0][:, 0]

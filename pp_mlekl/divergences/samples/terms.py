@@ -6,13 +6,17 @@ import numpy as np
 
 from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.monte_carlo import tail_shape
+from pp_mlekl.divergences.monte_carlo import tail_shape, tail_size
 from pp_mlekl.divergences.samples.effective_size import effective_size
 
-# Above this shape of the tail the variance of the terms is infinite.
-_HEAVY = 0.5
-# Standard errors from which a change with the number of draws is taken for bias.
-_SIGNIFICANT = 2.0
+# Above this shape of the tail the terms have no variance.
+_INFINITE = 0.5
+# A heavy tail matters from this share of the terms' variance: where P and Q agree all terms but noise are nearly 0.
+_MATTERS = 0.15
+# A bias larger than so many sampling errors is told.
+_LARGE_BIAS = 1.5
+# Shapes between which the tail's variance is that of its fit, so that it does not hang on whether a large term was drawn.
+_LIGHT, _HEAVIEST = 0.15, 0.45
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -23,6 +27,8 @@ class Terms:
     ----------
     values
         Shape (n,), stacked chain by chain.
+    smooth
+        What a fit without neighbours or spacings has in their place: the tail that is judged, free of their noise.
     extra_variance
         Variance of the estimate that does not show in the terms: of the other sample, of a correction.
     bias
@@ -31,6 +37,7 @@ class Terms:
 
     values: Array
     method: str
+    smooth: Array | None = None
     extra_variance: float = 0.0
     bias: float = 0.0
     warnings: tuple[str, ...] = field(default=())
@@ -42,15 +49,16 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
     if not np.isfinite(value):
         raise ValueError("Draws coincide so often that they have no density; remove the repeated ones.")
     size = independent_size(terms.values, chains, ess)
-    sampling = np.sqrt(np.var(terms.values, ddof=1) / size + terms.extra_variance)
+    judged = sign * (terms.values if terms.smooth is None else terms.smooth)
+    shape = tail_shape(judged)
+    sampling = np.sqrt(_variance(sign * terms.values, shape) / size + terms.extra_variance)
     warnings = list(terms.warnings)
-    if abs(terms.bias) > sampling:
+    if abs(terms.bias) > _LARGE_BIAS * sampling:
         warnings.append(
-            f"A bias of about {abs(terms.bias):.2g}, judged from halves of the draws, is part of the error; "
-            "more draws reduce it slowly."
+            f"A bias of about {abs(terms.bias):.2g}, judged from parts of the draws, is part of the error; more draws "
+            "reduce it slowly."
         )
-    shape = tail_shape(sign * terms.values)
-    if np.isfinite(shape) and shape > _HEAVY:
+    if _INFINITE < shape < np.inf and _second_moment_of_tail(judged) > _MATTERS * np.var(terms.values):
         warnings.append(
             f"The terms have a heavy tail (k-hat {shape:.2f}): the value may be infinite or the error too low."
         )
@@ -63,28 +71,33 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
     )
 
 
+def _variance(values: Array, shape: float) -> float:
+    """Variance of terms whose largest may be missing from the sample: that of a Pareto tail if it is the larger.
+
+    Excesses over a threshold with mean m and shape k have the second moment 2 (1 - k) m^2 / (1 - 2 k).
+    """
+    variance = float(np.var(values, ddof=1))
+    size = tail_size(len(values))
+    if not _LIGHT < shape < np.inf or size < 1:
+        return variance
+    ordered = np.sort(values)
+    body, threshold, excess = ordered[:-size], ordered[-size - 1], np.mean(ordered[-size:] - ordered[-size - 1])
+    k = min(shape, _HEAVIEST)
+    square = 2 * (1 - k) * excess**2 / (1 - 2 * k)
+    level = threshold - values.mean()
+    of_tail = level**2 + 2 * level * excess + square
+    return max(variance, float((np.sum((body - values.mean()) ** 2) + size * of_tail) / len(values)))
+
+
+def _second_moment_of_tail(values: Array) -> float:
+    """Mean over all values of the squared excess of the largest over their threshold."""
+    size = tail_size(len(values))
+    ordered = np.sort(values)
+    return float(np.sum((ordered[-size:] - ordered[-size - 1]) ** 2) / len(values))
+
+
 def independent_size(values: Array, chains: int | None, ess: float | None) -> float:
     """How many independent draws the mean of the values is worth."""
     if ess is not None:
         return float(ess)
     return float(len(values)) if chains is None else effective_size(values.reshape(chains, -1))
-
-
-def remaining_bias(full: Array, halves: Array, dimension: int, correction_error: float = 0.0) -> float:
-    """Bias of the mean of ``full`` from the same terms by half of the draws, 0 where it cannot be told from noise.
-
-    The bias of neighbour estimates falls as n^-gamma with gamma = 2 / d (1 in one dimension; Gao, Oh and Viswanath
-    2018), so that half the draws have 2^gamma times the bias.
-    """
-    gain = 1 / (2 ** min(2 / dimension, 1.0) - 1)
-    change = halves - full
-    noise = np.hypot(change.std(ddof=1) / np.sqrt(len(change)), correction_error)
-    if abs(change.mean()) < _SIGNIFICANT * noise:
-        return 0.0
-    return float(gain * np.sqrt(change.mean() ** 2 - noise**2))
-
-
-def halves(n: int, generator: np.random.Generator) -> tuple[Array, Array]:
-    """Two random halves of the indices 0, ..., n - 1."""
-    order = generator.permutation(n)
-    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])

@@ -1,211 +1,130 @@
 """log p/q at draws of p, from draws of p and of q alone."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import special
-from scipy.spatial import cKDTree
 
 from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.checks import Draws
-from pp_mlekl.divergences.samples.correction import QUERIES, density_correction, ratio_correction
+from pp_mlekl.divergences.samples.correction import corrected_at, corrected_within
+from pp_mlekl.divergences.samples.density import SampleDensity, mean_beyond
 from pp_mlekl.divergences.samples.discriminative import lower_bound
-from pp_mlekl.divergences.samples.gaussianize import Gaussianizer, fit_gaussianizer
-from pp_mlekl.divergences.samples.neighbours import (
-    distances_to,
-    distances_within,
-    log_density_against,
-    log_density_by_spacings,
-    log_ratio,
-)
-from pp_mlekl.divergences.samples.one_sample import NEIGHBOURS
-from pp_mlekl.divergences.samples.terms import Terms, halves, independent_size, remaining_bias
+from pp_mlekl.divergences.samples.gaussianize import best_starts, fit_gaussianizer, fit_margins
+from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unseen
+from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
+from pp_mlekl.divergences.samples.terms import Terms, independent_size
 
-# Blocks for a subsampling error, and the fewest draws in one.
-_BLOCKS = 10
-_SMALLEST_BLOCK = 25
-# Share of P's draws farther from Q's than Q's are from one another, from which Q does not cover P.
-_UNCOVERED = 0.02
+# Groups of draws left out for an error, and the draws of each side that are enough for it.
+_GROUPS = 10
+_COMPARED = 600
+# Share of P's draws beyond all of Q's in a coordinate, on top of what is so by chance, from which Q does not cover P.
+_UNCOVERED = 0.05
+# So far below a normal copula neighbours see a gap among Q's draws, which they fill in; the share of P's in gaps.
+_GAP, _IN_GAPS = -1.5, 0.02
 # A bound from below that exceeds the estimate by so many standard errors contradicts it.
 _CONTRADICTION = 3.0
-# The correction's own uncertainty, as a share of it: it was found on fitted densities, not on the true ones.
-_OF_CORRECTION = 0.15
-# The share of the margins' noise that they do not share with the neighbours' estimate.
-_UNSHARED = 0.3
-# Correlations below which coordinates count as independent, and the share of a correction by margins that may be wrong.
-_WEAK = 0.2
-_OF_MARGINS = 0.3
-
-
-def neighbours_for(n: int, m: int, d: int) -> int:
-    """How many neighbours: many in one dimension, where they cost no bias, few in high ones."""
-    smaller = min(n, m)
-    if d == 1:
-        return max(3, int(0.5 * np.sqrt(smaller)))
-    return 10 if d == 2 and smaller > 500 else 5
 
 
 def log_ratio_terms(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
     """Estimates of log p/q at the draws of P."""
     if p.discrete:
         return _discrete_terms(p, q)
-    return _terms_in_one_dimension(p, q, generator) if p.dimension == 1 else _terms_in_more(p, q, generator)
-
-
-def _terms_in_one_dimension(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
-    full, half = one_dimensional_log_ratio(p.values, q.values), np.empty(p.size)
-    for i, j in zip(halves(p.size, generator), halves(q.size, generator), strict=True):
-        half[i] = one_dimensional_log_ratio(p.values[i], q.values[j])
-    z = fit_gaussianizer(np.concatenate([p.values, q.values]))
-    x, y = z(p.values)[0], z(q.values)[0]
-    k = neighbours_for(p.size, q.size, 1)
-    own = np.var(full, ddof=1) / p.size
-    # The fitted tails differ from sample to sample, which shows between blocks alone.
-    extra = max(_other_sample_variance(x, y, q, k), _variance_by_blocks(p.values, q.values) - own)
-    error = float(np.sqrt(own + extra))
+    ratio = _LogRatio(p.values, q.values)
+    own = np.var(ratio.terms, ddof=1) / p.size
+    extra = ratio.extra_variance + max(_variance_by_fits(p, q, ratio), _variance_by_weights(q, ratio))
     return Terms(
-        values=full,
-        method="spacings",
+        values=ratio.terms,
+        smooth=ratio.p.smooth.log_density(ratio.x) - ratio.q.smooth.log_density(ratio.x),
+        method=_method(ratio),
         extra_variance=extra,
-        bias=remaining_bias(full, half, 1),
-        warnings=_warnings(full, x, y, k, error, generator),
+        bias=_bias(ratio, generator),
+        warnings=_warnings(ratio, float(np.sqrt(own + extra)), generator),
     )
 
 
-def _variance_by_blocks(x: Array, y: Array) -> float:
-    """Variance of the estimate from its values on disjoint blocks of draws (Politis and Romano 1994)."""
-    blocks = min(_BLOCKS, min(len(x), len(y)) // _SMALLEST_BLOCK)
-    if blocks < 2:
-        return 0.0
-    values = [one_dimensional_log_ratio(x[i::blocks], y[i::blocks]).mean() for i in range(blocks)]
-    return float(np.var(values, ddof=1) / blocks)
+class _LogRatio:
+    """Estimates of log p and of log q at the draws of P."""
+
+    def __init__(self, x: Array, y: Array):
+        # One start for both: q's has to be defined at P's draws.
+        starts = best_starts(x, y)
+        self.x, self.y = x, y
+        self.p, self.q = (SampleDensity(v, fit_margins(v, starts)) for v in (x, y))
+        self.queries = evenly(len(x), QUERIES)
+        self.of_p = corrected_within(self.p, self.queries)
+        self.of_q = corrected_at(self.q, x, self.queries)
+        self.beyond = mean_beyond(self.of_p.beyond - self.of_q.beyond, len(x))
+        self.terms = self.of_p.terms - self.of_q.terms - self.beyond.mean + self.beyond.shrunken
+
+    @property
+    def extra_variance(self) -> float:
+        """Variance of the mean that neither the scatter of the terms nor Q's draws show."""
+        return self.of_p.extra_variance + self.of_q.extra_variance + self.beyond.added_variance
 
 
-def _terms_in_more(p: Draws, q: Draws, generator: np.random.Generator) -> Terms:
-    maps = _fitted(p.values, q.values)
-    found = _Corrected(p.values, q.values, maps, generator)
-    correction = found.correction
-    own = np.var(found.terms, ddof=1) / p.size
-    extra = _other_sample_variance(found.x, found.y, q, found.k) + correction.error**2
-    # The simulated spread has what the terms and counts miss: neighbours that many draws share.
-    extra = max(extra, correction.spread**2 - own) + (_OF_CORRECTION * correction.bias) ** 2
-    margins, noise = _margin_error(p.values, q.values, maps, generator)
-    terms = found.terms
-    if _nearly_independent(p.values, maps.p) and _nearly_independent(q.values, maps.q):
-        # Then what the shuffled draws show is true of the draws themselves.
-        terms, margins = terms - margins, _OF_MARGINS * margins
-    elif abs(margins) < noise:
-        margins = 0.0
-    return Terms(
-        values=terms,
-        method=f"{found.k} nearest neighbours ({maps.common.name}, corrected on fitted densities)",
-        extra_variance=extra,
-        bias=float(np.hypot(_half_bias(found, generator), margins)),
-        warnings=_warnings(terms, found.x, found.y, found.k, float(np.sqrt(own + extra)), generator),
-    )
+def _method(ratio: _LogRatio) -> str:
+    starts = sorted({s.name for s in ratio.q.maps.starts} - {"identity"})
+    return how_estimated(ratio.p) + (f" after {', '.join(starts)}" if starts else "")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Maps:
-    """Maps fitted to both samples together, to P's and to Q's."""
+def _bias(ratio: _LogRatio, generator: np.random.Generator) -> float:
+    """The bias that the numbers of draws leave, from parts of both samples, at the same draws of P."""
+    of_y = parts(len(ratio.y), generator)
 
-    common: Gaussianizer
-    p: Gaussianizer
-    q: Gaussianizer
+    def by_part(r: int, draws: Array, queries: Array) -> Array:
+        x = ratio.x[draws]
+        p, q = SampleDensity(x, ratio.p.maps), SampleDensity(ratio.y[of_y[r]], ratio.q.maps)
+        of_q = corrected_at(q, x[queries], np.arange(len(queries)))
+        return corrected_within(p, queries).at_queries - of_q.at_queries
 
-
-def _fitted(p: Array, q: Array) -> _Maps:
-    common = fit_gaussianizer(np.concatenate([p, q]))
-    return _Maps(common=common, p=fit_gaussianizer(p, common), q=fit_gaussianizer(q, common))
-
-
-class _Corrected:
-    """The neighbour estimate less its error on two densities fitted to the samples."""
-
-    def __init__(self, p: Array, q: Array, maps: _Maps, generator: np.random.Generator, queries: int | None = None):
-        self.maps = maps
-        self.x, self.y = maps.common(p)[0], maps.common(q)[0]
-        self.k = neighbours_for(len(p), len(q), p.shape[1])
-        self.correction = ratio_correction(maps.p, maps.q, maps.common, (len(p), len(q)), self.k, generator)
-        self.terms = log_ratio(self.x, self.y, self.k, queries) - self.correction.bias
+    full = ratio.of_p.at_queries - ratio.of_q.at_queries
+    changes = changes_with_size(full, by_part, ratio.queries, parts(len(ratio.x), generator))
+    error = float(np.hypot(ratio.of_p.correction_error, ratio.of_q.correction_error))
+    of_size = remaining_bias(changes, ratio.p.d, error)
+    return float(np.linalg.norm([of_size, unseen(ratio.beyond, ratio.p.d), _in_gaps(ratio)]))
 
 
-def _margin_error(p: Array, q: Array, maps: _Maps, generator: np.random.Generator) -> tuple[float, float]:
-    """What the neighbour estimate misses of the margins, and its noise.
+def _in_gaps(ratio: _LogRatio) -> float:
+    """How far log q at P's draws in gaps of Q's lies below a normal copula: it is lower still by about as much."""
+    return -float(np.mean(np.minimum(ratio.of_q.beyond, 0.0) * (ratio.of_q.beyond < _GAP)))
 
-    With the coordinates shuffled the divergence is the sum of those of the margins, which one dimension gives well.
+
+def _variance_by_fits(p: Draws, q: Draws, ratio: _LogRatio) -> float:
+    """What the randomness of Q's draws adds through the fitted density: E_P[-log q] with groups of them left out.
+
+    Where P has the heavier tails this is most of the error, and nothing of it shows in the terms. The groups are
+    contiguous, so that they hold what autocorrelation adds.
     """
-    margins = []
-    for j in range(p.shape[1]):
-        x, y = p[:, [j]], q[:, [j]]
-        margins.append(_by_spacings(x, y, maps.p.margin(j, x), maps.q.margin(j, y)))
-    x, y = _shuffled(p, generator), _shuffled(q, generator)
-    own = _Maps(common=maps.common.rewhitened(np.concatenate([x, y])), p=maps.p.rewhitened(x), q=maps.q.rewhitened(y))
-    shuffled = _Corrected(x, y, own, generator, QUERIES)
-    error = float(shuffled.terms.mean() - sum(m.mean() for m in margins))
-    spread = _UNSHARED * np.sqrt(sum(m.var() for m in margins) / len(p))
-    noise = np.sqrt(shuffled.terms.var() / len(shuffled.terms) + spread**2 + shuffled.correction.error**2)
-    return error, float(noise)
+    y = ratio.y[:: max(1, q.size // _COMPARED)] if q.chains is None else ratio.y
+    x = ratio.x[:: max(1, p.size // _COMPARED)]
+    values = []
+    for group in np.array_split(np.arange(len(y)), _GROUPS):
+        fitted = fit_gaussianizer(np.delete(y, group, axis=0), ratio.q.maps)
+        values.append(fitted.log_density(x).mean())
+    return float((_GROUPS - 1) * np.var(values) * len(y) / q.size)
 
 
-def _nearly_independent(x: Array, fitted: Gaussianizer) -> bool:
-    return bool(np.max(np.abs(np.corrcoef(fitted(x)[0] @ fitted.chol.T, rowvar=False) - np.eye(x.shape[1]))) < _WEAK)
-
-
-def _shuffled(x: Array, generator: np.random.Generator) -> Array:
-    return np.stack([generator.permutation(column) for column in x.T], axis=-1)
-
-
-def one_dimensional_log_ratio(x: Array, y: Array) -> Array:
-    """log p/q at draws (n, 1) of p: each side's spacings in the scale of a density fitted to it."""
-    return _by_spacings(x, y, fit_gaussianizer(x), fit_gaussianizer(y, like=fit_gaussianizer(np.concatenate([x, y]))))
-
-
-def _by_spacings(x: Array, y: Array, p: Gaussianizer, q: Gaussianizer) -> Array:
-    z, log_slope = p(x)
-    log_p = log_density_by_spacings(z) - density_correction(len(x), 1, NEIGHBOURS)[0] + log_slope
-    return log_p - q.log_density(x) - log_density_against(special.ndtr(q(x)[0][:, 0]), special.ndtr(q(y)[0][:, 0]))
-
-
-def _half_bias(found: _Corrected, generator: np.random.Generator) -> float:
-    """The bias that the number of draws leaves, from halves of them, at no more than so many draws of each."""
-    x, y, maps = found.x, found.y, found.maps
-    sizes = len(x) // 2, len(y) // 2
-    k = neighbours_for(*sizes, x.shape[1])
-    correction = ratio_correction(maps.p, maps.q, maps.common, sizes, k, generator)
-    full, half = [], []
-    for i, j in zip(halves(len(x), generator), halves(len(y), generator), strict=True):
-        full.append(found.terms[i[:QUERIES]])
-        half.append(log_ratio(x[i], y[j], k, QUERIES) - correction.bias)
-    error = float(np.hypot(found.correction.error, correction.error))
-    return remaining_bias(np.concatenate(full), np.concatenate(half), x.shape[1], error)
-
-
-def _other_sample_variance(x: Array, y: Array, q: Draws, k: int) -> float:
-    """What the randomness of Q's draws adds: the variance of p/q over them, by counts in balls of 2k neighbours."""
-    n, m = len(x), len(y)
-    size = 2 * k
+def _variance_by_weights(q: Draws, ratio: _LogRatio) -> float:
+    """What the randomness of Q's draws adds where they are: the variance of p/q over them, by the fitted densities."""
     # Of many draws some are enough: a variance need not be exact.
-    step = max(1, m // QUERIES) if q.chains is None else 1
-    _, index = cKDTree(np.concatenate([x, y])).query(y[::step], size)
-    own = np.sum(index >= n, axis=1)
-    ratio = ((size - own) / n) / (own / m)
-    return float(np.var(ratio, ddof=1) / (step * independent_size(ratio, q.chains, None)))
+    step = max(1, q.size // QUERIES) if q.chains is None else 1
+    y = ratio.y[::step]
+    with np.errstate(all="ignore"):
+        weight = np.exp(ratio.p.smooth.log_density(y) - ratio.q.smooth.log_density(y))
+    # Truncated (Ionides 2008, JCGS 17): where the variance is infinite the error is the uncovered tail's, not this.
+    weight = np.minimum(np.where(np.isfinite(weight), weight, 0.0), np.sqrt(len(weight)))
+    return float(np.var(weight, ddof=1) / (step * independent_size(weight, q.chains, None)))
 
 
-def _warnings(
-    terms: Array, x: Array, y: Array, k: int, error: float, generator: np.random.Generator
-) -> tuple[str, ...]:
+def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) -> tuple[str, ...]:
     found = []
-    value = float(np.mean(terms))
-    step = max(1, len(x) // QUERIES)
-    farthest = np.max(distances_within(y, k, QUERIES))
-    uncovered = float(np.mean(distances_to(x[::step], y, k) > farthest))
-    if uncovered > _UNCOVERED or value > np.log(len(y)) - 1:
-        found.append(
-            f"Q's draws do not cover P's ({uncovered:.0%} of them lie outside): the value is only a lower bound."
-        )
-    bound = lower_bound(x, y, generator)
+    x, y, value = ratio.x, ratio.y, float(np.mean(ratio.terms))
+    beyond = np.any((x < y.min(axis=0)) | (x > y.max(axis=0)), axis=1).mean()
+    by_chance = 2 * x.shape[1] / (len(y) + 1)
+    gaps = np.mean(ratio.of_q.beyond < _GAP)
+    if beyond - by_chance > _UNCOVERED or gaps > _IN_GAPS or value > np.log(len(y)) - 1:
+        where = f"{beyond:.0%} of them lie outside" + (f", {gaps:.0%} in gaps" if gaps > _IN_GAPS else "")
+        found.append(f"Q's draws do not cover P's ({where}): the value is only a lower bound.")
+    bound = lower_bound(x, y, ratio.p.maps, generator)
     if bound is not None and bound[0] - value > _CONTRADICTION * np.hypot(bound[1], error):
         found.append(f"A logistic regression bounds the value from below by {bound[0]:.3g}: it is too low.")
     return tuple(found)

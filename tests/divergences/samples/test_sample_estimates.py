@@ -2,18 +2,23 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.kullback_leibler import kl_divergence as exact_kl
 from pp_mlekl.divergences.samples.checks import checked_draws
 from pp_mlekl.divergences.samples.correction import density_correction
+from pp_mlekl.divergences.samples.density import mean_beyond
 from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.divergence import js_between_draws, kl_between_draws, kl_to_density
 from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.divergences.samples.entropy import sample_entropy
-from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
-from pp_mlekl.divergences.samples.neighbours import log_density_against
+from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer, identity_maps
+from pp_mlekl.divergences.samples.neighbours import expected_log_density, log_density_by_neighbours
+from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
+from pp_mlekl.divergences.samples.spacings import log_density_against, log_density_within, normal_scores
+from pp_mlekl.divergences.samples.terms import Terms
+from pp_mlekl.divergences.samples.terms import estimate as estimate_of
 from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
 
 ENTROPIES = {
@@ -181,11 +186,12 @@ def test_wasserstein_of_a_shift_and_sliced():
     assert shifted.value == pytest.approx(5 / np.sqrt(2), rel=0.1)
 
 
-def test_map_has_its_own_slope_and_inverse():
+def test_map_has_its_own_slope_and_makes_draws_normal():
     x = np.exp(_generator().normal(size=(500, 2)))
     fitted = fit_gaussianizer(x)
     z, log_slope = fitted(x)
-    np.testing.assert_allclose(fitted.inverse(z), x, rtol=1e-8)
+    np.testing.assert_allclose(np.cov(z.T, ddof=0), np.eye(2), atol=1e-10)
+    assert np.all(np.abs(stats.skew(z)) < 0.2)
     step = 1e-6
     numerical = [
         np.linalg.slogdet(
@@ -196,21 +202,100 @@ def test_map_has_its_own_slope_and_inverse():
     np.testing.assert_allclose(log_slope[:3], numerical, rtol=1e-5)
 
 
-def test_log_density_of_uniform_draws_is_unbiased_at_other_points():
+@pytest.mark.parametrize(("alpha", "beta"), [(1, 1), (2, 3)])
+def test_spacings_are_unbiased_at_draws_and_at_other_points(alpha, beta):
+    generator, within, against = _generator(), [], []
+    frozen = stats.beta(alpha, beta)
+    for _ in range(200):
+        x = special.ndtri(frozen.rvs(size=(2, 400), random_state=generator))
+        # Log density of the image of a beta variable under the normal quantile function.
+        exact = frozen.logpdf(special.ndtr(x)) + stats.norm.logpdf(x)
+        ordered = np.sort(x[0])
+        within.append(np.mean(log_density_within(ordered)) - np.mean(exact[0]))
+        against.append(np.mean(log_density_against(x[1], ordered)) - np.mean(exact[1] - stats.norm.logpdf(x[1])))
+    for errors in (within, against):
+        assert abs(np.mean(errors)) < 0.01 + 4 * np.std(errors) / np.sqrt(200)
+
+
+def test_normal_scores_are_quantiles_of_ranks_and_go_on_beyond_the_draws():
+    ordered = np.sort(_generator().normal(size=101))
+    np.testing.assert_allclose(normal_scores(ordered[[50]], ordered), 0, atol=1e-12)
+    beyond = normal_scores(ordered[-1] + np.array([1e-9, 1.0, 5.0]), ordered)
+    assert np.all(np.diff([stats.norm.ppf(1 - 0.5 / 101), *beyond]) > -1e-6)
+    np.testing.assert_allclose(normal_scores(-ordered[::-1], -ordered[::-1]), -normal_scores(ordered, ordered)[::-1])
+
+
+@pytest.mark.parametrize("d", [2, 5])
+def test_what_neighbours_see_of_normals_is_known_at_each_radius(d):
+    generator, k, m, radii = _generator(), 5, 300, np.array([0.5, 2.0, 4.0])
+    at = np.zeros((3, d))
+    at[:, 0] = radii
+    seen = []
+    for _ in range(400):
+        z = generator.normal(size=(m, d))
+        distance = np.sort(np.linalg.norm(z[None] - at[:, None], axis=-1), axis=1)[:, k - 1]
+        seen.append(log_density_by_neighbours(distance, k, m, d))
+    error = np.std(seen, axis=0) / np.sqrt(400)
+    assert np.all(np.abs(np.mean(seen, axis=0) - expected_log_density(radii, k, m, d)) < 4 * error)
+
+
+def test_correction_is_that_of_normals_and_known_to_a_hundredth():
+    own, other = density_correction(1000, 5)
+    assert max(own.error, other.error) < 0.01
+    assert max(abs(own.mean), abs(other.mean)) < 0.05
+    # For more draws it falls as the root of their number.
+    assert density_correction(4000, 5)[0].mean == pytest.approx(own.mean / 2)
+
+
+def test_what_may_be_noise_beyond_a_normal_copula_is_shrunken_away():
+    noise = _generator().normal(size=400)
+    assert mean_beyond(noise - noise.mean() + 0.02, 400).shrunken == 0
+    clear = mean_beyond(noise - noise.mean() + 1, 400)
+    assert 0.99 < clear.shrunken < clear.mean
+    assert clear.added_variance == 0 < mean_beyond(noise, 4000).added_variance
+
+
+def test_bias_is_found_from_parts_of_the_draws():
+    generator, n = _generator(), 4000
+    x = generator.normal(size=n)
+
+    def terms(size, places):
+        # A bias of 3 / sqrt(size), as at the edge of a density.
+        return 3 / np.sqrt(size) + x[places] + 0.1 * generator.normal(size=len(places))
+
+    queries = evenly(n, 1000)
+    changes = changes_with_size(
+        terms(n, queries), lambda _, draws, inside: terms(len(draws), draws[inside]), queries, parts(n, generator)
+    )
+    assert sum(map(len, changes)) == len(queries)
+    assert remaining_bias(changes, 2) == pytest.approx(3 / np.sqrt(n), rel=0.2)
+    assert remaining_bias([c - np.mean(np.concatenate(changes)) for c in changes], 2) == 0
+
+
+def test_tail_that_carries_the_value_is_told_and_widens_the_error():
+    heavy, light = stats.pareto(1.2).rvs(2000, random_state=_generator()), _generator().normal(size=2000)
+    by_tail = estimate_of(Terms(values=heavy, method=""), sign=1.0, direction="", chains=None, ess=None)
+    assert any("k-hat" in w for w in by_tail.warnings)
+    assert not estimate_of(Terms(values=light, method=""), sign=1.0, direction="", chains=None, ess=None).warnings
+    # A tail of a fit is of no matter where the terms hardly vary with it.
+    small = estimate_of(
+        Terms(values=light, smooth=1e-6 * heavy, method=""), sign=1.0, direction="", chains=None, ess=None
+    )
+    assert not small.warnings
+
+
+def test_draws_in_gaps_of_the_other_sample_are_told():
     generator = _generator()
-    means = [log_density_against(generator.uniform(size=400), generator.uniform(size=300)).mean() for _ in range(200)]
-    assert abs(np.mean(means)) < 4 * np.std(means) / np.sqrt(200)
-
-
-def test_correction_is_small_beside_the_bias_it_removes():
-    bias, error = density_correction(1000, 5, 5)
-    assert error < 0.02
-    assert abs(bias) < 1
+    x = generator.normal(size=(1000, 2))
+    y = 0.7 * generator.normal(size=(1000, 2)) + 1.5 * generator.choice([-1, 1], size=(1000, 1))
+    estimate = _kl(x, y)
+    assert any("in gaps" in w and "lower bound" in w for w in estimate.warnings)
+    assert not any("in gaps" in w for w in _kl(y, x).warnings)
 
 
 def test_discriminative_bound_lies_below():
     x, y = _generator(1).normal(size=(2000, 2)), _generator(2).normal(1, 1, size=(2000, 2))
-    bound, error = lower_bound(x, y, _generator())
+    bound, error = lower_bound(x, y, identity_maps(2), _generator())
     assert bound < 1 + 3 * error
     assert bound > 0.8
-    assert lower_bound(x[:50], y[:50], _generator()) is None
+    assert lower_bound(x[:50], y[:50], identity_maps(2), _generator()) is None
