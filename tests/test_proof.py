@@ -1,6 +1,7 @@
 """The proof on its shipped cases, on covariates, on vectors; and that a wrong claim would fail."""
 
 import json
+import re
 from dataclasses import replace
 
 import golden_models as golden
@@ -132,9 +133,10 @@ def test_page_is_one_file_without_outside_resources(shipped, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert text == render(shipped["gamma_by_lognormal"])
     assert len(text) < 1_000_000
-    assert text.count("<math") == 7
-    assert text.count("<svg") == 7
-    assert "aria-label" in text
+    assert text.count('class="formula"') == 7
+    # One figure for the densities, and one for each panel of the steps.
+    assert text.count("<svg") == text.count('role="img" aria-label=') == 12
+    assert len(set(re.findall(r'id="([^"]+)"', text))) == len(re.findall(r'id="([^"]+)"', text))
     for outside in ("src=", 'href="http', "@import", "url(http"):
         assert outside not in text
     assert not list(tmp_path.rglob("*.part"))

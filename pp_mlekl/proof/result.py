@@ -97,6 +97,9 @@ class Proof:
         The parameter that minimises KL(true||model).
     settings
         Seed, sizes, replicates, versions.
+    densities
+        ``truth`` and ``fitted``, the densities (or probabilities) over ``y`` of the first row under the truth and under the
+        model at the pseudo-true parameter; empty for vectors.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Proof:
     steps: tuple[Step, ...]
     pseudo_true: PseudoTrue
     settings: Mapping[str, Any]
+    densities: xr.Dataset = field(default_factory=xr.Dataset)
 
     @property
     def passed(self) -> bool:

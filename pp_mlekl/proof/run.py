@@ -11,6 +11,7 @@ from pp_mlekl.proof.identity import constant_difference, one_minimiser
 from pp_mlekl.proof.large_numbers import chebyshev, law_of_large_numbers, simulate_deviations
 from pp_mlekl.proof.limit import convergence
 from pp_mlekl.proof.observed import empirical
+from pp_mlekl.proof.picture import densities
 from pp_mlekl.proof.result import Proof, Step
 from pp_mlekl.proof.setting import Setting
 from pp_mlekl.pseudo_true.find import pseudo_true_of
@@ -100,6 +101,7 @@ def proof(
         name=name or ", ".join(functions.natural_names[:4]),
         truth=describe(truth, resolved),
         steps=tuple(steps),
+        densities=densities(setting),
         pseudo_true=star,
         settings={
             "random_seed": str(random_seed),

@@ -80,12 +80,12 @@ class Setting:
 
     @cached_property
     def cloud(self) -> Array:
-        """Random z about the pseudo-true parameter, (cloud, d), spread as the data of two observations would."""
+        """Random z about the pseudo-true parameter, (cloud, d), spread as estimates from 2 d observations would be."""
         kept = self.star.problem.kept
         root = np.linalg.cholesky(self.star.information.hessian)  # type: ignore[union-attr]
         z = np.repeat(self.star.flat[None], _CLOUD, axis=0)
         normal = self.generator.standard_normal((_CLOUD, len(kept)))
-        z[:, kept] += np.linalg.solve(root.T, normal.T).T / np.sqrt(2.0)
+        z[:, kept] += np.linalg.solve(root.T, normal.T).T / np.sqrt(2.0 * len(kept))
         return z
 
     @cached_property

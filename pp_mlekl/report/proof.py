@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.proof.result import Check, Proof
-from pp_mlekl.report.proof_plots import svg
+from pp_mlekl.report.proof_plots import densities_svg, panels
 
 _ALT = {
     1: "Cross-entropy and KL over a parameter: two parallel curves, the entropy of the truth apart.",
@@ -18,6 +18,24 @@ _ALT = {
     5: "What the estimate loses against n along trace over 2n, and its distribution along the weighted chi-squared.",
     6: "Divergence from the data at hand over a parameter, lowest at the maximum likelihood estimate.",
     7: "A normal that covers two humps and one that sits on the larger; three divergences of two shifted uniforms.",
+}
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+_NEAREST = "The truth, and the member of the model that is nearest to it."
+
+# What is typed in plain characters, as it is printed.
+_PRINTED = {
+    "^2": "²",
+    "J^-1": "J⁻¹",
+    ">=": "≥",
+    "<=": "≤",
+    "||": "‖",
+    "sigma²": "σ²",
+    "n eps²": "n ε²",
+    " - ": " − ",
+    "-log": "−log",
+    "= -2": "= −2",
 }
 
 
@@ -41,9 +59,12 @@ def render(proof: Proof) -> str:
     environment.filters["number"] = number
     environment.filters["apart"] = apart
     environment.filters["short"] = short
-    figures = {step.number: svg(step, _ALT[step.number]) for step in proof.steps}
+    environment.filters["tidy"] = tidy
+    figures = {step.number: panels(step, _ALT[step.number]) for step in proof.steps}
     template = environment.get_template("proof.html")
-    return template.render(proof=proof, figures=figures, star=_star(proof), alt=_ALT)
+    return template.render(
+        proof=proof, figures=figures, nearest=densities_svg(proof.densities, _NEAREST), star=_star(proof), alt=_ALT
+    )
 
 
 def number(value: float) -> str:
@@ -52,7 +73,33 @@ def number(value: float) -> str:
         return "not known"
     if np.isinf(value):
         return "infinite" if value > 0 else "minus infinity"
-    return f"{value:.6g}".replace("-", "−")
+    return printed(f"{value:.6g}")
+
+
+def printed(text: str) -> str:
+    """A number with a true minus sign and powers of ten.
+
+    Examples
+    --------
+    >>> printed("-1.5e-07"), printed("0.25")
+    ('−1.5·10⁻⁷', '0.25')
+    """
+    mantissa, _, exponent = text.partition("e")
+    power = f"·10{str(int(exponent)).translate(_RAISED)}" if exponent else ""
+    return mantissa.replace("-", "−") + power
+
+
+def tidy(text: str) -> str:
+    """Mathematics in a sentence with its own characters.
+
+    Examples
+    --------
+    >>> tidy("P(|X| >= k) <= sigma^2 / k^2 under KL(p||q)")
+    'P(|X| ≥ k) ≤ σ² / k² under KL(p‖q)'
+    """
+    for typed, printed in _PRINTED.items():
+        text = text.replace(typed, printed)
+    return text
 
 
 def apart(check: Check) -> str:
@@ -64,7 +111,7 @@ def apart(check: Check) -> str:
 
 def short(value: float) -> str:
     """Two significant digits."""
-    return f"{value:.2g}".replace("-", "−")
+    return printed(f"{value:.2g}")
 
 
 def _star(proof: Proof) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from pp_mlekl.proof.result import Step
 BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
 # Stands for the page's own text colour, which it is replaced by.
 _INK = "#010203"
+
+# Probabilities below this are left out of a figure, whose scale they would stretch.
+_RAREST = 1e-5
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -46,25 +50,69 @@ def figure(step: Step) -> Figure:
     return fig
 
 
-def svg(step: Step, description: str) -> str:
-    """The figure as an SVG element that takes the page's text colour and tells a screen reader what it shows."""
+def panels(step: Step, description: str) -> list[str]:
+    """The figure's panels as SVG elements of their own, which stand side by side or, on a phone, below each other.
+
+    They take the page's text colour and tell a screen reader what they show.
+    """
     if not len(step.data.data_vars):
+        return []
+    draw, count = _FIGURES[step.number]
+    result = []
+    for place in range(count):
+        with rc_context(_STYLE):
+            shown, hidden = Figure(figsize=(4.7, 3.1) if count > 1 else (5.6, 3.2)), Figure()
+            axes = [shown.subplots() if i == place else hidden.add_subplot(1, count, i + 1) for i in range(count)]
+            draw(step.data, *axes)
+        if axes[place].axison:
+            title = axes[place].get_title()
+            label = f"{description} {title}." if count > 1 and title else description
+            result.append(_svg(shown, f"s{step.number}p{place}", label))
+    return result
+
+
+def densities_svg(data: xr.Dataset, description: str) -> str:
+    """The truth and the model's nearest member, as an SVG element; empty without data."""
+    if not len(data.data_vars):
         return ""
+    with rc_context(_STYLE):
+        fig = Figure(figsize=(5.6, 3.0))
+        _densities(data, fig.subplots())
+    return _svg(fig, "d", description)
+
+
+def _svg(fig: Figure, prefix: str, description: str) -> str:
     buffer = io.StringIO()
-    with rc_context(_STYLE | {"svg.hashsalt": f"step {step.number}"}):
-        figure(step).savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+    with rc_context(_STYLE | {"svg.hashsalt": prefix}):
+        fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # Several figures share the page: their ids must not meet.
-    text = re.sub(r'(id="|href="#|url\(#)', rf"\1s{step.number}-", text)
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{description}" ', text, count=1)
+    text = re.sub(r'(id="|href="#|url\(#)', rf"\1{prefix}-", text)
+    return re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(description)}" ', text, count=1)
+
+
+def _densities(data: xr.Dataset, ax: Axes) -> None:
+    x = data["y"].values
+    names = {"truth": "truth p", "fitted": "the model's nearest q"}
+    if data.attrs["discrete"]:
+        for shift, colour, name in ((-0.2, BLUE, "truth"), (0.2, ORANGE, "fitted")):
+            ax.bar(x + shift, data[name], width=0.4, color=colour, label=names[name])
+        if len(x) <= 12:
+            ax.set_xticks(x)
+    else:
+        ax.fill_between(x, data["truth"], color=BLUE, alpha=0.25, linewidth=0, label=names["truth"])
+        ax.plot(x, data["fitted"], color=ORANGE, label=names["fitted"])
+    ax.set(xlabel=data.attrs["variable"], ylabel="probability" if data.attrs["discrete"] else "density")
+    ax.set_ylim(0, 1.3 * float(max(data["truth"].max(), data["fitted"].max())))
+    ax.legend()
 
 
 def _curves(data: xr.Dataset, ax: Axes) -> None:
     theta, entropy = data["theta"].values, data.attrs["entropy"]
     ax.plot(theta, data["cross_entropy"], color=ORANGE, label="cross-entropy H(p, q)")
-    ax.plot(theta, data["kl"], color=BLUE, label="KL(p || q)")
+    ax.plot(theta, data["kl"], color=BLUE, label="KL(p ‖ q)")
     places = np.linspace(0, len(theta) - 1, 7).astype(int)[1:-1]
     for i in places:
         ends = data["kl"].values[i], data["cross_entropy"].values[i]
@@ -76,13 +124,13 @@ def _curves(data: xr.Dataset, ax: Axes) -> None:
 
 def _minimiser(data: xr.Dataset, left: Axes, right: Axes) -> None:
     for ax, name, colour, what in (
-        (left, "kl", BLUE, "KL(p || q)"),
+        (left, "kl", BLUE, "KL(p ‖ q)"),
         (right, "expected_log_likelihood", ORANGE, "E[log q]"),
     ):
         ax.plot(data["theta"], data[name], color=colour)
         ax.axvline(data.attrs["star"], color=GREEN, linestyle="--")
         ax.set(xlabel=data.attrs["parameter"], ylabel="nats", title=what)
-    left.set_title("KL(p || q): smallest here")
+    left.set_title("KL(p ‖ q): smallest here")
     right.set_title("E[log q]: largest here")
 
 
@@ -91,16 +139,18 @@ def _law(data: xr.Dataset, ax: Axes) -> None:
     ax.fill_between(n, data["supremum_low"], data["supremum_high"], color=ORANGE, alpha=0.25, linewidth=0)
     ax.plot(n, data["supremum"], "o-", color=ORANGE, label="largest error over parameters (5-95 %)")
     ax.plot(n, data["rms"], "s", color=BLUE, label="typical error at one parameter")
-    ax.plot(n, data["theory"], color=BLUE, label="theory: sd / root n")
+    ax.plot(n, data["theory"], color=BLUE, label="theory: sd / √n")
     ax.set(xscale="log", yscale="log", xlabel="observations n", ylabel="error of the mean log-likelihood")
+    # A mean of a few zeros and ones can be exact.
+    ax.set_ylim(bottom=0.1 * float(data["theory"].min()))
     ax.legend()
 
 
 def _chebyshev(data: xr.Dataset, left: Axes, right: Axes) -> None:
     if "k" in data:
         k = np.linspace(1, 6, 200)
-        left.plot(k, 1 / k**2, color=ORANGE, label="bound 1 / k squared")
-        positive = data["probability"].where(data["probability"] > 1e-12)
+        left.plot(k, 1 / k**2, color=ORANGE, label="bound 1 / k²")
+        positive = data["probability"].where(data["probability"] > _RAREST)
         left.plot(data["k"], positive, "o", color=BLUE, label="one observation, exact")
         left.set(yscale="log", xlabel="k standard deviations", ylabel="probability", title="One observation")
         left.legend()
@@ -110,9 +160,10 @@ def _chebyshev(data: xr.Dataset, left: Axes, right: Axes) -> None:
     right.plot(n, np.minimum(data["bound"], 1.0), color=ORANGE, label="bound, mean log-likelihood")
     right.plot(n, data["frequency"].where(data["frequency"] > 0), "o", color=BLUE, label="simulated")
     if "exact" in data:
-        exact = data["exact"].where(data["exact"] > 1e-12)
-        right.plot(n, exact, "s-", color=GREEN, label="exact, mean of the observations")
+        exact = data["exact"].where(data["exact"] > _RAREST)
+        right.plot(n, exact, "s-", color=GREEN, label="exact, mean of the data")
     right.set(xscale="log", yscale="log", xlabel="observations n", ylabel="probability", title="The mean of n")
+    right.set_ylim(_RAREST, 2.0)
     right.legend(loc="lower left")
 
 
@@ -142,8 +193,8 @@ def _empirical(data: xr.Dataset, ax: Axes) -> None:
 
 def _directions(data: xr.Dataset, left: Axes, right: Axes) -> None:
     left.fill_between(data["x"], data["truth"], color=BLUE, alpha=0.25, linewidth=0, label="truth")
-    left.plot(data["x"], data["covering"], color=ORANGE, label="min KL(true || normal): covers")
-    left.plot(data["x"], data["seeking"], color=GREEN, label="min KL(normal || true): seeks")
+    left.plot(data["x"], data["covering"], color=ORANGE, label="min KL(true ‖ normal): covers")
+    left.plot(data["x"], data["seeking"], color=GREEN, label="min KL(normal ‖ true): seeks")
     left.set(xlabel="y", ylabel="density", ylim=(0, 0.52))
     left.legend(loc="upper left")
     finite = np.isfinite(data["kl"].values)
