@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from pp_mlekl.profile import profile
     from pp_mlekl.proof import Proof, proof
     from pp_mlekl.pseudo_true import pseudo_true
+    from pp_mlekl.specification import information_matrix_test
     from pp_mlekl.study import study
+    from pp_mlekl.unknown_truth import without_truth
 
 __version__ = version("pp_mlekl")
 
@@ -47,6 +49,7 @@ _HOME = {
     "find_mle": "point_estimates",
     "fitted_divergence": "fitted",
     "information_gain": "information_gain",
+    "information_matrix_test": "specification",
     "js_divergence": "divergence",
     "kl_divergence": "divergence",
     "laplace": "laplace",
@@ -59,6 +62,7 @@ _HOME = {
     "sandwich": "point_estimates",
     "study": "study",
     "wasserstein_distance": "divergence",
+    "without_truth": "unknown_truth",
 }
 
 __all__ = ["__version__", *_HOME]
