@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pp_mlekl.inputs import distribution
     from pp_mlekl.laplace import LaplaceApproximation, laplace
     from pp_mlekl.nested_tests import nested_tests
-    from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle, sandwich
+    from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle, sandwich, sandwich_interval
     from pp_mlekl.profile import profile
     from pp_mlekl.proof import Proof, proof
     from pp_mlekl.pseudo_true import pseudo_true
@@ -60,6 +60,7 @@ _HOME = {
     "proof": "proof",
     "pseudo_true": "pseudo_true",
     "sandwich": "point_estimates",
+    "sandwich_interval": "point_estimates",
     "study": "study",
     "wasserstein_distance": "divergence",
     "without_truth": "unknown_truth",

@@ -13,7 +13,7 @@ from scipy import stats
 from pp_mlekl.pseudo_true.fit import ExpectedFit, expected_fit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import ReplicateFits, Simulator, fit_replicates
-from pp_mlekl.replicates.fit import intervals
+from pp_mlekl.replicates.fit import covered
 from pp_mlekl.truth import as_truth
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
@@ -69,7 +69,7 @@ def study(
         parameters), ``summary`` over ``estimator`` and ``size`` (``kl`` = mean KL(true||fit) of the data sets whose fit
         exists, ``kl_mcse``, ``exists``, ``kl_theory``, coverages of intervals for the pseudo-true parameter:
         ``coverage_sandwich`` by the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's
-        own sandwich, ``coverage_naive`` by its inverse information), ``pseudo_true``.
+        own, as ``sandwich_interval`` gives it, ``coverage_naive`` by its inverse information), ``pseudo_true``.
 
     Raises
     ------
@@ -158,13 +158,12 @@ class _Job:
             dataset["excess"] = ("replicate", fits.excess)
             dataset["exists"] = ("replicate", fits.exists)
             values = functions.natural_flat(fits.flat)
-            covered = {"sandwich": _covers(values, theory * quantile, target)}
+            inside = {"sandwich": _covers(values, theory * quantile, target)}
             if estimator == "mle":
-                found = intervals(functions, drawn, fits, star)
-                covered["estimated"] = _covers(values, found.sandwich * quantile, target)
-                covered["naive"] = _covers(values, found.naive * quantile, target)
-            for name, inside in covered.items():
-                dataset[f"covers_{name}"] = (("replicate", "parameter"), inside)
+                own = covered(functions, drawn, fits, star, self.prob)
+                inside |= {"estimated": own.sandwich, "naive": own.naive}
+            for name, holds in inside.items():
+                dataset[f"covers_{name}"] = (("replicate", "parameter"), holds)
             pieces.append(dataset)
         return xr.concat(pieces, "estimator").assign_coords(
             estimator=list(self.estimators), parameter=functions.natural_names

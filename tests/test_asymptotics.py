@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pp_mlekl.asymptotics import ChebyshevBound, Information, WeightedChiSquared, information_matrix_test
+from pp_mlekl.asymptotics import (
+    ChebyshevBound,
+    Information,
+    WeightedChiSquared,
+    information_matrix_test,
+)
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 7, 20, 100, 400])

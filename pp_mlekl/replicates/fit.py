@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy import stats
 
 from pp_mlekl.optimize.batched import maximize_replicates
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.robust import one_to_one, robust_error
 from pp_mlekl.pseudo_true.fit import ExpectedFit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.replicates.data import Replicates
@@ -104,33 +106,47 @@ def _curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Intervals:
-    """Standard errors of each data set's natural parameters, (count, natural size), by two formulas."""
+class Covered:
+    """Whether each data set's own interval holds the target, (count, natural size), by two formulas; NaN without one."""
 
-    values: Array
     sandwich: Array
     naive: Array
 
 
-def intervals(functions: ModelFunctions, replicates: Replicates, fits: ReplicateFits, star: ExpectedFit) -> Intervals:
-    """Standard errors that each data set alone would give: by the sandwich and by the inverse information."""
-    values = functions.natural_flat(fits.flat)
-    sandwich, naive = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
-    terms = replicates.weights[0].size * functions.size
+def covered(
+    functions: ModelFunctions, replicates: Replicates, fits: ReplicateFits, star: ExpectedFit, prob: float
+) -> Covered:
+    """Whether the intervals that each data set alone would give hold the pseudo-true parameter.
+
+    By the sandwich, as ``point_estimates.sandwich_interval`` gives it, and by the inverse information.
+    """
+    shape = (replicates.count, functions.natural_size)
+    sandwich, naive = np.full(shape, np.nan), np.full(shape, np.nan)
+    terms = replicates.weights[0].size * max(functions.size, functions.natural_size)
     step = max(1, _CHUNK // terms)
     places = np.flatnonzero(fits.exists)
     kept = star.problem.kept
+    target = functions.natural_flat(star.flat)
+    own, coordinate = one_to_one(functions.natural_jacobian(star.flat)[:, kept])
+    quantile = stats.norm.ppf(0.5 + prob / 2)
     for start in range(0, len(places), step):
         rows = places[start : start + step]
         inverse = np.linalg.inv(-fits.hessian[rows])
         jacobian = functions.natural_jacobian(fits.flat[rows])[..., kept]
         data, weights = replicates.of(rows)
         scores = functions.scores(fits.flat[rows][:, None], data=data)[..., kept]
-        outer = np.einsum("rcn,rcni,rcnj->rij", np.broadcast_to(weights, scores.shape[:-1]), scores, scores)
-        naive[rows] = _errors(jacobian, inverse)
-        sandwich[rows] = _errors(jacobian, inverse @ outer @ inverse)
-    return Intervals(values=values, sandwich=sandwich, naive=naive)
+        scores = scores.reshape(len(rows), -1, len(kept))
+        # A row that is not used may have no finite score.
+        used = np.broadcast_to(weights.reshape(len(weights), -1), scores.shape[:2])
+        influence = np.where(used[..., None] > 0, scores, 0.0) @ inverse
+        off = np.abs(functions.natural_flat(fits.flat[rows]) - target)
+        sandwich[rows] = _within(off, robust_error(influence @ jacobian.swapaxes(-1, -2), used).half_width(prob))
+        # Symmetric in the unconstrained coordinate, where a parameter has one of its own.
+        off_z = np.abs(fits.flat[rows][:, kept] - star.flat[kept])[:, coordinate]
+        sandwich[np.ix_(rows, own)] = _within(off_z, robust_error(influence[..., coordinate], used).half_width(prob))
+        naive[rows] = _within(off, quantile * np.sqrt(np.einsum("rmi,rij,rmj->rm", jacobian, inverse, jacobian)))
+    return Covered(sandwich=sandwich, naive=naive)
 
 
-def _errors(jacobian: Array, covariance: Array) -> Array:
-    return np.sqrt(np.einsum("rmi,rij,rmj->rm", jacobian, covariance, jacobian))
+def _within(distance: Array, half_width: Array) -> Array:
+    return np.where(half_width > 0, distance <= half_width, np.nan)

@@ -1,0 +1,55 @@
+"""Sandwich standard errors and intervals of fitted models."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import stats
+
+from pp_mlekl.point_estimates import find_map, find_mle, sandwich, sandwich_interval
+
+Y = np.random.default_rng(1).standard_t(5, size=120)
+
+
+@pytest.fixture(scope="module")
+def model():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5), observed=Y)
+    return model
+
+
+@pytest.fixture(scope="module")
+def mle(model):
+    return find_mle(model, random_seed=1)
+
+
+def test_errors_and_intervals_of_a_normal_fit(model, mle):
+    error, interval = sandwich(model, mle), sandwich_interval(model, mle, prob=0.9)
+    s, u = Y.std(), (Y - Y.mean()) / Y.std()
+    influence = {"mu": s * u / 120, "sigma": s * (u**2 - 1) / 240}
+    for name, terms in influence.items():
+        square = terms**2
+        freedom = 2 * np.sum(square) ** 2 / np.sum((square - square.mean()) ** 2)
+        assert error[name].item() == pytest.approx(np.sqrt(square.sum()), rel=1e-6)
+        half = stats.t.ppf(0.95, freedom) * np.sqrt(square.sum())
+        value = mle.values[name].item()
+        # A scale's interval is symmetric in its logarithm.
+        ends = [value - half, value + half] if name == "mu" else [value * np.exp(k * half / value) for k in (-1, 1)]
+        assert interval[name].values == pytest.approx(ends, rel=1e-6)
+    assert interval["bound"].values.tolist() == ["lower", "upper"]
+
+
+def test_probabilities_have_intervals_on_their_own_scale():
+    with pm.Model() as model:
+        pm.Categorical("y", pm.Dirichlet("p", np.ones(3)), observed=[0] * 20 + [1] * 12 + [2] * 8)
+    mle = find_mle(model, random_seed=1)
+    error, interval = sandwich(model, mle), sandwich_interval(model, mle)
+    np.testing.assert_allclose(error["p"], np.sqrt(np.array([0.25, 0.21, 0.16]) / 40), rtol=1e-6)
+    np.testing.assert_allclose(interval["p"].mean("bound"), mle.values["p"])
+    assert np.all(np.diff(interval["p"], axis=0) > 2 * 1.9599 * error["p"].values)
+
+
+def test_wrong_use_is_named(model, mle):
+    with pytest.raises(ValueError, match="pass one by find_mle"):
+        sandwich_interval(model, find_map(model, random_seed=1))
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        sandwich_interval(model, mle, prob=95)
