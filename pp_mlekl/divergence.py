@@ -11,7 +11,14 @@ from pp_mlekl.divergences import jensen_shannon, kullback_leibler, wasserstein
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws, checked_draws
-from pp_mlekl.divergences.samples.divergence import draws_of, js_between_draws, kl_between_draws, kl_to_density
+from pp_mlekl.divergences.samples.divergence import (
+    draws_of,
+    in_free_coordinates,
+    js_between_draws,
+    kl_between_draws,
+    kl_to_density,
+    values_for,
+)
 from pp_mlekl.divergences.samples.entropy import sample_entropy
 from pp_mlekl.divergences.samples.one_sample import cut_circle, thinned
 from pp_mlekl.divergences.samples.terms import Terms, estimate
@@ -33,6 +40,7 @@ def kl_divergence(
     period: float | None = None,
     base: float | None = None,
     rtol: float | None = None,
+    budget: int | None = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
     """Kullback-Leibler divergence KL(P||Q) = E_P[log p - log q], in that direction.
@@ -56,7 +64,9 @@ def kl_divergence(
     base
         Base of the logarithm: 2 for bits; nats by default.
     rtol
-        Relative standard error at which Monte Carlo stops.
+        Relative standard error at which Monte Carlo stops; 50,000 draws where none is asked for.
+    budget
+        Draws that Monte Carlo may take at the most; a warning says where they did not suffice.
     random_seed
         For what is drawn; the same seed gives the same result.
 
@@ -84,7 +94,7 @@ def kl_divergence(
     generator = np.random.default_rng(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
-        return kullback_leibler.kl_divergence(a, b, rtol=rtol, generator=generator)
+        return kullback_leibler.kl_divergence(a, b, rtol=rtol, budget=budget, generator=generator)
 
     def sampled(a: Any, b: Any) -> Estimate:
         return _kl_of_samples(a, b, period, generator)
@@ -99,6 +109,8 @@ def js_divergence(
     event_dims: Sequence[str] | None = None,
     var_names: Sequence[str] | None = None,
     base: float | None = None,
+    rtol: float | None = None,
+    budget: int | None = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
     """Jensen-Shannon divergence KL(P||M)/2 + KL(Q||M)/2 with M = (P + Q)/2; symmetric, at most log 2.
@@ -115,10 +127,10 @@ def js_divergence(
     generator = np.random.default_rng(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
-        return jensen_shannon.js_divergence(a, b, generator=generator)
+        return jensen_shannon.js_divergence(a, b, rtol=rtol, budget=budget, generator=generator)
 
     def sampled(a: Any, b: Any) -> Estimate:
-        return js_between_draws(*_both_drawn(a, b, generator), generator)
+        return js_between_draws(*_in_density_coordinates(a, b, *_both_drawn(a, b, generator)), generator)
 
     return _in_base(paired(p, q, exact, sampled, event_dims, var_names), base)
 
@@ -163,6 +175,9 @@ def entropy(
     var_names: Sequence[str] | None = None,
     period: float | None = None,
     base: float | None = None,
+    rtol: float | None = None,
+    budget: int | None = None,
+    random_seed: RandomSeed = None,
 ) -> Estimate:
     """Entropy E_P[-log p]: differential for continuous P, which may be negative. Parameters as in ``kl_divergence``.
 
@@ -177,7 +192,7 @@ def entropy(
         return sample_entropy(a[0], chains=a[1], period=period)
 
     def exact(a: Distribution, _: Distribution) -> Estimate:
-        return kullback_leibler.entropy(a)
+        return kullback_leibler.entropy(a, rtol=rtol, budget=budget, generator=np.random.default_rng(random_seed))
 
     return _in_base(paired(p, None, exact, of_draws, event_dims, var_names), base)
 
@@ -189,6 +204,9 @@ def cross_entropy(
     event_dims: Sequence[str] | None = None,
     var_names: Sequence[str] | None = None,
     base: float | None = None,
+    rtol: float | None = None,
+    budget: int | None = None,
+    random_seed: RandomSeed = None,
 ) -> Estimate:
     """Cross-entropy E_P[-log q] = H(P) + KL(P||Q). Parameters as in ``kl_divergence``; ``q`` must have a density.
 
@@ -205,13 +223,14 @@ def cross_entropy(
         return _mean_cross_entropy(checked_draws(*a), b)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
-        return kullback_leibler.cross_entropy(a, b)
+        generator = np.random.default_rng(random_seed)
+        return kullback_leibler.cross_entropy(a, b, rtol=rtol, budget=budget, generator=generator)
 
     return _in_base(paired(p, q, exact, of_draws, event_dims, var_names), base)
 
 
 def _mean_cross_entropy(p: Draws, q: Distribution) -> Estimate:
-    values = -np.asarray(q.log_density(p.values if q.event_ndim else p.values[:, 0]))
+    values = -np.asarray(q.log_density(values_for(q, p)))
     if np.any(np.isinf(values)):
         return Estimate(value=np.inf, mcse=0.0, method="draws without density", direction="H(P,Q)")
     return estimate(
@@ -231,7 +250,7 @@ def _kl_of_samples(a: Any, b: Any, period: float | None, generator: np.random.Ge
         else:
             p = thinned(p)
         return kl_to_density(p, b, None if angles is None else angles[:, None])
-    p, q = _both_drawn(a, b, generator)
+    p, q = _in_density_coordinates(a, b, *_both_drawn(a, b, generator))
     if period is not None:
         both = cut_circle(np.concatenate([p.values, q.values]), period)
         p, q = p.with_values(both[: p.size]), q.with_values(both[p.size :])
@@ -246,6 +265,14 @@ def _both_drawn(a: Any, b: Any, generator: np.random.Generator) -> tuple[Draws, 
         else:
             drawn.append(checked_draws(side[0], side[1], f"the draws of {name}"))
     return drawn[0], drawn[1]
+
+
+def _in_density_coordinates(a: Any, b: Any, p: Draws, q: Draws) -> tuple[Draws, Draws]:
+    """Both in the coordinates in which the one side that is a distribution has its density."""
+    for side in (a, b):
+        if isinstance(side, Distribution):
+            p, q = in_free_coordinates(p, side), in_free_coordinates(q, side)
+    return p, q
 
 
 def _in_base(result: Estimate, base: float | None) -> Estimate:

@@ -1,7 +1,7 @@
 """``pp-mlekl kl``: divergences between distributions written as text; ``pp-mlekl rules``: the closed forms."""
 
 from itertools import permutations
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ def kl(
     distributions: Annotated[list[str], typer.Argument(help="Two or more, e.g. 'Gamma(2, 1)' 'LogNormal(0, 0.7)'.")],
     base: Annotated[float | None, typer.Option(help="Base of the logarithm: 2 for bits.")] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative standard error at which Monte Carlo stops.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Draws that Monte Carlo may take at the most.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
 ) -> None:
     """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
@@ -28,7 +29,8 @@ def kl(
         if len(distributions) < 2:
             raise ValueError(f"Give two or more distributions, got {len(distributions)}.")
         parsed = [parse_distribution(text) for text in distributions]
-        rows = _estimates(distributions, parsed, base, rtol, seed)
+        options = {"base": base, "rtol": rtol, "budget": budget, "random_seed": seed}
+        rows = _estimates(distributions, parsed, options)
     console = Console()
     console.print(_table(rows))
     for label, estimate in rows:
@@ -49,18 +51,16 @@ def rules() -> None:
     console.print(f"{len(pairs)} ordered pairs.", highlight=False)
 
 
-def _estimates(
-    texts: list[str], parsed: list["Distribution"], base: float | None, rtol: float | None, seed: int
-) -> list[tuple[str, "Estimate"]]:
+def _estimates(texts: list[str], parsed: list["Distribution"], options: dict[str, Any]) -> list[tuple[str, "Estimate"]]:
     """KL of every ordered pair; of two distributions their Jensen-Shannon divergence as well."""
     from pp_mlekl.divergence import js_divergence, kl_divergence
 
     rows = []
     for i, j in permutations(range(len(parsed)), 2):
-        value = kl_divergence(parsed[i], parsed[j], base=base, rtol=rtol, random_seed=seed)
+        value = kl_divergence(parsed[i], parsed[j], **options)
         rows.append((f"KL({texts[i]} || {texts[j]})", value))
     if len(parsed) == 2:
-        rows.append((f"JSD({texts[0]}, {texts[1]})", js_divergence(*parsed, base=base, random_seed=seed)))
+        rows.append((f"JSD({texts[0]}, {texts[1]})", js_divergence(*parsed, **options)))
     return rows
 
 

@@ -19,6 +19,14 @@ def check_same_kind(p: Distribution, q: Distribution) -> None:
         )
 
 
+def mutually_singular(p: Distribution, q: Distribution) -> bool:
+    """Whether each lies where the other has no mass because their values have other numbers of free coordinates.
+
+    A Dirichlet's values are on a simplex, to which a multivariate normal gives no mass.
+    """
+    return not p.discrete and p.event_ndim > 0 and p.free_dimension != q.free_dimension
+
+
 def flat_pair(p: Distribution, q: Distribution) -> tuple[Distribution, Distribution]:
     """Both distributions broadcast to one batch axis."""
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)

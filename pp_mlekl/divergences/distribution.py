@@ -77,6 +77,15 @@ class Distribution(ABC):
         name = next(f.name for f in fields(self) if self.parameter_ndim.get(f.name, 0) >= self.event_ndim)  # type: ignore[arg-type]
         return getattr(self, name).shape[-self.event_ndim :]
 
+    def free_coordinates(self, x: Array) -> Array:
+        """The coordinates of values (*shape, *event) in which the density is taken, of shape (*shape, m)."""
+        return x.reshape(*x.shape[: x.ndim - self.event_ndim], -1)
+
+    @property
+    def free_dimension(self) -> int:
+        """How many coordinates are free: fewer than a value has where it is a simplex or a symmetric matrix."""
+        return self.free_coordinates(np.zeros(self.event_shape)).size
+
     def _shapes(self, name: str) -> list[tuple[int, ...]]:
         value = getattr(self, name)
         if isinstance(value, Distribution):

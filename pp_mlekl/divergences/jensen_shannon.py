@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, shaped
+from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, mutually_singular, shaped
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.log_ratios import even_part, mean_of, sum_of
-from pp_mlekl.divergences.monte_carlo import DRAWS, monte_carlo
+from pp_mlekl.divergences.monte_carlo import monte_carlo
 
 
 def js_divergence(
@@ -14,7 +14,7 @@ def js_divergence(
     q: Distribution,
     *,
     rtol: float | None = None,
-    budget: int = DRAWS,
+    budget: int | None = None,
     generator: np.random.Generator | None = None,
 ) -> Estimate:
     """JSD(P, Q) = KL(P||M)/2 + KL(Q||M)/2 with M the even mixture, in nats, elementwise.
@@ -43,6 +43,8 @@ def js_divergence(
     """
     check_same_kind(p, q)
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
+    if mutually_singular(p, q):
+        return Estimate(value=shaped(np.full(shape, np.log(2))), mcse=0.0, method="supports", direction="JSD(P,Q)")
     if p.event_ndim:
         sides = [sum_of(first, second, even_part) for first, second in ((p, q), (q, p))]
         if sides[0] is not None and sides[1] is not None:
@@ -60,7 +62,7 @@ def js_divergence(
 
 
 def _by_monte_carlo(
-    p: Distribution, q: Distribution, rtol: float | None, budget: int, generator: np.random.Generator | None
+    p: Distribution, q: Distribution, rtol: float | None, budget: int | None, generator: np.random.Generator | None
 ) -> Estimate:
     generator = np.random.default_rng(0) if generator is None else generator
 

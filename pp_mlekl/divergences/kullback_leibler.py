@@ -1,14 +1,16 @@
 """KL(P||Q), entropy and cross-entropy of distributions: closed form, quadrature or sum, then Monte Carlo."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pp_mlekl.divergences.adaptive import Integral
-from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, shaped
+from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, mutually_singular, shaped
 from pp_mlekl.divergences.closed_form import closed_form_kl
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.log_ratios import itself, mean_of, negative, remainder, sum_of
-from pp_mlekl.divergences.monte_carlo import DRAWS, monte_carlo
+from pp_mlekl.divergences.monte_carlo import monte_carlo
 from pp_mlekl.divergences.tails import diverges_in_tail, leaves_support
 
 # Below this divergence the plain form loses digits that the remainder's keeps.
@@ -22,7 +24,7 @@ def kl_divergence(
     q: Distribution,
     *,
     rtol: float | None = None,
-    budget: int = DRAWS,
+    budget: int | None = None,
     generator: np.random.Generator | None = None,
 ) -> Estimate:
     """KL(P||Q) = E_P[log p - log q] in nats, elementwise over the broadcast batch shape.
@@ -59,6 +61,8 @@ def kl_divergence(
     check_same_kind(p, q)
     direction = "KL(P||Q)"
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
+    if mutually_singular(p, q):
+        return Estimate(value=shaped(np.full(shape, np.inf)), mcse=0.0, method="supports", direction=direction)
     value = np.zeros(shape) if p is q else closed_form_kl(p, q)
     if value is not None and (p.event_ndim or not np.any(np.isnan(value))):
         return Estimate(value=shaped(value), mcse=0.0, method="closed form", direction=direction)
@@ -66,8 +70,7 @@ def kl_divergence(
         exact = sum_of(p, q, itself)
         if exact is not None:
             return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction=direction)
-        p = p.expand(shape)
-        return monte_carlo(p, lambda x: _log_ratio(p, q, x), direction, rtol, budget, generator)
+        return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
     return _numerical(p, _completed(*flat_pair(p, q), value), shape, direction)
 
 
@@ -75,7 +78,7 @@ def entropy(
     p: Distribution,
     *,
     rtol: float | None = None,
-    budget: int = DRAWS,
+    budget: int | None = None,
     generator: np.random.Generator | None = None,
 ) -> Estimate:
     """Entropy of P in nats, elementwise: differential for a continuous P.
@@ -104,7 +107,7 @@ def cross_entropy(
     q: Distribution,
     *,
     rtol: float | None = None,
-    budget: int = DRAWS,
+    budget: int | None = None,
     generator: np.random.Generator | None = None,
 ) -> Estimate:
     """E_P[-log q] in nats, elementwise; ``inf`` where KL(P||Q) is.
@@ -118,7 +121,7 @@ def cross_entropy(
     """
     check_same_kind(p, q)
     own = p.entropy()
-    if own is None and p.event_ndim and p.points() is None:
+    if own is None and not mutually_singular(p, q) and p.event_ndim and p.points() is None:
         p = p.expand(np.broadcast_shapes(p.batch_shape, q.batch_shape))
         return monte_carlo(p, lambda x: -q.log_density(x), "H(P,Q)", rtol, budget, generator)
     first = kl_divergence(p, q, rtol=rtol, budget=budget, generator=generator)
@@ -130,6 +133,34 @@ def cross_entropy(
         direction="H(P,Q)",
         warnings=first.warnings + second.warnings,
     )
+
+
+def _by_monte_carlo(
+    p: Distribution, q: Distribution, rtol: float | None, budget: int | None, generator: np.random.Generator | None
+) -> Estimate:
+    infinite = _has_infinite_part(p, q)
+    if np.all(infinite):
+        return Estimate(value=shaped(np.full(infinite.shape, np.inf)), mcse=0.0, method="tails", direction="KL(P||Q)")
+    found = monte_carlo(p, lambda x: _log_ratio(p, q, x), "KL(P||Q)", rtol, budget, generator)
+    value, error = np.where(infinite, np.inf, found.value), np.where(infinite, 0.0, found.mcse)
+    return replace(found, value=shaped(value), mcse=shaped(error))
+
+
+def _has_infinite_part(p: Distribution, q: Distribution) -> Array:
+    """Whether a part of a continuous mixture P has infinite KL to every part of Q by a rule, as t(2) to normals.
+
+    -log q is at most that of a part less the log of its weight, and grows like the least of theirs.
+    """
+    result = np.zeros(p.batch_shape, dtype=bool)
+    if p.discrete:
+        return result
+    for weight, part in p.components():
+        closed = (closed_form_kl(part, other) for _, other in q.components())
+        everywhere = weight > 0
+        for value in closed:
+            everywhere = everywhere & (value is not None and np.isposinf(value))
+        result |= everywhere
+    return result
 
 
 def _log_ratio(p: Distribution, q: Distribution, x: Array) -> Array:

@@ -7,7 +7,8 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 
-DRAWS = 200_000
+# Draws where nothing is asked for, and the most where a precision is.
+DRAWS, _MOST_DRAWS = 50_000, 2_000_000
 _FIRST = 10_000
 # Values of a first sample at the most, and values drawn at a time.
 _MOST_VALUES, _FEWEST, _BLOCK = 20_000_000, 1_000, 4_000_000
@@ -20,7 +21,7 @@ def monte_carlo(
     function: Callable[[Array], Array],
     direction: str,
     rtol: float | None,
-    budget: int,
+    budget: int | None,
     generator: np.random.Generator | None,
 ) -> Estimate:
     """E_P[function(X)] from draws of P, doubled until ``rtol`` or ``budget`` is reached.
@@ -29,16 +30,21 @@ def monte_carlo(
     -------
     Estimate
         ``inf`` where a draw of P has no density under Q; a warning where the tail of the terms is so heavy that
-        the standard error cannot be trusted.
+        the standard error cannot be trusted, or where the budget did not suffice.
+
+    Raises
+    ------
+    ValueError
+        Where ``rtol`` is not positive or the budget is too small for an error.
     """
+    _check(rtol, budget)
     generator = np.random.default_rng(0) if generator is None else generator
-    size = min(_FIRST if rtol is not None else max(_FIRST, budget // 4), budget)
     # A large batch gets fewer draws, so that its values fit in memory.
-    elements = max(int(np.prod(p.batch_shape)), 1)
-    size = min(size, max(_FEWEST, _MOST_VALUES // elements))
-    values = _terms(p, function, size, generator)
-    while rtol is not None and len(values) < budget and not _precise(values, rtol):
-        more = min(len(values), budget - len(values))
+    fitting = max(_FEWEST, _MOST_VALUES // max(int(np.prod(p.batch_shape)), 1))
+    most = min(budget or (DRAWS if rtol is None else _MOST_DRAWS), fitting)
+    values = _terms(p, function, most if rtol is None else min(_FIRST, most), generator)
+    while rtol is not None and len(values) < most and not _precise(values, rtol):
+        more = min(len(values), most - len(values))
         values = np.concatenate([values, _terms(p, function, more, generator)])
     with np.errstate(all="ignore"):
         mean = values.mean(axis=0)
@@ -46,7 +52,11 @@ def monte_carlo(
     infinite = np.isinf(mean)
     shape = np.max([tail_shape(column) for column in values.reshape(len(values), -1).T], initial=-np.inf)
     heavy = bool(np.isfinite(shape) and shape > _WORST_SHAPE)
-    warnings = (f"The terms have a heavy tail (k-hat {shape:.2f}); the standard error is too small.",) if heavy else ()
+    warnings: tuple[str, ...] = ()
+    if heavy:
+        warnings = (f"The terms have a heavy tail (k-hat {shape:.2f}); the standard error is too small.",)
+    if rtol is not None and not _precise(values, rtol):
+        warnings += (f"{len(values)} draws do not reach rtol {rtol:g}; give a larger budget.",)
     value = np.where(infinite, np.inf, mean)
     error = np.where(infinite, 0.0, error)
     if value.ndim == 0:
@@ -61,9 +71,17 @@ def _terms(p: Distribution, function: Callable[[Array], Array], size: int, gener
     return np.concatenate(pieces)
 
 
+def _check(rtol: float | None, budget: int | None) -> None:
+    if rtol is not None and not rtol > 0:
+        raise ValueError(f"rtol must be positive, got {rtol!r}.")
+    if budget is not None and budget < _FEWEST:
+        raise ValueError(f"budget must be at least {_FEWEST} draws, got {budget!r}.")
+
+
 def _precise(values: Array, rtol: float) -> bool:
-    error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    return bool(np.all(error <= rtol * np.abs(values.mean(axis=0))))
+    with np.errstate(all="ignore"):
+        mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
+    return bool(np.all((error <= rtol * np.abs(mean)) | np.isinf(mean)))
 
 
 def tail_size(n: int) -> int:

@@ -61,7 +61,14 @@ def read_draws(
         return _from_dataset(candidate, var_names)
     if isinstance(candidate, xr.DataArray):
         return _from_dataarray(candidate, event_dims)
-    values = np.asarray(candidate, dtype=np.float64)
+    try:
+        values = np.asarray(candidate, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        kinds = ", ".join(dict.fromkeys(type(v).__name__ for v in candidate))
+        raise TypeError(
+            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution; give one distribution, or "
+            "an array of numbers."
+        ) from error
     if values.ndim not in (1, 2):
         raise ValueError(
             f"Draws must be an array of shape (n,) or (n, d), or a DataArray with named dims, got {values.shape}."

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pytensor.graph.basic import Constant
+from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
@@ -55,10 +56,12 @@ def distribution_of(variable: TensorVariable) -> Distribution:
     array(3.)
     """
     recipe = parameter_graphs(variable)
-    shape = _constant_shape(variable)
     values = [constant_value(p.graph) for p in recipe.parameters]
     ndim = variable.type.ndim - variable.owner.op.ndim_supp
     distribution = recipe.build([_aligned(v, p, (), ndim) for v, p in zip(values, recipe.parameters, strict=True)])
+    shape = _constant_shape(variable)
+    if shape is None:
+        return distribution
     if distribution.event_ndim:
         shape = shape[: len(shape) - distribution.event_ndim]
     return distribution if distribution.batch_shape == shape else distribution.expand(shape)
@@ -135,7 +138,8 @@ def _aligned(value: Array, parameter: Parameter, batch: tuple[int, ...], ndim: i
     return value.reshape((*batch, *([1] * max(missing, 0)), *own))
 
 
-def _constant_shape(variable: TensorVariable) -> tuple[int, ...]:
+def _constant_shape(variable: TensorVariable) -> tuple[int, ...] | None:
+    """The shape, or None where it is known by the parameters' shapes alone (mixtures of vectors)."""
     shape = variable.type.shape
     if None not in shape:
         return shape
@@ -143,4 +147,6 @@ def _constant_shape(variable: TensorVariable) -> tuple[int, ...]:
     if size is not None and not (isinstance(size, Constant) and size.data is None):
         sizes = tuple(int(n) for n in constant_value(size))
         return (*sizes, *shape[len(sizes) :])
+    if any(isinstance(v.owner.op, RandomVariable) for v in ancestors([variable.shape]) if v.owner is not None):
+        return None
     return tuple(int(n) for n in constant_value(variable.shape))

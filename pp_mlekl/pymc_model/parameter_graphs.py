@@ -207,7 +207,9 @@ def _of_one_variable(weights: TensorVariable, recipe: Recipe) -> Recipe:
         whole = whole.expand(shape)
         if recipe.name == "Normal":
             return family("NormalMixture")(w=w, mu=whole.mu, sigma=whole.sigma)  # type: ignore[call-arg, attr-defined]
-        parts = tuple(whole.select((..., i)) for i in range(shape[-1]))
+        # The components are on the last batch axis; axes of events may follow it.
+        before = (slice(None),) * (len(shape) - 1)
+        parts = tuple(whole.select((*before, i)) for i in range(shape[-1]))
         return family("Mixture")(w=w, parts=parts)  # type: ignore[call-arg]
 
     return Recipe(parameters=(Parameter(graph=weights, event_ndim=1), *inner), build=build, name="Mixture")

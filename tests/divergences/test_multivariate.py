@@ -108,3 +108,45 @@ def test_multinomials_of_different_totals_share_no_value():
         kl_divergence(family("Multinomial")(n=3, p=[0.5, 0.5]), family("Multinomial")(n=4, p=[0.5, 0.5])).value
         == np.inf
     )
+
+
+def test_mixtures_of_vectors_by_monte_carlo_or_a_sum():
+    near, far = family("MvNormal")(mu=[0.0, 0.0], cov=V), family("MvNormal")(mu=[40.0, 0.0], cov=V)
+    # Far apart, the mixture's divergence from its own part is that of the weights.
+    apart = family("Mixture")(w=[0.3, 0.7], parts=(near, far))
+    assert kl_divergence(near, apart).value == pytest.approx(-np.log(0.3), abs=1e-9)
+    both = family("Mixture")(w=[0.3, 0.7], parts=(near, family("MvNormal")(mu=[1.0, 0.0], cov=W)))
+    found = kl_divergence(both, near, rtol=5e-3)
+    assert 0 < found.mcse <= 5e-3 * found.value
+    same = family("Mixture")(w=[0.5, 0.5], parts=(near, near))
+    assert kl_divergence(same, near).value == pytest.approx(0, abs=1e-12)
+    counts = [family("Multinomial")(n=n, p=[0.2, 0.8]) for n in (2, 3)]
+    both = family("Mixture")(w=[0.25, 0.75], parts=tuple(counts))
+    assert kl_divergence(counts[0], both).value == pytest.approx(-np.log(0.25))
+    assert kl_divergence(both, counts[0]).value == np.inf
+
+
+def test_heavy_tail_of_one_part_makes_a_mixture_infinite():
+    normal, heavy = family("MvNormal")(mu=[0.0, 0.0], cov=V), family("MvStudentT")(nu=2.0, mu=[0.0, 0.0], scale=V)
+    mixed = family("Mixture")(w=[0.9, 0.1], parts=(normal, heavy))
+    assert kl_divergence(mixed, normal).value == np.inf
+    assert kl_divergence(mixed, family("Mixture")(w=[0.5, 0.5], parts=(normal, normal))).value == np.inf
+    assert np.isfinite(kl_divergence(mixed, heavy).value)
+    assert np.isfinite(kl_divergence(family("Mixture")(w=[1.0, 0.0], parts=(normal, heavy)), normal).value)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (family("Dirichlet")(a=[1.0, 2.0]), family("MvNormal")(mu=[0.5, 0.5], cov=V)),
+        (family("Wishart")(nu=5.0, V=V), family("MatrixNormal")(mu=np.zeros((2, 2)), rowcov=V, colcov=W)),
+        (family("LKJCorr")(n=2, eta=1.0), family("Wishart")(nu=5.0, V=V)),
+    ],
+)
+def test_values_with_other_numbers_of_free_coordinates_share_no_mass(p, q):
+    for a, b in ((p, q), (q, p)):
+        assert kl_divergence(a, b).value == np.inf
+        assert cross_entropy(a, b).value == np.inf
+        assert js_divergence(a, b).value == pytest.approx(np.log(2))
+    with pytest.raises(ValueError, match="subspace"):
+        family("Mixture")(w=[0.5, 0.5], parts=(p, q))

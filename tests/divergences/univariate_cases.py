@@ -23,6 +23,7 @@ CONTINUOUS = {
     "Kumaraswamy": {"a": 2.1, "b": 2.6},
     "Uniform": {"lower": 0.0, "upper": 1.0},
     "Triangular": {"lower": 0.0, "c": 0.3, "upper": 1.0},
+    "Interpolated": {"x_points": [-0.5, 0.2, 0.9, 1.4, 2.6], "pdf_points": [0.2, 1.0, 0.4, 0.7, 0.0]},
     "Laplace": {"mu": 0.3, "b": 0.9},
     "AsymmetricLaplace": {"kappa": 1.4, "mu": 0.2, "b": 1.2},
     "Cauchy": {"alpha": 0.1, "beta": 0.9},

@@ -40,6 +40,7 @@ UNIVARIATE = {
     "ExGaussian": lambda: pm.ExGaussian.dist(mu=0.1, sigma=1.1, nu=2.1),
     "Moyal": lambda: pm.Moyal.dist(0.1, 1.1),
     "Triangular": lambda: pm.Triangular.dist(lower=0.1, upper=1.1, c=0.3),
+    "Interpolated": lambda: pm.Interpolated.dist(np.array([0.1, 0.7, 1.9, 2.3]), np.array([0.3, 1.1, 0.7, 0.1])),
     "Rice": lambda: pm.Rice.dist(nu=1.1, sigma=1.3),
     "SkewStudentT": lambda: pm.SkewStudentT.dist(a=1.1, b=2.1, mu=0.1, sigma=1.3),
     "Bernoulli": lambda: pm.Bernoulli.dist(0.3),
@@ -79,6 +80,12 @@ MULTIVARIATE = {
     "DirichletMultinomial": lambda: pm.DirichletMultinomial.dist(5, [1.1, 2.1, 3.3]),
     "Wishart": lambda: pm.Wishart.dist(5, np.array([[1.1, 0.3], [0.3, 2.1]])),
     "MatrixNormal": lambda: pm.MatrixNormal.dist(mu=np.zeros((2, 3)), rowcov=np.eye(2) * 1.1, colcov=np.eye(3) * 0.7),
+    "MvNormalMixture": lambda: pm.Mixture.dist(
+        [0.3, 0.7], [pm.MvNormal.dist([0.1, 0.2], np.eye(2) * 1.1), pm.MvStudentT.dist(nu=3.3, scale=np.eye(2))]
+    ),
+    "MvNormalMixtureOfOneVariable": lambda: pm.Mixture.dist(
+        [0.3, 0.7], pm.MvNormal.dist(np.array([[0.1, 0.2], [1.3, 2.1]]), np.eye(2) * 1.1)
+    ),
     "KroneckerNormal": lambda: pm.KroneckerNormal.dist(mu=np.zeros(4), covs=[np.eye(2) * 1.1, np.eye(2)], sigma=0.3),
 }
 
@@ -153,6 +160,8 @@ def _vectors(x):
     a = pm.Normal("a", 0, 1, shape=3)
     pm.MvNormal("v", a[:2], np.eye(2), observed=x[:6].reshape(3, 2))
     pm.Multinomial("m", 10, pm.math.softmax(a), observed=[[3, 3, 4], [2, 4, 4]])
+    parts = [pm.MvNormal.dist(a[:2], np.eye(2)), pm.MvNormal.dist(a[1:], 2 * np.eye(2))]
+    pm.Mixture("mv", pm.math.softmax(a[:2]), parts, observed=x[:6].reshape(3, 2))
     pm.OrderedLogistic("o", eta=x * a[2], cutpoints=[-1.0, 1.0], observed=np.arange(len(x)) % 3)
     pm.StudentT("s", nu=4, mu=a, sigma=pm.math.exp(a[0]), observed=x[:6].reshape(2, 3))
 

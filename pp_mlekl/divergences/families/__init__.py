@@ -17,6 +17,7 @@ for _module in (
     "interval",
     "laplace",
     "logistic",
+    "interpolated",
     "student",
     "circular",
     "skewed",

@@ -10,6 +10,9 @@ from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import gammaln_excess
 
+# A sum farther from 1 than rounding, of double or of single precision, explains.
+_OFF_SIMPLEX = 1e-5
+
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,10 +28,18 @@ class Dirichlet(Distribution):
         if not np.all((self.a > 0) & np.isfinite(self.a)):
             raise ValueError("Dirichlet: a must be positive and finite.")
 
+    def free_coordinates(self, x: Array) -> Array:
+        """All but the last, which the sum of 1 gives."""
+        return x[..., :-1]
+
     def log_density(self, x: Array) -> Array:
-        """Log density in nats."""
+        """Log density in nats of the free coordinates; ``-inf`` off the simplex."""
+        x = np.asarray(x, dtype=np.float64)
         constant = special.gammaln(self.a.sum(axis=-1)) - special.gammaln(self.a).sum(axis=-1)
-        return constant + special.xlogy(self.a - 1, x).sum(axis=-1)
+        on_simplex = np.all(x >= 0, axis=-1) & (np.abs(x.sum(axis=-1) - 1) < _OFF_SIMPLEX)
+        with np.errstate(invalid="ignore"):
+            value = constant + special.xlogy(self.a - 1, x).sum(axis=-1)
+        return np.where(on_simplex, value, -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws, by gammas of which small shapes are raised to a power in log space."""

@@ -45,6 +45,10 @@ class LKJCorr(Distribution):
         """The number of partial correlations on each level of the vine, and their beta shape."""
         return [(self.size - j, self.eta + (self.size - 1 - j) / 2) for j in range(1, self.size)]
 
+    def free_coordinates(self, x: Array) -> Array:
+        """The entries below the diagonal."""
+        return x[(..., *np.tril_indices(x.shape[-1], -1))]
+
     def log_density(self, x: Array) -> Array:
         """Log density in nats of the entries below the diagonal."""
         value = (self.eta - 1) * np.linalg.slogdet(x)[1]

@@ -40,6 +40,10 @@ class _Mixture(Distribution):
         """As the parts have."""
         return self.parts[0].event_shape
 
+    def free_coordinates(self, x: Array) -> Array:
+        """As those of the parts."""
+        return self.parts[0].free_coordinates(x)
+
     def components(self) -> list[tuple[Array, Distribution]]:
         """Weights and parts, those of a part that is a mixture itself included."""
         return [
@@ -53,6 +57,12 @@ class _Mixture(Distribution):
         found = [part.atoms() for part in self.parts]
         known = [np.broadcast_to(a, (*self.batch_shape, a.shape[-1])) for a in found if a is not None]
         return np.concatenate(known, axis=-1) if known else None
+
+    def points(self) -> Array | None:
+        """The values of all parts, of vector-valued discrete ones."""
+        found = [part.points() for part in self.parts]
+        known = [points for points in found if points is not None]
+        return np.unique(np.concatenate(known), axis=0) if len(known) == len(found) else None
 
     def log_density(self, x: Array) -> Array:
         """Log of the weighted sum of densities; at an atom, of the masses there."""
@@ -137,6 +147,8 @@ class Mixture(_Mixture):
         kinds = {part.discrete for part in self.parts if not isinstance(part, PointMass)}
         if len(kinds) > 1 or len({part.event_shape for part in self.parts}) > 1:
             raise ValueError("Mixture: the parts must all be discrete or all continuous, with values of one shape.")
+        if len({part.free_dimension for part in self.parts}) > 1:
+            raise ValueError("Mixture: some parts lie in a subspace (a simplex, symmetric matrices), others do not.")
 
 
 @register_family

@@ -28,6 +28,10 @@ class Wishart(Distribution):
         if not np.all(self.nu > self.V.shape[-1] - 1):
             raise ValueError("Wishart: nu must exceed the dimension less 1.")
 
+    def free_coordinates(self, x: Array) -> Array:
+        """The entries on and below the diagonal."""
+        return x[(..., *np.tril_indices(x.shape[-1]))]
+
     def log_density(self, x: Array) -> Array:
         """Log density in nats."""
         k = self.V.shape[-1]
@@ -81,6 +85,10 @@ class InverseWishart(Distribution):
     def fold(self) -> tuple[str, Distribution]:
         """Its inverse is Wishart."""
         return "inverse matrix", self._inverse()
+
+    def free_coordinates(self, x: Array) -> Array:
+        """The entries on and below the diagonal."""
+        return x[(..., *np.tril_indices(x.shape[-1]))]
 
     def log_density(self, x: Array) -> Array:
         """Log density in nats: that of the inverse, and the Jacobian |x|^-(k + 1)."""

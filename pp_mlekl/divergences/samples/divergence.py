@@ -10,6 +10,7 @@ from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
 from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, parts, remaining_bias
+from pp_mlekl.divergences.samples.subspaces import check_full_rank
 from pp_mlekl.divergences.samples.terms import Terms, estimate, independent_size
 from pp_mlekl.divergences.samples.two_sample import log_ratio_terms
 
@@ -38,8 +39,8 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
 
     ``angles`` are the draws as Q knows them, where P's lie on a circle that was cut open.
     """
-    x = p.values if angles is None else angles
-    log_q = np.asarray(q.log_density(x if q.event_ndim else x[:, 0]), dtype=np.float64)
+    x = values_for(q, p) if angles is None else angles[:, 0]
+    log_q = np.asarray(q.log_density(x), dtype=np.float64)
     outside = float(np.mean(np.isneginf(log_q)))
     if outside > 0:
         return Estimate(
@@ -47,7 +48,7 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
         )
     if p.discrete != q.discrete:
         raise ValueError("KL needs both sides discrete or both continuous; the draws and the distribution differ.")
-    terms = log_density_terms(p)
+    terms = log_density_terms(in_free_coordinates(p, q))
     combined = Terms(
         values=terms.values - log_q,
         smooth=None if terms.smooth is None else terms.smooth - log_q,
@@ -57,6 +58,27 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
         warnings=terms.warnings,
     )
     return estimate(combined, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
+
+
+def values_for(distribution: Distribution, draws: Draws) -> Array:
+    """The draws in the shape of the distribution's values.
+
+    Raises
+    ------
+    ValueError
+        Where they are of another dimension.
+    """
+    size = int(np.prod(distribution.event_shape))
+    if draws.dimension != size:
+        raise ValueError(f"The draws have dimension {draws.dimension}, the distribution's values have {size}.")
+    return draws.values.reshape(draws.size, *distribution.event_shape)
+
+
+def in_free_coordinates(draws: Draws, distribution: Distribution) -> Draws:
+    """The draws without the coordinates that the others give where the distribution is on a simplex or symmetric."""
+    if distribution.event_ndim == 0 or distribution.discrete:
+        return draws
+    return draws.with_values(distribution.free_coordinates(values_for(distribution, draws)))
 
 
 def draws_of(distribution: Distribution, size: int, generator: np.random.Generator) -> Draws:
@@ -79,6 +101,7 @@ def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Esti
         terms = _js_of_counts(x, y)
     else:
         both = np.concatenate([x, y])
+        check_full_rank(both)
         z = fit_gaussianizer(both)(both)[0]
         full = _information(z[:size], z[size:])
         index = [

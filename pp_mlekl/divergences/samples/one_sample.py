@@ -9,6 +9,7 @@ from pp_mlekl.divergences.samples.correction import corrected_within
 from pp_mlekl.divergences.samples.density import Beyond, LogDensities, SampleDensity, mean_beyond, neighbours_for
 from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
+from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms
 
 # Draws of a large sample at which it is enough to look for neighbours, among all of them.
@@ -39,6 +40,7 @@ def log_density_terms(draws: Draws) -> Terms:
     """Estimates of log p at the draws, corrected by what the same estimator misses on normals."""
     if draws.discrete:
         return _discrete_terms(draws)
+    check_full_rank(draws.values)
     density = SampleDensity(draws.values)
     full = corrected_within(density, evenly(density.n, QUERIES))
     beyond = mean_beyond(full.beyond, density.n)
@@ -48,6 +50,7 @@ def log_density_terms(draws: Draws) -> Terms:
         method=how_estimated(density),
         extra_variance=full.extra_variance + beyond.added_variance,
         bias=_bias(density, full, beyond),
+        warnings=thin_draws_warnings(density),
     )
 
 

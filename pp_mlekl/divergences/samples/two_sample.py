@@ -11,6 +11,7 @@ from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.gaussianize import best_starts, fit_gaussianizer, fit_margins
 from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unseen
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
+from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, independent_size
 
 # Groups of draws left out for an error, and the draws of each side that are enough for it.
@@ -28,6 +29,8 @@ def log_ratio_terms(p: Draws, q: Draws, generator: np.random.Generator) -> Terms
     """Estimates of log p/q at the draws of P."""
     if p.discrete:
         return _discrete_terms(p, q)
+    check_full_rank(p.values, "The draws of P")
+    check_full_rank(q.values, "The draws of Q")
     ratio = _LogRatio(p.values, q.values)
     own = np.var(ratio.terms, ddof=1) / p.size
     extra = ratio.extra_variance + max(_variance_by_fits(p, q, ratio), _variance_by_weights(q, ratio))
@@ -116,7 +119,7 @@ def _variance_by_weights(q: Draws, ratio: _LogRatio) -> float:
 
 
 def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) -> tuple[str, ...]:
-    found = []
+    found = [*thin_draws_warnings(ratio.p, "The draws of P"), *thin_draws_warnings(ratio.q, "The draws of Q")]
     x, y, value = ratio.x, ratio.y, float(np.mean(ratio.terms))
     beyond = np.any((x < y.min(axis=0)) | (x > y.max(axis=0)), axis=1).mean()
     by_chance = 2 * x.shape[1] / (len(y) + 1)

@@ -147,11 +147,30 @@ def test_draws_outside_the_density_are_infinite():
         (np.maximum(_generator().normal(size=200), 0), "repeated"),
         (np.zeros((100, 2, 2)), "shape"),
         (np.repeat(_generator().normal(size=(200, 1)), 2, axis=1), "subspace"),
+        (_generator().dirichlet([1, 2, 3], size=200), "simplex"),
     ],
 )
 def test_draws_that_have_no_density_are_refused(draws, message):
     with pytest.raises(ValueError, match=message):
         sample_entropy(draws)
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_draws_on_a_sphere_are_told_and_others_are_not(d):
+    x, y = _generator().normal(size=(2, 1000, d))
+    on_sphere = x / np.linalg.norm(x, axis=1, keepdims=True)
+    for estimate in (sample_entropy(on_sphere), _kl(on_sphere, y)):
+        assert any("curve or surface" in w for w in estimate.warnings)
+    for fine in (x, x @ np.linalg.cholesky(0.1 * np.eye(d) + 0.9), x * np.exp(x[:, :1])):
+        assert not any("surface" in w for w in sample_entropy(fine).warnings)
+
+
+def test_draws_on_a_simplex_meet_a_density_on_it():
+    generator = _generator()
+    p, q = family("Dirichlet")(a=[1.0, 2.0, 3.0]), family("Dirichlet")(a=[2.0, 2.0, 3.0])
+    _within(kl_to_density(checked_draws(p.sample((4000,), generator)), q), float(exact_kl(p, q)))
+    with pytest.raises(ValueError, match="dimension 2"):
+        kl_to_density(checked_draws(generator.normal(size=(200, 2))), q)
 
 
 def test_unlike_draws_are_refused():
