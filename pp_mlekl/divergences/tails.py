@@ -34,7 +34,9 @@ def diverges_in_tail(p: Distribution, q: Distribution) -> Array:
             x = quantile(u)
             # Underflow to the end of the support, or overflow to infinity, says nothing about the density there.
             usable = np.isfinite(x) & (x != end) & (np.abs(x - np.where(np.isfinite(end), end, 0.0)) > 1e-290)
-            usable &= np.concatenate([np.ones((1, *p.batch_shape), dtype=bool), np.diff(x, axis=0) != 0])
+            # Equal neighbours are where a quantile function has come to its end, the first of them included.
+            moves = np.concatenate([np.ones((1, *p.batch_shape), dtype=bool), np.diff(x, axis=0) != 0])
+            usable &= moves & np.concatenate([moves[1:], np.ones((1, *p.batch_shape), dtype=bool)])
             growth = -q.log_density(x)
             product = log_u + np.log(np.maximum(growth, 1e-300))
         result |= _flat_at_the_end(np.broadcast_to(log_u, u.shape), product, usable & (growth > 1))

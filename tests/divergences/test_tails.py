@@ -156,3 +156,46 @@ def test_counts_leave_bounded_supports(first):
 def test_infinite_elements_of_a_batch(p, q, infinite):
     p, q = (family(name)(**parameters) for name, parameters in (p, q))
     assert np.isinf(kl_divergence(p, q).value).tolist() == [bool(i) for i in infinite]
+
+
+# Power tails of index ``index``, and how fast -log q grows: at the index of P's tail the mean ceases to exist.
+POWER_TAILS = {
+    "StudentT": lambda index: family("StudentT")(nu=index, mu=0, sigma=1),
+    "HalfStudentT": lambda index: family("HalfStudentT")(nu=index, sigma=1),
+    "Pareto": lambda index: family("Pareto")(alpha=index, m=1),
+    "InverseGamma": lambda index: family("InverseGamma")(alpha=index, beta=1),
+    "SkewStudentT, upper": lambda index: family("SkewStudentT")(a=2 * index, b=index / 2, mu=0, sigma=1),
+    "SkewStudentT, lower": lambda index: family("SkewStudentT")(a=index / 2, b=2 * index, mu=0, sigma=1),
+    "Truncated": lambda index: family("Truncated")(
+        dist=family("StudentT")(nu=index, mu=0, sigma=1), lower=0.5, upper=np.inf
+    ),
+    "Mixture": lambda index: family("Mixture")(
+        w=[0.01, 0.99], parts=(family("StudentT")(nu=index, mu=0, sigma=1), family("Normal")(mu=0, sigma=1))
+    ),
+}
+GROWTH = {
+    "Logistic": (1.0, {"mu": 0, "s": 1}),
+    "Laplace": (1.0, {"mu": 0, "b": 1}),
+    "SkewNormal": (2.0, {"mu": 0, "sigma": 1, "alpha": 1}),
+    "NormalMixture": (2.0, {"w": [0.5, 0.5], "mu": [0, 1], "sigma": [1, 1]}),
+    "Rice": (2.0, {"nu": 1, "sigma": 1}),
+    "Weibull": (0.7, {"alpha": 0.7, "beta": 1}),
+}
+
+
+@pytest.mark.parametrize("q", GROWTH)
+@pytest.mark.parametrize("p", POWER_TAILS)
+def test_power_tails_at_either_side_of_the_last_moment(p, q):
+    growth, parameters = GROWTH[q]
+    second = family(q)(**parameters)
+    below, at, above = (POWER_TAILS[p](growth * share) for share in (0.999, 1.0, 1.001))
+    covered = above.support().lower >= second.support().lower
+    assert kl_divergence(below, second).value == np.inf
+    assert kl_divergence(at, second).value == np.inf
+    assert np.isfinite(kl_divergence(above, second).value) == covered
+
+
+def test_linear_growth_far_out_is_not_taken_for_an_infinity():
+    # The square of 1e160 in a Wald's density once was.
+    heavy = POWER_TAILS["Truncated"](1.1)
+    assert np.isfinite(kl_divergence(heavy, family("Wald")(mu=1, lam=1)).value)

@@ -11,6 +11,8 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 
 LOG_2PI = np.log(2 * np.pi)
+# Below this log a beta variable's distribution function is its leading power to every digit.
+_LOG_DEEP = -40.0
 
 
 @register_family
@@ -92,3 +94,40 @@ class SkewStudentT(Univariate):
         )
         constant = (total - 1) * np.log(2) + special.betaln(self.a, self.b) + np.log(total) / 2
         return shape - constant - np.log(self.sigma)
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile: (1 + t / s) / 2 is Beta(a, b)."""
+        u = np.asarray(u, dtype=np.float64)
+        t = np.where(u <= 0.5, -_minus_lower_quantile(u, self.a, self.b), _minus_lower_quantile(1 - u, self.b, self.a))
+        return self.mu + self.sigma * t
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        u = np.asarray(u, dtype=np.float64)
+        t = np.where(u <= 0.5, _minus_lower_quantile(u, self.b, self.a), -_minus_lower_quantile(1 - u, self.a, self.b))
+        return self.mu + self.sigma * t
+
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        return special.betainc(self.a, self.b, self._share_below(x, 1.0))
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        return special.betainc(self.b, self.a, self._share_below(x, -1.0))
+
+    def _share_below(self, x: Array, sign: float) -> Array:
+        """(1 + t / s) / 2, or with ``sign`` -1 (1 - t / s) / 2, without cancellation."""
+        t = sign * (np.asarray(x, dtype=np.float64) - self.mu) / self.sigma
+        total = self.a + self.b
+        s = np.hypot(np.sqrt(total), t)
+        return np.where(t >= 0, (1 + t / s) / 2, total / s / (s + np.abs(t)) / 2)
+
+
+def _minus_lower_quantile(u: Array, a: Array, b: Array) -> Array:
+    """Minus the point of the standard distribution below which lies the probability ``u``."""
+    total = a + b
+    with np.errstate(all="ignore"):
+        log_share = (np.log(u) + np.log(a) + special.betaln(a, b)) / a
+        share = special.betaincinv(a, b, u)
+        point = np.sqrt(total) * (1 - 2 * share) / (2 * np.sqrt(share * (1 - share)))
+        return np.where(log_share < _LOG_DEEP, np.sqrt(total) / 2 * np.exp(-log_share / 2), point)

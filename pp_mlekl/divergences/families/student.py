@@ -13,6 +13,18 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import half_step_of_digamma, log1p_square, student_t_log_density
 
+_LOG_DEEP = -40.0
+
+
+def _upper_t_quantile(u: Array, nu: Array) -> Array:
+    """Point that a standard t exceeds with probability ``u`` <= 1/2; SciPy's loses its way beyond about 1e150.
+
+    There w = nu / (nu + x^2) is so small that P(T > x) = w^(nu/2) / (nu B(nu/2, 1/2)) to every digit.
+    """
+    with np.errstate(all="ignore"):
+        log_w = 2 / nu * (np.log(u) + np.log(nu) + special.betaln(nu / 2, 0.5))
+        return np.where(log_w < _LOG_DEEP, np.sqrt(nu) * np.exp(-0.5 * log_w), stats.t.isf(u, nu))
+
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,6 +87,16 @@ class StudentT(WithMoments, Univariate):
     def frozen(self) -> Any:
         """SciPy's t."""
         return stats.t(self.nu, self.mu, self.sigma)
+
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile."""
+        u = np.asarray(u)
+        return np.where(u < 0.5, self.mu - self.sigma * _upper_t_quantile(u, self.nu), super().quantile(u))
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function."""
+        u = np.asarray(u)
+        return np.where(u < 0.5, self.mu + self.sigma * _upper_t_quantile(u, self.nu), super().upper_quantile(u))
 
     def log_density(self, x: Array) -> Array:
         """Log density in nats, also where x^2 overflows."""
@@ -201,7 +223,7 @@ class HalfStudentT(WithMoments, Univariate):
 
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function."""
-        return self.frozen().isf(np.asarray(u) / 2)
+        return self.sigma * _upper_t_quantile(np.asarray(u) / 2, self.nu)
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x)."""
