@@ -27,6 +27,7 @@ def folded_normal_mean(shift, scale):
         (family("Exponential")(lam=1), family("Exponential")(lam=2), 1, 0.5),
         (family("Exponential")(lam=1), family("Exponential")(lam=2), 2, np.sqrt(0.5)),
         (family("Uniform")(lower=0, upper=1), family("Uniform")(lower=0.2, upper=3), 1, 1.1),
+        (family("Wald")(mu=2.0, lam=2.0), family("Wald")(mu=1.5, lam=2.0), 1, 0.5),
         (poisson(mu=3.0), poisson(mu=5.0), 1, 2.0),
         (poisson(mu=3e4), poisson(mu=5e4), 1, 2e4),
         (family("Bernoulli")(p=0.2), family("Bernoulli")(p=0.7), 2, np.sqrt(0.5)),

@@ -113,6 +113,19 @@ class Wald(WithMoments, WithPowers, Univariate):
             value = 0.5 * np.log(self.lam / (2 * np.pi)) - 1.5 * np.log(y) - exponent
             return np.where(y > 0, np.where(np.isnan(value), -np.inf, value), -np.inf)
 
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x)."""
+        return self._extreme(super().cdf(x), x, below=0.0, above=1.0)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        return self._extreme(super().survival(x), x, below=1.0, above=0.0)
+
+    def _extreme(self, value: Array, x: Array, below: float, above: float) -> Array:
+        """SciPy's probabilities are NaN at some numbers far below and far above the mean."""
+        limit = np.where(np.asarray(x) > self.mu + self.alpha, above, below)
+        return np.where(np.isnan(value) & ~np.isnan(x), limit, value)
+
     def support(self) -> Support:
         """Beyond the shift."""
         lower = np.broadcast_to(self.alpha, self.batch_shape)
