@@ -9,6 +9,7 @@ import xarray as xr
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
 from pp_mlekl.inputs.labelled import LabelledDistribution
+from pp_mlekl.inputs.ordered import ORDERED
 from pp_mlekl.inputs.signatures import ALTERNATIVES, REQUIRED, signature
 
 
@@ -37,7 +38,13 @@ def distribution(name: str, *args: Any, **kwargs: Any) -> Distribution | Labelle
     >>> mk.kl_divergence(sites, distribution("Normal", 0.0, 1.0)).value.sel(site="b").item()
     0.5
     """
-    values = _bound(name, args, kwargs)
+    if name in ORDERED:
+        try:
+            name, values = ORDERED[name](*args, **kwargs)
+        except TypeError as error:
+            raise ValueError(f"{name}: {str(error).split('() ')[-1]}.") from error
+    else:
+        values = _bound(name, args, kwargs)
     if name == "Mixture":
         values = {"w": values["w"], "parts": tuple(values["comp_dists"])}
     labelled = [n for n, v in values.items() if isinstance(v, xr.DataArray | LabelledDistribution)]

@@ -22,6 +22,21 @@ from pp_mlekl.pymc_model.parametrizations import PARAMETRIZATIONS
 _ZERO_INFLATED = {name: f"ZeroInflated{name}" for name in ("Poisson", "Binomial", "NegativeBinomial")}
 _HURDLE = {name: f"Hurdle{name}" for name in ("Poisson", "NegativeBinomial", "Gamma", "LogNormal")}
 
+_IMPROPER = "it is improper: it has no draws and no divergence; give a proper distribution"
+# What to do about those that are not families here, where it is not to take draws.
+_REMEDIES = {
+    "FlatRV": _IMPROPER,
+    "HalfFlatRV": _IMPROPER,
+    "ICARRV": _IMPROPER,
+    "PolyaGammaRV": (
+        "PyMC has its draws where the package polyagamma is installed: give those, e.g. pm.draw(dist, 10_000)"
+    ),
+    "ZeroSumNormalRV": "leave one coordinate out: the others are an MvNormal with cov = sigma^2 (I - 1/n)",
+    "_LKJCholeskyCovRV": (
+        "correlations and scales are independent: add the divergences of their LKJCorr and of sd_dist, n of them"
+    ),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
@@ -87,7 +102,8 @@ def _unknown(variable: TensorVariable) -> TypeError:
     op = None if variable.owner is None else variable.owner.op
     if isinstance(op, RandomVariable | SymbolicRandomVariable):
         name = getattr(op, "_print_name", [type(op).__name__])[0]
-        return TypeError(f"No density is known here for PyMC's {name}; give draws of it, e.g. pm.draw(dist, 10_000).")
+        remedy = _REMEDIES.get(type(op).__name__, "give draws of it, e.g. pm.draw(dist, 10_000)")
+        return TypeError(f"No density is known here for PyMC's {name}; {remedy}.")
     return TypeError("A PyMC distribution must be made by .dist() or be a model's variable, got a graph of other kind.")
 
 

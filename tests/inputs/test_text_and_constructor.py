@@ -35,6 +35,9 @@ from pp_mlekl.pymc_model.distributions import distribution_of
         "TruncatedNormal(0, 1, lower=-1)",
         "BetaBinomial(2, 3, 5)",
         "AsymmetricLaplace(2, 0.5, 3)",
+        "OrderedLogistic(0.3, [-1.0, 0.0, 1.0])",
+        "OrderedProbit(0.3, [-1.0, 0.0, 1.0], sigma=0.7)",
+        "OrderedMultinomial(0.3, [-1.0, 0.0, 1.0], 5)",
     ],
 )
 def test_reads_as_pymc_does(text):
@@ -70,6 +73,8 @@ def test_arithmetic_lists_and_nesting():
         ("Normal(9**9**9, 1)", "too large"),
         ("Normal(0, sqrt(-1))", "Cannot read"),
         ("1 + 1", "no distribution"),
+        ("OrderedLogistic(0.3)", "cutpoints"),
+        ("OrderedLogistic(0.3, [1, 0])", "increases"),
     ],
 )
 def test_wrong_texts_are_refused_in_one_line(text, message):
@@ -82,6 +87,14 @@ def test_every_family_has_a_signature_with_its_own_parameters():
     from pp_mlekl.inputs.signatures import signature
 
     assert all(signature(name) for name in FAMILIES)
+
+
+def test_ordered_categories_keep_dims_and_the_digits_of_far_categories():
+    eta = xr.DataArray([0.0, -40.0], dims="site", coords={"site": ["a", "b"]})
+    p = distribution("OrderedLogistic", eta, [-1.0, 1.0]).parameters["p"]
+    assert p.dims == ("site", "category")
+    # Differences of distribution functions next to 1 would leave nothing.
+    assert p.sel(site="b")[1].item() == pytest.approx(np.exp(-39) - np.exp(-41), rel=1e-12)
 
 
 def test_labelled_parameters_are_checked_at_once():

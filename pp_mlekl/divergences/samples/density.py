@@ -138,11 +138,15 @@ def mean_beyond(beyond: Array, n: int) -> Beyond:
 class SampleDensity:
     """The density of draws (n, d), estimated at themselves and at other points."""
 
-    def __init__(self, draws: Array, maps: MarginMaps | None = None):
+    def __init__(self, draws: Array, maps: MarginMaps | None = None, images: tuple[Array, Array] | None = None):
         self.n, self.d = draws.shape
         self.maps = fit_margins(draws) if maps is None else maps
         self.draws = draws
-        self.z, self._log_slopes = self.maps(draws)
+        self.z, self._log_slopes = self.maps(draws) if images is None else images
+
+    def part(self, index: Array) -> "SampleDensity":
+        """The density of some of the draws, with the same maps of the margins."""
+        return SampleDensity(self.draws[index], self.maps, (self.z[index], self._log_slopes[index]))
 
     @cached_property
     def _order(self) -> Array:
@@ -194,11 +198,13 @@ class SampleDensity:
     def at(self, x: Array, queries: Array) -> LogDensities:
         """Log densities at other points (q, d)."""
         z, log_slopes = self.maps(x)
-        relative = sum(log_density_against(a, b) for a, b in zip(z.T, self._sorted.T, strict=True))
-        margins = relative + (log_slopes - 0.5 * z**2 - 0.5 * _LOG_2PI).sum(axis=1)
+        margins, scores = (log_slopes - 0.5 * z**2 - 0.5 * _LOG_2PI).sum(axis=1), np.empty_like(z)
+        # Points in order are found among the draws several times as fast.
+        for j, (order, ordered) in enumerate(zip(np.argsort(z, axis=0).T, self._sorted.T, strict=True)):
+            margins[order] += log_density_against(z[order, j], ordered)
+            scores[order, j] = normal_scores(z[order, j], ordered)
         if self.d == 1:
             return LogDensities(smooth=margins, beyond=np.zeros(len(queries)), queries=queries)
-        scores = np.stack([normal_scores(a, b) for a, b in zip(z.T, self._sorted.T, strict=True)], axis=-1)
         v = whitened(scores, self.chol)
         distance = distances_to(self.tree, neighbours_for(self.n), v[queries])
         return self._densities(margins, scores, v, distance, queries, itself=0)

@@ -9,7 +9,7 @@ from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.size_bias import halves
 
 # Draws of each side that are used, and the dimension beyond which the features are too many.
-_MOST_DRAWS = 2000
+_MOST_DRAWS = 1000
 _MOST_DIMENSIONS = 15
 _STEPS = 15
 _RIDGE = 1e-2

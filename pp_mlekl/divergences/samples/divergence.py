@@ -112,7 +112,7 @@ def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Esti
             i, j = draws[draws < size], draws[draws >= size]
             return _information(z[i], z[j])[queries]
 
-        bias = remaining_bias(changes_with_size(full, by_part, np.arange(2 * size), index), p.dimension)
+        bias = remaining_bias(changes_with_size(full, by_part, np.arange(2 * size), index), size, p.dimension)
         terms = Terms(values=full, method=f"{_JSD_NEIGHBOURS} nearest neighbours (mutual information)", bias=bias)
     return estimate(terms, sign=1.0, direction="JSD(P,Q)", chains=None, ess=2 * effective)
 

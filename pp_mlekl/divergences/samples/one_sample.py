@@ -64,11 +64,11 @@ def how_estimated(density: SampleDensity) -> str:
 
 def _bias(density: SampleDensity, full: LogDensities, beyond: Beyond) -> float:
     def by_part(_: int, draws: Array, queries: Array) -> Array:
-        return corrected_within(SampleDensity(density.draws[draws], density.maps), queries).at_queries
+        return corrected_within(density.part(draws), queries).at_queries
 
     index = parts(density.n, np.random.default_rng(density.n))
     changes = changes_with_size(full.at_queries, by_part, full.queries, index)
-    of_size = remaining_bias(changes, density.d, full.correction_error)
+    of_size = remaining_bias(changes, density.n, density.d, full.correction_error)
     return float(np.hypot(of_size, unseen(beyond, density.d)))
 
 

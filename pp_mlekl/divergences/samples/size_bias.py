@@ -7,8 +7,8 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.density import SHARED_NEIGHBOURS
 
-# Parts of the draws: quarters, which have a bias enough larger to be told from noise.
-PARTS = 4
+# Parts of the draws: quarters, which have a bias enough larger to be told from noise, or less of very many draws.
+PARTS, LARGEST_PART = 4, 1500
 # A bias is taken to fall as this power of the number of draws at the most: where a density has edges, or draws lie
 # where the other density has none, it falls more slowly than where it is smooth.
 _FASTEST = 0.5
@@ -16,7 +16,8 @@ _FASTEST = 0.5
 
 def parts(n: int, generator: np.random.Generator) -> list[Array]:
     """The indices 0, ..., n - 1 in random parts, each in order."""
-    return [np.sort(part) for part in np.array_split(generator.permutation(n), PARTS)]
+    order = generator.permutation(n)[: PARTS * LARGEST_PART]
+    return [np.sort(part) for part in np.array_split(order, PARTS)]
 
 
 def halves(n: int, generator: np.random.Generator) -> tuple[Array, Array]:
@@ -30,7 +31,7 @@ def evenly(n: int, count: int) -> Array:
     return np.arange(n) if n <= count else np.linspace(0, n - 1, count).astype(int)
 
 
-def remaining_bias(changes: list[Array], dimension: int, correction_error: float = 0.0) -> float:
+def remaining_bias(changes: list[Array], n: int, dimension: int, correction_error: float = 0.0) -> float:
     """Bias of a mean of terms, from how they change with parts of the draws; what may be noise is taken off.
 
     The bias of neighbour estimates falls as n^-gamma with gamma = 2 / d (Gao, Oh and Viswanath 2018).
@@ -39,6 +40,8 @@ def remaining_bias(changes: list[Array], dimension: int, correction_error: float
     ----------
     changes
         For each part the terms by the part alone less the terms by all draws, at the same draws.
+    n
+        How many draws there are in all, of the smaller sample.
     correction_error
         Standard error of what was taken off both.
     """
@@ -46,7 +49,8 @@ def remaining_bias(changes: list[Array], dimension: int, correction_error: float
     by_terms = SHARED_NEIGHBOURS * change.std(ddof=1) / np.sqrt(len(change))
     by_parts = np.std([c.mean() for c in changes], ddof=1) / np.sqrt(len(changes))
     noise = np.hypot(max(by_terms, by_parts), correction_error)
-    gain = 1 / (PARTS ** min(2 / dimension, _FASTEST) - 1)
+    fewer = max(PARTS, n / LARGEST_PART)
+    gain = 1 / (fewer ** min(2 / dimension, _FASTEST) - 1)
     return float(gain * np.sqrt(max(change.mean() ** 2 - noise**2, 0.0)))
 
 
@@ -57,7 +61,7 @@ def changes_with_size(
 
     ``part(r, draws, queries)`` gives the terms by the draws of the r-th part at some of them, whose places it is told.
     """
-    place = np.full(max(i[-1] for i in index) + 1, -1)
+    place = np.full(max(queries[-1], *(i[-1] for i in index)) + 1, -1)
     place[queries] = np.arange(len(queries))
     changes = []
     for r, draws in enumerate(index):

@@ -74,15 +74,14 @@ def _bias(ratio: _LogRatio, generator: np.random.Generator) -> float:
     of_y = parts(len(ratio.y), generator)
 
     def by_part(r: int, draws: Array, queries: Array) -> Array:
-        x = ratio.x[draws]
-        p, q = SampleDensity(x, ratio.p.maps), SampleDensity(ratio.y[of_y[r]], ratio.q.maps)
-        of_q = corrected_at(q, x[queries], np.arange(len(queries)))
+        p, q = ratio.p.part(draws), ratio.q.part(of_y[r])
+        of_q = corrected_at(q, p.draws[queries], np.arange(len(queries)))
         return corrected_within(p, queries).at_queries - of_q.at_queries
 
     full = ratio.of_p.at_queries - ratio.of_q.at_queries
     changes = changes_with_size(full, by_part, ratio.queries, parts(len(ratio.x), generator))
     error = float(np.hypot(ratio.of_p.correction_error, ratio.of_q.correction_error))
-    of_size = remaining_bias(changes, ratio.p.d, error)
+    of_size = remaining_bias(changes, min(len(ratio.x), len(ratio.y)), ratio.p.d, error)
     return float(np.linalg.norm([of_size, unseen(ratio.beyond, ratio.p.d), _in_gaps(ratio)]))
 
 

@@ -1,0 +1,46 @@
+"""PyMC's ordered regressions by name: categories whose probabilities are those between cutpoints."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import special
+
+Parameters = tuple[str, dict[str, Any]]
+
+
+def ordered_logistic(eta: Any, cutpoints: Any) -> Parameters:
+    """Categories cut from a logistic variable with location ``eta``."""
+    return "Categorical", {"p": _between(special.expit, eta, cutpoints, 1.0)}
+
+
+def ordered_probit(eta: Any, cutpoints: Any, sigma: Any = 1.0) -> Parameters:
+    """Categories cut from a normal variable with mean ``eta``."""
+    return "Categorical", {"p": _between(special.ndtr, eta, cutpoints, sigma)}
+
+
+def ordered_multinomial(eta: Any, cutpoints: Any, n: Any) -> Parameters:
+    """Counts of ``n`` draws of an ordered logistic variable."""
+    return "Multinomial", {"n": n, "p": _between(special.expit, eta, cutpoints, 1.0)}
+
+
+ORDERED: Mapping[str, Callable[..., Parameters]] = {
+    "OrderedLogistic": ordered_logistic,
+    "OrderedProbit": ordered_probit,
+    "OrderedMultinomial": ordered_multinomial,
+}
+
+
+def _between(cdf: Callable[[Any], Any], eta: Any, cutpoints: Any, sigma: Any) -> Any:
+    cuts = np.asarray(cutpoints, dtype=np.float64)
+    if cuts.ndim == 0 or not np.all(np.diff(cuts, axis=-1) > 0):
+        raise ValueError("cutpoints must be a vector that increases.")
+    scaled = (cuts - np.asarray(eta, dtype=np.float64)[..., None]) / np.asarray(sigma, dtype=np.float64)[..., None]
+    end = np.full((*scaled.shape[:-1], 1), np.inf)
+    left, right = np.concatenate([-end, scaled], axis=-1), np.concatenate([scaled, end], axis=-1)
+    # Differences of the smaller tail probabilities, which keep their digits.
+    p = np.where(left > 0, cdf(-left) - cdf(-right), cdf(right) - cdf(left))
+    if not isinstance(eta, xr.DataArray):
+        return p
+    return xr.DataArray(p, dims=(*eta.dims, "category"), coords=eta.coords)
