@@ -1,6 +1,6 @@
 """The log evidence of a model: bridge sampling from ordinary draws, SMC, or a Laplace approximation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -9,12 +9,18 @@ import xarray as xr
 from pp_mlekl.bridge.errors import WithError
 from pp_mlekl.bridge.sampling import bridge_sampling
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
+from pp_mlekl.pymc_model.proper_prior import prior_potentials
 from pp_mlekl.pymc_model.sampling import sample
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100
+_METHODS = {"bridge": "bridge sampling", "smc": "sequential Monte Carlo", "laplace": "Laplace"}
+
+
+class NoMode(ValueError):
+    """There is no proper maximum to put a Laplace approximation at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,8 +35,8 @@ class Evidence(Estimate):
         The log evidence with the influence of each draw.
     """
 
-    draws: np.ndarray
-    number: WithError
+    draws: np.ndarray = field(repr=False)
+    number: WithError = field(repr=False)
 
 
 def evidence_over(log_evidence: Estimate, draws: np.ndarray | None = None) -> WithError:
@@ -78,13 +84,13 @@ def log_evidence(
     Returns
     -------
     Estimate
-        NaN with the reason in ``warnings`` where it cannot be believed. With an improper prior the number is a log
-        normaliser that depends on an arbitrary constant, and a warning says so.
+        NaN with the reason in ``warnings`` where it cannot be believed, or where a prior is improper: then it would depend on an
+        arbitrary constant. Potentials that count as prior stay as they are, whatever they integrate to; a warning says so.
 
     Raises
     ------
     ValueError
-        Where the method is unknown or the draws are too few.
+        Where the method is unknown, or there are fewer than 100 draws.
 
     Examples
     --------
@@ -95,17 +101,21 @@ def log_evidence(
     >>> round(float(log_evidence(model, method="laplace")), 4)
     -2.9705
     """
+    if method not in _METHODS:
+        raise ValueError(f'method must be "bridge", "smc" or "laplace", got {method!r}.')
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
+    improper = improper_names(model)
+    if improper:
+        return _none(
+            _METHODS[method],
+            f"The prior of {', '.join(improper)} is improper: log Z would be defined up to an arbitrary constant only. Give it a "
+            "proper prior.",
+        )
     if method == "laplace":
-        return _by_laplace(model, space, potentials, generator)
+        return _by_laplace(functions, space, potentials, generator)
     if method == "smc":
-        from pp_mlekl.pymc_model.sequential import smc_log_evidence
-
-        value, error = smc_log_evidence(model, generator)
-        return Estimate(value=value, mcse=error, method="sequential Monte Carlo", direction="log Z")
-    if method != "bridge":
-        raise ValueError(f'method must be "bridge", "smc" or "laplace", got {method!r}.')
+        return _by_smc(functions, generator)
     tree = sample(model, random_seed=generator, potentials=potentials) if tree is None else tree
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
@@ -116,29 +126,53 @@ def log_evidence(
         mcse=result.standard_error,
         method=result.method,
         direction="log Z",
-        warnings=(*result.problems, *_about_the_prior(model)),
+        warnings=(*result.problems, *_about_the_prior(functions)),
         draws=z,
         number=result.number,
     )
 
 
-def _about_the_prior(model: Any) -> tuple[str, ...]:
-    names = improper_names(model)
+def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:
+    names = ", ".join(p.name for p in prior_potentials(functions))
     if not names:
         return ()
-    return (f"The prior of {', '.join(names)} is improper: log Z is defined up to an arbitrary constant only.",)
+    return (
+        f"The prior's potential ({names}) is not normalised: information_gain gives what to subtract (log_prior_normalizer) "
+        "before models are compared.",
+    )
 
 
-def _by_laplace(model: Any, space: Literal["natural", "unconstrained"], potentials: Any, generator: Any) -> Estimate:
+def _none(method: str, reason: str) -> Estimate:
+    return Estimate(value=np.nan, mcse=np.nan, method=method, direction="log Z", warnings=(reason,))
+
+
+def _by_smc(functions: ModelFunctions, generator: np.random.Generator) -> Estimate:
+    from pp_mlekl.pymc_model.sequential import smc_log_evidence
+
+    value, error = smc_log_evidence(functions.model, generator)
+    if not (np.isfinite(value) and np.isfinite(error)):
+        return _none(_METHODS["smc"], "PyMC's sequential Monte Carlo gave no finite evidence.")
+    return Estimate(
+        value=value, mcse=error, method=_METHODS["smc"], direction="log Z", warnings=_about_the_prior(functions)
+    )
+
+
+def _by_laplace(
+    functions: ModelFunctions, space: Literal["natural", "unconstrained"], potentials: Any, generator: Any
+) -> Estimate:
     from pp_mlekl.laplace import laplace
 
-    approximation = laplace(model, space, potentials=potentials, random_seed=generator)
+    method = f"{_METHODS['laplace']} ({space})"
+    try:
+        approximation = laplace(functions.model, space, potentials=potentials, random_seed=generator)
+    except NoMode as error:
+        return _none(method, str(error))
     value = approximation.log_normalizer()
     checked = approximation.importance_sampled(random_seed=generator)
     return Estimate(
         value=value,
         mcse=float(np.hypot(value - float(checked), checked.mcse)),
-        method=f"Laplace ({space})",
+        method=method,
         direction="log Z",
-        warnings=(*checked.warnings, *_about_the_prior(model)),
+        warnings=(*checked.warnings, *_about_the_prior(functions)),
     )

@@ -17,6 +17,7 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
+from pp_mlekl.pymc_model.proper_prior import ProperPrior, prior_potentials, proper_prior
 from pp_mlekl.pymc_model.sampling import sample
 
 _PRIOR_DRAWS = 4000
@@ -61,7 +62,9 @@ def information_gain(
     -------
     xarray.DataTree
         ``joint``: scalars ``kl_posterior_prior``, ``kl_prior_posterior``, ``jsd``, ``total_variation``,
-        ``hellinger_squared``, ``log_evidence``, ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
+        ``hellinger_squared``, ``log_evidence``, ``log_prior_normalizer`` (0 but where potentials or transforms make the prior
+        density integrate to something else than 1; ``log_evidence`` is that of the density as it stands),
+        ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
         ``dependence_gap`` (joint KL less the sum of the marginal ones), ``log_evidence_prior_sensitivity`` (d log Z / d log s
         where the priors with constant parents are widened s-fold), each with ``..._mcse`` beside it; ``marginal`` and
         ``marginal_mcse``: KL(post||prior) of each element; with ``reverse`` also ``marginal_reverse`` and its errors; ``group``:
@@ -70,7 +73,8 @@ def information_gain(
     Raises
     ------
     ValueError
-        Where a prior is improper, or ``var_names`` or ``groups`` name no variable of the model.
+        Where a prior is improper, its potentials leave nothing to draw from, or ``var_names`` or ``groups`` name no
+        variable of the model.
 
     Examples
     --------
@@ -95,8 +99,9 @@ def information_gain(
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, tree, potentials=potentials, random_seed=generator)
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
-    prior = functions.prior_draws(_PRIOR_DRAWS, generator)
-    joint, notes = _joint(functions, z, prior, log_evidence)
+    proper = proper_prior(functions, _PRIOR_DRAWS, generator)
+    prior = proper.draws
+    joint, notes = _joint(functions, z, proper, log_evidence)
     gains = _gains(functions, names, z, prior, generator, reverse=False)
     if var_names is None:
         joint["dependence_gap"] = _dependence_gap(joint["kl_posterior_prior"], list(gains.values()))
@@ -118,7 +123,7 @@ def information_gain(
 
 
 def _joint(
-    functions: ModelFunctions, z: np.ndarray, prior: np.ndarray, evidence: Estimate
+    functions: ModelFunctions, z: np.ndarray, prior: ProperPrior, evidence: Estimate
 ) -> tuple[dict[str, WithError], list[str]]:
     _, gradients = functions.value_gradient(z, a=1.0, b=1.0)
 
@@ -130,11 +135,13 @@ def _joint(
         return controlled_mean(values, z, gradients, derivatives)
 
     log_z = evidence_over(evidence, z)
-    at_prior = functions.log_likelihood(prior)
+    of_prior = WithError(value=prior.log_normalizer, rest=prior.standard_error**2)
+    at_prior = functions.log_likelihood(prior.draws)
     at_prior = np.where(np.isnan(at_prior), -np.inf, at_prior)
-    joint = density_ratio_divergences(functions.log_likelihood(z), at_prior, log_z, mean)
-    joint["log_evidence"] = log_z
-    joint["log_evidence_prior_sensitivity"] = _prior_sensitivity(functions, z, prior)
+    # The divergences are from the prior as a distribution, whatever its density integrates to.
+    joint = density_ratio_divergences(functions.log_likelihood(z), at_prior, log_z.plus(of_prior, -1.0), mean)
+    joint |= {"log_evidence": log_z, "log_prior_normalizer": of_prior}
+    joint["log_evidence_prior_sensitivity"] = _prior_sensitivity(functions, z, prior.draws)
     return joint, [f"{name}: {w}" for name, number in joint.items() for w in number.warnings]
 
 
@@ -152,7 +159,8 @@ def _gains(
     generator: np.random.Generator,
     reverse: bool,
 ) -> dict[str, Gain]:
-    free = {v.name: v for v in functions.free}
+    # Potentials change what single elements' priors are, so their densities are not those of the families.
+    free = {} if prior_potentials(functions) else {v.name: v for v in functions.free}
     result = {}
     for name in names:
         if name in free and not reverse:

@@ -11,7 +11,7 @@ from pp_mlekl.bridge.errors import WithError, independent_mean, plain_mean
 from pp_mlekl.bridge.proposals import NormalProposal
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape
-from pp_mlekl.evidence import evidence_over
+from pp_mlekl.evidence import NoMode, evidence_over
 from pp_mlekl.point_estimates import find_map
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
@@ -167,7 +167,7 @@ def laplace(
     estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""
-        raise ValueError(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")
+        raise NoMode(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")
     mode = estimate.flat
     _, _, hessian = functions.value_gradient_hessian(mode, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)

@@ -282,3 +282,53 @@ def test_evidence_of_the_same_draws_shares_its_error_with_them():
         assert float(joint["log_evidence_mcse"]) == pytest.approx(evidence.mcse)
     assert errors["same"] != errors["alone"]
     assert errors["other"] == pytest.approx(errors["alone"], rel=0.2)
+
+
+def test_potential_of_the_prior_is_part_of_it():
+    """Normal(0, 1) times exp(-mu^2 / 2) is Normal(0, 1 / sqrt 2) times 1 / sqrt 2."""
+    y = np.array([0.5, 1.5])
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Potential("tilt", -0.5 * mu**2)
+        pm.Normal("y", mu, 1, observed=y)
+    variance = 1 / (2 + 2)
+    draws = np.random.default_rng(1).normal(variance * y.sum(), np.sqrt(variance), size=(4, 1000))
+    gained = mk.information_gain(model, _tree(mu=draws), potentials="prior", random_seed=2)
+    joint, exact = gained["joint"], normal_kl(variance * y.sum(), variance, 0.5)
+    proper = stats.multivariate_normal(np.zeros(2), np.eye(2) + 0.5).logpdf(y)
+    reverse = normal_kl(variance * y.sum(), 0.5, variance)
+    for key, value in (
+        ("log_prior_normalizer", -0.5 * np.log(2)),
+        ("log_evidence", proper - 0.5 * np.log(2)),
+        ("kl_posterior_prior", exact),
+        ("kl_prior_posterior", reverse),
+    ):
+        assert abs(float(joint[key]) - value) < 4 * float(joint[f"{key}_mcse"]), key
+        assert 0 < float(joint[f"{key}_mcse"]) < 0.2, key
+    assert abs(float(gained["marginal"]["mu"]) - exact) < 4 * float(gained["marginal_mcse"]["mu"])
+    assert any("not normalised" in w for w in gained.attrs["warnings"])
+
+
+def test_potential_that_leaves_nothing_of_the_prior_is_refused():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Potential("far", -0.5 * ((mu - 6) / 0.01) ** 2)
+        pm.Normal("y", mu, 1, observed=[6.0])
+    tree = _tree(mu=np.random.default_rng(1).normal(6, 0.01, size=(4, 500)))
+    with pytest.raises(ValueError, match=r"Too little of the prior is left .* under far"):
+        mk.information_gain(model, tree, potentials="prior", random_seed=2)
+
+
+def test_ordered_prior_is_normalised():
+    """Two normals in order have half the mass of two normals: the divergence from them is smaller by log 2."""
+    y = np.array([-1.0, 1.0])
+    with pm.Model() as model:
+        transform = pm.distributions.transforms.ordered
+        mu = pm.Normal("mu", 0, 2, shape=2, transform=transform, initval=np.array([-1.0, 1.0]))
+        pm.Normal("y", mu, 0.2, observed=y)
+    variance = 1 / (1 / 4 + 25)
+    draws = np.sort(np.random.default_rng(1).normal(25 * variance * y, np.sqrt(variance), size=(4, 1000, 2)))
+    joint = mk.information_gain(model, _tree(mu=draws), var_names=(), random_seed=2)["joint"]
+    exact = normal_kl(25 * variance * y, variance, 4.0).sum() - np.log(2)
+    assert abs(float(joint["log_prior_normalizer"]) + np.log(2)) < 4 * float(joint["log_prior_normalizer_mcse"])
+    assert abs(float(joint["kl_posterior_prior"]) - exact) < 4 * float(joint["kl_posterior_prior_mcse"])

@@ -88,7 +88,9 @@ def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Gene
     at_draws = target(draws.reshape(n, d)).reshape(draws.shape[:2])
     if not np.all(np.isfinite(at_draws)):
         return _failed("The log density is not finite at some of the draws.")
-    worth = min(effective_size(draws[..., j]) for j in range(d))
+    # Chains that an unbounded density has drawn to the end of floating point stand there, without any autocorrelation.
+    distinct = len(np.unique(draws.reshape(n, d), axis=0))
+    worth = min(distinct, *(effective_size(draws[..., j]) for j in range(d)))
     if worth < 2 * _FEWEST_EFFECTIVE:
         return _failed(
             f"The draws are worth {worth:.0f} independent ones only: chains that stand still, or that have found different "

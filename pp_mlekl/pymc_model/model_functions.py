@@ -329,16 +329,20 @@ class ModelFunctions:
             self._kept[key] = make()
         return self._kept[key]
 
-    def _draw(self, n: int, generator: np.random.Generator, improper: bool) -> np.ndarray:
+    def prior_attempts(self, n: int, generator: np.random.Generator, *, improper: bool = False) -> np.ndarray:
+        """``n`` draws of the free variables one after the other, (n, d); not finite where out of the transforms' range."""
         if improper not in self._samplers:
             names = set(improper_names(self.model))
             natural = self.natural(self._start)
             fixed = {rv: natural[rv.name] for rv in self.model.free_RVs if rv.name in names}
             self._samplers[improper] = PriorSampler(self.model.free_RVs, [v.shape for v in self.free], fixed)
+        draws = self._samplers[improper].draw(n, generator)
+        return self.unconstrain(dict(zip([v.name for v in self.free], draws, strict=True)))
+
+    def _draw(self, n: int, generator: np.random.Generator, improper: bool) -> np.ndarray:
         kept = np.empty((0, self.size))
         for _ in range(MAX_ROUNDS):
-            draws = self._samplers[improper].draw(n, generator)
-            z = self.unconstrain(dict(zip([v.name for v in self.free], draws, strict=True)))
+            z = self.prior_attempts(n, generator, improper=improper)
             # An ordering transform restricts the prior: what is out of order has no unconstrained value.
             kept = np.concatenate([kept, z[np.all(np.isfinite(z), axis=-1)]])
             if len(kept) >= n:

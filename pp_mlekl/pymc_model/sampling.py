@@ -15,6 +15,7 @@ from pp_mlekl.pymc_model.functions import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
+from pp_mlekl.pymc_model.proper_prior import prior_potentials
 from pp_mlekl.pymc_model.validation import Potentials
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
@@ -160,12 +161,7 @@ def _plain_text(stats: xr.Dataset) -> xr.Dataset:
 
 def _has_prior_draws(functions: ModelFunctions) -> bool:
     """Whether drawing the free variables one after the other gives draws from the prior."""
-    return not (_prior_potentials(functions) or improper_names(functions.model))
-
-
-def _prior_potentials(functions: ModelFunctions) -> list[Any]:
-    likelihood = {v.name for v in functions.observed}
-    return [p for p in functions.model.potentials if p.name not in likelihood]
+    return not (prior_potentials(functions) or improper_names(functions.model))
 
 
 def _dims(functions: ModelFunctions, name: str, values: np.ndarray) -> tuple[str, ...]:
@@ -196,7 +192,7 @@ def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.
 def _log_prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
     z = _draws(functions, tree)
     terms = functions.log_prior_terms(z)
-    potentials = _prior_potentials(functions)
+    potentials = prior_potentials(functions)
     terms |= {p.name: values for p, values in zip(potentials, functions.evaluate(potentials, z), strict=True)}
     arrays = {}
     for name, term in terms.items():

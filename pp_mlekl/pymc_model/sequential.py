@@ -15,11 +15,14 @@ def smc_log_evidence(
             draws=draws, chains=chains, random_seed=int(generator.integers(2**31)), progressbar=False, cores=1
         )
     values = np.asarray(tree["sample_stats"]["log_marginal_likelihood"].values, dtype=object)
-    last = np.array([_last(chain) for chain in values])
+    last = np.array([last_stage(chain) for chain in values])
     return float(last.mean()), float(last.std(ddof=1) / np.sqrt(len(last)))
 
 
-def _last(stages: Any) -> float:
-    """The final stage; shorter chains are padded with NaN."""
-    numbers = np.asarray(np.ravel(stages)[-1] if np.ndim(np.ravel(stages)[-1]) else stages, dtype=np.float64)
-    return float(numbers[np.isfinite(numbers)][-1])
+def last_stage(stages: Any) -> float:
+    """Estimate after the last stage of one chain, whose other entries are NaN; NaN where there is none."""
+    flat = np.ravel(stages)
+    nested = [np.ravel(v) for v in flat if v is not None]
+    numbers = np.concatenate(nested).astype(np.float64) if nested else np.empty(0)
+    finite = numbers[np.isfinite(numbers)]
+    return float(finite[-1]) if finite.size else np.nan
