@@ -167,3 +167,12 @@ def test_what_cannot_be_proved_says_why(truth, change, message):
     model, _ = CASES["bernoulli"]()
     with pytest.raises(ValueError, match=message):
         proof(model, truth, **(QUICK | change))
+
+
+def test_families_known_by_simulation_alone_are_refused():
+    y = np.cumsum(np.random.default_rng(6).normal(size=12))
+    with pm.Model() as walk:
+        sigma = pm.HalfNormal("sigma", 1)
+        pm.GaussianRandomWalk("y", sigma=sigma, init_dist=pm.Normal.dist(0, 1), observed=y)
+    with pytest.raises(ValueError, match="known by simulation alone"):
+        proof(walk, {"sigma": 1.0}, **QUICK)

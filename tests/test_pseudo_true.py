@@ -1,5 +1,7 @@
 """The minimiser of KL(true||model) against golden values: the parameter, the minimum, J, K and the sandwich."""
 
+import re
+
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -136,3 +138,19 @@ def test_a_separating_truth_has_no_pseudo_true_parameter():
     assert star.status == "at_infinity"
     assert star.information is None
     assert np.isnan(star.standard_error["slope"])
+
+
+@pytest.mark.parametrize(
+    ("nu", "status", "warning"),
+    [(1.0, "failed", "KL.true..model. is infinite"), (2.0, "failed", "is infinite"), (3.0, "converged", "no variance")],
+)
+def test_tails_that_are_too_heavy_have_no_sandwich(nu, status, warning):
+    """A normal under Student t: its KL needs two moments, the sandwich of its scale four."""
+    star = pseudo_true(model_of(CASES["gamma-by-normal"]), pm.StudentT.dist(nu=nu, mu=0, sigma=1), random_seed=1)
+    assert star.status == status
+    assert star.information is None
+    assert np.isnan(star.standard_error["sigma"])
+    assert np.isnan(star.trace)
+    assert any(re.search(warning, w) for w in star.warnings)
+    if status == "converged":
+        assert star.values["sigma"].item() == pytest.approx(np.sqrt(3), rel=1e-6)

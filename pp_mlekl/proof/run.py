@@ -15,6 +15,7 @@ from pp_mlekl.proof.picture import densities
 from pp_mlekl.proof.result import Proof, Step
 from pp_mlekl.proof.setting import Setting
 from pp_mlekl.pseudo_true.find import pseudo_true_of
+from pp_mlekl.pymc_model.distributions import unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import Simulator
 from pp_mlekl.truth import Truth, as_truth
@@ -117,6 +118,12 @@ def _setting(functions: ModelFunctions, truth: Truth, generator: np.random.Gener
         raise ValueError(
             "Held-out draws have no density, so the proof cannot compute KL; give the truth as parameters of the "
             "model, a distribution or another model."
+        )
+    unknown = [*truth.sampled, *unknown_families(functions)]
+    if unknown:
+        raise ValueError(
+            f"The proof computes KL by two routes, of which {unknown[0]!r} allows one: the divergences of its family are known "
+            "by simulation alone. `study` and `fitted_divergence` take it."
         )
     simulator = Simulator(functions, truth, generator)
     fit, star = pseudo_true_of(functions, truth, generator)

@@ -103,7 +103,7 @@ def _result(functions: ModelFunctions, fit: ExpectedFit, entropy: float, setting
     jacobian = problem.jacobian(fit.verdict.z)
     covariance = _natural(functions, problem.natural_kept, jacobian @ flat_covariance @ jacobian.T)
     naive = _natural(functions, problem.natural_kept, jacobian @ flat_naive @ jacobian.T)
-    backwards = np.linalg.pinv(jacobian)
+    backwards = np.linalg.pinv(jacobian) if np.all(np.isfinite(jacobian)) else np.full(jacobian.T.shape, np.nan)
     j = nothing if information is None else information.hessian
     k = nothing if information is None else information.score
     warnings = [*fit.verdict.warnings, *problem.warnings]

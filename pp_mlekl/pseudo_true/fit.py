@@ -20,6 +20,13 @@ from pp_mlekl.truth import Truth
 Array = np.ndarray
 
 _STARTS = 6
+_INFINITE = "KL(true||model) is infinite wherever it was looked for: the truth has values, or heavier tails, than the model allows."
+_NO_VARIANCE = (
+    "The scores have no variance under the truth, whose tails are too heavy: there is no sandwich, and the estimate's error does "
+    "not fall as one over the root of n."
+)
+# Nodes of less weight lie where only an integral that hardly converges has anything left: its share that is too much.
+_FAR, _FAR_SHARE = 1e-25, 0.01
 # Scores held at a time, in elements.
 _CHUNK = 4_000_000
 
@@ -93,14 +100,21 @@ def expected_fit(
     verdict = _at_the_truth(problem, truth)
     if verdict is None:
         known = [] if truth.flat is None else [truth.flat]
-        verdict = search(problem.objective, problem.starts(starts, generator, None, known), problem.space)
+        places = problem.starts(starts, generator, None, known)
+        verdict = search(problem.objective, places, problem.space)
+        if verdict.status == "failed" and not np.any(np.isfinite(problem.objective.value(places))):
+            verdict = replace(verdict, warnings=(_INFINITE,))
     information = None
     if verdict.status == "converged" and verdict.singular and not _unknown(functions, truth):
         verdict, information = _across_kinks(problem, truth, verdict)
     flat = problem.full(verdict.z)
     if information is None and verdict.status == "converged" and not verdict.singular:
         information = information_at(functions, nodes, flat, problem.kept)
+    if information is not None and _rests_on_far_tails(functions, nodes, flat, problem.kept, information):
+        verdict, information = replace(verdict, warnings=(*verdict.warnings, _NO_VARIANCE)), None
     kl_min, error = _minimum(functions, truth, flat, nodes) if verdict.status == "converged" else (np.nan, np.nan)
+    if np.isinf(kl_min):
+        verdict, information = replace(verdict, status="failed", warnings=(_INFINITE,)), None
     return ExpectedFit(
         problem=problem,
         verdict=verdict,
@@ -183,6 +197,22 @@ def _across_kinks(problem: ExpectedProblem, truth: Truth, verdict: Verdict) -> t
         warnings=(warning,),
     )
     return smooth, Information(hessian=hessian, score=score)
+
+
+def _rests_on_far_tails(
+    functions: ModelFunctions, nodes: NodeData, flat: Array, kept: Array, information: Information
+) -> bool:
+    """Whether K is infinite, or so nearly that its value is what the outermost nodes happen to make of it."""
+    if not nodes.exact:
+        return False
+    far = (nodes.weights > 0) & (nodes.weights < _FAR)
+    square = np.zeros(len(kept))
+    with np.errstate(over="ignore"):
+        for k in np.flatnonzero(np.any(far, axis=1)):
+            scores = functions.scores(flat, data={name: values[k] for name, values in nodes.data.items()})[far[k]]
+            square += nodes.weights[k][far[k]] @ scores[:, kept] ** 2
+    total = np.diagonal(information.score) * functions.n_observations
+    return not np.all(np.isfinite(total)) or bool(np.any(square > _FAR_SHARE * np.abs(total)))
 
 
 def _unknown(functions: ModelFunctions, truth: Truth) -> bool:
