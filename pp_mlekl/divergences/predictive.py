@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pp_mlekl.divergences.distinct import distinct_rows
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.nodes import expectation_nodes
 from pp_mlekl.divergences.predictive_integrals import by_sampling, on_common_nodes, on_own_nodes
@@ -97,22 +98,10 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
     if len(p.batch_shape) < len(q.batch_shape):
         p = p.select((None, ...))
     flat_p, flat_q = p.select((slice(None), *index)), q.select((slice(None), *index))
-    first, inverse = _distinct_rows(flat_p, flat_q, generator)
+    first, inverse = distinct_rows(flat_p, flat_q)
     parts = _rows(flat_p.select((slice(None), first)), flat_q.select((slice(None), first)), generator)
     spread = {name: value[..., inverse].reshape(*value.shape[:-1], *rows) for name, value in parts.items()}
     return PredictiveDivergence(**spread)
-
-
-def _distinct_rows(p: Distribution, q: Distribution, generator: np.random.Generator) -> tuple[Array, Array]:
-    """The first of each group of equal rows, and every row's group: equal by their densities at some points."""
-    n = q.batch_shape[1]
-    row = np.array([generator.integers(n)])
-    x = p.select((slice(0, 1), row)).sample((16,), generator)
-    few = [d.select((np.unique(np.linspace(0, d.batch_shape[0] - 1, 8).astype(int)),)) for d in (p, q)]
-    signature = [d.log_density(x).reshape(-1, n) for d in few]
-    rounded = np.concatenate(signature).astype(np.float64)
-    _, first, inverse = np.unique(rounded, axis=1, return_index=True, return_inverse=True)
-    return first, inverse.ravel()
 
 
 def _rows(p: Distribution, q: Distribution, generator: np.random.Generator) -> dict[str, Array]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from arviz_stats.base import array_stats
 
+from pp_mlekl.divergences.batches import flat_pair
+from pp_mlekl.divergences.distinct import distinct_rows
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.jensen_shannon import js_divergence
@@ -64,21 +66,29 @@ def missing(shape: tuple[int, ...], warnings: tuple[str, ...] = ()) -> RowDiverg
 
 
 def plug_in_divergences(p: Distribution, q: Distribution, generator: np.random.Generator) -> RowDivergences:
-    """Divergences between each row's two distributions."""
+    """Divergences between each row's two distributions; rows that are alike are computed once."""
+    shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
+    p, q = flat_pair(p, q)
+    first, inverse = distinct_rows(p, q)
+    p, q = p.select(first), q.select(first)
     estimates = {
         "kl": kl_divergence(p, q, generator=generator),
         "kl_reverse": kl_divergence(q, p, generator=generator),
         "jsd": js_divergence(p, q, generator=generator),
         "wasserstein": _wasserstein(p, q),
     }
-    values = {name: np.asarray(e.value, dtype=float) for name, e in estimates.items()}
-    errors = {
-        name: np.broadcast_to(np.asarray(e.mcse, dtype=float), values[name].shape) for name, e in estimates.items()
-    }
+    counts = np.bincount(inverse)
+    values, errors, totals = {}, {}, {}
+    for name, e in estimates.items():
+        error = np.broadcast_to(np.asarray(e.mcse, dtype=float), first.shape)
+        values[name] = np.asarray(e.value, dtype=float)[inverse].reshape(shape)
+        errors[name] = error[inverse].reshape(shape)
+        # Rows that share a computation share its error.
+        totals[name] = float(np.sqrt(np.sum((counts * error) ** 2)))
     return RowDivergences(
         values=values,
         row_errors=errors,
-        total_errors={name: float(np.sqrt(np.sum(np.square(e)))) for name, e in errors.items()},
+        total_errors=totals,
         warnings=tuple(dict.fromkeys(w for e in estimates.values() for w in e.warnings)),
     )
 

@@ -13,6 +13,7 @@ Array = np.ndarray
 
 # Observations that one batch of data sets may have in all.
 _BATCH_TERMS = 1_000_000
+_LAW = "largest distance"
 # Constant of the Berry-Esseen theorem (Shevtsova 2011).
 _BERRY_ESSEEN = 0.4748
 # For scores without a third moment: the same with the moment cut off where |X| = root n (Chen & Shao 2001, Probability Theory
@@ -54,7 +55,12 @@ def convergence(setting: Setting, sizes: tuple[int, ...], counts: tuple[int, ...
         attrs={"half_trace": information.trace / 2, "last": shown},
     )
     missing = ", ".join(f"{1 - s:.1%} at n = {n}" for n, s in zip(sizes, exists, strict=True) if s < 1)
-    note = f"Data sets without a maximum inside the model, whose KL is infinite: {missing}." if missing else ""
+    notes = [f"Data sets without a maximum inside the model, whose KL is infinite: {missing}."] if missing else []
+    if checks and not any(check.what.startswith(_LAW) for check in checks):
+        notes.append(
+            "At these sizes no bound on the distance from the limit says anything of the whole distribution: it is shown, and "
+            "its mean is checked."
+        )
     return Step(
         number=5,
         title="The estimate tends to the minimiser of KL",
@@ -62,7 +68,7 @@ def convergence(setting: Setting, sizes: tuple[int, ...], counts: tuple[int, ...
         "loses is distributed as half a weighted sum of chi-squared variables, with mean trace(J^-1 K) / 2.",
         checks=checks,
         data=data,
-        note=note,
+        note=" ".join(notes),
     )
 
 
@@ -128,7 +134,7 @@ def _law(
     if allowed[best] >= 1.0:
         return ()
     check = Check(
-        what=f"largest distance between the distribution of n times the excess and its limit, n = {sizes[best]}",
+        what=f"{_LAW} between the distribution of n times the excess and its limit, n = {sizes[best]}",
         left=float(stats.kstest(scaled[best], lambda x: limit.cdf(2 * x)).statistic),
         right=0.0,
         error=allowed[best],

@@ -9,8 +9,12 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.fitted import fitted_divergence
 from pp_mlekl.point_estimates import find_map, find_mle
+from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.truth import as_truth
 
 CONJUGATE = golden.cases("conjugate.json")
 ESTIMATORS = ["mle", "map", "map_unconstrained", "posterior_predictive"]
@@ -261,22 +265,11 @@ def test_composite_observations(kind):
     assert np.all(result["kl_reverse"] > 0)
     assert np.all(result["wasserstein"] > 0)
     # The predictive lies between the best and the worst draw, and is no worse than their mean (convexity).
-    draws = tree["posterior/mu"].values.ravel()[:200]
-    singles = [
-        fitted_divergence(model, {"mu": 1.2}, estimates={"mle": _at(model, d)}, estimators=["mle"])["kl"].item()
-        for d in np.quantile(draws, [0.05, 0.25, 0.5, 0.75, 0.95])
-    ]
-    assert result["kl"].sel(estimator="posterior_predictive").item() < max(singles)
-
-
-def _at(model, value):
-    """A point estimate put at a value."""
-    from dataclasses import replace
-
-    from pp_mlekl.pymc_model.model_functions import model_functions
-
-    flat = model_functions(model).unconstrain({"mu": value})
-    return replace(find_mle(model, random_seed=1), flat=flat, status="converged")
+    functions = model_functions(model)
+    few = np.quantile(tree["posterior/mu"].values, [0.05, 0.25, 0.5, 0.75, 0.95])
+    singles = observed_distributions(functions, functions.unconstrain({"mu": few}))["y"]
+    kl = kl_divergence(as_truth(functions, {"mu": 1.2}).distributions["y"], singles).value.sum(axis=1)
+    assert result["kl"].sel(estimator="posterior_predictive").item() < kl.max()
 
 
 def test_misspecified_truths_get_their_theory():
@@ -393,3 +386,19 @@ def test_predictive_of_a_heavy_tailed_truth_against_quadrature():
     exact = sum(integrate.fixed_quad(integrand, a, b, n=60)[0] for a, b in pairwise(panels))
     whole = result["kl_mean"].item() + result["kl_bias"].item() / 2
     assert whole == pytest.approx(exact, rel=1e-4)
+
+
+def test_rows_with_supports_far_apart_are_not_taken_for_equal():
+    at = np.array([0.0, 100.0, 200.0])
+    with pm.Model() as model:
+        width = pm.Uniform("width", 0.5, 4)
+        pm.Uniform("y", at, at + width * [1.0, 2.0, 3.0], observed=at + 0.1)
+    draws = np.random.default_rng(1).uniform(2.2, 3.0, size=(4, 50))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"width": (("chain", "draw"), draws)})})
+    result = fitted_divergence(model, {"width": 2.0}, tree, estimators=["posterior_predictive"], random_seed=1)
+    # Every draw's density is constant over the truth's support, whatever the row.
+    exact = -np.log(np.mean(2.0 / draws))
+    raw = result["kl_pointwise"].values[0] + result["kl_bias"].item() / 3
+    assert raw == pytest.approx(np.full(3, exact), rel=1e-6)
+    wide = [result["wasserstein_pointwise"].values[0, i] for i in range(3)]
+    assert wide == pytest.approx(wide[0] * np.array([1.0, 2.0, 3.0]), rel=1e-3)
