@@ -34,4 +34,5 @@ def test_notebook_is_committed_executed_and_without_errors(root, name):
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell.outputs]
     assert outputs
+    assert any("image/png" in output.get("data", {}) for output in outputs)
     assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in outputs)

@@ -144,7 +144,9 @@ def test_page_is_one_file_without_outside_resources(shipped, tmp_path):
 
 
 def test_figures_are_the_steps_own(shipped):
-    assert len(shipped["normal"].plot(5).axes) == 2
+    figure = shipped["normal"].plot(5)
+    assert len(figure.axes) == 2
+    assert figure._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="no step 9"):
         shipped["normal"].plot(9)
 

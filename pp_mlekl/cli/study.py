@@ -7,6 +7,8 @@ import typer
 
 from pp_mlekl.cli.errors import one_line_errors
 
+_COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
+
 
 def study(
     builder: Annotated[str, typer.Argument(help="bernoulli, student_t_by_normal, ... or module:function")],
@@ -44,14 +46,19 @@ def _print(tree) -> None:
     from rich.table import Table
 
     summary = tree["summary"].to_dataset()
-    table = Table(
-        "estimator", "n", "mean KL", "+-", "theory", "no fit", "coverage (sandwich)", box=None, pad_edge=False
-    )
+    table = Table("estimator", "n", "mean KL", "+-", "theory", "no fit", *_COVERAGE, box=None, pad_edge=False)
     for estimator in summary["estimator"].values:
         for size in summary["size"].values:
             row = summary.sel(estimator=estimator, size=size)
-            cover = ", ".join(f"{c:.3f}" for c in row["coverage_sandwich"].values[:6])
             cells = [f"{row[k].item():.4g}" for k in ("kl", "kl_mcse", "kl_theory")]
-            table.add_row(str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", cover)
+            cover = [_shares(row[name].values) if name in row else "" for name in _COVERAGE.values()]
+            table.add_row(str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *cover)
     Console(width=None if Console().is_terminal else 140).print(table)
-    print("KL(true||fit) in nats per observation, mean over the data sets whose fit exists.")
+    print(
+        "KL(true||fit) in nats per observation, mean over the data sets whose fit exists. Coverage of the pseudo-true"
+    )
+    print("parameters by intervals of the exact sandwich, and of each data set's own, as sandwich_interval gives them.")
+
+
+def _shares(values) -> str:
+    return ", ".join("" if value != value else f"{value:.3f}" for value in values[:6])

@@ -36,12 +36,21 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+class StepFigure(Figure):
+    """A figure that a notebook shows without a plotting backend."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100, facecolor="white")
+        return buffer.getvalue()
+
+
 def figure(step: Step) -> Figure:
     """The figure of a step; an empty one where the step has nothing to draw."""
-    draw, panels = _FIGURES[step.number]
+    draw, count = _FIGURES[step.number]
     with rc_context(_STYLE):
-        fig = Figure(figsize=(4.4 * panels, 3.1) if panels > 1 else (6.2, 3.2))
-        axes = fig.subplots(1, panels, squeeze=False)[0]
+        fig = StepFigure(figsize=(4.4 * count, 3.1) if count > 1 else (6.2, 3.2))
+        axes = fig.subplots(1, count, squeeze=False)[0]
         if len(step.data.data_vars):
             draw(step.data, *axes)
         else:
@@ -195,7 +204,7 @@ def _directions(data: xr.Dataset, left: Axes, right: Axes) -> None:
     left.fill_between(data["x"], data["truth"], color=BLUE, alpha=0.25, linewidth=0, label="truth")
     left.plot(data["x"], data["covering"], color=ORANGE, label="min KL(true ‖ normal): covers")
     left.plot(data["x"], data["seeking"], color=GREEN, label="min KL(normal ‖ true): seeks")
-    left.set(xlabel="y", ylabel="density", ylim=(0, 0.52))
+    left.set(xlabel="y", ylabel="density", ylim=(0, 0.66))
     left.legend(loc="upper left")
     finite = np.isfinite(data["kl"].values)
     right.plot(data["shift"], data["wasserstein"], color=GREEN, label="Wasserstein")
