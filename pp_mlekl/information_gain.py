@@ -49,7 +49,7 @@ def information_gain(
         of a deterministic is known by draws only.
     groups
         Free variables whose divergence is wanted together, by a name for each group, e.g. ``{"effects": ["a", "b"]}``;
-        estimated by nearest neighbours from draws of both sides.
+        by a normal where a test has nothing against it, else by nearest neighbours; the ``group`` node's attributes say which.
     reverse
         Whether to estimate KL(prior||post) of each element, too: from draws of both sides, slower, and NaN where the
         posterior's draws do not cover the prior's.
@@ -200,7 +200,8 @@ def _group_dataset(
     estimates = {label: group_gain(functions, names, z, prior, generator) for label, names in groups.items()}
     scalars = {label: float(e) for label, e in estimates.items()}
     scalars |= {f"{label}_mcse": float(e.mcse) for label, e in estimates.items()}
-    return xr.Dataset(scalars), [f"{label}: {w}" for label, e in estimates.items() for w in e.warnings]
+    methods = {label: e.method for label, e in estimates.items()}
+    return xr.Dataset(scalars, attrs=methods), [f"{label}: {w}" for label, e in estimates.items() for w in e.warnings]
 
 
 def _scalars(joint: Mapping[str, WithError]) -> xr.Dataset:

@@ -332,3 +332,64 @@ def test_ordered_prior_is_normalised():
     exact = normal_kl(25 * variance * y, variance, 4.0).sum() - np.log(2)
     assert abs(float(joint["log_prior_normalizer"]) + np.log(2)) < 4 * float(joint["log_prior_normalizer_mcse"])
     assert abs(float(joint["kl_posterior_prior"]) - exact) < 4 * float(joint["kl_posterior_prior_mcse"])
+
+
+def _regression_of(d, generator):
+    """d coefficients with a normal posterior, and a rate with a gamma one: their divergences, and a maker of draws."""
+    x = generator.normal(size=(2 * d, d))
+    y = x @ generator.normal(size=d) * 0.3 + generator.normal(size=2 * d)
+    with pm.Model() as model:
+        b, rate = pm.Normal("b", 0, 0.5, shape=d), pm.Gamma("rate", 3, 3)
+        pm.Normal("y", x @ b, 1.0, observed=y)
+        pm.Poisson("c", rate, observed=[2, 0, 1])
+    covariance = np.linalg.inv(x.T @ x + 4 * np.eye(d))
+    mean = covariance @ x.T @ y
+    of_b = 0.5 * (4 * np.trace(covariance) + 4 * mean @ mean - d - np.linalg.slogdet(4 * covariance)[1])
+    of_rate = 3 * special.digamma(6) - special.gammaln(6) + special.gammaln(3) + 3 * np.log(2) - 3
+    chol = np.linalg.cholesky(covariance)
+
+    def draw(generator):
+        b = mean + generator.normal(size=(4, 1000, d)) @ chol.T
+        return _tree(b=b, rate=generator.gamma(6, 1 / 6, size=(4, 1000)))
+
+    return model, draw, of_b, of_b + of_rate
+
+
+def test_group_is_normal_after_a_check():
+    model, draw, of_b, of_both = _regression_of(5, np.random.default_rng(5))
+    groups = {"coefficients": ["b"], "everything": ["b", "rate"]}
+    group = mk.information_gain(model, draw(np.random.default_rng(1)), var_names=(), groups=groups, random_seed=1)[
+        "group"
+    ]
+    assert "normal (p =" in group.attrs["coefficients"]
+    assert "neighbours" in group.attrs["everything"]
+    for name, exact in (("coefficients", of_b), ("everything", of_both)):
+        assert abs(float(group[name]) - exact) < 4 * float(group[f"{name}_mcse"]), name
+    assert float(group["coefficients_mcse"]) < 0.03
+
+
+def test_group_with_a_random_parent_outside_is_met_with_draws():
+    with pm.Model() as model:
+        scale = pm.HalfNormal("scale", 1)
+        b = pm.Normal("b", 0, scale, shape=2)
+        pm.Normal("y", b, 1, observed=[0.5, 1.0])
+    generator = np.random.default_rng(1)
+    scale = np.abs(generator.normal(size=(4, 500, 1))) + 0.3
+    tree = _tree(scale=scale[..., 0], b=generator.normal(0.3, 0.7, size=(4, 500, 2)) * scale)
+    groups = {"outside": ["b"], "inside": ["b", "scale"]}
+    group = mk.information_gain(model, tree, var_names=(), groups=groups, random_seed=1)["group"]
+    assert "exact log prior" not in group.attrs["outside"]
+    assert "exact log prior" in group.attrs["inside"]
+
+
+@pytest.mark.slow
+def test_errors_of_a_normal_group_cover():
+    model, draw, of_b, _ = _regression_of(10, np.random.default_rng(10))
+    scores = []
+    for seed in range(200):
+        tree = draw(np.random.default_rng(seed))
+        group = mk.information_gain(model, tree, var_names=(), groups={"b": ["b"]}, random_seed=seed)["group"]
+        scores.append((float(group["b"]) - of_b) / float(group["b_mcse"]))
+    covered = np.mean(np.abs(scores) < 1.96)
+    print(f"group of ten coefficients: {covered:.1%}, largest {np.max(np.abs(scores)):.2f}")
+    assert 0.90 <= covered <= 0.995

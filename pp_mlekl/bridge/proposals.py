@@ -59,11 +59,11 @@ def fit_normal(draws: np.ndarray) -> NormalProposal:
     ValueError
         Where they lie in a subspace.
     """
-    d = draws.shape[1]
     covariance = np.atleast_2d(np.cov(draws, rowvar=False))
-    jitter = 1e-12 * np.trace(covariance) / d
+    # A hair on each coordinate's own scale: on a common one it would be the whole of the smallest variance.
+    jitter = 1e-12 * np.diag(np.diag(covariance))
     try:
-        chol = np.linalg.cholesky(covariance + jitter * np.eye(d))
+        chol = np.linalg.cholesky(covariance + jitter)
     except np.linalg.LinAlgError as error:
         raise ValueError("The draws lie in a subspace: their covariance is singular.") from error
     return NormalProposal(mean=draws.mean(axis=0), chol=chol)

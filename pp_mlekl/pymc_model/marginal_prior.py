@@ -1,5 +1,6 @@
 """The prior density of single elements of a free variable, with its random parents averaged out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from pp_mlekl.pymc_model.batching import BatchedFunction
 from pp_mlekl.pymc_model.distributions import distribution_of
 from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.proper_prior import prior_potentials
 
 # Points at which the average over random parents is taken: quantiles of the draws, and a grid over their range.
 _QUANTILES, _GRID = 100, 60
@@ -70,6 +72,36 @@ def marginal_log_prior(
     if alone:
         return _exactly(draws, term(z)[0].reshape(draws.shape))
     return _averaged(term, variable, z, prior)
+
+
+def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: np.ndarray) -> np.ndarray | None:
+    """Log prior density of some free variables together, of their unconstrained values, shape (*batch,).
+
+    None where it is not known: a parent is random and not one of them, or a potential is part of the prior.
+    """
+    values = functions.values
+    if prior_potentials(functions):
+        return None
+    chosen = [(v, rv) for v, rv in zip(functions.free, values.free, strict=True) if v.name in names]
+    own = {values.rvs_to_values[rv] for _, rv in chosen}
+    others = set(values.rvs_to_values[rv] for rv in values.free) - own
+
+    def make() -> BatchedFunction | None:
+        densities = dict(zip(values.free, values.log_density_terms(), strict=False))
+        terms = [densities[rv].sum() for _, rv in chosen]
+        for _, rv in chosen:
+            transform = values.transforms[rv]
+            if transform is not None:
+                parents = values.of_value_variables(rv.owner.inputs)
+                terms.append(transform.log_jac_det(values.rvs_to_values[rv], *parents).sum())
+        total = pt.add(*terms) if len(terms) > 1 else terms[0]
+        if others & set(ancestors([total])):
+            return None
+        (graph,) = values.of_z([total])
+        return BatchedFunction([values.z], [pt.as_tensor(graph)], functions.size)
+
+    function = functions.kept(("group prior", *names), make)
+    return None if function is None else function(z)[0]
 
 
 def log_top_level_prior(functions: ModelFunctions, z: np.ndarray) -> np.ndarray:

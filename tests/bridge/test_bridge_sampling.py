@@ -140,3 +140,15 @@ def test_chain_means_cover():
         scores.append(mean / error)
     low, high = stats.binom(400, 0.95).interval(0.999) / np.array(400)
     assert low <= np.mean(np.abs(scores) < 1.96) <= high
+
+
+def test_coordinates_of_very_different_scales():
+    """Variances of 1e12 and 1e-6: the proposal fits either."""
+    generator = np.random.default_rng(10)
+    scale = np.array([1e6, 1e-3])
+    draws = generator.normal(size=(4, 1000, 2)) * scale
+    result = bridge_sampling(draws, lambda z: -0.5 * np.sum((z / scale) ** 2, axis=-1), generator)
+    exact = np.log(2 * np.pi) + np.log(scale).sum()
+    assert abs(result.log_normalizer - exact) < 5 * result.standard_error
+    assert result.standard_error < 0.01
+    assert result.method != "bridge sampling (Student t)"
