@@ -18,6 +18,7 @@ from pp_mlekl.point_estimates import PointEstimate
 from pp_mlekl.pymc_model.conditional_draws import check_redrawn
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.sampling import sample
+from pp_mlekl.pymc_model.validation import given_observed
 from pp_mlekl.truth import as_truth
 
 
@@ -122,6 +123,10 @@ def fitted_divergence(
     def compared(used: Setting, chosen: list[Fit]) -> Results:
         return {f.name: rows_of(used, f, predictive) for f in chosen}
 
+    # Without a truth a number is still wanted: it says what it is given.
+    for name, other in given_observed(model).items() if resolved is None else ():
+        note = f"{name} depends on the observed variable {other}: its divergence is given the data of {other}."
+        fits[0] = replace(fits[0], warnings=(*fits[0].warnings, note))
     results = compared(setting, fits)
     dataset = assemble(functions, fits, results, expected, kind, groups)
     if error is None:

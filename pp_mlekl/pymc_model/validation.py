@@ -74,12 +74,20 @@ def check_independence(model: pm.Model) -> None:
     Dependent observations of one variable (AR, MvNormal, CustomDist over a vector) are no such case: their joint density
     is that of one PyMC variable.
     """
+    for name, other in given_observed(model).items():
+        raise ValueError(
+            f"{name!r} depends on the observed variable {other!r}: dependent observations have a divergence only where "
+            f"their joint density is one PyMC variable. To condition on the data of {other!r}, put them into the "
+            f"parameters of {name!r} as an array or pm.Data; else write both as one pm.CustomDist."
+        )
+
+
+def given_observed(model: pm.Model) -> dict[str, str]:
+    """The observed variables whose distribution depends on another observed variable, and the first such."""
+    result = {}
     for rv in model.observed_RVs:
         parents = {v for v in ancestors(rv.owner.inputs) if v is not rv}
-        given = [other.name for other in model.observed_RVs if other in parents]
-        if given:
-            raise ValueError(
-                f"{rv.name!r} depends on the observed variable {given[0]!r}: dependent observations have a divergence only "
-                f"where their joint density is one PyMC variable. To condition on the data of {given[0]!r}, put them into "
-                f"the parameters of {rv.name!r} as an array or pm.Data; else write both as one pm.CustomDist."
-            )
+        others = [other.name for other in model.observed_RVs if other in parents]
+        if others:
+            result[rv.name] = others[0]
+    return result

@@ -119,7 +119,12 @@ def _star(proof: Proof) -> list[dict[str, Any]]:
     table = proof.pseudo_true.summary()
     naive = np.concatenate([np.ravel(v.values) for v in proof.pseudo_true.naive_standard_error.data_vars.values()])
     rows = [
-        {"name": name, "value": row["estimate"], "sandwich": row["se"], "naive": other}
+        {"name": name, "value": _rounded(row["estimate"], row["se"]), "sandwich": row["se"], "naive": other}
         for (name, row), other in zip(table.iterrows(), naive, strict=True)
     ]
     return rows[:12]
+
+
+def _rounded(value: float, error: float) -> float:
+    """0 for what differs from it by rounding alone, measured by the parameter's own standard error."""
+    return 0.0 if abs(value) < 1e-9 * error else value

@@ -339,6 +339,10 @@ def test_observations_that_depend_on_each_other_are_refused_with_the_reason():
         pm.Normal("y", mu + 2 * group, 1.0, observed=[0.0, 2.0, 1.0])
     with pytest.raises(ValueError, match="'y' depends on the observed variable 'group'"):
         fitted_divergence(model, {"mu": 1.0})
+    draws = np.random.default_rng(1).normal(0.5, 0.5, size=(4, 50))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws)})})
+    without = fitted_divergence(model, None, tree, estimators=["mle"], random_seed=1)
+    assert "given the data of group" in without.attrs["warnings"]
 
 
 def test_a_potential_that_counts_as_likelihood_moves_the_estimate_alone():
