@@ -6,6 +6,7 @@ import resource
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 import xarray as xr
 
@@ -185,3 +186,14 @@ def test_wrong_use_is_refused_before_anything_runs():
         mk.compare(build(), draws=0)
     with pytest.raises(TypeError, match="must be a pymc"):
         mk.compare("model")
+
+
+def test_observed_vectors_are_compared_and_shown(tmp_path):
+    data = np.random.default_rng(4).normal(size=(20, 2))
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 2, shape=2)
+        pm.MvNormal("rows", mu, np.eye(2), observed=data)
+        pm.MvNormal("joint", pt.repeat(mu, 3), np.eye(6), observed=data[:3].ravel())
+    result = mk.compare(model, draws=200, chains=2, random_seed=1)
+    assert np.all(result.tree["fitted"]["kl"] > 0)
+    assert "LOO-PIT" not in result.to_html(tmp_path / "page.html").read_text(encoding="utf-8")

@@ -100,7 +100,7 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
     flat_p, flat_q = p.select((slice(None), *index)), q.select((slice(None), *index))
     first, inverse = distinct_rows(flat_p, flat_q)
     parts = _rows(flat_p.select((slice(None), first)), flat_q.select((slice(None), first)), generator)
-    spread = {name: value[..., inverse].reshape(*value.shape[:-1], *rows) for name, value in parts.items()}
+    spread = {name: value[..., inverse].reshape((*value.shape[:-1], *rows)) for name, value in parts.items()}
     return PredictiveDivergence(**spread)
 
 

@@ -50,7 +50,7 @@ class SampledDensity(Distribution):
         """One value for each parameter draw, (draws, rows, *event); ``shape`` must be ()."""
         if shape:
             raise NotImplementedError("A distribution known by draws alone gives one value for each parameter draw.")
-        return self.draw(self.taken, generator).reshape(*self.batch_shape, *self.value_shape[len(self.row_shape) :])
+        return self.draw(self.taken, generator).reshape((*self.batch_shape, *self.value_shape[len(self.row_shape) :]))
 
     def data_sets(self, size: int, generator: np.random.Generator) -> Array:
         """Values of all rows in their own shape, (size, *value_shape), under the first parameter draw."""

@@ -56,7 +56,7 @@ class BatchedFunction:
             else a
             for a, v, shape, is_batched in zip(arrays, self._inputs, leading, batched, strict=True)
         ]
-        return [out.reshape(*batch, *out.shape[1:]) for out in self._in_chunks(function, rows, batched, batch)]
+        return [out.reshape((*batch, *out.shape[1:])) for out in self._in_chunks(function, rows, batched, batch)]
 
     def _function(self, batched: tuple[bool, ...]) -> LazyFunction:
         if batched not in self._functions:

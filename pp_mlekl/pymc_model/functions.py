@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytensor
+from numba.core.errors import NumbaError
 from pytensor.compile.mode import Mode
 from pytensor.graph.rewriting.basic import dfs_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
@@ -78,9 +79,21 @@ class LazyFunction:
         result = self._function(*arguments)
         self._spent += time.perf_counter() - start
         if self._spent > COMPILATION_PRICE_SECONDS:
-            self._function = compiled(self._inputs, self._outputs)
-            self._compiled = True
+            self._compile(arguments)
         return result
+
+    def _compile(self, arguments: Sequence[np.ndarray]) -> None:
+        """Change over to the compiled function; where Numba cannot make one, the interpreted one stays for good."""
+        self._compiled = True
+        function = compiled(self._inputs, self._outputs)
+        try:
+            # Numba compiles at the first call.
+            function(*arguments)
+        except NumbaError as error:
+            text = str(error).strip().partition("\n")[0]
+            warnings.warn(f"A function is too much for Numba and stays slow: {text}", RuntimeWarning, stacklevel=2)
+        else:
+            self._function = function
 
 
 def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:

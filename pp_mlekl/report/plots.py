@@ -130,7 +130,7 @@ def loo_pit(comparison: Any) -> Figure | None:
     """Leave-one-out probability integral transform: flat within the band where the predictions are calibrated."""
     import arviz_plots as azp
 
-    names = [n for n in comparison.diagnostics.loo.index if _continuous(comparison.tree, n)]
+    names = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
     if not names:
         return None
     return _drawn(azp.plot_loo_pit, comparison.tree, names)[0]
@@ -206,5 +206,9 @@ def _legend(figure: Figure, marks: list[tuple[str, str, Any]]) -> None:
         figure.legend(handles=handles, loc="outside right lower", fontsize=9)
 
 
-def _continuous(tree: Any, name: str) -> bool:
-    return name in tree["observed_data"] and tree["observed_data"][name].dtype.kind == "f"
+def _a_number_each(tree: Any, name: str) -> bool:
+    """Whether each observation is one continuous number, no count and no vector."""
+    observed = tree["observed_data"].get(name)
+    return (
+        observed is not None and observed.dtype.kind == "f" and observed.dims == tree["log_likelihood"][name].dims[2:]
+    )

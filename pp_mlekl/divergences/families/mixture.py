@@ -85,7 +85,7 @@ class _Mixture(Distribution):
         extra = (1,) * self.event_ndim
         result = draws[0]
         for i, draw in enumerate(draws[1:], 1):
-            result = np.where((which == i).reshape(*full, *extra), draw, result)
+            result = np.where((which == i).reshape((*full, *extra)), draw, result)
         return result
 
     def support(self) -> Support:
