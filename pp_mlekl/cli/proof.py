@@ -9,7 +9,9 @@ from pp_mlekl.cli.errors import FAILED, one_line_errors, stop
 
 
 def proof(
-    builder: Annotated[str, typer.Argument(help="bernoulli, student_t_by_normal, ... or module:function")],
+    builder: Annotated[
+        str, typer.Argument(help="bernoulli, student_t_by_normal, naive_bayes_iris, ... or module:function")
+    ],
     truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000,3000,10000,30000,100000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 1000,

@@ -11,7 +11,9 @@ _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_
 
 
 def study(
-    builder: Annotated[str, typer.Argument(help="bernoulli, student_t_by_normal, ... or module:function")],
+    builder: Annotated[
+        str, typer.Argument(help="bernoulli, student_t_by_normal, naive_bayes_iris, ... or module:function")
+    ],
     truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,

@@ -14,20 +14,25 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
     Parameters
     ----------
     name
-        A shipped case such as ``student_t_by_normal``, or ``module:function`` or ``file.py:function``.
+        A shipped case such as ``student_t_by_normal``, a model of the gallery such as ``naive_bayes_iris``, or
+        ``module:function`` or ``file.py:function``.
     truth
         A TOML file of parameter values or a distribution such as ``"Gamma(2, 1)"``; by default the case's own, or the
         ``TRUTH`` of the builder's module.
     """
     from pp_mlekl.cli.builders import build_model, load_builder
+    from pp_mlekl.cli.gallery import gallery_modules
     from pp_mlekl.pymc_model.proof_cases import CASES
 
     if name in CASES:
         model, own = CASES[name]()
         return model, own if truth is None else read(truth)
+    gallery = [module.removeprefix("models.") for module in gallery_modules()]
+    if name in gallery:
+        name = f"models.{name}:build"
     if ":" not in name and not name.endswith(".py"):
-        near = get_close_matches(name, CASES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the cases are {', '.join(CASES)}."
+        near = get_close_matches(name, [*CASES, *gallery], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"the cases are {', '.join([*CASES, *gallery])}."
         stop(f"{name!r} is neither a shipped case nor module:function; {hint}", WRONG_USE)
     builder = load_builder(name)
     own = getattr(sys.modules.get(builder.__module__), "TRUTH", None)

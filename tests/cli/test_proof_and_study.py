@@ -1,0 +1,65 @@
+"""``pp-mlekl proof`` and ``pp-mlekl study``: shipped cases, the gallery, models of one's own, wrong use."""
+
+import pytest
+from typer.testing import CliRunner
+
+from pp_mlekl.cli.app import app
+
+MODEL = """
+import numpy as np
+import pymc as pm
+
+def build():
+    with pm.Model() as model:
+        mu, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 2)
+        pm.Normal("y", mu, sigma, observed=np.arange(10.0))
+    return model
+"""
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(MODEL)
+    (tmp_path / "truth.toml").write_text("mu = 1.0\n")
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def test_a_model_of_ones_own_to_a_page(model, tmp_path):
+    arguments = ["--truth", "StudentT(6, 0, 1)", "--sizes", "30,100", "--replicates", "40", "--out", tmp_path]
+    result = run("proof", f"{model}:build", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "7. KL has a direction, and can be infinite: pass" in result.output
+    assert "student" in (tmp_path / "proof-mine.html").read_text(encoding="utf-8").lower()
+
+
+def test_a_study_of_the_gallery():
+    result = run("study", "logistic_spector", "--sizes", "64", "--replicates", "20")
+    assert result.exit_code == 0, result.output
+    assert "covered (own)" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["proof", "bernouli"], "did you mean bernoulli?"),
+        (["proof", "eight_school"], "did you mean eight_schools?"),
+        (["study", "bernoulli", "--sizes", "ten"], "--sizes must be numbers"),
+        (["proof", "bernoulli", "--replicates", "3"], "at least 30"),
+        (["study", "bernoulli", "--estimators", "median"], "must be among mle"),
+        (["proof", "MODEL"], "has no TRUTH"),
+        (["proof", "MODEL", "--truth", "TRUTH"], "truth lacks the parameter 'sigma'"),
+        (["proof", "MODEL", "--truth", "Poisson(3)"], "is discrete, the model's variable continuous"),
+        (["proof", "MODEL", "--truth", "Cauchy(0, 1)"], "is infinite wherever it was looked for"),
+    ],
+)
+def test_wrong_use_is_one_line_with_status_2(model, arguments, message):
+    places = {"MODEL": f"{model}:build", "TRUTH": model.with_name("truth.toml")}
+    result = run(*(places.get(a, a) for a in arguments))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
