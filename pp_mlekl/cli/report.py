@@ -19,19 +19,41 @@ def report(
     specifications: Annotated[list[Path], typer.Argument(help="TOML files, e.g. reports/*.toml")],
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("pages"),
 ) -> None:
-    """Every report's page and an index of them."""
+    """Every report's page and an index of them; one that fails is told, and the others are made all the same."""
     with one_line_errors():
         folder = writable_folder(out)
         wanted = [read_specification(path) for path in specifications]
-        entries = []
-        for i, specification in enumerate(wanted, 1):
-            print(f"[{i}/{len(wanted)}] {specification.name}", file=sys.stderr, flush=True)
-            entries.append(_one(specification, folder))
+        _distinct(wanted)
+    entries, statuses = [], [0]
+    for i, specification in enumerate(wanted, 1):
+        print(f"[{i}/{len(wanted)}] {specification.name}", file=sys.stderr, flush=True)
+        try:
+            with one_line_errors():
+                entries.append(_one(specification, folder))
+        except SystemExit as failure:
+            statuses.append(int(failure.code or 0))
+    if not entries:
+        raise typer.Exit(max(statuses))
+    with one_line_errors():
         from pp_mlekl.report import write_index
 
         index = write_index(entries, folder / "index.html")
-        for path in [*(folder / entry["href"] for entry in entries), index]:
-            print(path.resolve())
+    for path in [*(folder / entry["href"] for entry in entries), index]:
+        print(path.resolve())
+    raise typer.Exit(max(statuses))
+
+
+def _distinct(wanted: list[Specification]) -> None:
+    stems = [_stem(specification) for specification in wanted]
+    for specification, stem in zip(wanted, stems, strict=True):
+        if stems.count(stem) > 1:
+            raise ValueError(
+                f'Two reports would write {stem}.html; give one of them another name than "{specification.name}".'
+            )
+
+
+def _stem(specification: Specification) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", specification.name.lower())) or "model"
 
 
 def _one(specification: Specification, folder: Path) -> dict[str, Any]:
@@ -44,7 +66,7 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
     builder = load_builder(specification.builder)
     model = build_model(builder, specification.builder)
     truth = _truth(specification, builder)
-    stem = "-".join(re.findall(r"[a-z0-9]+", specification.name.lower())) or "model"
+    stem = _stem(specification)
     with steps(specification.name) as say:
         result = compare(
             model,

@@ -80,9 +80,13 @@ def test_potentials_count_as_what_the_user_says(folder):
 
 def test_reports_and_their_index(folder):
     (folder / "one.toml").write_text('builder = "my_model.py:build"\ndraws = 200\nchains = 2\n[truth]\nmu = 1.0\n')
-    result = run("report", "one.toml", "--out", "pages")
-    assert result.exit_code == 0, result.output
+    (folder / "no_data.toml").write_text('builder = "my_model.py:raises"\n')
+    result = run("report", "no_data.toml", "one.toml", "--out", "pages")
+    # The one that fails is told and keeps nobody else from a page.
+    assert result.exit_code == 1, result.output
+    assert "no data today" in result.stderr
     assert {p.name for p in (folder / "pages").iterdir()} == {"index.html", "one.html", "one.md"}
+    assert result.stdout.split() == [str((folder / "pages" / name).resolve()) for name in ("one.html", "index.html")]
     assert 'href="one.html"' in (folder / "pages" / "index.html").read_text(encoding="utf-8")
 
 
@@ -106,6 +110,7 @@ def test_reports_and_their_index(folder):
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
         (["report", "not.toml"], 2, "is not TOML"),
+        (["report", "twice.toml", "twice.toml"], 2, "Two reports would write twice.html"),
     ],
 )
 def test_wrong_use_gets_one_line(folder, arguments, status, says):
@@ -114,6 +119,7 @@ def test_wrong_use_gets_one_line(folder, arguments, status, says):
     (folder / "bad_type.toml").write_text('builder = "my_model.py:build"\ndraws = "many"\n')
     (folder / "no_builder.toml").write_text("draws = 10\n")
     (folder / "not.toml").write_text("draws =\n")
+    (folder / "twice.toml").write_text('builder = "my_model.py:build"\n')
     result = run(*arguments)
     assert result.exit_code == status, result.output
     lines = result.stderr.strip().splitlines()
