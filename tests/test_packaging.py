@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 # Packages whose parts are imported under names of their own.
-PARTS = {"arviz-base": "arviz", "arviz-plots": "arviz", "arviz-stats": "arviz", "pytensor": "pymc"}
+PARTS = {"arviz-base": "arviz", "arviz-plots": "arviz", "arviz-stats": "arviz", "pytensor": "pymc", "numba": "pymc"}
 CONDA_NAMES = {"matplotlib": "matplotlib-base"}
 
 

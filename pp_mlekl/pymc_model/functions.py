@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytensor
-from numba.core.errors import NumbaError
 from pytensor.compile.mode import Mode
 from pytensor.graph.rewriting.basic import dfs_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
@@ -84,6 +83,8 @@ class LazyFunction:
 
     def _compile(self, arguments: Sequence[np.ndarray]) -> None:
         """Change over to the compiled function; where Numba cannot make one, the interpreted one stays for good."""
+        from numba.core.errors import NumbaError
+
         self._compiled = True
         function = compiled(self._inputs, self._outputs)
         try:
