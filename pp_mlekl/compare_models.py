@@ -1,9 +1,11 @@
 """Several models of the same data side by side: evidence, leave-one-out, distance from the truth."""
 
+import os
 import warnings as python_warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ class ModelComparison:
         Over ``model``: ``log_evidence``, ``probability`` (posterior, of the model), ``elpd_loo`` with their errors,
         ``loo_weight`` (stacking), ``kl_truth`` (KL(truth||posterior predictive), sum over rows; NaN without a truth),
         ``prior_sensitivity`` (d log Z / d log s when the top-level priors are widened s-fold); over (``model``,
-        ``against``): ``log_bayes_factor``, its error and its own sensitivity. In nats; NaN where it cannot be had.
+        ``against``): ``log_bayes_factor`` and its own sensitivity, with their errors. In nats; NaN where it cannot be had.
     warnings
         What to know before the numbers are believed.
     """
@@ -54,14 +56,29 @@ class ModelComparison:
         factor = float(np.exp(cell["log_bayes_factor"]))
         return factor, factor * float(cell["log_bayes_factor_mcse"])
 
+    def findings(self) -> list[str]:
+        """What the numbers say, in sentences: the Bayes factor for the best model, and how it hangs on the priors."""
+        order = [str(name) for name in self.summary().index if np.isfinite(self._of(str(name), "log_evidence"))]
+        return [_in_words(self, order[0], other) for other in order[1:]]
+
+    def _of(self, model: str, name: str) -> float:
+        return float(self.dataset[name].sel(model=model))
+
     def plot(self) -> Any:
         """Evidence and leave-one-out of each model, with their errors."""
         # The report stands above this layer: it is looked up by name when a picture is asked for.
         return import_module("pp_mlekl.report.model_plots").models(self)
 
+    def to_html(self, path: str | os.PathLike) -> Path:
+        """Write one self-contained page: what the numbers say, the table, the Bayes factors and the picture."""
+        return import_module("pp_mlekl.report.models_page").write_models(self, Path(path))
+
     def __repr__(self) -> str:
-        lines = [self.summary().to_string(float_format="{:.4g}".format), *self.warnings]
+        lines = [self.summary().to_string(float_format="{:.4g}".format), *self.findings(), *self.warnings]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return import_module("pp_mlekl.report.models_page").models_html(self)
 
 
 def compare_models(
@@ -266,7 +283,28 @@ def _bayes_factors(dataset: xr.Dataset) -> dict[str, Any]:
         "log_bayes_factor": pairs("log_evidence", np.subtract),
         "log_bayes_factor_mcse": pairs("log_evidence_mcse", lambda a, b: np.hypot(a, b) * off),
         "log_bayes_factor_sensitivity": pairs("prior_sensitivity", np.subtract),
+        "log_bayes_factor_sensitivity_mcse": pairs("prior_sensitivity_mcse", lambda a, b: np.hypot(a, b) * off),
     }
+
+
+def _in_words(comparison: ModelComparison, best: str, other: str) -> str:
+    """The Bayes factor, and what becomes of it when both models' priors are made twice as wide."""
+    factor, error = comparison.bayes_factor(best, other)
+    cell = comparison.dataset.sel(model=best, against=other)
+    slope, slope_error = (float(cell[f"log_bayes_factor_sensitivity{suffix}"]) for suffix in ("", "_mcse"))
+    said = f"The data favour {best} over {other} by a Bayes factor of {factor:.4g} (standard error {error:.2g})."
+    if not np.isfinite(slope):
+        return said
+    if abs(slope) < 2 * slope_error:
+        return (
+            f"{said} Wider or narrower top-level priors in both change it by no more than the error of that estimate."
+        )
+    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, other families' about so.
+    twice = np.exp(slope * np.log(2))
+    return (
+        f"{said} Top-level priors twice as wide in both would multiply it by about {twice:.3g}, twice as narrow ones by "
+        f"{1 / twice:.3g} (from its slope: d log BF / d log scale = {slope:.2g} ± {slope_error:.1g})."
+    )
 
 
 def _rank(values: pd.Series) -> pd.Series:

@@ -12,7 +12,7 @@ from pp_mlekl.bridge.proposals import NormalProposal
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.evidence import NoMode, evidence_over
-from pp_mlekl.point_estimates import find_map
+from pp_mlekl.point_estimates import PointEstimate, find_map
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
 _UNRELIABLE = 0.7
@@ -126,6 +126,7 @@ def laplace(
     model: Any,
     space: Literal["natural", "unconstrained"] = "unconstrained",
     *,
+    mode: PointEstimate | None = None,
     draws: int = 1000,
     potentials: Literal["prior", "likelihood"] | None = None,
     random_seed: Any = None,
@@ -139,6 +140,8 @@ def laplace(
     space
         Where the normal lives, and whose mode it sits at: the unconstrained parameters' (the Jacobian is part of the
         density), or the natural ones', whose normal may reach beyond their support.
+    mode
+        What ``find_map(model, space=space)`` found; looked for where None.
     draws
         Draws in the ``posterior`` group of the result.
     potentials
@@ -164,23 +167,23 @@ def laplace(
         raise ValueError(f'space must be "natural" or "unconstrained", got {space!r}.')
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
-    estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)
+    estimate = mode or find_map(model, space=space, random_seed=generator, potentials=potentials)
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""
         raise NoMode(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")
-    mode = estimate.flat
-    _, _, hessian = functions.value_gradient_hessian(mode, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
+    place = estimate.flat
+    _, _, hessian = functions.value_gradient_hessian(place, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)
-    z = NormalProposal(mean=mode, chol=np.linalg.cholesky(covariance)).sample(draws, generator)
-    shared: dict[str, Any] = {"space": space, "functions": functions, "mode": mode, "mode_covariance": covariance}
+    z = NormalProposal(mean=place, chol=np.linalg.cholesky(covariance)).sample(draws, generator)
+    shared: dict[str, Any] = {"space": space, "functions": functions, "mode": place, "mode_covariance": covariance}
     if space == "unconstrained":
         posterior = functions.natural(z[None])
         names = tuple(functions.unconstrained_names)
-        tree = _as_tree(functions, posterior, mode, covariance, names)
-        return LaplaceApproximation(mean=mode, covariance=covariance, names=names, tree=tree, **shared)
-    natural = _natural_draws(functions, mode, z)
-    jacobian = functions.natural_jacobian(mode)
-    mean, covariance = functions.natural_flat(mode), jacobian @ covariance @ jacobian.T
+        tree = _as_tree(functions, posterior, place, covariance, names)
+        return LaplaceApproximation(mean=place, covariance=covariance, names=names, tree=tree, **shared)
+    natural = _natural_draws(functions, place, z)
+    jacobian = functions.natural_jacobian(place)
+    mean, covariance = functions.natural_flat(place), jacobian @ covariance @ jacobian.T
     names = tuple(functions.natural_names)
     tree = _as_tree(functions, functions.split(natural[None]), mean, covariance, names)
     warnings = _outside(functions, natural)

@@ -35,8 +35,12 @@ def test_tree_holds_the_documented_groups(comparison):
     assert list(comparison.tree["point_estimate"]["estimator"].values) == ["mle", "map", "map_unconstrained"]
     assert {"mle", "map", "posterior_predictive"} <= set(comparison.tree["fitted"]["estimator"].values)
     joint = comparison.tree["information_gain"]["joint"]
-    for name in ("kl_posterior_prior", "kl_prior_posterior", "jsd", "log_evidence", "model_dimensionality"):
+    known = ("kl_posterior_prior", "kl_prior_posterior", "jsd", "log_evidence", "model_dimensionality")
+    for name in (*known, "kl_posterior_laplace", "kl_laplace_posterior"):
+        assert not np.isnan(float(joint[name])), name
         assert f"{name}_mcse" in joint
+    assert float(joint["laplace_pareto_k"]) < 0.7
+    assert {"log Z", "KL(Laplace||posterior)"} <= set(comparison.divergences()["direction"])
     attributes = comparison.tree.attrs
     assert attributes["random_seed"] == 4
     assert attributes["pymc_version"] == pm.__version__

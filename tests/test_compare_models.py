@@ -82,6 +82,55 @@ def test_plot(result):
     assert [a.get_title() for a in figure.axes] == ["log evidence", "elpd (LOO)"]
 
 
+def test_sensitivity_in_words(result):
+    """exact(s) of both models, to first order: the sentence has the Bayes factor and what twice the width makes of it."""
+    (sentence,) = result.findings()
+    factor, _ = result.bayes_factor("narrow", "wide")
+    assert f"narrow over wide by a Bayes factor of {factor:.4g}" in sentence
+    cell = result.dataset.sel(model="narrow", against="wide")
+    assert float(cell["log_bayes_factor_sensitivity_mcse"]) > 0
+    assert f"{2 ** float(cell['log_bayes_factor_sensitivity']):.3g}" in sentence
+    assert sentence in repr(result)
+
+
+def test_page(result, tmp_path):
+    text = result.to_html(tmp_path / "models.html").read_text()
+    assert text.count("<tr>") == 6
+    assert result.findings()[0] in text
+    assert "data:image/webp;base64," in text
+    assert "nan" not in text.split("</style>")[1].split("data:image")[0]
+    assert "<table>" in result._repr_html_()
+
+
+def test_page_of_models_without_an_evidence_has_no_number_for_it(tmp_path):
+    with pm.Model() as flat:
+        mu = pm.Flat("mu")
+        pm.Normal("y", mu, 1, observed=Y)
+    result = mk.compare_models({"flat": (flat, build(10.0)[1]), "also": (flat, build(10.0)[1])}, random_seed=1)
+    assert result.findings() == []
+    text = result.to_html(tmp_path / "models.html").read_text()
+    assert "nan" not in text.split("</style>")[1].split("data:image")[0]
+
+
+def test_evidence_of_an_ordered_prior_is_compared_as_that_of_a_distribution():
+    """The same mixture with and without order: half the prior's mass, half the posterior's modes, the same model."""
+    y = np.array([-1.0, 1.0])
+    trees = {}
+    for name, transform in (("ordered", pm.distributions.transforms.ordered), ("free", None)):
+        with pm.Model() as model:
+            settings = {} if transform is None else {"transform": transform}
+            mu = pm.Normal("mu", 0, 2, shape=2, initval=np.array([-1.0, 1.0]), **settings)
+            pm.Normal("y", mu, 0.2, observed=y)
+        variance = 1 / (1 / 4 + 25)
+        draws = np.sort(np.random.default_rng(1).normal(25 * variance * y, np.sqrt(variance), size=(4, 1000, 2)))
+        data = xr.Dataset({"mu": (("chain", "draw", "k"), draws)})
+        trees[name] = (model, xr.DataTree.from_dict({"posterior": data}))
+    result = mk.compare_models(trees, random_seed=1)
+    cell = result.dataset.sel(model="ordered", against="free")
+    # Where the order is certain from the data, all that it adds is knowing it: a factor of 2.
+    assert abs(float(cell["log_bayes_factor"]) - np.log(2)) < 4 * float(cell["log_bayes_factor_mcse"])
+
+
 def test_wrong_use(result):
     with pytest.raises(ValueError, match="at least two"):
         mk.compare_models({"a": build(1.0)})

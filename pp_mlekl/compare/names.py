@@ -13,6 +13,12 @@ JOINT = {
     "dependence_gap": ("Joint KL less the marginals' sum", "dependence gap"),
     "model_dimensionality": ("Bayesian model dimensionality", "2 Var(log L)"),
     "log_evidence": ("Log evidence", "log Z"),
+    "log_evidence_prior_sensitivity": (
+        "Log evidence when the top-level priors are widened s-fold",
+        "d log Z / d log s",
+    ),
+    "kl_posterior_laplace": ("KL from the normal at the mode (Laplace)", "KL(posterior||Laplace)"),
+    "kl_laplace_posterior": ("KL from the normal at the mode (Laplace)", "KL(Laplace||posterior)"),
 }
 OF_FITS = {
     "kl": ("KL, sum over observations", "KL({0}||{1})"),

@@ -14,10 +14,10 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.evidence import log_evidence
 from pp_mlekl.fitted import fitted_divergence
 from pp_mlekl.information_gain import information_gain
+from pp_mlekl.laplace import laplace
 from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
 from pp_mlekl.pymc_model.description import describe_variables
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import sample
 from pp_mlekl.truth import as_truth
 
@@ -81,7 +81,7 @@ def compare(
     say(f"sampling ({chains} chains of {draws} draws)")
     tree = sample(model, draws=draws, chains=chains, random_seed=generator, sampler=sampler, potentials=potentials)
     say("information gained from the data")
-    gained = _information(model, tree, potentials, generator)
+    gained = _information(model, tree, estimates["map_unconstrained"], potentials, generator)
     say("distance of the fits from the truth" if truth is not None else "what the point estimates throw away")
     fitted = fitted_divergence(model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials)
     tree["fitted"] = xr.DataTree(fitted)
@@ -104,19 +104,42 @@ def _estimates(model: Any, potentials: Any, generator: np.random.Generator) -> d
     }
 
 
-def _information(model: Any, tree: xr.DataTree, potentials: Any, generator: np.random.Generator) -> xr.DataTree:
-    improper = improper_names(model)
-    if improper:
-        reason = f"The prior of {', '.join(improper)} is improper: there is no divergence from it."
-        return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([reason])}))
+def _information(
+    model: Any, tree: xr.DataTree, mode: PointEstimate, potentials: Any, generator: np.random.Generator
+) -> xr.DataTree:
     try:
         evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
     except ValueError as error:
-        # Too few draws for the dimension, or draws in a subspace: the divergences of single parameters remain.
+        # Too few draws: the divergences of single parameters remain.
         evidence = Estimate(value=np.nan, mcse=np.nan, method="none", direction="log Z", warnings=(str(error),))
-    gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
-    gained.attrs |= {"warnings": json.dumps(gained.attrs["warnings"]), "evidence_method": evidence.method}
+    try:
+        gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
+    except ValueError as error:
+        # An improper prior, or one that cannot be drawn from: there is no divergence from it.
+        return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([str(error)])}))
+    notes = list(gained.attrs["warnings"])
+    gained["joint"] = xr.DataTree(
+        gained["joint"].to_dataset().assign(_laplace(model, tree, mode, evidence, potentials, notes))
+    )
+    gained.attrs |= {"warnings": json.dumps(notes), "evidence_method": evidence.method}
     return gained
+
+
+def _laplace(
+    model: Any, tree: xr.DataTree, mode: PointEstimate, evidence: Estimate, potentials: Any, notes: list[str]
+) -> dict[str, float]:
+    """How far the posterior is from the normal at its mode, where there is a mode; what to know of it goes to ``notes``."""
+    if mode.status != "converged":
+        return {}
+    approximation = laplace(model, "unconstrained", mode=mode, draws=1, potentials=potentials, random_seed=0)
+    result = {"laplace_pareto_k": approximation.pareto_k(random_seed=0)}
+    for key, estimate in (
+        ("kl_posterior_laplace", approximation.kl_from_posterior(tree, evidence)),
+        ("kl_laplace_posterior", approximation.kl_to_posterior(evidence, random_seed=1)),
+    ):
+        result |= {key: float(estimate), f"{key}_mcse": float(estimate.mcse)}
+        notes += [f"{key}: {w}" for w in estimate.warnings if w not in evidence.warnings]
+    return result
 
 
 def _add_estimates(tree: xr.DataTree, functions: ModelFunctions, estimates: dict[str, PointEstimate]) -> None:

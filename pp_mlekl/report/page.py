@@ -84,7 +84,7 @@ def write_html(comparison: Any, path: Path, about: str = "") -> Path:
 
 def page(comparison: Any, about: str = "") -> str:
     """The page as a string."""
-    return _template("page.html").render(
+    return template("page.html").render(
         c=comparison,
         about=[p.strip() for p in about.split("\n\n") if p.strip()],
         verdict=comparison.verdict(),
@@ -101,7 +101,7 @@ def page(comparison: Any, about: str = "") -> str:
 
 def notebook_html(comparison: Any) -> str:
     """The verdict and the two main tables, for a notebook's output cell."""
-    return _template("notebook.html").render(
+    return template("notebook.html").render(
         name=comparison.name,
         verdict=comparison.verdict(),
         parameters=parameter_table(comparison),
@@ -111,17 +111,18 @@ def notebook_html(comparison: Any) -> str:
 
 def verdict_html(verdict: Any) -> str:
     """A verdict's sentence and findings, for a notebook's output cell."""
-    return _template("verdict.html").render(verdict=verdict)
+    return template("verdict.html").render(verdict=verdict)
 
 
 def write_index(entries: list[dict[str, Any]], path: Path) -> Path:
     """Write an index page of ``entries`` with ``href``, ``name``, ``shows``, ``verdict`` and ``levels``."""
     with atomic_path(path) as temporary:
-        temporary.write_text(_template("index.html").render(entries=entries), encoding="utf-8")
+        temporary.write_text(template("index.html").render(entries=entries), encoding="utf-8")
     return path
 
 
-def _template(name: str) -> Any:
+def template(name: str) -> Any:
+    """A page's template, with the filters that all pages share."""
     environment = Environment(
         loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -138,7 +139,7 @@ def _figures(comparison: Any) -> list[dict[str, str]]:
     for draw, title, alt in _FIGURES:
         figure = draw(comparison)
         if figure is not None:
-            result.append({"title": title, "alt": alt + _left_out(comparison, draw), "source": _embedded(figure)})
+            result.append({"title": title, "alt": alt + _left_out(comparison, draw), "source": embedded(figure)})
     return result
 
 
@@ -149,7 +150,8 @@ def _left_out(comparison: Any, draw: Any) -> str:
     return f" Shown are {MOST_PANELS} of the {total} parameters."
 
 
-def _embedded(figure: Figure) -> str:
+def embedded(figure: Figure) -> str:
+    """A figure as the address of an image that is part of the page."""
     buffer = io.BytesIO()
     with mpl.rc_context({"savefig.facecolor": "white"}):
         figure.savefig(buffer, format="webp", dpi=_DOTS_PER_INCH, bbox_inches="tight", pil_kwargs={"quality": 80})

@@ -23,7 +23,8 @@ class Table:
         return column == 0 or self.header[column] in self.words
 
 
-def _table(header: list[str], rows: list[list[str]], *words: str) -> Table:
+def table_of(header: list[str], rows: list[list[str]], *words: str) -> Table:
+    """A table from lists; ``words`` names the columns that are read as words."""
     return Table(header=tuple(header), rows=tuple(tuple(row) for row in rows), words=frozenset(words))
 
 
@@ -50,7 +51,7 @@ def parameter_table(comparison: Any) -> Table:
         cells += [with_error(row["KL"], row["KL_mcse"])] if "KL" in table else []
         cells += [number(row["truth"])] if "truth" in table else []
         rows.append(cells)
-    return _table(header, rows)
+    return table_of(header, rows)
 
 
 def _scales_differ(table: pd.DataFrame) -> bool:
@@ -88,7 +89,7 @@ def divergence_table(comparison: Any) -> Table:
             value = f"no estimate ({status.replace('_', ' ')})" if missing else "not to be had"
             reason = "" if missing else reason
         rows.append([row["direction"], value, row["quantity"] + (f". {_sentence(reason)}" if reason else "")])
-    return _table(["divergence", "nats", "of"], rows, "of")
+    return table_of(["divergence", "nats", "of"], rows, "of")
 
 
 def _sentence(text: str) -> str:
@@ -101,7 +102,7 @@ def variable_table(comparison: Any) -> Table:
         [v["name"], v["kind"], v["distribution"], " × ".join(v["dims"]) or "–", str(v["size"])]
         for v in comparison.variables
     ]
-    return _table(["variable", "kind", "distribution", "dims", "elements"], rows, "kind", "distribution", "dims")
+    return table_of(["variable", "kind", "distribution", "dims", "elements"], rows, "kind", "distribution", "dims")
 
 
 def loo_table(comparison: Any) -> Table:
@@ -116,20 +117,20 @@ def loo_table(comparison: Any) -> Table:
         ]
         for name, row in comparison.diagnostics.loo.iterrows()
     ]
-    return _table(["observed", "expected log score ± SE", "effective parameters", "largest k-hat", "too large"], rows)
+    return table_of(["observed", "expected log score ± SE", "effective parameters", "largest k-hat", "too large"], rows)
 
 
 def sensitivity_table(comparison: Any) -> Table:
     """The table of sensitivities to prior and likelihood; the parameters that react most."""
     table = comparison.diagnostics.sensitivity
     if not len(table):
-        return _table([], [])
+        return table_of([], [])
     most = table.astype({"prior": float, "likelihood": float}).nlargest(_MOST_SENSITIVE, "prior")
     rows = [
         [str(name), number(row["prior"], 2), number(row["likelihood"], 2), _diagnosis(row["diagnosis"])]
         for name, row in most.iterrows()
     ]
-    return _table(["parameter", "prior", "likelihood", "diagnosis"], rows, "diagnosis")
+    return table_of(["parameter", "prior", "likelihood", "diagnosis"], rows, "diagnosis")
 
 
 def _diagnosis(text: str) -> str:
@@ -156,4 +157,4 @@ def audit_table(comparison: Any) -> Table:
             ]
         )
     header = ["estimate", "status", "log-likelihood", "AIC", "BIC", "gradient"]
-    return _table([*header, "Hessian's eigenvalues", "starts that agree"], rows, "status")
+    return table_of([*header, "Hessian's eigenvalues", "starts that agree"], rows, "status")

@@ -1,0 +1,71 @@
+"""The page of several models side by side."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pp_mlekl.compare.storage import atomic_path
+from pp_mlekl.report.model_plots import models
+from pp_mlekl.report.page import embedded, template
+from pp_mlekl.report.tables import Table, table_of
+from pp_mlekl.report.words import number, with_error
+
+_COLUMNS = (
+    ("log evidence", "log_evidence", "log_evidence_mcse"),
+    ("probability", "probability", "probability_mcse"),
+    ("d log Z / d log scale of the priors", "prior_sensitivity", "prior_sensitivity_mcse"),
+    ("elpd (LOO)", "elpd_loo", "elpd_loo_se"),
+    ("KL(truth‖predictive)", "kl_truth", "kl_truth_mcse"),
+)
+
+
+def write_models(comparison: Any, path: Path) -> Path:
+    """Write the page of a ``ModelComparison``; an interrupted run leaves no half file."""
+    text = template("models.html").render(**_content(comparison))
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def models_html(comparison: Any) -> str:
+    """What the page holds but the picture, for a notebook's output cell."""
+    return template("models_notebook.html").render(**{**_content(comparison), "picture": ""})
+
+
+def models_table(comparison: Any) -> Table:
+    """A row for each model with its ranks, the best evidence first."""
+    summary = comparison.summary()
+    shown = [c for c in _COLUMNS if np.any(np.isfinite(summary[c[1]]))]
+    header = ["model", "rank", "rank (LOO)", *(title for title, _, _ in shown), "LOO weight"]
+    rows = []
+    for name, row in summary.iterrows():
+        cells = [str(name), _rank(row, "rank_evidence", "log_evidence"), _rank(row, "rank_loo", "elpd_loo")]
+        cells += [with_error(row[value], row[error]) for _, value, error in shown]
+        rows.append([*cells, number(row["loo_weight"], 3)])
+    return table_of(header, rows)
+
+
+def bayes_factor_table(comparison: Any) -> Table:
+    """The log Bayes factor of each model against each other, the best evidence first."""
+    order = [str(name) for name in comparison.summary().index]
+    rows = []
+    for name in order:
+        cells = [comparison.dataset.sel(model=name, against=other) for other in order]
+        rows.append([name, *(with_error(c["log_bayes_factor"], c["log_bayes_factor_mcse"]) for c in cells)])
+    return table_of(["log Bayes factor of … against", *order], rows)
+
+
+def _rank(row: Any, rank: str, value: str) -> str:
+    return f"{int(row[rank])}" if np.isfinite(row[value]) else "–"
+
+
+def _content(comparison: Any) -> dict[str, Any]:
+    return {
+        "names": [str(name) for name in comparison.summary().index],
+        "findings": comparison.findings(),
+        "warnings": comparison.warnings,
+        "models": models_table(comparison),
+        "factors": bayes_factor_table(comparison),
+        "picture": embedded(models(comparison)),
+    }
