@@ -288,7 +288,7 @@ def _bayes_factors(dataset: xr.Dataset) -> dict[str, Any]:
 
 
 def _in_words(comparison: ModelComparison, best: str, other: str) -> str:
-    """The Bayes factor, and what becomes of it when both models' priors are made twice as wide."""
+    """The Bayes factor, and what becomes of it when both models' priors are made a tenth wider."""
     factor, error = comparison.bayes_factor(best, other)
     cell = comparison.dataset.sel(model=best, against=other)
     slope, slope_error = (float(cell[f"log_bayes_factor_sensitivity{suffix}"]) for suffix in ("", "_mcse"))
@@ -299,11 +299,11 @@ def _in_words(comparison: ModelComparison, best: str, other: str) -> str:
         return (
             f"{said} Wider or narrower top-level priors in both change it by no more than the error of that estimate."
         )
-    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, other families' about so.
-    twice = np.exp(slope * np.log(2))
+    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, other families' about so. The slope is
+    # that at s = 1; over a factor of two it bends, so no more is said than what a tenth does.
     return (
-        f"{said} Top-level priors twice as wide in both would multiply it by about {twice:.3g}, twice as narrow ones by "
-        f"{1 / twice:.3g} (from its slope: d log BF / d log scale = {slope:.2g} ± {slope_error:.1g})."
+        f"{said} Top-level priors 10% wider in both multiply it by {1.1**slope:.3g}, 10% narrower ones by {0.9**slope:.3g} "
+        f"(d log BF / d log scale = {slope:.2g} ± {slope_error:.1g})."
     )
 
 

@@ -83,13 +83,15 @@ def test_plot(result):
 
 
 def test_sensitivity_in_words(result):
-    """exact(s) of both models, to first order: the sentence has the Bayes factor and what twice the width makes of it."""
+    """The sentence has the Bayes factor, and what the exact one becomes when both scales are a tenth larger."""
     (sentence,) = result.findings()
     factor, _ = result.bayes_factor("narrow", "wide")
     assert f"narrow over wide by a Bayes factor of {factor:.4g}" in sentence
     cell = result.dataset.sel(model="narrow", against="wide")
     assert float(cell["log_bayes_factor_sensitivity_mcse"]) > 0
-    assert f"{2 ** float(cell['log_bayes_factor_sensitivity']):.3g}" in sentence
+    said = 1.1 ** float(cell["log_bayes_factor_sensitivity"])
+    assert f"10% wider in both multiply it by {said:.3g}" in sentence
+    assert said == pytest.approx(np.exp(exact(1.1) - exact(11.0) - exact(1.0) + exact(10.0)), abs=0.02)
     assert sentence in repr(result)
 
 
