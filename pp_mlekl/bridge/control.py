@@ -41,12 +41,19 @@ def controlled_mean(
     n, count = values.size, features.shape[-1] + 1
     design = np.column_stack([np.ones(n), features.reshape(n, -1)])
     design /= np.maximum(np.linalg.norm(design, axis=0), np.finfo(float).tiny)
-    coefficients, *_ = np.linalg.lstsq(design, values.ravel(), rcond=None)
-    controlled = values - (design[:, 1:] @ coefficients[1:]).reshape(values.shape)
-    mean = float(controlled.mean())
-    # Residuals are smaller than errors by the coefficients that were fitted.
-    lost = np.sqrt(worth / (worth - count))
-    result = WithError(value=mean, influence=lost * (controlled - mean))
+    u, singular, vt = np.linalg.svd(design, full_matrices=False)
+    inverse = np.where(singular > 1e-10 * singular[0], 1 / np.maximum(singular, np.finfo(float).tiny), 0.0)
+    projected = u.T @ values.ravel()
+    # The first column is constant, and its part of the fit is the mean where all control variates have theirs.
+    share = u @ (inverse * vt[:, 0]) * design[0, 0]
+    mean = float(share @ values.ravel())
+    residual = values.ravel() - u[:, inverse > 0] @ projected[inverse > 0]
+    # What leaving a draw out changes: without the leverage, draws far out that rule the fit would seem to have no error.
+    leverage = np.sum(u[:, inverse > 0] ** 2, axis=1)
+    influence = n * share * residual / np.maximum(1 - leverage, 1 / n)
+    lost = np.sqrt((1 - count / n) / (1 - count / worth))
+    centred = (influence - influence.mean()).reshape(values.shape)
+    result = WithError(value=mean, influence=lost * centred)
     return result if result.standard_error < plain.standard_error else plain
 
 

@@ -46,7 +46,7 @@ def density_ratio_divergences(
     }
     with np.errstate(over="ignore", invalid="ignore"):
         result |= _bounded(posterior - z.value, prior - z.value, z)
-    spread = plain_mean((posterior - posterior.mean()) ** 2)
+    spread = mean((posterior - mean(posterior).value) ** 2)
     result["model_dimensionality"] = WithError(value=0.0).plus(spread, 2.0)
     return result
 
