@@ -10,6 +10,9 @@ Array = np.ndarray
 
 # Beyond this the squares that linear algebra takes would overflow.
 _TOO_LARGE = 1e60
+# Relative moves within which a smooth function is constant, but its rounding is not.
+_TINY = 1e-10
+_PROBES = 8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,3 +98,12 @@ class Objective:
         for derivative in derivatives:
             derivative[~defined] = 0.0
         return (value, *derivatives)
+
+
+def rounding(objective: Objective, z: Array) -> Array:
+    """How far rounding scatters the values about each of the points z (b, d), in nats: (b,)."""
+    generator = np.random.default_rng(0)
+    around = generator.normal(size=(_PROBES, 1, objective.size)) * _TINY * np.maximum(1.0, np.abs(z))
+    values = objective.value((z + around).reshape(-1, objective.size)).reshape(_PROBES, len(z))
+    scatter = np.ptp(values, axis=0)
+    return np.where(np.isfinite(scatter), scatter, 0.0)

@@ -8,7 +8,7 @@ from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.modes import Mode, distinct_modes
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import Paths, climbs, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
@@ -30,6 +30,9 @@ _DEAR = 12
 _FEW = 4
 # From this many parameters on a gradient is so much cheaper than a Hessian that searches begin with gradients alone.
 _GRADIENTS_FIRST = 60
+_OF_ROUNDING = 3.0
+# Iterations after which it is asked whether the searches that still run do so without end.
+_PATIENCE = 25
 # Profiles towards the edges hold this many numbers at a time at most.
 _PATH_BUDGET = 4_000_000
 
@@ -69,13 +72,21 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     agreeing = np.ones(len(starts), dtype=int)
     if objective.size >= _GRADIENTS_FIRST:
         starts, agreeing = _approached(objective, starts)
-    ends = _climb(objective, starts, space, max_iterations)
+    ends = _climb(objective, starts, space, min(max_iterations, _PATIENCE))
     agreeing = agreeing[: len(ends.z)]
     ends = replace(ends, count=agreeing)
+    if max_iterations > _PATIENCE and np.any(ends.state == "running"):
+        verdict = _running_off(objective, ends, space)
+        if verdict is not None:
+            return verdict
+        ends = _continued(objective, ends, space, max_iterations - _PATIENCE)
     modes = _modes(ends)
     stationary = ends.state == "stationary"
     best = modes[0].value if modes else -np.inf
     wild = np.flatnonzero(~stationary & (ends.value > best + EQUAL * max(1.0, abs(best) if modes else 1.0)))
+    if len(wild) and modes:
+        # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
+        wild = wild[ends.value[wild] > best + _OF_ROUNDING * rounding(objective, ends.z[wild])]
     if len(wild):
         verdict = unfinished(objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(agreeing.sum()))
         if verdict is not None:
@@ -93,6 +104,34 @@ def _climb(objective: Objective, starts: Array, space: Space, max_iterations: in
     if len(few) == len(starts) or agreed:
         return ends
     return maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+
+
+def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | None:
+    """That all searches run down a funnel is seen long before the first of them reaches the end of the numbers."""
+    if np.any(ends.state == "stationary"):
+        return None
+    row = int(np.argmax(ends.value))
+    climb = climb_of_trail(objective, ends, row)
+    if climb is None:
+        return None
+    verdict = bare_verdict(objective, ends, row, [], int(ends.count.sum()))
+    return words.unbounded(replace(verdict, climb=climb), space)
+
+
+def _continued(objective: Objective, ends: Ends, space: Space, max_iterations: int) -> Ends:
+    """Go on with the searches that were still running."""
+    rows = np.flatnonzero(ends.state == "running")
+    more = maximize(objective, ends.z[rows], reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    merged = {}
+    for name in ("z", "value", "gradient", "hessian", "decrement", "state"):
+        merged[name] = getattr(ends, name).copy()
+        merged[name][rows] = getattr(more, name)
+    trail = list(ends.trail)
+    for points, values in more.trail[1:]:
+        z, value = ends.z.copy(), ends.value.copy()
+        z[rows], value[rows] = points, values
+        trail.append((z, value))
+    return replace(ends, **merged, iterations=ends.iterations + more.iterations, trail=trail)
 
 
 def _finite(objective: Objective, starts: Array) -> Array:

@@ -184,10 +184,11 @@ def _try(
     """Compare steps of several radii by the value alone, which is cheap, and take the Hessian only at the best."""
     radii = np.minimum(_RADII[:, None] * search.radius[a], _LARGEST_RADIUS)
     steps = np.array([model.steps(radius) for radius in radii])
-    points = (search.z[a] + steps)[:, ~over]
+    # Where Newton's step is short enough for a radius it is so for the largest: that point is tried once.
+    own = np.array([~over, *(~over & ~silent & ~model.short(radius) for radius in radii[1:])])
     values = np.full(radii.shape, -np.inf)
-    tried = np.tile(rows[a][~over], len(radii))
-    values[:, ~over] = objective.value(points.reshape(-1, points.shape[-1]), tried).reshape(len(radii), -1)
+    points = np.broadcast_to(search.z[a], steps.shape)[own] + steps[own]
+    values[own] = objective.value(points, np.broadcast_to(rows[a], own.shape)[own])
     best = np.where(silent, 0, np.argmax(values, axis=0))
     columns = np.arange(len(a))
     step, value = steps[best, columns], values[best, columns]

@@ -7,7 +7,7 @@ from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.functions import LazyFunction, simplified
+from pp_mlekl.pymc_model.functions import LazyFunction, simplified, without_c
 
 # Elements that one vectorised call may hold per intermediate array: 32 MB of doubles.
 CHUNK_ELEMENTS = 4_000_000
@@ -71,7 +71,8 @@ class BatchedFunction:
             for v, is_batched in zip(self._inputs, batched, strict=True)
         ]
         replace = {v: new for v, new in zip(self._inputs, inputs, strict=True) if new is not v}
-        return LazyFunction(inputs, vectorize_graph(self._outputs, replace=replace))
+        with without_c():
+            return LazyFunction(inputs, vectorize_graph(self._outputs, replace=replace))
 
     def _in_chunks(self, function, rows, batched, batch) -> list[np.ndarray]:
         n = int(np.prod(batch, dtype=int))

@@ -74,7 +74,8 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
     key = (potentials, latents, tuple(model.named_vars), shared)
     kept = _CACHE.setdefault(model, {})
     if key not in kept:
-        kept[key] = ModelFunctions(model, potentials, latents)
+        with without_c():
+            kept[key] = ModelFunctions(model, potentials, latents)
     return kept[key]
 
 
@@ -88,8 +89,7 @@ class ModelFunctions:
 
     def __init__(self, model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()):
         self.model = model
-        with without_c():
-            start = model.initial_point()
+        start = model.initial_point()
         value_shapes = {name: np.shape(value) for name, value in start.items()}
         self._start = np.concatenate([np.ravel(start[v.name]) for v in model.value_vars]).astype(np.float64)
         data = self.observed_data()

@@ -10,7 +10,7 @@ from pytensor.gradient import grad, jacobian, pushforward
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
-from pp_mlekl.pymc_model.functions import inlined
+from pp_mlekl.pymc_model.functions import inlined, without_c
 from pp_mlekl.pymc_model.graphs import ModelGraphs
 
 Data = Mapping[str, ArrayLike] | None
@@ -38,7 +38,7 @@ class WeightedObjective:
         self._n = n_observations
         self._observed_data = observed_data
         self._pointwise = pt.concatenate([term.ravel() for term in graphs.pointwise.values()])
-        self._priors = [graphs.log_prior, graphs.log_jacobian]
+        self._priors = {"prior": graphs.log_prior, "Jacobian": graphs.log_jacobian}
         self._weights = pt.dvector("weights")
         # 0 * -inf is 0 here: a row with weight 0 is not part of the sum.
         weighted = pt.switch(pt.eq(self._weights, 0.0), 0.0, self._weights * self._pointwise)
@@ -50,9 +50,10 @@ class WeightedObjective:
     ) -> list[np.ndarray]:
         """Value and, up to ``order``, gradient and Hessian: arrays of shape (*batch), (*batch, d), (*batch, d, d)."""
         total = self._likelihood(order, z, weights, data)
-        for coefficient, part in zip((a, b), self._prior_and_jacobian(order, z, a, b), strict=False):
+        for coefficient, part in zip((a, b), self._priors, strict=True):
             if coefficient:
-                total = [t + coefficient * p for t, p in zip(total, part, strict=True)]
+                terms = self._prior(order, z, part)
+                total = [t + coefficient * p for t, p in zip(total, terms, strict=True)]
         return total
 
     def pointwise(self, z: np.ndarray, data: Data) -> np.ndarray:
@@ -62,7 +63,7 @@ class WeightedObjective:
 
     def log_prior_and_jacobian(self, z: np.ndarray) -> list[np.ndarray]:
         """Log prior density of theta, and log |d theta / d z|, each of shape (*batch)."""
-        return self._kept(("prior", 0), [self._z], lambda: self._priors, self._size)(z)
+        return [self._prior(0, z, part)[0] for part in self._priors]
 
     def scores(self, z: np.ndarray, data: Data) -> np.ndarray:
         """Gradient of every pointwise term, shape (*batch, n, d), in min(n, d) passes."""
@@ -96,7 +97,8 @@ class WeightedObjective:
         likelihood = self._kept("hvp", inputs, lambda: [product(self._log_likelihood)], self._n)
         result = likelihood(vector, z, self._weight_array(weights), *self._data_arrays(data))[0]
         if a or b:
-            prior = self._kept("prior hvp", inputs[:2], lambda: [product(p) for p in self._priors], self._size)
+            priors = self._priors.values()
+            prior = self._kept("prior hvp", inputs[:2], lambda: [product(p) for p in priors], self._size)
             for coefficient, part in zip((a, b), prior(vector, z), strict=True):
                 if coefficient:
                     result = result + coefficient * part
@@ -119,20 +121,15 @@ class WeightedObjective:
             result[1] = w[w != 0.0] @ self.scores(z, data)[w != 0.0]
         return result
 
-    def _prior_and_jacobian(self, order: int, z: np.ndarray, a: float, b: float) -> list[list[np.ndarray]]:
-        if not a and not b:
-            return []
-
-        def graphs() -> list[TensorVariable]:
-            return [g for part in self._priors for g in _with_derivatives(part, self._z, order)]
-
-        function = self._kept(("prior", order), [self._z], graphs, self._size ** max(order, 1))
-        outputs = function(z)
-        return [outputs[: order + 1], outputs[order + 1 :]]
+    def _prior(self, order: int, z: np.ndarray, part: str) -> list[np.ndarray]:
+        graph = self._priors[part]
+        elements = self._size ** max(order, 1)
+        return self._kept((part, order), [self._z], lambda: _with_derivatives(graph, self._z, order), elements)(z)
 
     def _kept(self, key: Any, inputs: list, graphs: Callable[[], list], elements: int) -> BatchedFunction:
         if key not in self._functions:
-            self._functions[key] = BatchedFunction(inputs, graphs(), elements)
+            with without_c():
+                self._functions[key] = BatchedFunction(inputs, graphs(), elements)
         return self._functions[key]
 
     def _weight_array(self, weights: ArrayLike | None) -> np.ndarray:

@@ -208,7 +208,7 @@ def test_nothing_is_built_twice(schools):
     f = model_functions(schools)
     rng = np.random.default_rng(0)
     for z in (f.prior_draws(3, rng)[0], f.prior_draws(3, rng)):
-        f.value_gradient_hessian(z, a=1.0)
+        f.value_gradient_hessian(z, a=1.0, b=1.0)
     built = CompilationCount.interpreted
     for z in (f.prior_draws(7, rng)[0], f.prior_draws(9, rng)):
         f.value_gradient_hessian(z, a=1.0, b=1.0, weights=rng.integers(0, 3, 8))
