@@ -4,8 +4,9 @@ import numpy as np
 
 from pp_mlekl.divergences.distribution import Array, Distribution
 
-# Tail probabilities at which the growth is looked at, from P's bulk to the end of double precision.
-_EXPONENTS = np.arange(10.0, 301.0, 10.0)
+# Tail probabilities at which the growth is looked at, from P's bulk to the end of double precision. The first are for
+# quantiles that underflow soon, as those of a gamma of shape 0.02.
+_EXPONENTS = np.concatenate([np.arange(1.0, 10.0), np.arange(10.0, 301.0, 10.0)])
 # u * (-log q) at P's quantile of u behaves as u^slope; the integral over u diverges at slope 0.
 _SLOPE = 1e-4
 
@@ -19,7 +20,7 @@ def leaves_support(p: Distribution, q: Distribution) -> Array:
 def diverges_in_tail(p: Distribution, q: Distribution) -> Array:
     """Whether E_P[-log q] diverges at either end of P's support; for P and Q of one batch shape (n,).
 
-    At u = 1e-10, 1e-20, ..., 1e-300 the product u * (-log q(quantile(u))) is a power of u in the limit, if P's tail
+    At u = 0.1, ..., 1e-10, 1e-20, ..., 1e-300 the product u * (-log q(quantile(u))) is a power of u in the limit, if P's tail
     and the growth of -log q are powers, or vanishes faster. Its slope tells: the integral of -log q over u exists if
     and only if the slope is positive.
     """

@@ -30,6 +30,7 @@ _SIGNATURES: Mapping[str, tuple[tuple[str, Any], ...]] = {
     "SkewStudentT": (("a", REQUIRED), ("b", REQUIRED), *_LOCATION_SCALE),
     "StudentT": (("nu", REQUIRED), *_LOCATION_SCALE),
     "HalfStudentT": (("nu", REQUIRED), ("sigma", 1.0)),
+    "PolyaGamma": (("h", 1.0), ("z", 0.0)),
     "Wald": (("mu", 1.0), ("lam", REQUIRED), ("alpha", 0.0)),
     "TruncatedNormal": (*_LOCATION_SCALE, *_BOUNDS),
     "Truncated": (("dist", REQUIRED), *_BOUNDS),

@@ -28,9 +28,6 @@ _REMEDIES = {
     "FlatRV": _IMPROPER,
     "HalfFlatRV": _IMPROPER,
     "ICARRV": _IMPROPER,
-    "PolyaGammaRV": (
-        "PyMC has its draws where the package polyagamma is installed: give those, e.g. pm.draw(dist, 10_000)"
-    ),
     "ZeroSumNormalRV": "leave one coordinate out: the others are an MvNormal with cov = sigma^2 (I - 1/n)",
     "_LKJCholeskyCovRV": (
         "correlations and scales are independent: add the divergences of their LKJCorr and of sd_dist, n of them"

@@ -129,6 +129,7 @@ PARAMETRIZATIONS: Mapping[str, tuple[str, Converter]] = {
     "GumbelRV": ("Gumbel", _named("mu", "beta")),
     "WeibullBetaRV": ("Weibull", _named("alpha", "beta")),
     "ParetoRV": ("Pareto", _named("alpha", "m")),
+    "PolyaGammaRV": ("PolyaGamma", _named("h", "z")),
     "InterpolatedRV": ("Interpolated", lambda x, pdf, _: {"x_points": x, "pdf_points": pdf}),
     "UniformRV": ("Uniform", _named("lower", "upper")),
     "VonMisesRV": ("VonMises", _named("mu", "kappa")),

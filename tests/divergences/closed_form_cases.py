@@ -18,6 +18,7 @@ _COUNTS = {"n", "N", "k", "lower", "upper", "c"}
 _SHARED = {
     "Kumaraswamy": "a",
     "Logistic": "s",
+    "PolyaGamma": "h",
     "NegativeBinomial": "alpha",
     "ZeroInflatedNegativeBinomial": "alpha",
     "HurdleNegativeBinomial": "alpha",

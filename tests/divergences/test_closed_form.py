@@ -54,8 +54,9 @@ def test_every_listed_pair_agrees_with_quadrature_or_a_sum(first, second):
         np.testing.assert_allclose(value, reference(p, q), rtol=1e-10)
 
 
+# The Polya-Gamma's alternating series would take minutes in 30 digits; its rule is held against quadrature above.
 @pytest.mark.slow
-@pytest.mark.parametrize(("first", "second"), [p for p in UNIVARIATE if p[0] not in ATOMS])
+@pytest.mark.parametrize(("first", "second"), [p for p in UNIVARIATE if p[0] not in (*ATOMS, "PolyaGamma")])
 def test_every_listed_pair_agrees_with_textbook_densities_in_30_digits(first, second):
     generator = np.random.default_rng([7, *first.encode(), *second.encode()])
     p, q = closed_form_cases.pair(first, second, generator)

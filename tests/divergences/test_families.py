@@ -160,3 +160,18 @@ def test_an_unknown_family_names_the_nearest():
 def test_a_second_family_of_one_name_is_an_error():
     with pytest.raises(ValueError, match="registered already"):
         register_family(family("Normal"))
+
+
+@pytest.mark.parametrize(("h", "z"), [(0.05, 0.0), (1.0, 40.0), (10.0, 0.2)])
+def test_polya_gamma_of_extreme_shapes(h, z):
+    p = family("PolyaGamma")(h=h, z=z)
+    exact = mpmath_densities.log_density(p)
+    u = np.array([1e-300, 1e-30, 0.01, 0.5])
+    points = np.concatenate([p.quantile(u), p.upper_quantile(u)])
+    expected = [float(exact(mpmath_densities.mp.mpf(float(x)))) for x in points]
+    np.testing.assert_allclose(p.log_density(points), expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(p.cdf(p.quantile(u)), u, rtol=1e-8)
+    np.testing.assert_allclose(p.survival(p.upper_quantile(u)), u, rtol=1e-8)
+    # Where nothing but the leading powers is left.
+    far = p.log_density(np.array([1e-300, 1e80]))
+    np.testing.assert_allclose(far, [-(h**2) / 8e-300, -(np.pi**2 + z**2) / 2 * 1e80], rtol=1e-12)

@@ -34,6 +34,7 @@ UPPER = {
     "HalfCauchy": (0.0, 1.0),
     "HalfStudentT": (0.0, 4.2),
     "Wald": (1.0, ALL),
+    "PolyaGamma": (1.0, ALL),
     "Rice": (2.0, ALL),
     "NormalMixture": (2.0, ALL),
 }
@@ -70,6 +71,7 @@ AT_ZERO = {
     "Uniform": 1.0,
     "Triangular": 2.0,
     "Wald": None,
+    "PolyaGamma": None,
     "HalfCauchy": 1.0,
     "HalfStudentT": 1.0,
     "Rice": 2.0,
@@ -98,7 +100,7 @@ def expected(first: str, second: str) -> bool:
         return True
     if np.isinf(support.lower):
         return tail_diverges(LOWER, first, second)
-    if support.lower == 0 == q.support().lower and second in ("InverseGamma", "Wald"):
+    if support.lower == 0 == q.support().lower and second in ("InverseGamma", "Wald", "PolyaGamma"):
         # -log q is of the order 1 / x, which must be integrable at 0.
         exponent = AT_ZERO[first]
         return exponent is not None and exponent <= 1
@@ -150,6 +152,9 @@ def test_counts_leave_bounded_supports(first):
         (("Logistic", {"mu": 0, "s": [0.9, 1.1]}), ("Moyal", {"mu": 0, "sigma": 1.0}), [0, 1]),
         (("LogNormal", {"mu": 0, "sigma": [0.5, 3.0]}), ("Normal", {"mu": 0, "sigma": 1}), [0, 0]),
         (("Uniform", {"lower": [0.0, -1.0], "upper": 1}), ("Beta", {"alpha": 2, "beta": 2}), [0, 1]),
+        # Their quantiles at 1e-10 underflow.
+        (("Kumaraswamy", {"a": [0.05, 1.5], "b": 1}), ("Wald", {"mu": 1, "lam": 1}), [1, 0]),
+        (("Gamma", {"alpha": [0.02, 1.5], "beta": 1}), ("PolyaGamma", {"h": 1, "z": 1}), [1, 0]),
         (("HalfStudentT", {"nu": [2.0, 2.1], "sigma": 1}), ("Rice", {"nu": 1, "sigma": 1}), [1, 0]),
     ],
 )

@@ -37,6 +37,7 @@ CONTINUOUS = {
     "HalfCauchy": {"beta": 1.3},
     "HalfStudentT": {"nu": 4.2, "sigma": 1.2},
     "Wald": {"mu": 1.3, "lam": 2.2},
+    "PolyaGamma": {"h": 1.7, "z": 0.8},
     "Rice": {"nu": 1.1, "sigma": 0.9},
     "TruncatedNormal": {"mu": 0.4, "sigma": 1.2, "lower": -1.0, "upper": 2.5},
     "NormalMixture": {"w": [0.3, 0.7], "mu": [-1.0, 1.2], "sigma": [0.6, 1.0]},

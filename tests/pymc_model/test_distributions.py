@@ -131,11 +131,9 @@ def test_random_parents_are_refused_with_the_remedy():
 
 
 def test_unknown_family_is_refused_with_the_remedy():
-    with pytest.raises(TypeError, match=r"PG.*pm\.draw"):
-        distribution_of(pm.PolyaGamma.dist(1, 1))
     with pytest.raises(TypeError, match="improper"):
         distribution_of(pm.Flat.dist())
-    with pytest.raises(TypeError, match=r"AR; give draws of it"):
+    with pytest.raises(TypeError, match=r"AR; give draws of it, e\.g\. pm\.draw"):
         distribution_of(pm.AR.dist([0.5], init_dist=pm.Normal.dist(0, 1), steps=4))
 
 

@@ -18,6 +18,7 @@ for _module in (
     "laplace",
     "logistic",
     "interpolated",
+    "polya_gamma",
     "student",
     "circular",
     "skewed",
