@@ -268,6 +268,22 @@ def test_errors_cover(name):
         assert 0.90 <= covered <= (0.995 if k in JOINT else 1.0), k
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gamma-poisson-12", "normal-known-6", "beta-bernoulli-13of20"])
+def test_errors_of_bounded_divergences_cover(name):
+    case = CASES[name]
+    model, exact, scores = golden.conjugate(case), bounded(case), {}
+    for seed in range(200):
+        tree = posterior_tree(case, model, np.random.default_rng(seed))
+        joint = mk.information_gain(model, tree, var_names=(), random_seed=seed)["joint"]
+        for k, value in exact.items():
+            scores.setdefault(k, []).append((float(joint[k]) - value) / float(joint[f"{k}_mcse"]))
+    for k, values in scores.items():
+        covered = np.mean(np.abs(values) < 1.96)
+        print(f"{name} {k}: {covered:.1%}, largest {np.max(np.abs(values)):.2f}")
+        assert 0.90 <= covered <= 0.995, k
+
+
 def test_evidence_of_the_same_draws_shares_its_error_with_them():
     """What log Z has in common with the mean log-likelihood counts where both come from the same draws, and only there."""
     case = CASES["gamma-poisson-12"]
