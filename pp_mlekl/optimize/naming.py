@@ -30,6 +30,11 @@ def combination(coefficients: Array, names: Sequence[str], limit: int = 6) -> st
     return " ".join(words) + (f" + {more} more" if more > 0 else "")
 
 
+def involved(null: Array) -> Array:
+    """The places of the parameters that take part in a null space (k, d)."""
+    return np.flatnonzero(np.abs(null).max(axis=0) > _NEGLIGIBLE)
+
+
 def identified_combinations(null: Array, names: Sequence[str], limit: int = 4) -> list[str]:
     """What of the parameters in a null space (k, d) is still identified: the rows of its reduced complement.
 
@@ -38,11 +43,11 @@ def identified_combinations(null: Array, names: Sequence[str], limit: int = 4) -
     >>> identified_combinations(np.array([[1.0, -1.0, 0.0]]) / np.sqrt(2), ["b[0]", "b[1]", "c"])
     ['b[0] + b[1]']
     """
-    involved = np.flatnonzero(np.abs(null).max(axis=0) > _NEGLIGIBLE)
-    part = null[:, involved]
+    places = involved(null)
+    part = null[:, places]
     _, _, vectors = np.linalg.svd(part, full_matrices=True)
     complement = reduced_rows(vectors[len(part) :])
-    chosen = [names[int(i)] for i in involved]
+    chosen = [names[int(i)] for i in places]
     return [combination(row, chosen) for row in complement[:limit] if np.abs(row).max() > 0]
 
 

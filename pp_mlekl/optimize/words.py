@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.modes import Mode, is_permutation
-from pp_mlekl.optimize.naming import combination, identified_combinations
+from pp_mlekl.optimize.naming import combination, identified_combinations, involved
 from pp_mlekl.optimize.space import Limit, Space
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -47,6 +47,16 @@ def multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> Verdic
 
 def not_identified(verdict: Verdict, space: Space) -> Verdict:
     """Flat directions, and what is identified all the same."""
+    places = involved(verdict.null)
+    left = len(places) - len(verdict.null)
+    if len(places) > _LISTED and left > 0:
+        # Coefficients of a surface that bends through many parameters say nothing to a reader.
+        names = _join(space.coordinates[i] for i in places.tolist())
+        text = (
+            f"The {space.what} does not change along {len(verdict.null)} direction{'s' * (len(verdict.null) > 1)} through "
+            f"{names}: near this point {left} combinations of these {len(places)} parameters are identified."
+        )
+        return replace(verdict, status="not_identified", warnings=(text,))
     directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
     text = f"The {space.what} does not change along: {directions}."
     identified = identified_combinations(verdict.null, space.coordinates)
