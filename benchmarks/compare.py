@@ -27,7 +27,8 @@ names = ["mu", "tau", "offset"]
 az.summary(tree, var_names=names); az.loo(tree); az.psense_summary(tree, var_names=names)
 for plot, kwargs in (
     (azp.plot_prior_posterior, {"var_names": names}), (azp.plot_rank, {"var_names": names}),
-    (azp.plot_pair, {"var_names": ["mu", "tau"]}), (azp.plot_energy, {}), (azp.plot_ppc_dist, {"num_samples": 50}),
+    (azp.plot_pair, {"var_names": names, "coords": {"school": ["Choate", "Deerfield"]}}),
+    (azp.plot_energy, {}), (azp.plot_ppc_dist, {"num_samples": 50}),
     (azp.plot_loo_pit, {}),
 ):
     plot(tree, backend="matplotlib", **kwargs).savefig(f"{FOLDER}/{plot.__name__}.png")

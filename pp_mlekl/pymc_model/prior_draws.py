@@ -11,6 +11,7 @@ from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.pytensorf import collect_default_updates, reseed_rngs
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import ancestors, toposort
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
@@ -51,7 +52,7 @@ class PriorSampler:
         replacements = {rv: pt.constant(value, dtype=rv.type.dtype) for rv, value in fixed.items()}
         self._given = [TensorType(rv.type.dtype, shape=rv.type.shape)(f"{rv.name}_given") for rv in given]
         replacements |= dict(zip(given, self._given, strict=True))
-        self._graphs = _replaced(variables, replacements)
+        self._graphs = _opened(_replaced(variables, replacements))
         self._batch = pt.dvector("batch")
         self._function: Any = None
         self._rngs: list = []
@@ -109,6 +110,23 @@ def _random(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
         for v in ancestors(list(graphs))
         if v.owner is not None and isinstance(v.owner.op, RandomVariable | SymbolicRandomVariable)
     ]
+
+
+def _opened(graphs: list[TensorVariable]) -> list[TensorVariable]:
+    """Symbolic random variables that are functions of plain ones, element by element (HalfCauchy), as those functions."""
+    memo: dict = {}
+    for node in toposort(graphs):
+        inputs = [memo.get(i, i) for i in node.inputs]
+        if isinstance(node.op, SymbolicRandomVariable) and _elementwise(node.op):
+            inside = dict(zip(node.op.fgraph.inputs, inputs, strict=True))
+            memo.update(zip(node.outputs, node.op.fgraph.bind(inside), strict=True))
+        elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+            memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs, strict=False).outputs, strict=True))
+    return [memo.get(g, g) for g in graphs]
+
+
+def _elementwise(op: SymbolicRandomVariable) -> bool:
+    return all(isinstance(node.op, RandomVariable | Elemwise | DimShuffle) for node in op.fgraph.apply_nodes)
 
 
 def _replaced(variables: Sequence[TensorVariable], replacements: dict) -> list[TensorVariable]:
