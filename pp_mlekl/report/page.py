@@ -153,6 +153,8 @@ def _left_out(comparison: Any, draw: Any) -> str:
 def embedded(figure: Figure) -> str:
     """A figure as the address of an image that is part of the page."""
     buffer = io.BytesIO()
+    # A constrained layout leaves no margins to cut off, and to look for some costs as much as the drawing.
+    margins = None if figure.get_layout_engine() else "tight"
     with mpl.rc_context({"savefig.facecolor": "white"}):
-        figure.savefig(buffer, format="webp", dpi=_DOTS_PER_INCH, bbox_inches="tight", pil_kwargs={"quality": 80})
+        figure.savefig(buffer, format="webp", dpi=_DOTS_PER_INCH, bbox_inches=margins, pil_kwargs={"quality": 80})
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
