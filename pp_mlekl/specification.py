@@ -11,11 +11,9 @@ from pp_mlekl.asymptotics import information_matrix_test as test_of_arrays
 from pp_mlekl.point_estimates import PointEstimate, find_mle
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.pseudo_true.fit import expected_fit
-from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_families
-from pp_mlekl.pymc_model.model_density import model_density
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import Simulator, fit_replicates
-from pp_mlekl.truth import Truth
+from pp_mlekl.truth import truth_at
 
 Array = np.ndarray
 
@@ -178,12 +176,7 @@ def _bootstrap(
     generator: np.random.Generator,
 ) -> float:
     """The p value from the statistic's distribution under the fit (Horowitz 1994)."""
-    truth = Truth(
-        kind="parameters",
-        distributions=observed_distributions(functions, flat, known=True),
-        flat=flat,
-        sampled={v: model_density(functions, v, flat[None]) for v in unknown_families(functions)},
-    )
+    truth = truth_at(functions, flat)
     star = expected_fit(functions, truth, generator)
     if star.information is None:
         return np.nan

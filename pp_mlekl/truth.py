@@ -145,6 +145,11 @@ def _from_mapping(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
     for variable in functions.free:
         if np.any(np.isnan(flat[variable.flat])):
             raise ValueError(f"truth[{variable.name!r}] = {truth[variable.name]} is outside the support of its prior.")
+    return truth_at(functions, flat)
+
+
+def truth_at(functions: ModelFunctions, flat: Array) -> Truth:
+    """The model itself at unconstrained values ``flat`` (d,), as the truth."""
     return Truth(
         kind="parameters",
         distributions=observed_distributions(functions, flat, known=True),

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.pseudo_true.fit import expected_fit
-from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_families
-from pp_mlekl.pymc_model.model_density import model_density
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.replicates import Simulator, fit_replicates
-from pp_mlekl.truth import Truth
+from pp_mlekl.truth import truth_at
 
 Array = np.ndarray
 
@@ -45,12 +43,7 @@ def refits(
     generator
         Where they come from.
     """
-    truth = Truth(
-        kind="parameters",
-        distributions=observed_distributions(functions, flat, known=True),
-        flat=flat,
-        sampled={v: model_density(functions, v, flat[None]) for v in unknown_families(functions)},
-    )
+    truth = truth_at(functions, flat)
     star = expected_fit(functions, truth, generator)
     if star.information is None:
         note = f"{name}: the model is not regular at the estimate, so it is not fitted again."
