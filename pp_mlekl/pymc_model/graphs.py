@@ -34,8 +34,6 @@ class ModelGraphs:
         For each observed variable (and each potential that counts as likelihood) its log-likelihood terms.
     log_prior, log_jacobian
         Log density of the natural values, and log |d theta / d z|; scalars.
-    natural
-        The free variables on their natural scale.
     in_likelihood
         Whether the log-likelihood depends on a free variable given the others.
     """
@@ -45,7 +43,6 @@ class ModelGraphs:
     pointwise: dict[str, TensorVariable]
     log_prior: TensorVariable
     log_jacobian: TensorVariable
-    natural: list[TensorVariable]
     in_likelihood: dict[str, bool]
 
 
@@ -137,7 +134,6 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
         pointwise=dict(zip(pointwise, graphs[2:], strict=True)),
         log_prior=graphs[0],
         log_jacobian=graphs[1],
-        natural=values.of_values(model.free_RVs),
         in_likelihood={rv.name: model.rvs_to_values[rv] in reached for rv in model.free_RVs},
     )
 

@@ -1,32 +1,21 @@
 """A PyMC model as functions of one flat unconstrained vector."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import pymc as pm
-import pytensor.tensor as pt
-import xarray as xr
 from numpy.typing import ArrayLike
-from pymc.logprob.utils import replace_rvs_by_values
 from pytensor.compile.sharedvalue import SharedVariable
-from pytensor.gradient import jacobian
-from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
 from pp_mlekl.pymc_model.functions import without_c
-from pp_mlekl.pymc_model.graphs import ValueGraph, build_graphs, in_double_precision
-from pp_mlekl.pymc_model.layout import (
-    FreeVariable,
-    ObservedVariable,
-    free_variables,
-    labelled,
-    labels,
-    observed_variables,
-)
+from pp_mlekl.pymc_model.graphs import build_graphs
+from pp_mlekl.pymc_model.layout import ObservedVariable, observed_variables
+from pp_mlekl.pymc_model.model_transforms import ModelTransforms
 from pp_mlekl.pymc_model.objective import Data, WeightedObjective
 from pp_mlekl.pymc_model.observed_data import observed_data
 from pp_mlekl.pymc_model.prior_draws import PriorSampler, improper_names
@@ -79,7 +68,7 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
     return kept[key]
 
 
-class ModelFunctions:
+class ModelFunctions(ModelTransforms):
     """The weighted objective of a model and the transforms of its variables; ``model_functions`` makes one.
 
     Every method takes ``z`` of shape (d,) or (*batch, d) and evaluates a batch in one vectorised call. Log
@@ -88,19 +77,9 @@ class ModelFunctions:
     """
 
     def __init__(self, model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()):
-        self.model = model
-        start = model.initial_point()
-        value_shapes = {name: np.shape(value) for name, value in start.items()}
-        self._start = np.concatenate([np.ravel(start[v.name]) for v in model.value_vars]).astype(np.float64)
+        super().__init__(model)
         data = self.observed_data()
-        self.values = ValueGraph(model, value_shapes, data)
         graphs = build_graphs(self.values, potentials, latents)
-        self.size: int = len(self._start)
-        self._natural = BatchedFunction([graphs.z], graphs.natural, self.size)
-        self.free: tuple[FreeVariable, ...] = free_variables(
-            model, value_shapes, [v.shape for v in self._natural(self._start)]
-        )
-        self.natural_size: int = self.free[-1].natural.stop
         terms = BatchedFunction([graphs.z, *graphs.data.values()], list(graphs.pointwise.values()))
         shapes = [t.shape for t in terms(self._start, *data.values())]
         self.observed: tuple[ObservedVariable, ...] = observed_variables(
@@ -120,29 +99,9 @@ class ModelFunctions:
         names = {rv.name for rv in self.model.observed_RVs}
         return tuple(v for v in self.observed if v.name in names)
 
-    @cached_property
-    def natural_names(self) -> list[str]:
-        """Labels of the flat natural vector, such as ``theta[Choate]``."""
-        return [label for v in self.free for label in labels(self.model, v.name, v.dims, v.shape)]
-
-    @cached_property
-    def unconstrained_names(self) -> list[str]:
-        """Labels of the flat unconstrained vector, such as ``tau_log__``."""
-        result = []
-        for v in self.free:
-            if v.value_shape == v.shape:
-                result += labels(self.model, v.value_name, v.dims, v.shape)
-            else:
-                result += [f"{v.value_name}[{', '.join(map(str, i))}]" for i in np.ndindex(v.value_shape)]
-        return result
-
     def observed_data(self) -> dict[str, np.ndarray]:
         """The data as the model holds them now (``pm.set_data`` is seen), by observed variable."""
         return observed_data(self.model)
-
-    def initial_point(self) -> np.ndarray:
-        """PyMC's initial point, shape (d,)."""
-        return self._start.copy()
 
     def prior_draws(self, n: int, generator: np.random.Generator) -> np.ndarray:
         """``n`` draws from the prior, in the unconstrained space: shape (at most n, d), finite rows only.
@@ -229,73 +188,6 @@ class ModelFunctions:
         """Gradient of each pointwise log-likelihood, shape (*batch, n_observations, d)."""
         return self._objective.scores(self._checked(z), data)
 
-    def natural(self, z: np.ndarray) -> dict[str, np.ndarray]:
-        """The free variables on their natural scale, each of shape (*batch, *shape)."""
-        return dict(zip([v.name for v in self.free], self._natural(self._checked(z)), strict=True))
-
-    def natural_flat(self, z: np.ndarray) -> np.ndarray:
-        """The same in one vector, shape (*batch, natural_size)."""
-        z = self._checked(z)
-        return np.concatenate([v.reshape(*z.shape[:-1], -1) for v in self._natural(z)], axis=-1)
-
-    def natural_jacobian(self, z: np.ndarray) -> np.ndarray:
-        """d natural_flat / d z at one ``z``, shape (natural_size, d)."""
-        return self._natural_jacobian(self._checked(z))[0]
-
-    @cached_property
-    def _natural_jacobian(self) -> BatchedFunction:
-        flat = pt.concatenate([v.ravel() for v in self._graphs.natural])
-        derivative = jacobian(flat, self._graphs.z, vectorize=True, disconnected_inputs="ignore")
-        return BatchedFunction([self._graphs.z], [derivative], self.size * self.natural_size)
-
-    def unconstrain(self, values: Mapping[str, ArrayLike]) -> np.ndarray:
-        """The unconstrained vector of natural values, shape (*batch, d); the inverse of ``natural``.
-
-        Raises
-        ------
-        ValueError
-            Where a free variable is missing or has another shape.
-        """
-        arrays = []
-        for v in self.free:
-            if v.name not in values:
-                raise ValueError(f"values lack {v.name!r}; give all of {', '.join(f.name for f in self.free)}.")
-            array = np.asarray(values[v.name], dtype=np.float64)
-            if array.shape[array.ndim - len(v.shape) :] != v.shape:
-                raise ValueError(f"{v.name} must have shape {v.shape}, got {array.shape}.")
-            arrays.append(array)
-        batch = np.broadcast_shapes(*(a.shape[: a.ndim - len(v.shape)] for a, v in zip(arrays, self.free, strict=True)))
-        arrays = [np.broadcast_to(a, batch + v.shape) for a, v in zip(arrays, self.free, strict=True)]
-        return np.concatenate([v.reshape(*batch, -1) for v in self._forward(*arrays)], axis=-1)
-
-    def unconstrain_draws(self, draws: xr.Dataset) -> np.ndarray:
-        """The unconstrained vectors of posterior draws, shape (chain, draw, d)."""
-        return self.unconstrain({v.name: draws[v.name].transpose("chain", "draw", ...).values for v in self.free})
-
-    @cached_property
-    def _forward(self) -> BatchedFunction:
-        inputs = [TensorType("float64", shape=v.shape)(v.name) for v in self.free]
-        natural = dict(zip(self.values.free, inputs, strict=True))
-        graphs = []
-        for rv, value in natural.items():
-            transform = self.values.transforms[rv]
-            parents = [] if transform is None else replace_rvs_by_values(rv.owner.inputs, rvs_to_values=natural)
-            graphs.append(value if transform is None else transform.forward(value, *parents))
-        return BatchedFunction(inputs, in_double_precision(graphs), self.natural_size)
-
-    def dataset(self, z: np.ndarray, batch_dims: Sequence[str] = ()) -> xr.Dataset:
-        """The natural values on the variables' own dims and coords, behind ``batch_dims``."""
-        natural = self.natural(z)
-        return self.to_dataset(natural, batch_dims)
-
-    def to_dataset(self, arrays: Mapping[str, np.ndarray], batch_dims: Sequence[str] = ()) -> xr.Dataset:
-        """Arrays by free variable as a Dataset on the variables' own dims and coords."""
-        return xr.Dataset({v.name: labelled(self.model, v.name, arrays[v.name], batch_dims, v.dims) for v in self.free})
-
-    def split(self, flat: np.ndarray) -> dict[str, np.ndarray]:
-        """Cut a flat natural vector, shape (*batch, natural_size), into the free variables' shapes."""
-        return {v.name: flat[..., v.natural].reshape((*flat.shape[:-1], *v.shape)) for v in self.free}
-
     def evaluate(self, variables: Sequence[TensorVariable], z: np.ndarray, data: Data = None) -> list[np.ndarray]:
         """Any of the model's variables at ``z``, with the free ones at their natural values and no randomness.
 
@@ -348,9 +240,3 @@ class ModelFunctions:
             if len(kept) >= n:
                 break
         return kept[:n]
-
-    def _checked(self, z: np.ndarray) -> np.ndarray:
-        z = np.asarray(z, dtype=np.float64)
-        if z.ndim == 0 or z.shape[-1] != self.size:
-            raise ValueError(f"z must have shape (..., {self.size}), got {z.shape}.")
-        return z
