@@ -18,6 +18,7 @@ from pp_mlekl.divergences.samples.gaussianize import (
     MarginMaps,
     cholesky_of_correlation,
     fit_margins,
+    standard_log_density,
     whitened,
 )
 from pp_mlekl.divergences.samples.neighbours import (
@@ -183,6 +184,11 @@ class SampleDensity:
     def smooth(self) -> Gaussianizer:
         """A density without neighbours or spacings: the fitted maps and the normal copula."""
         return Gaussianizer(margins=self.maps, chol=cholesky_of_correlation(self.z))
+
+    @property
+    def smooth_terms(self) -> Array:
+        """Log of the smooth density at the draws themselves, (n,)."""
+        return standard_log_density(self.z, self._log_slopes, self.smooth.chol)
 
     def within(self, queries: Array) -> LogDensities:
         """Log densities at the draws themselves; what lies beyond the normal copula at those of places ``queries``."""

@@ -8,6 +8,7 @@ whatever the map: a bad fit costs accuracy, never correctness.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -144,14 +145,15 @@ def _fitted(
         start, steps = np.stack([near.skewness, np.log(near.tail)]), _STEPS_NEAR
     t = (y - centre) / scale
     fixed = np.mean(0.5 * np.log1p(t * t) - log_slope, axis=0) + np.log(scale)
-    cost, (skewness, log_tail) = _newton(np.arcsinh(t), start, steps)
+    # A coordinate's quantiles lie side by side in memory: sums over them are most of the work.
+    cost, (skewness, log_tail) = _newton(np.ascontiguousarray(np.arcsinh(t).T), start, steps)
     return cost + fixed, centre, scale, skewness, log_tail
 
 
 def _newton(a: Array, at: Array, steps: int) -> tuple[Array, Array]:
-    """Least cost over skewness and log tail weight, for each column of ``a`` (n, c), by damped Newton steps."""
+    """Least cost over skewness and log tail weight, for each row of ``a`` (c, n), by damped Newton steps."""
     cost, gradient = _cost(a, at)
-    damping = np.full(a.shape[1], 1e-3)
+    damping = np.full(len(a), 1e-3)
     for _ in range(steps):
         hessian = np.stack(
             [(_cost(a, at + _DIFFERENCE * e)[1] - gradient) / _DIFFERENCE for e in np.eye(2)[:, :, None]]
@@ -182,15 +184,17 @@ def _damped_step(hessian: Array, gradient: Array, damping: Array) -> Array:
 def _cost(a: Array, at: Array) -> tuple[Array, Array]:
     """Negative log-likelihood of a normal after the map, up to what does not depend on it, and its gradient (2, c)."""
     tail = np.exp(at[1])
-    w = tail * a - at[0]
+    w = tail[:, None] * a - at[0][:, None]
     raw = np.sinh(w)
     cosh = np.sqrt(1 + raw * raw)
-    centred = raw - raw.mean(axis=0)
-    variance = np.mean(centred**2, axis=0)
-    cost = 0.5 * np.log(variance) - np.mean(np.log(cosh), axis=0) - at[1]
+    centred = raw - raw.mean(axis=1, keepdims=True)
+    variance = np.mean(centred**2, axis=1)
+    cost = 0.5 * np.log(variance) - np.mean(np.log(cosh), axis=1) - at[1]
     slope = raw / cosh
-    by_skewness = np.mean(slope, axis=0) - np.mean(centred * cosh, axis=0) / variance
-    by_tail = tail * (np.mean(centred * cosh * a, axis=0) / variance - np.mean(slope * a, axis=0)) - 1
+    centred *= cosh
+    by_skewness = np.mean(slope, axis=1) - np.mean(centred, axis=1) / variance
+    n = a.shape[1]
+    by_tail = tail * (np.vecdot(centred, a) / variance - np.vecdot(slope, a)) / n - 1
     return cost, np.stack([by_skewness, by_tail])
 
 
@@ -208,11 +212,10 @@ class Gaussianizer:
 
     def log_density(self, x: Array) -> Array:
         """Log density at ``x`` (n, d) of the distribution whose image is standard normal."""
-        z, log_slope = self(x)
-        return log_slope - 0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+        return standard_log_density(*self.margins(x), self.chol)
 
 
-def fit_gaussianizer(draws: Array, near: MarginMaps | None = None) -> Gaussianizer:
+def fit_gaussianizer(draws: Array) -> Gaussianizer:
     """Fit the map to draws of shape (n, d); see ``fit_margins``.
 
     Raises
@@ -220,8 +223,29 @@ def fit_gaussianizer(draws: Array, near: MarginMaps | None = None) -> Gaussianiz
     ValueError
         Where the draws lie in a subspace: a coordinate is constant or a combination of the others.
     """
-    margins = fit_margins(draws, near=near)
+    margins = fit_margins(draws)
     return Gaussianizer(margins=margins, chol=cholesky_of_correlation(margins(draws)[0]))
+
+
+def mean_log_densities(samples: Array, near: MarginMaps, at: Array) -> Array:
+    """Mean over points ``at`` (m, d) of the log density that is fitted to each of ``samples`` (g, n, d), shape (g,).
+
+    All are fitted at once, in one step from maps that are near.
+    """
+    g, n, d = samples.shape
+    wide = np.ascontiguousarray(np.moveaxis(samples, 0, 1)).reshape(n, g * d)
+    tiled: dict[str, Any] = {name: np.tile(v, g) for name, v in vars(near).items() if name != "starts"}
+    maps = _fit(wide, near.starts * g, MarginMaps(starts=near.starts * g, **tiled))
+    images = np.moveaxis(maps(wide)[0].reshape(n, g, d), 1, 0)
+    z, log_slopes = (np.moveaxis(v.reshape(len(at), g, d), 1, 0) for v in maps(np.tile(at, g)))
+    fitted = [standard_log_density(*v) for v in zip(z, log_slopes, map(cholesky_of_correlation, images), strict=True)]
+    return np.mean(fitted, axis=1)
+
+
+def standard_log_density(z: Array, log_slopes: Array, chol: Array) -> Array:
+    """Log density at points whose images under maps of the margins are ``z`` (n, d), standard normal when whitened."""
+    log_slope = log_slopes.sum(axis=1) - np.sum(np.log(np.diagonal(chol)))
+    return log_slope - 0.5 * np.sum(whitened(z, chol) ** 2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
 
 
 def cholesky_of_correlation(z: Array) -> Array:

@@ -46,7 +46,7 @@ def log_density_terms(draws: Draws) -> Terms:
     beyond = mean_beyond(full.beyond, density.n)
     return Terms(
         values=full.terms - beyond.mean + beyond.shrunken,
-        smooth=density.smooth.log_density(draws.values),
+        smooth=density.smooth_terms,
         method=how_estimated(density),
         extra_variance=full.extra_variance + beyond.added_variance,
         bias=_bias(density, full, beyond),

@@ -8,7 +8,7 @@ from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.correction import corrected_at, corrected_within
 from pp_mlekl.divergences.samples.density import SampleDensity, mean_beyond
 from pp_mlekl.divergences.samples.discriminative import lower_bound
-from pp_mlekl.divergences.samples.gaussianize import best_starts, fit_gaussianizer, fit_margins
+from pp_mlekl.divergences.samples.gaussianize import best_starts, fit_margins, mean_log_densities
 from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unseen
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
@@ -36,7 +36,7 @@ def log_ratio_terms(p: Draws, q: Draws, generator: np.random.Generator) -> Terms
     extra = ratio.extra_variance + max(_variance_by_fits(p, q, ratio), _variance_by_weights(q, ratio))
     return Terms(
         values=ratio.terms,
-        smooth=ratio.p.smooth.log_density(ratio.x) - ratio.q.smooth.log_density(ratio.x),
+        smooth=ratio.p.smooth_terms - ratio.q.smooth.log_density(ratio.x),
         method=_method(ratio),
         extra_variance=extra,
         bias=_bias(ratio, generator),
@@ -50,6 +50,8 @@ class _LogRatio:
     def __init__(self, x: Array, y: Array):
         # One start for both: q's has to be defined at P's draws.
         starts = best_starts(x, y)
+        # Column by column in memory, since most of the work is done by coordinate.
+        x, y = np.asfortranarray(x), np.asfortranarray(y)
         self.x, self.y = x, y
         self.p, self.q = (SampleDensity(v, fit_margins(v, starts)) for v in (x, y))
         self.queries = evenly(len(x), QUERIES)
@@ -98,10 +100,10 @@ def _variance_by_fits(p: Draws, q: Draws, ratio: _LogRatio) -> float:
     """
     y = ratio.y[:: max(1, q.size // _COMPARED)] if q.chains is None else ratio.y
     x = ratio.x[:: max(1, p.size // _COMPARED)]
-    values = []
-    for group in np.array_split(np.arange(len(y)), _GROUPS):
-        fitted = fit_gaussianizer(np.delete(y, group, axis=0), ratio.q.maps)
-        values.append(fitted.log_density(x).mean())
+    size = len(y) // _GROUPS
+    groups = np.arange(_GROUPS * size).reshape(_GROUPS, size)
+    left = np.stack([np.delete(y, group, axis=0) for group in groups])
+    values = mean_log_densities(left, ratio.q.maps, x)
     return float((_GROUPS - 1) * np.var(values) * len(y) / q.size)
 
 
