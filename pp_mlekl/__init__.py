@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from pp_mlekl.inputs import distribution
     from pp_mlekl.laplace import LaplaceApproximation, laplace
     from pp_mlekl.nested_tests import nested_tests
-    from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle, sandwich, sandwich_interval
+    from pp_mlekl.point_estimates import (
+        DerivedEstimate,
+        PointEstimate,
+        delta_method,
+        find_map,
+        find_mle,
+        sandwich,
+        sandwich_interval,
+        wald_interval,
+    )
     from pp_mlekl.profile import profile
     from pp_mlekl.proof import Proof, proof
     from pp_mlekl.pseudo_true import pseudo_true
@@ -34,6 +43,7 @@ __version__ = version("pp_mlekl")
 
 _HOME = {
     "Comparison": "compare",
+    "DerivedEstimate": "point_estimates",
     "Estimate": "divergences.estimate",
     "LaplaceApproximation": "laplace",
     "ModelComparison": "compare_models",
@@ -43,6 +53,7 @@ _HOME = {
     "compare": "compare",
     "compare_models": "compare_models",
     "cross_entropy": "divergence",
+    "delta_method": "point_estimates",
     "distribution": "inputs",
     "entropy": "divergence",
     "find_map": "point_estimates",
@@ -62,6 +73,7 @@ _HOME = {
     "sandwich": "point_estimates",
     "sandwich_interval": "point_estimates",
     "study": "study",
+    "wald_interval": "point_estimates",
     "wasserstein_distance": "divergence",
     "without_truth": "unknown_truth",
 }

@@ -14,6 +14,33 @@ _UNAFFECTED = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Settled:
+    """What of z a maximum settles, and what it does not.
+
+    Parameters
+    ----------
+    covariance
+        Of z (d, d) along all directions that are regular: what it gives for a quantity that no other direction moves is
+        that quantity's own. NaN where nothing is known.
+    flat
+        Directions (k, d) along which the objective does not change, or not regularly.
+    run_off
+        Directions (l, d) along which the maximum lies at an edge or at infinity.
+    absent
+        Coordinates that the objective does not contain, (a,) of int.
+    """
+
+    covariance: Array
+    flat: Array
+    run_off: Array
+    absent: Array
+
+    def moved(self, jacobian: Array) -> Array:
+        """Which of some quantities with derivatives (m, d) at the maximum change along the flat directions."""
+        return _share(jacobian, self.flat, np.linalg.norm(jacobian, axis=1))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reported:
     """Natural values (m,), their covariance (m, m), and the covariance of z (d, d); NaN where there is none."""
 
@@ -66,9 +93,9 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     return Reported(values=values, covariance=covariance, flat_covariance=flat_covariance)
 
 
-def _share(jacobian: Array, directions: Array) -> Array:
-    """Which natural values are moved by some of the directions."""
+def _share(jacobian: Array, directions: Array, size: Array | float = 1.0) -> Array:
+    """Which values are moved by some of the directions, by more than rounding of values of that size."""
     if not len(directions):
         return np.zeros(len(jacobian), dtype=bool)
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    return np.any(np.abs(jacobian @ unit.T) > _UNAFFECTED, axis=1)
+    return np.any(np.abs(jacobian @ unit.T) > _UNAFFECTED * np.reshape(size, (-1, 1)), axis=1)

@@ -40,14 +40,19 @@ class MarginalProblem(Problem):
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Names what even the marginal likelihood does not contain."""
-        missing = [name for name in self.absent if name not in self.latents]
-        return (f"The marginal likelihood does not contain {', '.join(missing)}.",) if missing else ()
+        unknown = ", ".join(self.unknown)
+        return (f"The marginal likelihood does not contain {unknown}.",) if unknown else ()
 
     @cached_property
     def latent(self) -> Array:
         """The latents' places in the flat vector."""
         slices = [v.flat for v in self.functions.free if v.name in self.latents]
         return np.concatenate([np.arange(s.start, s.stop) for s in slices]).astype(int)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Variables that are neither estimated nor integrated over."""
+        return tuple(name for name in self.absent if name not in self.latents)
 
     @cached_property
     def term_weights(self) -> Array:

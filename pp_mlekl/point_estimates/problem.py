@@ -48,14 +48,27 @@ class Problem:
     @cached_property
     def kept(self) -> Array:
         """The coordinates of z that are estimated."""
-        slices = [v.flat for v in self.functions.free if v.name not in self.absent]
-        return np.concatenate([np.arange(s.start, s.stop) for s in slices]).astype(int)
+        return _places([v.flat for v in self.functions.free if v.name not in self.absent])
 
     @cached_property
     def natural_kept(self) -> Array:
         """The places in the flat natural vector that are estimated."""
-        slices = [v.natural for v in self.functions.free if v.name not in self.absent]
-        return np.concatenate([np.arange(s.start, s.stop) for s in slices]).astype(int)
+        return _places([v.natural for v in self.functions.free if v.name not in self.absent])
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Variables that nothing is known of."""
+        return self.absent
+
+    @cached_property
+    def missing(self) -> Array:
+        """Their places in z."""
+        return _places([v.flat for v in self.functions.free if v.name in self.unknown])
+
+    @cached_property
+    def natural_missing(self) -> Array:
+        """Their places in the flat natural vector."""
+        return _places([v.natural for v in self.functions.free if v.name in self.unknown])
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
@@ -138,3 +151,7 @@ class Problem:
         groups = np.arange(len(draws)).reshape(-1, n)
         best = np.argmax(self.objective.value(draws[:, self.kept]).reshape(-1, n), axis=0)
         return draws[groups[best, np.arange(n)]]
+
+
+def _places(slices: Sequence[slice]) -> Array:
+    return np.concatenate([np.arange(0), *(np.arange(s.start, s.stop) for s in slices)]).astype(int)

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.optimize.uncertainty import reported
+from pp_mlekl.optimize.uncertainty import Settled, reported
 from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.wald import wald_table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,8 +48,10 @@ class PointEstimate:
         Number of terms of the log-likelihood.
     n_parameters
         Number of parameters estimated, on the unconstrained scale.
+    settled
+        What of z is settled: the covariance along the regular directions, and those that are not.
     settings
-        What the estimate was made with: versions, seed, number of starts.
+        What the estimate was made with: seed, number of starts, ``weights`` and ``data`` where they were given.
     laplace_error
         Of a marginal estimate: log of the marginal likelihood by importance sampling over its Laplace approximation,
         at the estimate, in nats; absent otherwise.
@@ -68,6 +70,7 @@ class PointEstimate:
     flat_covariance: np.ndarray
     n_observations: int
     n_parameters: int
+    settled: Settled
     settings: dict[str, Any] = field(default_factory=dict)
     laplace_error: Estimate | None = None
 
@@ -99,25 +102,8 @@ class PointEstimate:
         ValueError
             Where ``prob`` is not between 0 and 1.
         """
-        if not 0.0 < prob < 1.0:
-            raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
-        estimate = _flat(self.values)
-        error = _flat(self.standard_error)
-        with np.errstate(all="ignore"):
-            z = estimate / error
-        half = stats.norm.ppf(0.5 + prob / 2) * error
-        tail = f"{100 * (1 - prob) / 2:.3g}%"
-        return pd.DataFrame(
-            {
-                "estimate": estimate,
-                "se": error,
-                "z": z,
-                "p": 2 * stats.norm.sf(np.abs(z)),
-                tail: estimate - half,
-                f"{100 * (1 + prob) / 2:.3g}%": estimate + half,
-            },
-            index=pd.Index(self.covariance["parameter"].values, name="parameter"),
-        )
+        names = [str(name) for name in self.covariance["parameter"].values]
+        return wald_table(names, _flat(self.values), _flat(self.standard_error), prob, index="parameter")
 
     def __repr__(self) -> str:
         return "\n".join([*self._header(), self.summary().to_string(float_format="{:.5g}".format)])
@@ -170,6 +156,7 @@ def labelled_estimate(
     values = np.full(functions.natural_size, np.nan) if flat is None else functions.natural_flat(flat)
     natural = _embedded(outcome.covariance, problem.natural_kept, functions.natural_size, joint)
     values[problem.natural_kept] = outcome.values
+    values[problem.natural_missing] = natural[problem.natural_missing] = natural[:, problem.natural_missing] = np.nan
     with np.errstate(invalid="ignore"):
         error = np.sqrt(np.diagonal(natural))
     names = functions.natural_names
@@ -194,9 +181,32 @@ def labelled_estimate(
         flat=z,
         flat_covariance=_embedded(outcome.flat_covariance, problem.kept, functions.size, covariance),
         n_parameters=len(problem.kept),
-        settings=settings,
+        settled=settled(problem, verdict, covariance),
+        settings=settings | _given(problem),
         **fields,
     )
+
+
+def settled(problem: Problem, verdict: Verdict, covariance: np.ndarray | None = None) -> Settled:
+    """What of the whole of z a verdict settles; ``covariance`` where more is known than the verdict's own."""
+    size, kept = problem.functions.size, problem.kept
+    whole = np.zeros((size, size)) if covariance is None else covariance
+    if covariance is None:
+        whole[np.ix_(kept, kept)] = verdict.covariance
+    if verdict.singular or verdict.status in ("unbounded", "failed"):
+        whole = np.full((size, size), np.nan)
+    directions = []
+    for part in (np.concatenate([verdict.irregular, verdict.null]), verdict.run_off):
+        embedded = np.zeros((len(part), size))
+        embedded[:, kept] = part
+        directions.append(embedded)
+    return Settled(covariance=whole, flat=directions[0], run_off=directions[1], absent=problem.missing)
+
+
+def _given(problem: Problem) -> dict[str, Any]:
+    """Weights and data that are not the model's own, which belong to the estimate from then on."""
+    given = {"weights": problem.weights, "data": problem.data}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _embedded(part: np.ndarray, places: np.ndarray, size: int, whole: np.ndarray | None) -> np.ndarray:

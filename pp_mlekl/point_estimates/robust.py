@@ -1,11 +1,13 @@
 """Standard errors and intervals that hold when the model is wrong: the sandwich."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.optimize.robust import one_to_one, robust_error
+from pp_mlekl.optimize.robust import robust_error
+from pp_mlekl.point_estimates.intervals import check_prob, intervals
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
@@ -51,9 +53,9 @@ def sandwich(
     (1.3894, 0.6455)
     """
     functions = model_functions(model, potentials)
-    influence = _influence(functions, estimate) @ functions.natural_jacobian(estimate.flat).T
-    error = robust_error(influence, np.ones(len(influence))).standard_error
-    return _labelled(functions, estimate, error)
+    influence = influences(functions, estimate)
+    error = robust_error(influence.of_z @ functions.natural_jacobian(estimate.flat).T, influence.weights)
+    return _labelled(functions, estimate, error.standard_error)
 
 
 def sandwich_interval(
@@ -101,30 +103,43 @@ def sandwich_interval(
     >>> sandwich_interval(model, find_mle(model, random_seed=1))["mu"].values.round(2).tolist()
     [0.7, 8.9]
     """
-    if not 0 < prob < 1:
-        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    check_prob(prob)
     functions = model_functions(model, potentials)
-    z, jacobian = estimate.flat, functions.natural_jacobian(estimate.flat)
-    influence = _influence(functions, estimate)
-    ones = np.ones(len(influence))
-    centre = functions.natural_flat(z)
-    half = robust_error(influence @ jacobian.T, ones).half_width(prob)
-    lower, upper = centre - half, centre + half
-    places, coordinates = one_to_one(jacobian)
-    half_z = robust_error(influence, ones).half_width(prob)
-    ends = np.sort([functions.natural_flat(z - half_z)[places], functions.natural_flat(z + half_z)[places]], axis=0)
-    lower[places], upper[places] = np.where(half_z[coordinates] > 0, ends, np.nan)
-    bounds = [_labelled(functions, estimate, bound) for bound in (lower, upper)]
-    return xr.concat(bounds, "bound").assign_coords(bound=["lower", "upper"])
+    influence = influences(functions, estimate)
+    jacobian = functions.natural_jacobian(estimate.flat)
+    half = robust_error(influence.of_z @ jacobian.T, influence.weights).half_width(prob)
+    half_z = robust_error(influence.of_z, influence.weights).half_width(prob)
+    return intervals(functions, estimate, half, half_z)
 
 
-def _influence(functions: ModelFunctions, estimate: PointEstimate) -> np.ndarray:
-    """What each observation adds to the unconstrained estimate, (n, d)."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Influences:
+    """What each observation adds to the unconstrained estimate, (n, d), and how often it counts, (n,)."""
+
+    of_z: np.ndarray
+    weights: np.ndarray
+
+
+def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences:
+    """The influences of the terms of the log-likelihood, on the data and with the weights of the estimate.
+
+    Raises
+    ------
+    ValueError
+        Where it is no maximum likelihood estimate, or a marginal one.
+    """
     if estimate.kind != "mle":
         raise ValueError("The sandwich is for maximum likelihood estimates; pass one by find_mle.")
-    known = np.isfinite(np.diagonal(estimate.flat_covariance))
-    bread = np.where(np.outer(known, known), estimate.flat_covariance, 0.0)
-    return functions.scores(estimate.flat) @ bread
+    if "marginalize" in estimate.settings:
+        raise ValueError(
+            "The sandwich needs independent terms of the log-likelihood, and a marginal likelihood is no sum over "
+            "observations; use the standard errors of the estimate itself."
+        )
+    weights = np.asarray(estimate.settings.get("weights", np.ones(functions.n_observations)), dtype=float)
+    scores = functions.scores(estimate.flat, data=estimate.settings.get("data"))
+    # An observation that does not count may have no finite score.
+    scores = np.where(weights[:, None] > 0, scores, 0.0)
+    return Influences(of_z=scores @ estimate.settled.covariance, weights=weights)
 
 
 def _labelled(functions: ModelFunctions, estimate: PointEstimate, values: np.ndarray) -> xr.Dataset:

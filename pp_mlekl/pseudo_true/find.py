@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.optimize.uncertainty import reported
+from pp_mlekl.point_estimates.result import settled
 from pp_mlekl.pseudo_true.fit import ExpectedFit, expected_fit
 from pp_mlekl.pseudo_true.result import PseudoTrue
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
@@ -125,6 +126,7 @@ def _result(functions: ModelFunctions, fit: ExpectedFit, entropy: float, setting
         flat_covariance=flat,
         n_observations=n,
         n_parameters=len(problem.kept),
+        settled=settled(problem, fit.verdict, None if information is None else np.nan_to_num(flat)),
         settings=settings,
         kl_min=fit.kl_min / n,
         kl_min_mcse=fit.kl_min_mcse / n,

@@ -22,6 +22,11 @@ class FreeVariable:
     value_shape: tuple[int, ...]
     transform_name: str | None
 
+    @property
+    def circular(self) -> bool:
+        """Whether it is an angle, whose coordinate may go round more than once."""
+        return self.transform_name == "circular"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ObservedVariable:

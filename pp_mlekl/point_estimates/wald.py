@@ -1,0 +1,57 @@
+"""The table of estimates, standard errors, z, p values and Wald intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+Array = np.ndarray
+
+
+def wald_table(
+    names: Sequence[str],
+    estimate: Array,
+    error: Array,
+    prob: float,
+    *,
+    degrees_of_freedom: Array | float = np.inf,
+    index: str = "quantity",
+) -> pd.DataFrame:
+    """One row for each quantity.
+
+    Parameters
+    ----------
+    names, estimate, error
+        Of each quantity, (m,).
+    prob
+        Coverage of the intervals.
+    degrees_of_freedom
+        Of Student's t; the normal distribution where infinite.
+    index
+        What the rows are called.
+
+    Raises
+    ------
+    ValueError
+        Where ``prob`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> wald_table(["slope"], np.array([2.0]), np.array([1.0]), 0.95).round(3).iloc[0].tolist()
+    [2.0, 1.0, 2.0, 0.046, 0.04, 3.96]
+    """
+    if not 0.0 < prob < 1.0:
+        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    with np.errstate(all="ignore"):
+        z = estimate / error
+    half = stats.t.ppf(0.5 + prob / 2, degrees_of_freedom) * error
+    columns = {
+        "estimate": estimate,
+        "se": error,
+        "z": z,
+        "p": 2 * stats.t.sf(np.abs(z), degrees_of_freedom),
+        f"{100 * (1 - prob) / 2:.3g}%": estimate - half,
+        f"{100 * (1 + prob) / 2:.3g}%": estimate + half,
+    }
+    return pd.DataFrame(columns, index=pd.Index(list(names), name=index))
