@@ -100,7 +100,7 @@ def bootstrap(
         drawn = observed_distributions(problem.functions, best.flat)
         data = {name: d.sample((replicates,), generator) for name, d in drawn.items()}
     result = refit(problem, best, weights, data, replicates)
-    return _labelled(problem, result)
+    return _labelled(problem, best, result)
 
 
 def refit(
@@ -133,12 +133,14 @@ def _case_weights(problem: Problem, count: int, generator: np.random.Generator) 
     return np.concatenate(pieces, axis=1).astype(float)
 
 
-def _labelled(problem: Problem, result: Replicates) -> Bootstrap:
+def _labelled(problem: Problem, best: PointEstimate, result: Replicates) -> Bootstrap:
     functions = problem.functions
     good = result.converged
     if not good.any():
         raise ValueError("No replicate has a regular maximum; the data are too few for a bootstrap.")
-    natural = functions.natural_flat(problem.full(result.z[good]))
+    centre = functions.natural_flat(best.flat)
+    # Angles are not cut where the circle is, but opposite to the estimate.
+    natural = centre + functions.natural_difference(functions.natural_flat(problem.full(result.z[good])), centre)
     absent = np.setdiff1d(np.arange(functions.natural_size), problem.natural_kept)
     natural[:, absent] = np.nan
     draws = functions.to_dataset(functions.split(natural), ("replicate",))

@@ -99,7 +99,7 @@ def nested_tests(
     ratio = 2.0 * (best.log_likelihood - float(functions.log_likelihood(z)))
     names = list(null)
     place = np.concatenate([np.arange(v.natural.start, v.natural.stop) for v in functions.free if v.name in names])
-    difference = (functions.natural_flat(best.flat) - functions.natural_flat(fixed))[place]
+    difference = functions.natural_difference(functions.natural_flat(best.flat), functions.natural_flat(fixed))[place]
     covariance = best.covariance.values[np.ix_(place, place)]
     wald = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
     _, gradient, hessian = functions.value_gradient_hessian(z)

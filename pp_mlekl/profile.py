@@ -133,6 +133,10 @@ def _natural_at(problem: Problem, z: Array, coordinate: int, value: float) -> fl
     moved[coordinate] = np.clip(value, -800.0, 800.0) if np.isinf(value) else value
     place = problem.kept[coordinate]
     v = next(v for v in problem.functions.free if v.flat.start <= place < v.flat.stop)
+    if v.circular:
+        # An interval of angles is not cut where the circle is.
+        centre = float(problem.functions.natural_flat(problem.full(z))[v.natural.start + place - v.flat.start])
+        return centre + value - z[coordinate]
     if np.isinf(value) and v.transform_name is None:
         return value
     with np.errstate(over="ignore"):

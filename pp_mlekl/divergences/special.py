@@ -127,17 +127,27 @@ def log_bessel_excess(a: Array, b: Array) -> Array:
     step = b - a
     k = a + GAUSS_NODES.reshape(-1, *([1] * a.ndim)) * step
     weights = (GAUSS_WEIGHTS * (1 - GAUSS_NODES)).reshape(-1, *([1] * a.ndim))
-    near = step**2 * np.sum(weights * _bessel_curvature(k), axis=0)
-    far = np.log(special.i0e(b) / special.i0e(a)) + step * (1 - special.i1e(a) / special.i0e(a))
+    near = step**2 * np.sum(weights * bessel_curvature(k), axis=0)
+    far = np.log(special.i0e(b) / special.i0e(a)) + step * (1 - bessel_ratio(a))
     return np.where(np.abs(step) < 0.5 * np.maximum(a, 1.0), near, far)
 
 
-def _bessel_curvature(k: Array) -> Array:
-    """Second derivative of log I0: 1 - A/k - A^2, A = I1/I0; its asymptotic series where that would cancel."""
+def log_i0e(x: Array) -> Array:
+    """log(exp(-|x|) I0(x))."""
+    return np.log(special.i0e(x))
+
+
+def bessel_ratio(x: Array) -> Array:
+    """A(x) = I1(x) / I0(x), the first derivative of log I0 and the mean resultant length of a von Mises distribution."""
+    return special.i1e(x) / special.i0e(x)
+
+
+def bessel_curvature(x: Array) -> Array:
+    """Second derivative of log I0: 1 - A/x - A^2, A = I1/I0; its asymptotic series where that would cancel."""
     with np.errstate(all="ignore"):
-        ratio = special.i1e(k) / special.i0e(k)
-        exact = 1 - np.where(k > 0, ratio / k, 0.5) - ratio**2
-        series = 1 / (2 * k**2) + 1 / (4 * k**3) + 3 / (8 * k**4) + 25 / (32 * k**5) + 1.953125 / k**6
+        ratio, k = bessel_ratio(x), np.abs(x)
+        exact = 1 - np.where(x != 0, ratio / x, 0.5) - ratio**2
+        series = 1 / (2 * k**2) + 1 / (4 * k**3) + 3 / (8 * k**4) + 25 / (32 * k**5) + 65 / (32 * k**6)
     return np.where(k > 300, series, exact)
 
 

@@ -19,10 +19,11 @@ class Mode:
     agree: int
 
 
-def distinct_modes(z: Array, value: Array, hessian: Array) -> list[Mode]:
+def distinct_modes(z: Array, value: Array, hessian: Array, period: Array | float = np.inf) -> list[Mode]:
     """Merge the ends (b, d) that are the same maximum; the best first.
 
-    Two ends are one where they lie within a thousandth of a standard error of each other.
+    Two ends are one where they lie within a thousandth of a standard error of each other, going round by whole periods
+    (d,) of the coordinates that are angles.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def distinct_modes(z: Array, value: Array, hessian: Array) -> list[Mode]:
     modes: list[Mode] = []
     for i in np.argsort(-value, kind="stable"):
         for k, mode in enumerate(modes):
-            if _same(mode, z[i]):
+            if _same(mode, z[i], period):
                 modes[k] = Mode(z=mode.z, value=mode.value, hessian=mode.hessian, agree=mode.agree + 1)
                 break
         else:
@@ -41,8 +42,10 @@ def distinct_modes(z: Array, value: Array, hessian: Array) -> list[Mode]:
     return modes
 
 
-def _same(mode: Mode, z: Array) -> bool:
+def _same(mode: Mode, z: Array, period: Array | float) -> bool:
     difference = z - mode.z
+    whole = np.where(np.isfinite(period), period, 1.0)
+    difference = difference - np.where(np.isfinite(period), whole * np.round(difference / whole), 0.0)
     if np.abs(difference).max() <= 1e-7 * max(1.0, np.abs(mode.z).max()):
         return True
     # Distance in standard errors; a direction without curvature counts by its plain length.

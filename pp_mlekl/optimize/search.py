@@ -80,7 +80,7 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         if verdict is not None:
             return verdict
         ends = _continued(objective, ends, space, max_iterations - _PATIENCE)
-    modes = _modes(ends)
+    modes = _modes(ends, space)
     stationary = ends.state == "stationary"
     best = modes[0].value if modes else -np.inf
     wild = np.flatnonzero(~stationary & (ends.value > best + EQUAL * max(1.0, abs(best) if modes else 1.0)))
@@ -153,9 +153,9 @@ def _approached(objective: Objective, starts: Array) -> tuple[Array, Array]:
     return z[kept], count[kept]
 
 
-def _modes(ends: Ends) -> list[Mode]:
+def _modes(ends: Ends, space: Space) -> list[Mode]:
     stationary = ends.state == "stationary"
-    return distinct_modes(ends.z[stationary], ends.value[stationary], ends.hessian[stationary])
+    return distinct_modes(ends.z[stationary], ends.value[stationary], ends.hessian[stationary], space.period)
 
 
 def _examined(
@@ -189,7 +189,7 @@ def _examined(
             return words.unbounded(verdict, space)
         higher = _higher(objective, paths, verdict, space)
         if higher is not None and again:
-            return _examined(objective, higher, _modes(higher), space, starts, again=False)
+            return _examined(objective, higher, _modes(higher, space), space, starts, again=False)
     if len(soft.run_off):
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):

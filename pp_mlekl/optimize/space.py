@@ -29,6 +29,8 @@ class Space:
         Whether each coordinate belongs to a transformed (bounded) variable, (d,) of bool.
     what
         What is maximised, in words: ``"log-likelihood"``, ...
+    period
+        Of coordinates that are angles, (d,); infinite for the others.
     """
 
     natural: Callable[[Array], Array]
@@ -36,6 +38,7 @@ class Space:
     coordinates: Sequence[str]
     transformed: Array
     what: str = "log-likelihood"
+    period: Array | float = np.inf
 
     @classmethod
     def unbounded(cls, names: Sequence[str], what: str = "log-likelihood") -> "Space":

@@ -78,9 +78,9 @@ def intervals(functions: ModelFunctions, estimate: PointEstimate, half: Array, h
     z = estimate.flat
     centre = functions.natural_flat(z)
     lower, upper = centre - half, centre + half
-    circular = np.concatenate([np.full(v.natural.stop - v.natural.start, v.circular) for v in functions.free])
     places, coordinates = one_to_one(functions.natural_jacobian(z))
-    straight = ~circular[places]
+    # The interval of an angle is not cut where the circle is: it may reach beyond pi.
+    straight = ~functions.circular[places]
     places, coordinates = places[straight], coordinates[straight]
     half_z = np.nan_to_num(half_z)
     ends = np.sort([functions.natural_flat(z - half_z)[places], functions.natural_flat(z + half_z)[places]], axis=0)

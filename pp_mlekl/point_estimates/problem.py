@@ -105,15 +105,18 @@ class Problem:
     def space(self) -> Space:
         """Names and natural values of the kept coordinates."""
         functions = self.functions
-        transformed = np.zeros(functions.size, dtype=bool)
+        transformed, period = np.zeros(functions.size, dtype=bool), np.full(functions.size, np.inf)
         for v in functions.free:
             transformed[v.flat] = v.transform_name is not None
+            if v.circular:
+                period[v.flat] = 2 * np.pi
         return Space(
             natural=lambda z: functions.natural_flat(self.full(z))[..., self.natural_kept],
             names=[functions.natural_names[i] for i in self.natural_kept],
             coordinates=[functions.unconstrained_names[i] for i in self.kept],
             transformed=transformed[self.kept],
             what=_WHAT[self.kind],
+            period=period[self.kept],
         )
 
     def full(self, z: Array) -> Array:

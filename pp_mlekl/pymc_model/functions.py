@@ -19,6 +19,8 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
 from pytensor.tensor.variable import TensorVariable
 
+from pp_mlekl.pymc_model import bessel
+
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
 COMPILATION_PRICE_SECONDS = 20.0
@@ -27,6 +29,7 @@ _UFUNCS = {
     Softplus: "pp_mlekl.pymc_model.ufuncs.softplus",
     Log1mexp: "pp_mlekl.pymc_model.ufuncs.log1mexp",
     TriGamma: "pp_mlekl.pymc_model.ufuncs.trigamma",
+    **bessel.UFUNCS,
 }
 
 # NumPy's iterators take 32 operands; PyTensor merges sums into longer ones.

@@ -17,6 +17,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
+from pp_mlekl.pymc_model.bessel import with_derivatives
 from pp_mlekl.pymc_model.validation import Potentials
 
 
@@ -73,7 +74,8 @@ class ValueGraph:
 
     def of_z(self, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's value variables by pieces of ``z``, in double precision throughout."""
-        return in_double_precision(clone_replace(list(graphs), replace=self._pieces, rebuild_strict=False))
+        replaced = clone_replace(list(graphs), replace=self._pieces, rebuild_strict=False)
+        return with_derivatives(in_double_precision(replaced))
 
     def of_value_variables(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's random variables by their natural values as functions of the value variables."""

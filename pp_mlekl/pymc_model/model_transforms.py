@@ -72,6 +72,16 @@ class ModelTransforms:
         return self._natural_jacobian(self._checked(z))[0]
 
     @cached_property
+    def circular(self) -> np.ndarray:
+        """Which elements of the flat natural vector are angles, in (-pi, pi], shape (natural_size,) of bool."""
+        return np.concatenate([np.full(v.natural.stop - v.natural.start, v.circular) for v in self.free])
+
+    def natural_difference(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """``one`` - ``other`` of flat natural vectors, (..., natural_size); of angles the shorter way round."""
+        difference = one - other
+        return np.where(self.circular, np.angle(np.exp(1j * difference)), difference)
+
+    @cached_property
     def _natural_jacobian(self) -> BatchedFunction:
         flat = pt.concatenate([v.ravel() for v in self._natural_graphs])
         derivative = jacobian(flat, self.values.z, vectorize=True, disconnected_inputs="ignore")

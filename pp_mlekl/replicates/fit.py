@@ -139,7 +139,7 @@ def covered(
         # A row that is not used may have no finite score.
         used = np.broadcast_to(weights.reshape(len(weights), -1), scores.shape[:2])
         influence = np.where(used[..., None] > 0, scores, 0.0) @ inverse
-        off = np.abs(functions.natural_flat(fits.flat[rows]) - target)
+        off = np.abs(functions.natural_difference(functions.natural_flat(fits.flat[rows]), target))
         sandwich[rows] = _within(off, robust_error(influence @ jacobian.swapaxes(-1, -2), used).half_width(prob))
         # Symmetric in the unconstrained coordinate, where a parameter has one of its own.
         off_z = np.abs(fits.flat[rows][:, kept] - star.flat[kept])[:, coordinate]

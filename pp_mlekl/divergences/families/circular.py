@@ -10,7 +10,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import log_bessel_excess
+from pp_mlekl.divergences.special import bessel_ratio, log_bessel_excess
 
 
 @register_family
@@ -81,7 +81,7 @@ class VonMises(Univariate):
 
     def entropy(self) -> Array:
         """Differential entropy in nats."""
-        ratio = special.i1e(self.kappa) / special.i0e(self.kappa)
+        ratio = bessel_ratio(self.kappa)
         value = np.log(2 * np.pi * special.i0e(self.kappa)) + self.kappa * (1 - ratio)
         return np.broadcast_to(value, self.batch_shape)
 
@@ -92,5 +92,5 @@ def _wrapped(x: Array) -> Array:
 
 @kl_rule(VonMises, VonMises)
 def _von_mises(p: VonMises, q: VonMises) -> Array:
-    ratio = special.i1e(p.kappa) / special.i0e(p.kappa)
+    ratio = bessel_ratio(p.kappa)
     return log_bessel_excess(p.kappa, q.kappa) + 2 * q.kappa * ratio * np.sin((p.mu - q.mu) / 2) ** 2
