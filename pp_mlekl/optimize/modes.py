@@ -7,6 +7,7 @@ import numpy as np
 Array = np.ndarray
 
 _SAME_IN_STANDARD_ERRORS = 1e-3
+_TIED = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,8 +20,10 @@ class Mode:
     agree: int
 
 
-def distinct_modes(z: Array, value: Array, hessian: Array, period: Array | float = np.inf) -> list[Mode]:
-    """Merge the ends (b, d) that are the same maximum; the best first.
+def distinct_modes(
+    z: Array, value: Array, hessian: Array, count: Array | None = None, *, period: Array | float = np.inf
+) -> list[Mode]:
+    """Merge the ends (b, d) that are the same maximum, each of which stands for ``count`` searches; the best first.
 
     Two ends are one where they lie within a thousandth of a standard error of each other, going round by whole periods
     (d,) of the coordinates that are angles.
@@ -31,15 +34,25 @@ def distinct_modes(z: Array, value: Array, hessian: Array, period: Array | float
     >>> [(m.z.round(3).tolist(), m.agree) for m in distinct_modes(z, value, np.full((3, 1, 1), -1.0))]
     [([1.0], 2), ([-1.0], 1)]
     """
+    count = np.ones(len(z), dtype=int) if count is None else count
     modes: list[Mode] = []
-    for i in np.argsort(-value, kind="stable"):
+    for i in _best_first(z, value):
         for k, mode in enumerate(modes):
             if _same(mode, z[i], period):
-                modes[k] = Mode(z=mode.z, value=mode.value, hessian=mode.hessian, agree=mode.agree + 1)
+                modes[k] = Mode(z=mode.z, value=mode.value, hessian=mode.hessian, agree=mode.agree + int(count[i]))
                 break
         else:
-            modes.append(Mode(z=z[i], value=float(value[i]), hessian=hessian[i], agree=1))
+            modes.append(Mode(z=z[i], value=float(value[i]), hessian=hessian[i], agree=int(count[i])))
     return modes
+
+
+def _best_first(z: Array, value: Array) -> Array:
+    """By value, but of the highest that only rounding tells apart (the members of a flat family) the central one first."""
+    if not len(value):
+        return np.zeros(0, dtype=int)
+    best = value.max()
+    tied = value >= best - _TIED * max(1.0, abs(best))
+    return np.lexsort((np.where(tied, np.linalg.norm(z, axis=1), 0.0), -np.where(tied, best, value)))
 
 
 def _same(mode: Mode, z: Array, period: Array | float) -> bool:

@@ -1,6 +1,7 @@
 """Many searches, one verdict."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -72,9 +73,7 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     agreeing = np.ones(len(starts), dtype=int)
     if objective.size >= _GRADIENTS_FIRST:
         starts, agreeing = _approached(objective, starts)
-    ends = _climb(objective, starts, space, min(max_iterations, _PATIENCE))
-    agreeing = agreeing[: len(ends.z)]
-    ends = replace(ends, count=agreeing)
+    ends = _climb(objective, starts, space, min(max_iterations, _PATIENCE), agreeing)
     if max_iterations > _PATIENCE and np.any(ends.state == "running"):
         verdict = _running_off(objective, ends, space)
         if verdict is not None:
@@ -88,22 +87,25 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
         wild = wild[ends.value[wild] > best + _OF_ROUNDING * rounding(objective, ends.z[wild])]
     if len(wild):
-        verdict = unfinished(objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(agreeing.sum()))
+        verdict = unfinished(
+            objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(ends.count.sum())
+        )
         if verdict is not None:
             return verdict
     if not modes:
         return _nothing(objective.size, space, ends)
-    return _examined(objective, ends, modes, space, int(agreeing.sum()))
+    return _examined(objective, ends, modes, space, int(ends.count.sum()))
 
 
-def _climb(objective: Objective, starts: Array, space: Space, max_iterations: int) -> Ends:
+def _climb(objective: Objective, starts: Array, space: Space, max_iterations: int, counts: Array) -> Ends:
     """Climb from all starts; where Hessians are dear, from a few first, and from the rest only if these disagree."""
-    few = starts if objective.size < _DEAR else starts[:_FEW]
-    ends = maximize(objective, few, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    few = len(starts) if objective.size < _DEAR else _FEW
+    options: dict[str, Any] = {"reach": space.reach, "max_iterations": max_iterations, "keep_trail": True}
+    ends = maximize(objective, starts[:few], counts=counts[:few], **options)
     agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= EQUAL * max(1.0, abs(ends.value[0]))
-    if len(few) == len(starts) or agreed:
+    if few >= len(starts) or agreed:
         return ends
-    return maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    return maximize(objective, starts, counts=counts, **options)
 
 
 def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | None:
@@ -155,7 +157,8 @@ def _approached(objective: Objective, starts: Array) -> tuple[Array, Array]:
 
 def _modes(ends: Ends, space: Space) -> list[Mode]:
     stationary = ends.state == "stationary"
-    return distinct_modes(ends.z[stationary], ends.value[stationary], ends.hessian[stationary], space.period)
+    found = (getattr(ends, name)[stationary] for name in ("z", "value", "hessian", "count"))
+    return distinct_modes(*found, period=space.period)
 
 
 def _examined(

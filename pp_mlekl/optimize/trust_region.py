@@ -18,6 +18,14 @@ _NO_SLOPE = 1e-6
 _RADII = np.array([4.0, 1.0, 0.25, 0.0625])
 _SMALLEST_RADIUS = 1e-13
 _LARGEST_RADIUS = 1e8
+# Searches are one where each is within this many nats of its maximum, and the maxima that their Newton steps lead to
+# are this many standard errors apart. Each must converge quadratically, the last step having left but this share of the
+# decrement: on the way to infinity, where a decrement is small as well, a step leaves a third.
+_NEAR_MAXIMUM = 0.2
+_LEFT = 0.1
+_SAME_MAXIMUM = 0.2
+# Where the scaled curvature is weaker than this, a Newton step does not tell where the search will end.
+_CURVED = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +73,7 @@ class _Search:
     decrement: Array
     state: Array
     active: Array
+    count: Array
 
 
 def maximize(
@@ -76,6 +85,7 @@ def maximize(
     reach: Array | None = None,
     max_iterations: int = 150,
     keep_trail: bool = False,
+    counts: Array | None = None,
 ) -> Ends:
     """Climb from each start to a local maximum.
 
@@ -95,6 +105,9 @@ def maximize(
         Evaluations of the Hessian at most.
     keep_trail
         Whether to keep the points gone through.
+    counts
+        How many searches each start stands for, (b,). Where given, searches that come to the same maximum are merged
+        before they arrive; there are then fewer ends than starts.
 
     Examples
     --------
@@ -113,12 +126,12 @@ def maximize(
     [[0.995, 0.995]]
     """
     rows = np.zeros(len(starts), dtype=int) if rows is None else rows
-    search = _begin(objective, np.array(starts, dtype=float), rows)
+    search = _begin(objective, np.array(starts, dtype=float), rows, counts)
     trail = [(search.z.copy(), search.value.copy())] if keep_trail else []
     iterations = 0
     while len(search.active) and iterations < max_iterations:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            _advance(objective, search, rows, held)
+            _advance(objective, search, rows, held, merging=counts is not None)
         if reach is not None:
             far = np.any(np.abs(search.z - starts) > reach, axis=1)[search.active]
             search.state[search.active[far]] = "ran"
@@ -130,20 +143,21 @@ def maximize(
     slope = np.abs(search.gradient if held is None else search.gradient - _along(search.gradient, held)).max(axis=1)
     resting = (search.state == "stuck") & (slope < _NO_SLOPE * np.maximum(1.0, np.abs(search.value)))
     search.state[resting] = "stationary"
+    kept = np.flatnonzero(search.state != "merged")
     return Ends(
-        z=search.z,
-        value=search.value,
-        gradient=search.gradient,
-        hessian=search.hessian,
-        decrement=search.decrement,
-        state=search.state,
+        z=search.z[kept],
+        value=search.value[kept],
+        gradient=search.gradient[kept],
+        hessian=search.hessian[kept],
+        decrement=search.decrement[kept],
+        state=search.state[kept],
         iterations=iterations,
-        count=np.ones(len(starts), dtype=int),
-        trail=trail,
+        count=search.count[kept],
+        trail=[(z[kept], value[kept]) for z, value in trail],
     )
 
 
-def _begin(objective: Objective, starts: Array, rows: Array) -> _Search:
+def _begin(objective: Objective, starts: Array, rows: Array, counts: Array | None) -> _Search:
     value, gradient, hessian = objective.hessian(starts, rows)
     return _Search(
         z=starts,
@@ -154,10 +168,11 @@ def _begin(objective: Objective, starts: Array, rows: Array) -> _Search:
         decrement=np.full(len(starts), np.inf),
         state=np.where(np.isfinite(value), "running", "stuck").astype("<U10"),
         active=np.flatnonzero(np.isfinite(value)),
+        count=np.ones(len(starts), dtype=int) if counts is None else np.array(counts),
     )
 
 
-def _advance(objective: Objective, search: _Search, rows: Array, held: Array | None) -> None:
+def _advance(objective: Objective, search: _Search, rows: Array, held: Array | None, merging: bool) -> None:
     """One step of every active search."""
     a = search.active
     gradient, hessian = search.gradient[a], search.hessian[a]
@@ -168,14 +183,49 @@ def _advance(objective: Objective, search: _Search, rows: Array, held: Array | N
     # In the noise the last Newton step must have brought the decrement down, or the search is over.
     silent = model.short(search.radius[a]) & (model.decrement < noise)
     over = silent & ((model.decrement < _FINISHED) | (model.decrement > 0.25 * search.decrement[a]))
+    last = search.decrement[a].copy()
     search.decrement[a] = np.where(over, np.minimum(model.decrement, search.decrement[a]), model.decrement)
     over |= model.gains(model.steps(search.radius[a])) <= 1e-30
     search.state[a[over]] = "stationary"
+    if merging:
+        over |= _merged(search, a, model, last)
     if not over.all():
         _try(objective, search, rows, a, model, silent, over)
     small = ~over & (search.radius[a] < _SMALLEST_RADIUS * np.maximum(1.0, np.abs(search.z[a]).max(axis=1)))
     search.state[a[small]] = "stuck"
     search.active = a[~over & ~small]
+
+
+def _merged(search: _Search, a: Array, model: QuadraticModel, last: Array) -> Array:
+    """Which of the active searches a, with their last decrements, end where another does, which is to count for them."""
+    merged = np.zeros(len(a), dtype=bool)
+    near = np.flatnonzero((model.decrement < _NEAR_MAXIMUM) & (model.decrement < _LEFT * last))
+    near = near[np.argsort(model.decrement[near], kind="stable")]
+    aims = search.z.copy()
+    aims[a] += model.newton
+    arrived = np.flatnonzero(search.state == "stationary")
+    for leader in [*np.setdiff1d(arrived, a), *a[near]]:
+        if not len(near):
+            break
+        if search.state[leader] == "merged":
+            continue
+        near = near[a[near] != leader]
+        same = near[_same(aims[a[near]] - aims[leader], search.hessian[leader])]
+        merged[same] = True
+        search.state[a[same]] = "merged"
+        search.count[leader] += search.count[a[same]].sum()
+        near = near[~merged[near]]
+    return merged
+
+
+def _same(differences: Array, hessian: Array) -> Array:
+    """Which differences (k, d) are a small part of a standard error, in every coordinate by itself and together."""
+    units = np.sqrt(np.abs(np.diagonal(hessian)))
+    scaled = -hessian / np.outer(units, units)
+    if not np.all(np.isfinite(scaled)) or np.linalg.eigvalsh(scaled)[0] < _CURVED:
+        return np.zeros(len(differences), dtype=bool)
+    squares = -np.einsum("bi,ij,bj->b", differences, hessian, differences)
+    return (np.abs(differences) * units < _SAME_MAXIMUM).all(axis=1) & (squares < _SAME_MAXIMUM**2)
 
 
 def _try(

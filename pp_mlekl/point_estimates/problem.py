@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 Array = np.ndarray
@@ -92,12 +93,17 @@ class Problem:
         functions, (a, b) = self.functions, _COEFFICIENTS[self.kind]
         weights, data = self.weights, self.data
 
+        def products(z: Array, probes: Array) -> tuple[Array, ...]:
+            return functions.value_gradient_products(z, probes, a=a, b=b, weights=weights, data=data)
+
+        second = SparseEvaluation(functions.size, products)
+
         def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
             if order == 0:
                 return (functions.value(z, a=a, b=b, weights=weights, data=data),)
             if order == 1:
                 return functions.value_gradient(z, a=a, b=b, weights=weights, data=data)
-            return functions.value_gradient_hessian(z, a=a, b=b, weights=weights, data=data)
+            return second(z)
 
         return Objective(size=functions.size, evaluate=evaluate).restricted(self.kept, self.base)
 

@@ -20,6 +20,7 @@ from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model import bessel
+from pp_mlekl.pymc_model.lean import lean
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
@@ -157,11 +158,13 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
         inputs = [memo.get(i, i) for i in node.inputs]
         scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
         if scalar in _UFUNCS:
-            memo[node.outputs[0]] = Elemwise(node.op.scalar_op, nfunc_spec=(_UFUNCS[scalar], 1, 1))(*inputs)
+            memo[node.outputs[0]] = lean(node, inputs, (_UFUNCS[scalar], 1, 1)).outputs[0]
         elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
             while len(inputs) > 1:
                 inputs = [node.op(*inputs[i : i + _MOST_OPERANDS]) for i in range(0, len(inputs), _MOST_OPERANDS)]
             memo[node.outputs[0]] = inputs[0]
+        elif scalar is not None and node.op.nfunc_spec is not None:
+            memo[node.outputs[0]] = lean(node, inputs).outputs[0]
         elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
     return [memo.get(o, o) for o in outputs]

@@ -171,6 +171,20 @@ class ModelFunctions(ModelTransforms):
         value, gradient, hessian = self._objective.evaluate(2, self._checked(z), a, b, weights, data)
         return value, gradient, hessian
 
+    def value_gradient_products(
+        self,
+        z: np.ndarray,
+        probes: np.ndarray,
+        *,
+        a: float = 0.0,
+        b: float = 0.0,
+        weights: ArrayLike | None = None,
+        data: Data = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The objective, its gradient and its Hessian times each of ``probes`` (k, d), the last of shape (*batch, k, d)."""
+        value, gradient, products = self._objective.evaluate(2, self._checked(z), a, b, weights, data, probes)
+        return value, gradient, products
+
     def hessian_product(
         self,
         z: np.ndarray,

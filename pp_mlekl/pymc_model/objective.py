@@ -6,7 +6,10 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike
-from pytensor.gradient import grad, jacobian, pushforward
+from pytensor.gradient import grad, pushforward
+from pytensor.graph.replace import vectorize_graph
+from pytensor.graph.traversal import ancestors
+from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
@@ -43,16 +46,28 @@ class WeightedObjective:
         # 0 * -inf is 0 here: a row with weight 0 is not part of the sum.
         weighted = pt.switch(pt.eq(self._weights, 0.0), 0.0, self._weights * self._pointwise)
         self._log_likelihood = pt.sum(weighted)
+        self._probes = TensorType("float64", shape=(None, self._size))("probes")
         self._functions: dict[Any, BatchedFunction] = {}
 
     def evaluate(
-        self, order: int, z: np.ndarray, a: float, b: float, weights: ArrayLike | None, data: Data
+        self,
+        order: int,
+        z: np.ndarray,
+        a: float,
+        b: float,
+        weights: ArrayLike | None,
+        data: Data,
+        probes: np.ndarray | None = None,
     ) -> list[np.ndarray]:
-        """Value and, up to ``order``, gradient and Hessian: arrays of shape (*batch), (*batch, d), (*batch, d, d)."""
-        total = self._likelihood(order, z, weights, data)
+        """Value and, up to ``order``, gradient and Hessian: arrays of shape (*batch), (*batch, d), (*batch, d, d).
+
+        With ``probes`` (k, d) their products with the Hessian, (*batch, k, d), take its place.
+        """
+        first = [] if order < 2 else [np.eye(self._size) if probes is None else probes]
+        total = self._likelihood(order, first, z, weights, data)
         for coefficient, part in zip((a, b), self._priors, strict=True):
             if coefficient:
-                terms = self._prior(order, z, part)
+                terms = self._prior(order, first, z, part)
                 total = [t + coefficient * p for t, p in zip(total, terms, strict=True)]
         return total
 
@@ -63,7 +78,7 @@ class WeightedObjective:
 
     def log_prior_and_jacobian(self, z: np.ndarray) -> list[np.ndarray]:
         """Log prior density of theta, and log |d theta / d z|, each of shape (*batch)."""
-        return [self._prior(0, z, part)[0] for part in self._priors]
+        return [self._prior(0, [], z, part)[0] for part in self._priors]
 
     def scores(self, z: np.ndarray, data: Data) -> np.ndarray:
         """Gradient of every pointwise term, shape (*batch, n, d), in min(n, d) passes."""
@@ -74,7 +89,7 @@ class WeightedObjective:
             for (name, variable), array in zip(self._data.items(), self._data_arrays(data), strict=True)
         }
         if self._n <= self._size:
-            return self._likelihood(1, inner, np.eye(self._n), arrays)[1]
+            return self._likelihood(1, [], inner, np.eye(self._n), arrays)[1]
         direction = pt.dvector("direction")
 
         def graphs() -> list[TensorVariable]:
@@ -108,23 +123,42 @@ class WeightedObjective:
     def _size(self) -> int:
         return self._z.type.shape[0]
 
-    def _likelihood(self, order: int, z: np.ndarray, weights: ArrayLike | None, data: Data) -> list[np.ndarray]:
+    def _likelihood(
+        self, order: int, probes: list[np.ndarray], z: np.ndarray, weights: ArrayLike | None, data: Data
+    ) -> list[np.ndarray]:
         inputs = [self._z, self._weights, *self._data.values()]
         elements = self._n * (self._size if order == 2 else 1)
-        function = self._kept(
-            ("likelihood", order), inputs, lambda: _with_derivatives(self._log_likelihood, self._z, order), elements
-        )
+        function = self._derivatives("likelihood", order, self._log_likelihood, inputs, elements)
         w = self._weight_array(weights)
-        result = function(z, w, *self._data_arrays(data))
+        result = function(*probes, z, w, *self._data_arrays(data))
         if order and z.ndim == w.ndim == 1 and not np.all(np.isfinite(result[1])) and np.any(w == 0.0):
             # An impossible row with weight 0 has a finite value above but a NaN in back-propagation.
             result[1] = w[w != 0.0] @ self.scores(z, data)[w != 0.0]
         return result
 
-    def _prior(self, order: int, z: np.ndarray, part: str) -> list[np.ndarray]:
-        graph = self._priors[part]
-        elements = self._size ** max(order, 1)
-        return self._kept((part, order), [self._z], lambda: _with_derivatives(graph, self._z, order), elements)(z)
+    def _prior(self, order: int, probes: list[np.ndarray], z: np.ndarray, part: str) -> list[np.ndarray]:
+        function = self._derivatives(part, order, self._priors[part], [self._z], self._size ** max(order, 1))
+        return function(*probes, z)
+
+    def _derivatives(
+        self, part: str, order: int, value: TensorVariable, inputs: list[TensorVariable], elements: int
+    ) -> BatchedFunction:
+        first = [] if order < 2 else [self._probes]
+        return self._kept((part, order), [*first, *inputs], lambda: self._with_derivatives(value, order), elements)
+
+    def _with_derivatives(self, value: TensorVariable, order: int) -> list[TensorVariable]:
+        result = [value]
+        if order >= 1:
+            result.append(grad(value, self._z, disconnected_inputs="ignore"))
+        if order >= 2:
+            (slope,) = inlined([result[1]])
+            probe = self._probes[0].type("probe")
+            product = grad(pt.dot(slope, probe), self._z, disconnected_inputs="ignore")
+            linear = probe not in ancestors([product])
+            result.append(
+                pt.zeros_like(self._probes) if linear else vectorize_graph(product, replace={probe: self._probes})
+            )
+        return result
 
     def _kept(self, key: Any, inputs: list, graphs: Callable[[], list], elements: int) -> BatchedFunction:
         if key not in self._functions:
@@ -144,13 +178,3 @@ class WeightedObjective:
         if unknown:
             raise ValueError(f"data names no observed variable: {sorted(unknown)}; the model has {sorted(current)}.")
         return [np.asarray((data or {}).get(name, value)) for name, value in current.items()]
-
-
-def _with_derivatives(value: TensorVariable, z: TensorVariable, order: int) -> list[TensorVariable]:
-    result = [value]
-    if order >= 1:
-        result.append(grad(value, z, disconnected_inputs="ignore"))
-    if order >= 2:
-        (slope,) = inlined([result[1]])
-        result.append(jacobian(slope, z, vectorize=True, disconnected_inputs="ignore"))
-    return result

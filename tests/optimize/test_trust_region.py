@@ -129,3 +129,24 @@ def test_modes_are_merged_by_standard_errors():
 def test_identified_combination_of_a_constant_column():
     null = np.array([[-0.9486832980505139, 0.31622776601683783, 0.0]])
     assert identified_combinations(null, ["one", "c", "x"]) == ["one + 3 c"]
+
+
+def test_searches_for_the_same_maximum_are_merged():
+    """Two basins of a double well, (x^2 - 1)^2 + y^2 / 2 upside down: each keeps one search and counts the others."""
+
+    def evaluate(order, z, rows):
+        x, y = z.T
+        value = -((x**2 - 1) ** 2) - y**2 / 2
+        gradient = np.stack([-4 * x * (x**2 - 1), -y], axis=-1)
+        zero = np.zeros_like(x)
+        hessian = np.stack([-12 * x**2 + 4, zero, zero, zero - 1], axis=-1).reshape(-1, 2, 2)
+        return (value, gradient, hessian)[: order + 1]
+
+    starts = np.array([[2.0, 1.0], [-2.0, 0.5], [1.5, -3.0], [0.7, 0.1], [-0.6, 2.0]])
+    objective = Objective(size=2, evaluate=evaluate)
+    ends = maximize(objective, starts, counts=np.array([1, 2, 1, 1, 1]), keep_trail=True)
+    assert sorted(zip(ends.z.round(9)[:, 0], ends.count, strict=True)) == [(-1.0, 3), (1.0, 3)]
+    assert all(z.shape == (2, 2) and value.shape == (2,) for z, value in ends.trail)
+    whole = maximize(objective, starts)
+    assert len(whole.z) == len(starts)
+    np.testing.assert_allclose(np.abs(whole.z[:, 0]), 1.0, atol=1e-9)
