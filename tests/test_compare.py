@@ -5,6 +5,7 @@ import json
 import resource
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
@@ -12,6 +13,7 @@ import xarray as xr
 
 import pp_mlekl as mk
 from models import normal_newcomb
+from pp_mlekl.compare.scales import about_scales
 from pp_mlekl.pymc_model.functions import CompilationCount
 
 SETTINGS = {"draws": 300, "chains": 2, "random_seed": 4}
@@ -66,6 +68,39 @@ def test_verdict_reads_everything(comparison):
     assert str(verdict).startswith(verdict.sentence)
     assert verdict.level == max((f.level for f in verdict.findings), key=["ok", "caution", "problem"].index)
     assert verdict._repr_html_().count("<li") == len(verdict.findings)
+
+
+def test_verdict_says_how_far_the_two_maps_are_apart(comparison, tmp_path):
+    y = comparison.tree["observed_data"]["deviation"].values
+    (finding,) = [f for f in comparison.verdict().findings if f.topic == "MAP and scale"]
+    table = comparison.summary()
+    gap = ((table["MAP_unconstrained"] - table["MAP"]) / table["sd"]).abs()
+    assert f"up to {gap['sigma']:.2g} posterior sd apart (sigma: " in finding.text
+    assert gap["sigma"] == gap.max()
+    # The Jacobian adds log sigma: the mode moves by about one variance over sigma.
+    assert gap["sigma"] * table["sd"]["sigma"] == pytest.approx(y.std() / 80, rel=0.1)
+    assert finding.text in comparison.to_markdown(tmp_path / "c.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("natural", "free", "statuses", "level", "says"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], ("converged", "converged"), "ok", "the same on both scales"),
+        (
+            [1.0, 2.0],
+            [1.1, 4.5],
+            ("converged", "converged"),
+            "caution",
+            "up to 1.2 posterior sd apart (b: 2 natural, 4.5",
+        ),
+        ([np.nan, np.nan], [1.0, 2.0], ("unbounded", "converged"), "caution", "on the unconstrained scale alone"),
+    ],
+)
+def test_two_maps_in_words(natural, free, statuses, level, says):
+    table = pd.DataFrame({"MAP": natural, "MAP_unconstrained": free, "sd": [1.0, 2.0]}, index=["a", "b"])
+    finding = about_scales(table, dict(zip(("map", "map_unconstrained"), statuses, strict=True)))
+    assert finding.level == level
+    assert says in finding.text
 
 
 @pytest.mark.parametrize("name", ["c.nc", "c.zarr"])

@@ -13,6 +13,7 @@ import xarray as xr
 
 from pp_mlekl.compare.names import FIT_NAMES, JOINT, NO_NUMBER, OF_FITS
 from pp_mlekl.compare.presentation import report
+from pp_mlekl.compare.scales import about_scales
 from pp_mlekl.compare.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics import Diagnostics, diagnose
 
@@ -150,7 +151,9 @@ class Comparison:
 
     def verdict(self) -> Verdict:
         """What to trust and what not, in words."""
-        return read_verdict(self.statuses, self.warnings(), self.diagnostics, self.tree.attrs["truth"] == "unknown")
+        unknown = self.tree.attrs["truth"] == "unknown"
+        scales = about_scales(self.summary(), self.statuses)
+        return read_verdict(self.statuses, self.warnings(), self.diagnostics, unknown, scales)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back."""

@@ -59,9 +59,13 @@ class Verdict:
 
 
 def read_verdict(
-    statuses: dict[str, str], warnings: dict[str, list[str]], diagnostics: Diagnostics, truth_unknown: bool
+    statuses: dict[str, str],
+    warnings: dict[str, list[str]],
+    diagnostics: Diagnostics,
+    truth_unknown: bool,
+    scales: Finding | None = None,
 ) -> Verdict:
-    """Read statuses, warnings and diagnostics together."""
+    """Read statuses, warnings, diagnostics and how far the two MAPs are apart together."""
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
         Finding(level="caution", topic=topic, text=in_words(text))
@@ -72,7 +76,7 @@ def read_verdict(
     return Verdict(
         conclusion=f"{_about_sampling(sampling)} {_about_estimates(estimates, statuses)}{_about_fit(sampling)}",
         scope=_NO_TRUTH if truth_unknown else "",
-        findings=tuple([*sampling, *estimates, *computed]),
+        findings=tuple([*sampling, *estimates, *([scales] if scales else []), *computed]),
     )
 
 

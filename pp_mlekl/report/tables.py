@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pp_mlekl.compare.names import FIT_NAMES, NO_NUMBER
+from pp_mlekl.compare.scales import SAME, scale_gaps
 from pp_mlekl.report.words import estimate, number, with_error, with_precision
 
 
@@ -30,8 +31,6 @@ def table_of(header: list[str], rows: list[list[str]], *words: str) -> Table:
 
 # More rows than this say little more: the findings count the rest.
 _MOST_SENSITIVE = 12
-# Estimates on two scales that differ by less are printed alike anyway.
-_SAME = 1e-4
 
 
 def parameter_table(comparison: Any) -> Table:
@@ -56,8 +55,8 @@ def parameter_table(comparison: Any) -> Table:
 
 def _scales_differ(table: pd.DataFrame) -> bool:
     """Whether the two MAPs would be printed differently anywhere."""
-    natural, free = (table[c].to_numpy() / table["sd"].to_numpy() for c in ("MAP", "MAP_unconstrained"))
-    return not np.allclose(natural, free, rtol=0.0, atol=_SAME, equal_nan=True)
+    one_is_missing = table["MAP"].isna() != table["MAP_unconstrained"].isna()
+    return bool(one_is_missing.any() or (scale_gaps(table).abs() > SAME).any())
 
 
 def _estimates(row: pd.Series, statuses: dict[str, str], both: bool) -> list[str]:
