@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model import bessel
 from pp_mlekl.pymc_model.lean import lean
+from pp_mlekl.pymc_model.threads import has_small_matrices, one_thread
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
@@ -74,9 +75,14 @@ class LazyFunction:
         self._spent = 0.0
         self._compiled = False
         self._function: Any = None
+        self._small = has_small_matrices(outputs)
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
         """Evaluate at arrays of exactly the inputs' types."""
+        with one_thread() if self._small else nullcontext():
+            return self._evaluated(*arguments)
+
+    def _evaluated(self, *arguments: np.ndarray) -> list[np.ndarray]:
         if self._function is None:
             self._function = interpreted(self._inputs, self._outputs)
         if self._compiled:

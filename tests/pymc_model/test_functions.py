@@ -1,11 +1,15 @@
 """Functions that change over from interpreting to compiling."""
 
 import numpy as np
+import pytensor
 import pytensor.tensor as pt
 import pytest
 from numba.core.errors import TypingError
+from pytensor.compile.mode import Mode
+from threadpoolctl import threadpool_info
 
 from pp_mlekl.pymc_model import functions
+from pp_mlekl.pymc_model.threads import has_small_matrices
 
 
 def test_what_numba_refuses_stays_interpreted(monkeypatch):
@@ -22,3 +26,52 @@ def test_what_numba_refuses_stays_interpreted(monkeypatch):
     with pytest.warns(RuntimeWarning, match=r"stays slow: No implementation found$"):
         assert lazy(np.array([1.0, 2.0]))[0] == 5.0
     assert lazy(np.array([3.0]))[0] == 9.0
+
+
+def blas_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def test_small_matrices_are_solved_by_one_thread(monkeypatch):
+    def matrix(n):
+        return pt.tensor("m", shape=(n, n))
+
+    assert has_small_matrices([pt.linalg.cholesky(matrix(25))])
+    assert has_small_matrices([pt.linalg.cholesky(pt.tensor("m", shape=(None, None, None)))])
+    assert not has_small_matrices([pt.linalg.cholesky(matrix(500))])
+    assert not has_small_matrices([matrix(25) @ matrix(25)])
+    seen = []
+    monkeypatch.setattr(functions, "interpreted", lambda *graphs: lambda x: seen.append(blas_threads()) or [x])
+    m = matrix(2)
+    before = blas_threads()
+    functions.LazyFunction([m], [pt.linalg.cholesky(m)])(np.eye(2))
+    assert seen == [{1}]
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("shapes", [((3,), (3,)), ((4, 1), (1, 3)), ((), (3,))])
+def test_lean_operations_are_those_of_pytensor(shapes):
+    rng = np.random.default_rng(1)
+    arrays = [rng.normal(size=shape) for shape in shapes]
+    inputs = [pt.tensor("x", shape=shape) for shape in shapes]
+    x, y = inputs
+    graphs = [
+        x + y + x * y,
+        pt.switch(x > y, x, pt.exp(y)),
+        pt.softplus(x) / y,
+        pt.cast(x > 0, "int64"),
+        pt.gammaln(x**2),
+    ]
+    lean = functions.interpreted(inputs, graphs)(*arrays)
+    plain = pytensor.function(inputs, graphs, mode=Mode(linker="py", optimizer=None))(*arrays)
+    for ours, theirs, graph in zip(lean, plain, graphs, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-15)
+        assert ours.dtype == graph.type.dtype
+
+
+def test_lean_operations_refuse_to_broadcast_what_was_not_said_to():
+    x, y = pt.dvector("x"), pt.dvector("y")
+    function = functions.interpreted([x, y], [x + y])
+    function(np.ones(3), np.ones(3))
+    with pytest.raises(ValueError, match="Runtime broadcasting"):
+        function(np.ones(3), np.ones(1))

@@ -1,0 +1,38 @@
+"""Linear algebra of small matrices by one thread: OpenBLAS' threads cost a thousand times what they save there."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.variable import TensorVariable
+from threadpoolctl import ThreadpoolController
+
+# From this many rows on a matrix keeps several threads busy.
+_LARGE = 300
+
+
+def has_small_matrices(outputs: Sequence[TensorVariable]) -> bool:
+    """Whether a graph solves or factorises matrices, none of which is known to be large."""
+    found = False
+    for node in toposort(outputs):
+        core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
+        if type(core).__module__.startswith("pytensor.tensor.linalg"):
+            found = True
+            if max((n or 0 for v in node.inputs for n in v.type.shape), default=0) >= _LARGE:
+                return False
+    return found
+
+
+def one_thread() -> AbstractContextManager:
+    """A context in which BLAS uses one thread."""
+    limited: AbstractContextManager = _controller().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _controller() -> Any:
+    # Looking for the libraries takes milliseconds, setting their number of threads microseconds.
+    return ThreadpoolController()
