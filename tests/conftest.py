@@ -1,5 +1,6 @@
 """Settings and fixtures of all tests."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 # No test needs a screen.
 os.environ.setdefault("MPLBACKEND", "agg")
+
+# Graphs and compiled functions are millions of objects that stay.
+gc.set_threshold(50_000, 20, 50)
 
 import pytest  # noqa: E402
 import shared as shared_data  # noqa: E402

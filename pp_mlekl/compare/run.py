@@ -13,6 +13,7 @@ from pp_mlekl.compare.comparison import Comparison
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.evidence import log_evidence
 from pp_mlekl.fitted import fitted_divergence
+from pp_mlekl.garbage import collected_rarely
 from pp_mlekl.information_gain import information_gain
 from pp_mlekl.laplace import laplace
 from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
@@ -25,6 +26,7 @@ _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy"
 Progress = Callable[[str], None] | None
 
 
+@collected_rarely()
 def compare(
     model: Any,
     truth: Any = None,

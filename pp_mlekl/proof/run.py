@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from pp_mlekl.garbage import collected_rarely
 from pp_mlekl.proof.asymmetry import directions
 from pp_mlekl.proof.identity import constant_difference, one_minimiser
 from pp_mlekl.proof.large_numbers import chebyshev, law_of_large_numbers, simulate_deviations
@@ -26,6 +27,7 @@ SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 _TERMS, _FEWEST = 1_000_000, 30
 
 
+@collected_rarely()
 def proof(
     model: Any,
     truth: Any,

@@ -13,6 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from pp_mlekl.compare.storage import atomic_path
+from pp_mlekl.garbage import collected_rarely
 from pp_mlekl.report import plots
 from pp_mlekl.report.elements import MOST_PANELS
 from pp_mlekl.report.tables import (
@@ -64,6 +65,7 @@ _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
 )
 
 
+@collected_rarely()
 def write_html(comparison: Any, path: Path, about: str = "") -> Path:
     """Write the page under a temporary name, then rename it: an interrupted run leaves no half page.
 
