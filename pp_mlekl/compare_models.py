@@ -12,12 +12,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.diagnostics import sampling_problems
 from pp_mlekl.information_gain import information_gain
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import ensure_groups, sample
 
 _PARETO_K = 0.7
+# So many standard errors from 0 a log Bayes factor has to be before it favours a model.
+_ERRORS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,6 +134,8 @@ def compare_models(
     notes: list[str] = []
     loos = {name: _loo(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
+    for name, tree in trees.items():
+        notes += [f"{name}: {p} Its evidence may be wrong by more than its error." for p in sampling_problems(tree)]
     names = xr.DataArray(list(models), dims="model", name="model")
     rows = {key: ("model", np.array([c[key] for c in columns.values()], dtype=float)) for key in _COLUMNS}
     dataset = xr.Dataset(rows, coords={"model": names}, attrs={"units": "nats"})
@@ -293,6 +298,10 @@ def _in_words(comparison: ModelComparison, best: str, other: str) -> str:
     cell = comparison.dataset.sel(model=best, against=other)
     slope, slope_error = (float(cell[f"log_bayes_factor_sensitivity{suffix}"]) for suffix in ("", "_mcse"))
     said = f"The data favour {best} over {other} by a Bayes factor of {factor:.4g} (standard error {error:.2g})."
+    if not abs(float(cell["log_bayes_factor"])) > _ERRORS * float(cell["log_bayes_factor_mcse"]):
+        said = (
+            f"The Bayes factor of {best} over {other}, {factor:.4g}, is not told from 1 (standard error {error:.2g})."
+        )
     if not np.isfinite(slope):
         return said
     if abs(slope) < 2 * slope_error:

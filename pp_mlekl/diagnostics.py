@@ -82,13 +82,23 @@ def diagnose(
         # What ArviZ warns of is read from the numbers below and said once.
         warnings.simplefilter("ignore")
         summary = az.summary(tree, var_names=var_names, round_to="none")
-        notes += _chains(tree, summary)
+        notes += _sampling(tree, summary)
         loo = _loo(tree, notes)
         sensitivity = _sensitivity(tree, var_names, prior_var_names, notes)
     return Diagnostics(summary=summary, loo=loo, sensitivity=sensitivity, findings=tuple(notes))
 
 
-def _chains(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
+def sampling_problems(tree: xr.DataTree) -> list[str]:
+    """Why the draws of a tree are not to be trusted: chains that disagree, transitions that diverged; else empty."""
+    import arviz as az
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = _sampling(tree, az.summary(tree, round_to="none"))
+    return [f.text for f in found if f.level == "problem"]
+
+
+def _sampling(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
     return [
         _convergence(summary["r_hat"].astype(float), tree["posterior"].sizes["chain"]),
         _efficiency(tree, summary),

@@ -71,6 +71,26 @@ def test_an_improper_prior_has_no_evidence():
     assert any("flat" in w and "no evidence" in w for w in result.warnings)
 
 
+def test_equal_models_are_not_told_apart():
+    model, tree = build(1.0)
+    other, mu = tree.copy(deep=True), tree["posterior"].to_dataset()
+    other["posterior"] = xr.DataTree(2 * mu.mean() - mu)
+    result = mk.compare_models({"one": (model, tree), "other": (model, other)}, random_seed=3)
+    assert "is not told from 1" in result.findings()[0]
+
+
+def test_draws_that_are_not_to_be_trusted_are_told_of():
+    model, tree = build(1.0)
+    bad = tree.copy(deep=True)
+    diverging = np.zeros((4, 1000), dtype=bool)
+    diverging[:, ::50] = True
+    bad["sample_stats"] = xr.DataTree(xr.Dataset({"diverging": (("chain", "draw"), diverging)}))
+    result = mk.compare_models({"sound": (model, tree), "bad": (model, bad)}, random_seed=1)
+    doubts = [w for w in result.warnings if "wrong by more than its error" in w]
+    assert len(doubts) == 1
+    assert doubts[0].startswith("bad: 80 of 4000 transitions diverged")
+
+
 def test_tree_of_the_caller_is_left_alone():
     model, tree = build(1.0)
     mk.compare_models({"a": (model, tree), "b": build(2.0)}, random_seed=1)

@@ -5,6 +5,7 @@ import typer
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
+from pp_mlekl.cli.models import compare_models
 from pp_mlekl.cli.proof import proof
 from pp_mlekl.cli.report import report
 from pp_mlekl.cli.study import study
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command("list")(list_models)
 app.command()(compare)
+app.command("compare-models")(compare_models)
 app.command()(report)
 app.command()(kl)
 app.command()(rules)

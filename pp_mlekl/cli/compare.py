@@ -1,10 +1,12 @@
 """``pp-mlekl compare``: one model to a page."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from pp_mlekl.cli.builders import build_model, load_builder
 from pp_mlekl.cli.errors import one_line_errors
 
 
@@ -21,37 +23,33 @@ def compare(
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
-    from pp_mlekl.cli.builders import build_model, load_builder
-    from pp_mlekl.cli.progress import steps
     from pp_mlekl.cli.specification import read_truth, writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)
         function = load_builder(builder)
         values = read_truth(truth) if truth is not None else None
-        model = build_model(function, builder)
-        name = _short(builder)
-        from pp_mlekl.compare import compare as run
-        from pp_mlekl.report import write_html, write_markdown
-
-        with steps(name) as say:
-            result = run(
-                model,
-                values,
-                draws=draws,
-                chains=chains,
-                random_seed=seed,
-                sampler=sampler,
-                name=name,
-                potentials=potentials,  # type: ignore[arg-type]
-                progress=say,
-            )
-            say("writing the page")
-            page = write_html(result, folder / f"{name}.html", about_module(function))
-            write_markdown(result, folder / f"{name}.md")
-            result.save(folder / f"{name}.nc")
+        settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+        result, page = fit_and_write(function, builder, folder, truth=values, **settings)
         print(result)
         print(f"\n{page}")
+
+
+def fit_and_write(function: Callable[..., Any], builder: str, folder: Path, **settings: Any) -> tuple[Any, Path]:
+    """The comparison of a builder's model, and its page; the Markdown and the NetCDF file are written too."""
+    from pp_mlekl.cli.progress import steps
+    from pp_mlekl.compare import compare as run
+    from pp_mlekl.report import write_html, write_markdown
+
+    model = build_model(function, builder)
+    name = short_name(builder)
+    with steps(name) as say:
+        result = run(model, name=name, progress=say, **settings)
+        say("writing the page")
+        page = write_html(result, folder / f"{name}.html", about_module(function))
+        write_markdown(result, folder / f"{name}.md")
+        result.save(folder / f"{name}.nc")
+    return result, page
 
 
 def about_module(function: object) -> str:
@@ -62,7 +60,8 @@ def about_module(function: object) -> str:
     return (text or "").replace("``", "")
 
 
-def _short(builder: str) -> str:
+def short_name(builder: str) -> str:
+    """What a builder's model and files are called."""
     module, _, function = builder.partition(":")
     stem = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
     return stem if function in ("", "build") else f"{stem}-{function.removeprefix('build_')}"

@@ -1,5 +1,6 @@
 """The page of several models side by side."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ _COLUMNS = (
 )
 
 
-def write_models(comparison: Any, path: Path) -> Path:
-    """Write the page of a ``ModelComparison``; an interrupted run leaves no half file."""
-    text = template("models.html").render(**_content(comparison))
+def write_models(comparison: Any, path: Path, pages: Mapping[str, str] | None = None) -> Path:
+    """Write the page of a ``ModelComparison``; an interrupted run leaves no half file.
+
+    ``pages`` gives the addresses of the models' own pages, by name.
+    """
+    text = template("models.html").render(**_content(comparison), pages=pages or {})
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path

@@ -11,16 +11,20 @@ from typer.testing import CliRunner
 
 import pp_mlekl as mk
 from pp_mlekl.cli.app import app
+from pp_mlekl.cli.errors import one_line_errors
 
 MODEL = """
 '''A normal sample of one's own.'''
 import pymc as pm
 
-def build():
+def build(scale=10):
     with pm.Model() as model:
-        mu = pm.Normal("mu", 0, 10)
+        mu = pm.Normal("mu", 0, scale)
         pm.Normal("y", mu, 1, observed=[0.4, 1.2, 0.9, 1.5])
     return model
+
+def build_wide():
+    return build(100)
 
 def raises():
     raise RuntimeError("no data today")
@@ -70,6 +74,23 @@ def test_a_file_of_the_users_own(folder):
     assert "A normal sample" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
 
 
+def test_models_of_the_same_data(folder):
+    result = run("compare-models", "my_model.py:build", "my_model.py:build_wide", *QUICK, "--out", "out")
+    assert result.exit_code == 0, result.output
+    assert "The data favour my_model over my_model-wide" in result.stdout
+    page = (folder / "out" / "models.html").read_text()
+    for name in ("my_model", "my_model-wide"):
+        assert f'href="{name}.html"' in page
+        assert (folder / "out" / f"{name}.html").exists()
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(TypeError), one_line_errors():
+        _ = None + 1
+    with pytest.raises(SystemExit), one_line_errors():
+        raise TypeError("Give a model.")
+
+
 def test_potentials_count_as_what_the_user_says(folder):
     result = run("compare", "my_model.py:penalised", *QUICK, "--potentials", "likelihood", "--out", "out")
     assert result.exit_code == 0, result.output
@@ -106,6 +127,8 @@ def test_reports_and_their_index(folder):
         (["compare", "my_model.py:build", "--out", "my_model.py/x"], 1, "my_model.py"),
         (["compare", "my_model.py:penalised"], 2, "may be prior or likelihood"),
         (["compare", "my_model.py:build", "--sampler", "nupie"], 2, "Sampler nupie not found"),
+        (["compare-models", "my_model.py:build"], 2, "at least two models"),
+        (["compare-models", "my_model.py:build", "my_model.py:build"], 2, "each once"),
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),

@@ -1,0 +1,43 @@
+"""``pp-mlekl compare-models``: several models of the same data, a page each and one of them side by side."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pp_mlekl.cli.builders import load_builder
+from pp_mlekl.cli.compare import fit_and_write, short_name
+from pp_mlekl.cli.errors import one_line_errors
+
+
+def compare_models(
+    builders: Annotated[list[str], typer.Argument(help="two or more of module:function or file.py:function")],
+    draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 1000,
+    chains: Annotated[int, typer.Option(help="number of chains")] = 4,
+    seed: Annotated[int | None, typer.Option(help="seed of everything random")] = None,
+    sampler: Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")] = "nutpie",
+    potentials: Annotated[
+        str | None, typer.Option(help="what pm.Potential terms count as: prior or likelihood")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
+) -> None:
+    """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
+    from pp_mlekl.cli.specification import writable_folder
+
+    with one_line_errors():
+        names = [short_name(builder) for builder in builders]
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"Name at least two models, each once, got {', '.join(builders)}.")
+        folder = writable_folder(out)
+        functions = [load_builder(builder) for builder in builders]
+        from pp_mlekl.compare_models import compare_models as run
+        from pp_mlekl.report.models_page import write_models
+
+        settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+        fits, pages = {}, {}
+        for name, builder, function in zip(names, builders, functions, strict=True):
+            fits[name], page = fit_and_write(function, builder, folder, **settings)
+            pages[name] = page.name
+        result = run(fits, random_seed=seed)
+        print(result)
+        print(f"\n{write_models(result, folder / 'models.html', pages)}")
