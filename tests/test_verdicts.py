@@ -159,6 +159,27 @@ def test_equal_runs_are_equal():
     np.testing.assert_array_equal(first.flat, second.flat)
 
 
+def test_a_small_variance_keeps_the_standard_errors_of_all_and_is_told_of():
+    import pymc as pm
+
+    groups, size = 8, 4
+    generator = np.random.default_rng(1)
+    y = 1 + generator.normal(0, 0.8, (groups, 1)) + generator.normal(0, 1, (groups, size))
+    with pm.Model() as model:
+        mu, tau, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("tau", 2), pm.HalfNormal("sigma", 2)
+        pm.MvNormal("y", mu * np.ones(size), cov=sigma**2 * np.eye(size) + tau**2, observed=y)
+    estimate = find_mle(model, starts=2, random_seed=1)
+    assert estimate.status == "converged"
+    assert "hardly falls as tau_log__" in estimate.warnings[0]
+    # In s = sigma^2 and l = s + size tau^2 the likelihood of a balanced layout is a product (Searle et al. 1992).
+    s = np.sum((y - y.mean(axis=1, keepdims=True)) ** 2) / (groups * (size - 1))
+    l = size * np.mean((y.mean(axis=1) - y.mean()) ** 2)
+    tau, variances = np.sqrt((l - s) / size), np.array([2 * l**2 / groups, 2 * s**2 / (groups * (size - 1))])
+    assert float(estimate.values["tau"]) == pytest.approx(tau, rel=1e-6)
+    errors = [np.sqrt(l / (groups * size)), np.sqrt(variances.sum()) / (2 * tau * size), np.sqrt(variances[1] / s) / 2]
+    np.testing.assert_allclose([float(estimate.standard_error[k]) for k in ("mu", "tau", "sigma")], errors, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", degenerate.CASES)
 def test_cases_from_the_literature_and_users_threads(name):
     asked, verdict, _, _ = degenerate.CASES[name]

@@ -175,13 +175,17 @@ def _examined(
         if climb is not None:
             return words.unbounded(replace(verdict, climb=climb), space)
     soft = classify(objective, mode.z, mode.value, found, suspicious, space, _approach(ends, row))
+    irregular = found.directions[~soft.regular]
+    # What was made a direction of its own has its covariance with the others all the same.
+    whole = curvature(mode.hessian, held=irregular).inverse() if len(soft.shallow) else found.inverse(soft.regular)
     verdict = replace(
         verdict,
         null=soft.null,
         run_off=soft.run_off,
+        shallow=soft.shallow,
         singular=soft.singular,
-        covariance=found.inverse(soft.regular),
-        irregular=found.directions[~soft.regular],
+        covariance=whole,
+        irregular=irregular,
     )
     edges = _edges(objective, verdict, space)
     if len(edges):

@@ -17,6 +17,8 @@ _LOSS = 1e-4
 # terms), while backwards the objective falls by more than the second.
 _NOISE = 1e-2
 _FALL = 0.1
+# Standard errors within which any smooth maximum is a parabola.
+_NEAR = 0.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,12 +35,15 @@ class Soft:
         Whether there are others that fall off in another way than their curvature says.
     regular
         (d,) of bool: which of the curvature's directions are none of these.
+    shallow
+        (m, d): regular ones along which the objective is curved at the maximum but hardly falls farther off.
     """
 
     run_off: Array
     null: Array
     singular: bool
     regular: Array
+    shallow: Array
 
 
 def classify(
@@ -60,7 +65,7 @@ def classify(
     none = np.zeros((0, len(z)))
     regular = ~suspicious
     if not suspicious.any():
-        return Soft(run_off=none, null=none, singular=False, regular=regular)
+        return Soft(run_off=none, null=none, singular=False, regular=regular, shallow=none)
     candidates = _candidates(found, suspicious, trail)
     ahead, ahead_all = losses_along(objective, z, value, candidates, space.reach)
     back, back_all = losses_along(objective, z, value, -candidates, space.reach)
@@ -71,15 +76,19 @@ def classify(
     run_off = _independent(signed)
     null = _independent(candidates[flat])
     if len(run_off):
-        return Soft(run_off=run_off, null=_independent(null, base=run_off), singular=False, regular=regular)
+        null = _independent(null, base=run_off)
+        return Soft(run_off=run_off, null=null, singular=False, regular=regular, shallow=none)
     places = np.flatnonzero(suspicious)
     places = places[_outside(found.directions[places], null)]
     rest = found.directions[places]
     flat = _curved_null(objective, z, value, rest)
     singular = _singular(objective, z, value, rest)
+    shallow = singular & ~flat & _curved(objective, z, value, rest)
+    singular &= ~shallow
     regular[places[~flat & ~singular]] = True
     null = _independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
-    return Soft(run_off=run_off, null=null, singular=bool(np.any(singular & ~flat)), regular=regular)
+    missing = bool(np.any(singular & ~flat))
+    return Soft(run_off=run_off, null=null, singular=missing, regular=regular, shallow=rest[shallow])
 
 
 def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
@@ -145,3 +154,18 @@ def _singular(objective: Objective, z: Array, value: float, directions: Array) -
     paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
     falls = (value - paths.values[-1]).reshape(2, -1).min(axis=0)
     return ~((falls > 0.05) & (falls < 100.0))
+
+
+def _curved(objective: Objective, z: Array, value: float, directions: Array) -> Array:
+    """Whether the objective is quadratic near by along each direction, with the curvature that its length stands for.
+
+    So it is where a small variance makes a maximum on a slope that levels off towards zero; it is not where the
+    information vanishes or jumps.
+    """
+    if not len(directions):
+        return np.zeros(0, dtype=bool)
+    steps = _NEAR * np.array([0.5, 1.0])[:, None, None]
+    points = np.stack([z + steps * directions, z - steps * directions])
+    values = objective.value(points.reshape(-1, len(z))).reshape(2, 2, len(directions))
+    bend = (2 * value - values.sum(axis=0)) / steps[..., 0] ** 2
+    return np.all(np.abs(bend - 1.0) < 0.25, axis=0)

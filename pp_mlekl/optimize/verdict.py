@@ -70,6 +70,8 @@ class Verdict:
         are held.
     irregular
         Directions (l, d) over which nothing could be inverted.
+    shallow
+        Regular directions (m, d) along which the objective hardly falls off, farther from the maximum.
     singular
         Whether the maximum is no smooth one (singular information, a kink, the edge of the data's support), so that
         nothing has a standard error.
@@ -89,6 +91,7 @@ class Verdict:
     run_off: Array
     covariance: Array
     irregular: Array
+    shallow: Array = field(default_factory=lambda: np.zeros((0, 0)))
     singular: bool = False
     climb: Climb | None = None
     audit: Audit = field(

@@ -22,6 +22,12 @@ def converged(verdict: Verdict, space: Space) -> Verdict:
         warnings.append(
             "The information matrix is singular although the maximum is unique; there are no standard errors."
         )
+    for direction in verdict.shallow:
+        names = _names(direction, space)
+        warnings.append(
+            f"On one side of the maximum the {space.what} hardly falls as {names} moves off: Wald intervals say little "
+            "of it; take the profile likelihood."
+        )
     if verdict.climb is not None:
         names = _names(verdict.climb.direction, space)
         warnings.append(
