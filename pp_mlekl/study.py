@@ -13,11 +13,14 @@ from scipy import stats
 from pp_mlekl.pseudo_true.fit import ExpectedFit, expected_fit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import ReplicateFits, Simulator, fit_replicates
-from pp_mlekl.replicates.fit import covered
+from pp_mlekl.replicates.coverage import Coverage
+from pp_mlekl.replicates.resampling import bootstrap_covers
+from pp_mlekl.replicates.storage import read_study, write_study
 from pp_mlekl.truth import as_truth
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
 _BATCH_TERMS = 1_000_000
+_DEAR = ("profile", "parametric_bootstrap", "case_bootstrap")
 
 
 def study(
@@ -28,6 +31,8 @@ def study(
     replicates: int = 200,
     estimators: Sequence[str] = ("mle",),
     prob: float = 0.95,
+    intervals: Sequence[str] = (),
+    resamples: int = 200,
     client: Any = None,
     store: str | Path | None = None,
     random_seed: Any = None,
@@ -53,6 +58,11 @@ def study(
         Among ``mle``, ``map`` and ``map_unconstrained``.
     prob
         Nominal coverage of the intervals.
+    intervals
+        What else the coverage is wanted of: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``, which fit every
+        data set many times.
+    resamples
+        Of each data set, for the bootstrap.
     client
         A ``dask.distributed.Client`` to run the batches on; needs ``pip install pp_mlekl[dask]``.
     store
@@ -69,7 +79,8 @@ def study(
         parameters), ``summary`` over ``estimator`` and ``size`` (``kl`` = mean KL(true||fit) of the data sets whose fit
         exists, ``kl_mcse``, ``exists``, ``kl_theory``, coverages of intervals for the pseudo-true parameter:
         ``coverage_sandwich`` by the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's
-        own, as ``sandwich_interval`` gives it, ``coverage_naive`` by its inverse information), ``pseudo_true``.
+        own, as ``sandwich_interval`` gives it, ``coverage_naive`` by its inverse information, ``coverage_unconstrained`` by the
+        same on the unconstrained scale, as ``wald_interval`` gives it, and those of ``intervals``), ``pseudo_true``.
 
     Raises
     ------
@@ -87,16 +98,25 @@ def study(
     >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
     True
     """
-    _check(sizes, replicates, estimators, prob)
-    job = _Job(build=build, truth=truth, estimators=tuple(estimators), prob=prob)
+    _check(sizes, replicates, estimators, prob, intervals, resamples)
+    job = _Job(
+        build=build,
+        truth=truth,
+        estimators=tuple(estimators),
+        prob=prob,
+        intervals=tuple(intervals),
+        resamples=resamples,
+    )
     settings = _settings(truth, sizes, replicates, estimators, prob, random_seed) | {"model": job.fingerprint()}
-    if store is not None and (kept := _read(Path(store), settings)) is not None:
+    if intervals:
+        settings |= {"intervals": list(intervals), "resamples": resamples}
+    if store is not None and (kept := read_study(Path(store), settings)) is not None:
         return kept
     tasks = _tasks(sizes, replicates, random_seed)
     results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
     tree = _tree(job, tasks, results, settings)
     if store is not None:
-        _write(tree, Path(store))
+        write_study(tree, Path(store))
     return tree
 
 
@@ -117,6 +137,8 @@ class _Job:
     truth: Any
     estimators: tuple[str, ...]
     prob: float
+    intervals: tuple[str, ...] = ()
+    resamples: int = 0
     _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
 
     def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
@@ -124,7 +146,7 @@ class _Job:
             functions = model_functions(self.build() if callable(self.build) else self.build)
             generator = np.random.default_rng(0)
             truth = as_truth(functions, self.truth)
-            simulator = Simulator(functions, truth, generator)
+            simulator = Simulator(functions, truth, generator, one_by_one="parametric_bootstrap" in self.intervals)
             star = expected_fit(functions, truth, generator)
             if star.information is None:
                 raise ValueError(
@@ -147,7 +169,8 @@ class _Job:
     def run(self, task: _Task) -> xr.Dataset:
         """Fit one batch."""
         functions, star, simulator = self.prepared()
-        drawn = simulator.draw(task.size, task.count, np.random.default_rng(task.seed))
+        generator = np.random.default_rng(task.seed)
+        drawn = simulator.draw(task.size, task.count, generator)
         quantile = stats.norm.ppf(0.5 + self.prob / 2)
         target = functions.natural_flat(star.flat)
         theory = np.sqrt(np.diagonal(_natural_sandwich(functions, star, task.size)))
@@ -160,14 +183,24 @@ class _Job:
             values = functions.natural_flat(fits.flat)
             inside = {"sandwich": _covers(values, theory * quantile, target)}
             if estimator == "mle":
-                own = covered(functions, drawn, fits, star, self.prob)
-                inside |= {"estimated": own.sandwich, "naive": own.naive}
+                coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=self.prob)
+                inside |= {"estimated": coverage.sandwich(), **coverage.wald(), **self._dear(coverage, generator)}
             for name, holds in inside.items():
                 dataset[f"covers_{name}"] = (("replicate", "parameter"), holds)
             pieces.append(dataset)
         return xr.concat(pieces, "estimator").assign_coords(
             estimator=list(self.estimators), parameter=functions.natural_names
         )
+
+    def _dear(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        result = {}
+        for name in self.intervals:
+            if name == "profile":
+                result[name] = coverage.profile()
+            else:
+                kind: Any = name.removesuffix("_bootstrap")
+                result[name] = bootstrap_covers(coverage, kind, self.resamples, generator)
+        return result
 
 
 def _natural_sandwich(functions: ModelFunctions, star: ExpectedFit, size: int) -> np.ndarray:
@@ -248,13 +281,20 @@ def _summary(replicates: xr.Dataset, star: ExpectedFit, minimum: float) -> xr.Da
     )
     sizes = replicates["size"]
     summary["kl_theory"] = minimum + star.information.trace / (2 * sizes)  # type: ignore[union-attr]
-    for name in ("sandwich", "estimated", "naive"):
+    for name in ("sandwich", "estimated", "naive", "unconstrained", *_DEAR):
         if f"covers_{name}" in replicates:
             summary[f"coverage_{name}"] = replicates[f"covers_{name}"].where(exists).mean("replicate")
     return summary
 
 
-def _check(sizes: Sequence[int], replicates: int, estimators: Sequence[str], prob: float) -> None:
+def _check(
+    sizes: Sequence[int],
+    replicates: int,
+    estimators: Sequence[str],
+    prob: float,
+    intervals: Sequence[str],
+    resamples: int,
+) -> None:
     values = list(sizes)
     if not values or any(int(s) != s or s < 1 for s in values) or values != sorted(set(values)):
         raise ValueError(f"`sizes` must be increasing positive integers, got {values}; sort them.")
@@ -264,6 +304,11 @@ def _check(sizes: Sequence[int], replicates: int, estimators: Sequence[str], pro
     for name in estimators:
         if name not in known:
             raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
+    for name in intervals:
+        if name not in _DEAR:
+            raise ValueError(f"`intervals` must be among {', '.join(_DEAR)}, got {name!r}.")
+    if resamples < 2:
+        raise ValueError(f"`resamples` must be at least 2, got {resamples}; 200 is usual.")
     if not 0 < prob < 1:
         raise ValueError(f"`prob` must lie between 0 and 1, got {prob}; 0.95 is usual.")
 
@@ -280,19 +325,3 @@ def _settings(
         "random_seed": str(random_seed),
         "pp_mlekl_version": version("pp_mlekl"),
     }
-
-
-def _read(path: Path, settings: dict[str, Any]) -> xr.DataTree | None:
-    if not path.exists() or settings["random_seed"] == "None":
-        return None
-    tree = xr.load_datatree(path, engine="h5netcdf")
-    same = all(np.array_equal(np.asarray(tree.attrs.get(k)), np.asarray(v)) for k, v in settings.items())
-    return tree if same else None
-
-
-def _write(tree: xr.DataTree, path: Path) -> None:
-    """Write to a temporary name first, so that an interruption leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    tree.to_netcdf(part, engine="h5netcdf")
-    part.replace(path)

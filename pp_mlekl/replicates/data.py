@@ -74,16 +74,20 @@ class Simulator:
         What is true.
     generator
         For the nodes of a truth that has to be sampled.
+    one_by_one
+        Whether data of discrete variables are drawn row by row as well, as a parametric bootstrap needs them.
     """
 
-    def __init__(self, functions: ModelFunctions, truth: Truth, generator: np.random.Generator):
+    def __init__(
+        self, functions: ModelFunctions, truth: Truth, generator: np.random.Generator, *, one_by_one: bool = False
+    ):
         if truth.kind == "draws":
             raise ValueError("Held-out draws cannot be simulated from; give the truth as parameters or distributions.")
         self._functions = functions
         self._truth = truth
         self.same_rows = exchangeable(functions, truth, generator)
         counted = all(p.discrete and p.event_ndim == 0 for p in truth.distributions.values())
-        discrete = counted and not truth.sampled
+        discrete = counted and not truth.sampled and not one_by_one
         self._nodes: NodeData | None = node_data(functions, truth, generator) if discrete else None
 
     def draw(self, size: int, count: int, generator: np.random.Generator) -> Replicates:

@@ -1,14 +1,12 @@
-"""The fits of many data sets at once: one batched Newton search, then theory's intervals for each."""
+"""The fits of many data sets at once, by one batched Newton search."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
 
 from pp_mlekl.optimize.batched import maximize_replicates
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.robust import one_to_one, robust_error
 from pp_mlekl.pseudo_true.fit import ExpectedFit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.replicates.data import Replicates
@@ -18,8 +16,6 @@ Array = np.ndarray
 # A fit whose curvature, in some direction, is this small beside what the data should carry sits on a plateau: its
 # estimate runs off to an edge.
 _FLAT = 1e-7
-# Scores held at a time.
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,7 +76,7 @@ def fit_replicates(
     )
     flat = np.repeat(star.problem.base[None], replicates.count, axis=0)
     flat[:, kept] = ends.z
-    exists = ends.converged & _curved(star, ends.hessian, replicates.size)
+    exists = ends.converged & curved(star, ends.hessian, replicates.size)
     expected = star.problem.nodes.expected_log_likelihood(functions, flat[exists])
     excess = np.full(replicates.count, np.inf)
     excess[exists] = (star.expected_log_likelihood - expected) / functions.n_observations
@@ -95,7 +91,7 @@ def _inverse_information(star: ExpectedFit, parameters: int, size: int) -> Array
     return information.naive(size)
 
 
-def _curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
+def curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
     """Whether each Hessian is negative definite, measured by the information that the data should carry."""
     information = star.information
     if information is None or len(information.hessian) != hessians.shape[1]:
@@ -103,50 +99,3 @@ def _curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
     root = np.linalg.cholesky(information.hessian * size)
     inverse = np.linalg.inv(root)
     return np.linalg.eigvalsh(-inverse @ hessians @ inverse.T)[:, 0] > _FLAT
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Covered:
-    """Whether each data set's own interval holds the target, (count, natural size), by two formulas; NaN without one."""
-
-    sandwich: Array
-    naive: Array
-
-
-def covered(
-    functions: ModelFunctions, replicates: Replicates, fits: ReplicateFits, star: ExpectedFit, prob: float
-) -> Covered:
-    """Whether the intervals that each data set alone would give hold the pseudo-true parameter.
-
-    By the sandwich, as ``point_estimates.sandwich_interval`` gives it, and by the inverse information.
-    """
-    shape = (replicates.count, functions.natural_size)
-    sandwich, naive = np.full(shape, np.nan), np.full(shape, np.nan)
-    terms = replicates.weights[0].size * max(functions.size, functions.natural_size)
-    step = max(1, _CHUNK // terms)
-    places = np.flatnonzero(fits.exists)
-    kept = star.problem.kept
-    target = functions.natural_flat(star.flat)
-    own, coordinate = one_to_one(functions.natural_jacobian(star.flat)[:, kept])
-    quantile = stats.norm.ppf(0.5 + prob / 2)
-    for start in range(0, len(places), step):
-        rows = places[start : start + step]
-        inverse = np.linalg.inv(-fits.hessian[rows])
-        jacobian = functions.natural_jacobian(fits.flat[rows])[..., kept]
-        data, weights = replicates.of(rows)
-        scores = functions.scores(fits.flat[rows][:, None], data=data)[..., kept]
-        scores = scores.reshape(len(rows), -1, len(kept))
-        # A row that is not used may have no finite score.
-        used = np.broadcast_to(weights.reshape(len(weights), -1), scores.shape[:2])
-        influence = np.where(used[..., None] > 0, scores, 0.0) @ inverse
-        off = np.abs(functions.natural_difference(functions.natural_flat(fits.flat[rows]), target))
-        sandwich[rows] = _within(off, robust_error(influence @ jacobian.swapaxes(-1, -2), used).half_width(prob))
-        # Symmetric in the unconstrained coordinate, where a parameter has one of its own.
-        off_z = np.abs(fits.flat[rows][:, kept] - star.flat[kept])[:, coordinate]
-        sandwich[np.ix_(rows, own)] = _within(off_z, robust_error(influence[..., coordinate], used).half_width(prob))
-        naive[rows] = _within(off, quantile * np.sqrt(np.einsum("rmi,rij,rmj->rm", jacobian, inverse, jacobian)))
-    return Covered(sandwich=sandwich, naive=naive)
-
-
-def _within(distance: Array, half_width: Array) -> Array:
-    return np.where(half_width > 0, distance <= half_width, np.nan)
