@@ -200,6 +200,8 @@ def test_mv_normal_with_lkj_has_closed_forms():
     np.testing.assert_allclose(found.standard_error["chol"], exact, rtol=1e-7)
 
 
+# The derivatives of the correlation transform take PyTensor ten seconds to simplify.
+@pytest.mark.slow
 def test_correlation_of_standardised_variables():
     y = RNG.multivariate_normal([0.0, 0.0], [[1.0, 0.5], [0.5, 1.0]], 70)
     with pm.Model() as model:

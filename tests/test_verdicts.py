@@ -75,7 +75,7 @@ def test_identified_combinations_are_named():
     assert "b[x1] + b[x2]" in estimate.warnings[0]
 
 
-@pytest.mark.parametrize("random_seed", [1, 2])
+@pytest.mark.parametrize("random_seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_mixture_collapses(random_seed):
     import pymc as pm
 
@@ -146,7 +146,9 @@ def test_two_equal_modes():
     np.testing.assert_allclose(modes, VERDICTS["cauchy-two-modes"]["mle"]["modes"], rtol=1e-9)
 
 
-@pytest.mark.parametrize("random_seed", [3, 4, 5])
+@pytest.mark.parametrize(
+    "random_seed", [3, pytest.param(4, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)]
+)
 def test_same_verdict_for_other_seeds(random_seed):
     assert find_mle(golden.separated(), random_seed=random_seed).status == "at_infinity"
     assert find_mle(golden.saddle(), random_seed=random_seed).status == "not_identified"

@@ -162,6 +162,7 @@ def test_reparametrised_model_has_the_same_divergence():
     assert two["kl"].item() == pytest.approx(one["kl"].item(), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_standard_error_of_the_predictive_covers():
     """Many sets of draws of one posterior against the limit of very many draws."""
     model = normal_model(Y[:5])

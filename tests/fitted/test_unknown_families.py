@@ -64,6 +64,7 @@ def test_plug_in_and_predictive_against_the_closed_form(model, mle):
     assert np.isnan(result["wasserstein"]).all()
 
 
+@pytest.mark.slow
 def test_the_error_of_the_sampled_divergence_covers(model, mle):
     exact = 10 * (Y.mean() - 1.0) ** 2
     z = []

@@ -97,6 +97,7 @@ def test_bootstrap_of_kl_is_exact_where_it_does_not_depend_on_the_parameters(cas
     assert "too few" in without_truth(model, tree, estimators=["mle"], replicates=2, random_seed=1).attrs["warnings"]
 
 
+@pytest.mark.slow
 def test_divergence_from_the_data_covers_that_from_the_truth():
     """Gamma data and a wrong normal model whose parameters are known: KL(true||model) is the same for all data."""
     truth = family("Gamma")(alpha=4.0, beta=1.0)
