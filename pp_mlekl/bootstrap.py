@@ -8,11 +8,10 @@ import xarray as xr
 
 from pp_mlekl.optimize.batched import Replicates, maximize_replicates
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.point_estimates.find import find_mle
 from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.regular import regular_maximum
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.pymc_model.distributions import observed_distributions
-from pp_mlekl.pymc_model.model_functions import model_functions
 
 Array = np.ndarray
 
@@ -52,6 +51,7 @@ def bootstrap(
     replicates: int = 500,
     estimate: PointEstimate | None = None,
     random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
 ) -> Bootstrap:
     """Bootstrap the maximum likelihood estimate without compiling anything anew.
 
@@ -68,6 +68,8 @@ def bootstrap(
         The maximum likelihood estimate, if it is known.
     random_seed
         For the resampling; the same seed gives the same result.
+    potentials
+        As for ``find_mle``.
 
     Raises
     ------
@@ -89,16 +91,19 @@ def bootstrap(
     if replicates < 2:
         raise ValueError(f"replicates must be at least 2, got {replicates}; 500 is usual.")
     generator = np.random.default_rng(random_seed)
-    best = find_mle(model, random_seed=generator) if estimate is None else estimate
-    if best.status != "converged":
-        raise ValueError(f"The bootstrap needs a regular maximum; the estimate's status is {best.status}.")
-    problem = Problem(functions=model_functions(model), kind="mle")
-    weights, data = None, None
+    problem, best = regular_maximum(model, estimate, generator, potentials, "The bootstrap")
+    weights: Any = None
+    data: Any = problem.data
     if kind == "case":
         weights = _case_weights(problem, replicates, generator)
     else:
+        weights = problem.weights
         drawn = observed_distributions(problem.functions, best.flat)
         data = {name: d.sample((replicates,), generator) for name, d in drawn.items()}
+    if weights is not None:
+        weights = np.broadcast_to(weights, (replicates, problem.functions.n_observations))
+    if kind == "case" and data is not None:
+        data = {name: np.broadcast_to(v, (replicates, *np.shape(v))) for name, v in data.items()}
     result = refit(problem, best, weights, data, replicates)
     return _labelled(problem, best, result)
 
@@ -129,7 +134,11 @@ def _case_weights(problem: Problem, count: int, generator: np.random.Generator) 
     pieces = []
     for variable in problem.functions.observed:
         size = variable.pointwise.stop - variable.pointwise.start
-        pieces.append(generator.multinomial(size, np.full(size, 1.0 / size), size=count))
+        counts = np.ones(size) if problem.weights is None else np.asarray(problem.weights)[variable.pointwise]
+        if np.any(counts != np.round(counts)):
+            raise ValueError("Cases can be resampled where the weights are counts; these are not whole numbers.")
+        total = int(counts.sum())
+        pieces.append(generator.multinomial(total, counts / total, size=count))
     return np.concatenate(pieces, axis=1).astype(float)
 
 

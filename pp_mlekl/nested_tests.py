@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.point_estimates.find import find_mle
 from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.regular import regular_maximum
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.pymc_model.model_functions import model_functions
+
+Array = np.ndarray
+
+# Observations for each parameter below which the chi-squared law is a rough guide.
+_FEW = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +36,7 @@ class NestedTest:
     p_value
         Upper tail of that chi-squared.
     warnings
-        Where the theorem does not hold.
+        Where the theorem is not to be relied on.
     """
 
     method: str
@@ -39,26 +45,59 @@ class NestedTest:
     p_value: float
     warnings: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        text = f"{self.method}: chi2({self.degrees_of_freedom}) = {self.statistic:.4g}, p = {self.p_value:.3g}"
+        return "\n".join([text, *(f"! {w}" for w in self.warnings)])
+
+
+class NestedTests(tuple[NestedTest, NestedTest, NestedTest]):
+    """The likelihood-ratio, the Wald and the score test of one null hypothesis."""
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each test: statistic, degrees of freedom, p value."""
+        rows = [(t.method, t.statistic, t.degrees_of_freedom, t.p_value) for t in self]
+        return pd.DataFrame(rows, columns=["test", "statistic", "df", "p"]).set_index("test")
+
+    def __repr__(self) -> str:
+        warnings = dict.fromkeys(w for t in self for w in t.warnings)
+        return "\n".join(
+            [self.summary().rename_axis(None).to_string(float_format="{:.4g}".format), *(f"! {w}" for w in warnings)]
+        )
+
 
 def nested_tests(
-    model: Any, null: Mapping[str, ArrayLike], *, estimate: PointEstimate | None = None, random_seed: Any = None
-) -> tuple[NestedTest, NestedTest, NestedTest]:
-    """Test whether some free variables have given values, in three ways.
+    model: Any,
+    null: Mapping[str, ArrayLike],
+    *,
+    estimate: PointEstimate | None = None,
+    random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+) -> NestedTests:
+    """Test whether some parameters have given values, in three ways.
+
+    Wilks' theorem needs independent information that grows with the data, a null inside the parameter space, and
+    parameters that are identified under it. It fails where a variance is tested for 0 (the statistic is then a mixture of
+    chi-squares, and the p value for one variance about half of the chi-squared one), where the null takes meaning from
+    other parameters (the number of a mixture's components), and for few observations, where the Wald test fails first: it
+    depends on the scale of the parameters, the other two do not.
 
     Parameters
     ----------
     model
         A PyMC model.
     null
-        Values of free variables under the null hypothesis; the others stay free.
+        Values of free variables under the null hypothesis, NaN for elements that stay free; the other variables stay free.
     estimate
         The maximum likelihood estimate of the whole model, if it is known.
     random_seed
         For the searches.
+    potentials
+        As for ``find_mle``.
 
     Returns
     -------
-    tuple of the likelihood-ratio, the Wald and the score test
+    NestedTests
+        The likelihood-ratio, the Wald and the score test, with ``summary()``.
 
     Raises
     ------
@@ -70,49 +109,84 @@ def nested_tests(
     >>> import pymc as pm
     >>> with pm.Model() as model:
     ...     p = pm.Beta("p", 1, 1)
-    ...     y = pm.Binomial("y", 20, p, observed=13)
-    >>> [round(t.statistic, 4) for t in nested_tests(model, {"p": 0.5}, random_seed=1)]
-    [1.828, 1.978, 1.8]
+    ...     y = pm.Binomial("y", np.array([8, 7, 5]), p, observed=[5, 4, 4])
+    >>> nested_tests(model, {"p": 0.5}, random_seed=1)
+                      statistic  df      p
+    likelihood ratio      1.828   1 0.1764
+    Wald                  1.978   1 0.1596
+    score                   1.8   1 0.1797
+    ! 3 observations for 1 parameter: the chi-squared law is a rough guide.
     """
-    functions = model_functions(model)
-    problem = Problem(functions=functions, kind="mle")
-    free = [v.name for v in functions.free if v.name not in problem.absent]
-    unknown = [name for name in null if name not in free]
-    if unknown or not null:
-        raise ValueError(f"null must give values of free variables of the likelihood, of {free}; got {list(null)}.")
-    best = find_mle(model, random_seed=random_seed) if estimate is None else estimate
-    if best.status != "converged":
-        raise ValueError(
-            f"Wilks' theorem needs a regular maximum inside the parameter space; the estimate's status is {best.status}."
-        )
-    fixed = functions.unconstrain({**functions.natural(best.flat), **null})
-    if not np.all(np.isfinite(fixed)):
-        raise ValueError(
-            "The null lies at the edge of the parameter space, where Wilks' theorem fails (a mixture of chi-squares)."
-        )
-    held = np.concatenate([np.arange(v.flat.start, v.flat.stop) for v in functions.free if v.name in null])
+    _check_names(Problem(functions=model_functions(model, potentials), kind="mle"), null)
+    problem, best = regular_maximum(model, estimate, random_seed, potentials, "A test by Wilks' theorem")
+    functions = problem.functions
+    fixed, held, natural = _null_point(problem, best, null)
     rest = np.setdiff1d(problem.kept, held)
     z = fixed.copy()
     if len(rest):
         z[rest] = _restricted(problem, fixed, best.flat, rest)
-    count = len(held)
-    ratio = 2.0 * (best.log_likelihood - float(functions.log_likelihood(z)))
-    names = list(null)
-    place = np.concatenate([np.arange(v.natural.start, v.natural.stop) for v in functions.free if v.name in names])
-    difference = functions.natural_difference(functions.natural_flat(best.flat), functions.natural_flat(fixed))[place]
-    covariance = best.covariance.values[np.ix_(place, place)]
+    given: dict[str, Any] = {"weights": problem.weights, "data": problem.data}
+    ratio = 2.0 * (best.log_likelihood - float(functions.log_likelihood(z, **given)))
+    difference = functions.natural_difference(functions.natural_flat(best.flat), functions.natural_flat(fixed))[natural]
+    covariance = best.covariance.values[np.ix_(natural, natural)]
     wald = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
-    _, gradient, hessian = functions.value_gradient_hessian(z)
+    _, gradient, hessian = functions.value_gradient_hessian(z, **given)
     information = -hessian[np.ix_(problem.kept, problem.kept)]
     score = float(gradient[problem.kept] @ np.linalg.solve(information, gradient[problem.kept]))
-    return (
-        _test("likelihood ratio", ratio, count),
-        _test("Wald", wald, count),
-        _test("score", score, count),
-    )
+    statistics = {"likelihood ratio": ratio, "Wald": wald, "score": score}
+    warnings = _warnings(best, information)
+    return NestedTests(_test(name, value, len(held), warnings[name]) for name, value in statistics.items())
 
 
-def _restricted(problem: Problem, fixed: np.ndarray, best: np.ndarray, rest: np.ndarray) -> np.ndarray:
+def _check_names(problem: Problem, null: Mapping[str, ArrayLike]) -> None:
+    free = [v.name for v in problem.functions.free if v.name not in problem.absent]
+    unknown = [name for name in null if name not in free]
+    if unknown or not null:
+        raise ValueError(f"null must give values of free variables of the likelihood, of {free}; got {list(null)}.")
+
+
+def _null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayLike]) -> tuple[Array, Array, Array]:
+    """The estimate moved to the null (d,), the coordinates of z that it holds, and the natural places."""
+    functions = problem.functions
+    free = {v.name: v for v in functions.free}
+    values, held, natural = functions.natural(best.flat), [], []
+    for name, given in null.items():
+        v = free[name]
+        asked = np.broadcast_to(np.asarray(given, dtype=float), v.shape)
+        fixed = ~np.isnan(asked)
+        if not fixed.any():
+            raise ValueError(f"null leaves every element of {name!r} free; give at least one a value.")
+        if not fixed.all() and v.value_shape != v.shape:
+            raise ValueError(
+                f"The elements of {name!r} have no coordinates of their own; the null must fix all of them."
+            )
+        values[name] = np.where(fixed, asked, values[name])
+        places = np.flatnonzero(fixed.ravel())
+        held.append(v.flat.start + places if v.value_shape == v.shape else np.arange(v.flat.start, v.flat.stop))
+        natural.append(v.natural.start + places)
+    point = functions.unconstrain(values)
+    if not np.all(np.isfinite(point)):
+        raise ValueError(
+            "The null lies at the edge of the parameter space, where Wilks' theorem fails: the likelihood ratio is a mixture "
+            "of chi-squares (Self & Liang 1987); for one variance at 0 halve the p value of "
+            "2 (log_likelihood - that of the model without it)."
+        )
+    return point, np.concatenate(held), np.concatenate(natural)
+
+
+def _warnings(best: PointEstimate, information: Array) -> dict[str, tuple[str, ...]]:
+    """By test, where the chi-squared law is not to be relied on."""
+    general = list(best.warnings)
+    n, k = best.n_observations, best.n_parameters
+    if n < _FEW * k:
+        general.append(f"{n} observations for {k} parameter{'s' * (k > 1)}: the chi-squared law is a rough guide.")
+    score = list(general)
+    if np.linalg.eigvalsh(information)[0] <= 0:
+        score.append("The information at the null is not positive definite: the score test means nothing there.")
+    return {"likelihood ratio": tuple(general), "Wald": tuple(general), "score": tuple(score)}
+
+
+def _restricted(problem: Problem, fixed: Array, best: Array, rest: Array) -> Array:
     """The maximum over the parameters that the null leaves free, from the fit and from the initial point."""
     places = np.searchsorted(problem.kept, rest)
     objective = problem.objective.restricted(places, fixed[problem.kept])
@@ -121,10 +195,11 @@ def _restricted(problem: Problem, fixed: np.ndarray, best: np.ndarray, rest: np.
     return ends.z[int(np.argmax(ends.value))]
 
 
-def _test(method: str, statistic: float, count: int) -> NestedTest:
+def _test(method: str, statistic: float, count: int, warnings: tuple[str, ...]) -> NestedTest:
     return NestedTest(
         method=method,
         statistic=statistic,
         degrees_of_freedom=count,
         p_value=float(stats.chi2.sf(statistic, count)),
+        warnings=warnings,
     )

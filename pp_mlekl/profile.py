@@ -1,7 +1,7 @@
 """Profile likelihood: what the data say of one parameter when the others follow as they please."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -9,10 +9,9 @@ from scipy import stats
 
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.point_estimates.find import find_mle
 from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.regular import regular_maximum
 from pp_mlekl.point_estimates.result import PointEstimate
-from pp_mlekl.pymc_model.model_functions import model_functions
 
 Array = np.ndarray
 
@@ -48,6 +47,7 @@ def profile(
     points: int = 15,
     estimate: PointEstimate | None = None,
     random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
 ) -> Profile:
     """Profile likelihood curves and intervals of scalar elements of a model's parameters.
 
@@ -68,6 +68,8 @@ def profile(
         The maximum likelihood estimate, if it is known.
     random_seed
         For the search of the maximum.
+    potentials
+        As for ``find_mle``.
 
     Raises
     ------
@@ -85,11 +87,8 @@ def profile(
     """
     if not 0.0 < prob < 1.0:
         raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
-    functions = model_functions(model)
-    problem = Problem(functions=functions, kind="mle")
-    best = find_mle(model, random_seed=random_seed) if estimate is None else estimate
-    if best.status != "converged":
-        raise ValueError(f"A profile needs a regular maximum; the estimate's status is {best.status}.")
+    problem, best = regular_maximum(model, estimate, random_seed, potentials, "A profile")
+    functions = problem.functions
     coordinates = _coordinates(problem, var_names)
     z = best.flat[problem.kept]
     error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]

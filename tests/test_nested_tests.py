@@ -6,7 +6,10 @@ import pymc as pm
 import pytest
 from scipy import stats
 
+from pp_mlekl.bootstrap import bootstrap
 from pp_mlekl.nested_tests import nested_tests
+from pp_mlekl.point_estimates import find_map, find_mle
+from pp_mlekl.profile import profile
 
 
 def test_binomial_against_closed_forms():
@@ -62,3 +65,67 @@ def test_p_values_are_uniform_under_the_null():
         values.append([t.p_value for t in nested_tests(model, {"b": 0.0}, random_seed=1)])
     for column in np.transpose(values):
         assert stats.kstest(column, "uniform").pvalue > 1e-3
+
+
+def test_elements_of_a_vector_can_be_tested_and_the_others_stay_free():
+    import statsmodels.api as sm
+
+    d = golden.columns("real/spector.csv")
+    x, y = np.c_[np.ones(32), d["GPA"], d["TUCE"], d["PSI"]], d["GRADE"].astype(int)
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 10, shape=4)
+        pm.Bernoulli("y", logit_p=x @ b, observed=y)
+    found = nested_tests(model, {"b": [np.nan, np.nan, 0.0, 0.0]}, random_seed=1)
+    full, small = sm.Logit(y, x).fit(disp=0, tol=1e-14), sm.Logit(y, x[:, :2]).fit(disp=0, tol=1e-14)
+    ratio, wald, score = found
+    assert [t.degrees_of_freedom for t in found] == [2, 2, 2]
+    assert ratio.statistic == pytest.approx(2 * (full.llf - small.llf), rel=1e-7)
+    assert wald.statistic == pytest.approx(float(full.wald_test(np.eye(4)[2:], scalar=True).statistic), rel=1e-6)
+    residual, p = y - small.predict(), small.predict()
+    gradient, information = x.T @ residual, x.T @ (x * (p * (1 - p))[:, None])
+    assert score.statistic == pytest.approx(gradient @ np.linalg.solve(information, gradient), rel=1e-6)
+    table = found.summary()
+    assert list(table.index) == ["likelihood ratio", "Wald", "score"]
+    assert table.loc["Wald", "p"] == wald.p_value
+    assert "32 observations for 4 parameters" in repr(found)
+    assert "chi2(2)" in str(ratio)
+
+
+def test_weights_and_potentials_of_an_estimate_stay_with_it():
+    y, w = np.array([0, 1, 2, 3, 5]), np.array([2, 0, 1, 4, 1])
+
+    def build(values):
+        with pm.Model() as model:
+            rate = pm.Gamma("rate", 2, 1)
+            pm.Poisson("y", rate, observed=values)
+            pm.Potential("penalty", -0.3 * rate)
+        return model
+
+    found = []
+    for model, weights in ((build(y), w), (build(np.repeat(y, w)), None)):
+        best = find_mle(model, weights=weights, potentials="prior", random_seed=1)
+        tests = nested_tests(model, {"rate": 2.0}, estimate=best, potentials="prior")
+        limits = profile(model, estimate=best, points=2, potentials="prior").interval.values.ravel()
+        draws = bootstrap(model, estimate=best, replicates=2000, random_seed=1, potentials="prior")
+        found.append([*(t.statistic for t in tests), *limits, float(draws.standard_error["rate"])])
+    np.testing.assert_allclose(found[0][:-1], found[1][:-1], rtol=1e-7)
+    assert found[0][-1] == pytest.approx(found[1][-1], rel=0.06)
+    with pytest.raises(ValueError, match="whole numbers"):
+        bootstrap(build(y), estimate=find_mle(build(y), weights=w / 2, potentials="prior"), potentials="prior")
+
+
+def test_what_a_null_cannot_be_is_named():
+    with pm.Model() as model:
+        p, b = pm.Dirichlet("p", np.ones(3)), pm.Normal("b", 0, 1, shape=2)
+        pm.Categorical("y", p, observed=[0, 1, 2, 0, 1, 2, 0])
+        pm.Normal("z", b, 1.0, observed=np.ones((5, 2)))
+    best = find_mle(model, random_seed=1)
+    for null, message in (
+        ({"b": [np.nan, np.nan]}, "every element"),
+        ({"p": [0.5, np.nan, np.nan]}, "no coordinates of their own"),
+        ({"p": [1.0, 0.0, 0.0]}, "halve the p value"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            nested_tests(model, null, estimate=best)
+    with pytest.raises(ValueError, match="maximum likelihood estimate"):
+        nested_tests(model, {"b": 0.0}, estimate=find_map(model, random_seed=1))

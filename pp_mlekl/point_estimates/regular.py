@@ -1,0 +1,44 @@
+"""A regular maximum of the likelihood to start from: what profiles, bootstraps and tests need."""
+
+from typing import Any, Literal
+
+from pp_mlekl.point_estimates.find import find_mle
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+
+def regular_maximum(
+    model: Any,
+    estimate: PointEstimate | None,
+    random_seed: Any,
+    potentials: Literal["prior", "likelihood"] | None,
+    purpose: str,
+) -> tuple[Problem, PointEstimate]:
+    """The likelihood with the data and weights of an estimate, and that estimate, found if none is given.
+
+    Parameters
+    ----------
+    model, estimate, random_seed, potentials
+        As for ``profile``.
+    purpose
+        What needs the maximum, to begin a sentence with.
+
+    Raises
+    ------
+    ValueError
+        Where it is no maximum likelihood estimate, a marginal one, or not a regular maximum.
+    """
+    functions = model_functions(model, potentials)
+    best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
+    if best.kind != "mle":
+        raise ValueError(f"{purpose} needs a maximum likelihood estimate; pass one by find_mle.")
+    if "marginalize" in best.settings:
+        raise ValueError(
+            f"{purpose} is not there for marginal likelihoods; use the standard errors of the estimate, or write the "
+            "model without the latent variables where they can be integrated out by hand."
+        )
+    if best.status != "converged":
+        raise ValueError(f"{purpose} needs a regular maximum; the estimate's status is {best.status}.")
+    given = {name: best.settings.get(name) for name in ("weights", "data")}
+    return Problem(functions=functions, kind="mle", **given), best
