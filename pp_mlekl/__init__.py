@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pp_mlekl.information_gain import information_gain
     from pp_mlekl.inputs import distribution
     from pp_mlekl.laplace import LaplaceApproximation, laplace
-    from pp_mlekl.nested_tests import nested_tests
+    from pp_mlekl.nested_tests import likelihood_ratio_test, nested_tests
     from pp_mlekl.point_estimates import (
         DerivedEstimate,
         PointEstimate,
@@ -64,6 +64,7 @@ _HOME = {
     "js_divergence": "divergence",
     "kl_divergence": "divergence",
     "laplace": "laplace",
+    "likelihood_ratio_test": "nested_tests",
     "load": "compare",
     "log_evidence": "evidence",
     "nested_tests": "nested_tests",

@@ -138,6 +138,68 @@ def nested_tests(
     return NestedTests(_test(name, value, len(held), warnings[name]) for name, value in statistics.items())
 
 
+def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_boundary: bool = False) -> NestedTest:
+    """Likelihood-ratio test of one fitted model within another, marginal likelihoods included.
+
+    Parameters
+    ----------
+    null, estimate
+        Maximum likelihood estimates of the smaller and of the larger model, on the same data. That the one is nested in
+        the other is the caller's word.
+    at_boundary
+        Whether the smaller model has one parameter at the edge of its range, such as a variance of 0: the statistic is then
+        an equal mixture of chi-squares with one degree of freedom less and with all (Self & Liang 1987, case 6).
+
+    Raises
+    ------
+    ValueError
+        Where the estimates cannot be those of nested models on the same data, or there is no maximum.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from pp_mlekl.point_estimates import find_mle
+    >>> y = np.array([0.5, 1.5, 0.9, 2.0, 1.1, 0.2, 1.4, 0.7, 1.3, 1.2, 0.4, 1.6])
+    >>> with pm.Model() as large:
+    ...     y_large = pm.Normal("y", pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5), observed=y)
+    >>> with pm.Model() as small:
+    ...     y_small = pm.Normal("y", 1.0, pm.HalfNormal("sigma", 5), observed=y)
+    >>> print(likelihood_ratio_test(find_mle(small, random_seed=1), find_mle(large, random_seed=1)))
+    likelihood ratio: chi2(1) = 0.1979, p = 0.656
+    ! 12 observations for 2 parameters: the chi-squared law is a rough guide.
+    """
+    for one in (null, estimate):
+        if one.kind != "mle" or one.status not in ("converged", "boundary"):
+            raise ValueError(
+                f"Both must be maximum likelihood estimates; one is {one.kind!r} with status {one.status}."
+            )
+    count = estimate.n_parameters - null.n_parameters
+    if count < 1 or null.n_observations != estimate.n_observations:
+        raise ValueError(
+            f"The null must have fewer parameters on the same data: it has {null.n_parameters} on {null.n_observations} "
+            f"observations, the larger model {estimate.n_parameters} on {estimate.n_observations}."
+        )
+    statistic = 2.0 * (estimate.log_likelihood - null.log_likelihood)
+    if statistic < -1e-6 * max(1.0, abs(null.log_likelihood)):
+        raise ValueError("The null has the larger likelihood, so it is not nested in the other model.")
+    statistic = max(statistic, 0.0)
+    warnings = _general(estimate)
+    if estimate.status == "boundary" and not at_boundary:
+        warnings.append(
+            "The larger model's estimate lies at an edge: if the null puts a parameter there, pass at_boundary=True."
+        )
+    p_value = stats.chi2.sf(statistic, count)
+    if at_boundary:
+        p_value = 0.5 * (p_value + (stats.chi2.sf(statistic, count - 1) if count > 1 else float(statistic <= 0.0)))
+    return NestedTest(
+        method="likelihood ratio",
+        statistic=statistic,
+        degrees_of_freedom=count,
+        p_value=float(p_value),
+        warnings=tuple(warnings),
+    )
+
+
 def _check_names(problem: Problem, null: Mapping[str, ArrayLike]) -> None:
     free = [v.name for v in problem.functions.free if v.name not in problem.absent]
     unknown = [name for name in null if name not in free]
@@ -176,14 +238,17 @@ def _null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayL
 
 def _warnings(best: PointEstimate, information: Array) -> dict[str, tuple[str, ...]]:
     """By test, where the chi-squared law is not to be relied on."""
-    general = list(best.warnings)
-    n, k = best.n_observations, best.n_parameters
-    if n < _FEW * k:
-        general.append(f"{n} observations for {k} parameter{'s' * (k > 1)}: the chi-squared law is a rough guide.")
+    general = [*best.warnings, *_general(best)]
     score = list(general)
     if np.linalg.eigvalsh(information)[0] <= 0:
         score.append("The information at the null is not positive definite: the score test means nothing there.")
     return {"likelihood ratio": tuple(general), "Wald": tuple(general), "score": tuple(score)}
+
+
+def _general(best: PointEstimate) -> list[str]:
+    n, k = best.n_observations, best.n_parameters
+    few = f"{n} observations for {k} parameter{'s' * (k > 1)}: the chi-squared law is a rough guide."
+    return [few] if n < _FEW * k else []
 
 
 def _restricted(problem: Problem, fixed: Array, best: Array, rest: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,12 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import ReplicateFits, Simulator, fit_replicates
 from pp_mlekl.replicates.coverage import Coverage
 from pp_mlekl.replicates.resampling import bootstrap_covers
+from pp_mlekl.replicates.settings import DEAR, Settings
 from pp_mlekl.replicates.storage import read_study, write_study
 from pp_mlekl.truth import as_truth
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
 _BATCH_TERMS = 1_000_000
-_DEAR = ("profile", "parametric_bootstrap", "case_bootstrap")
 
 
 def study(
@@ -98,18 +97,19 @@ def study(
     >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
     True
     """
-    _check(sizes, replicates, estimators, prob, intervals, resamples)
-    job = _Job(
-        build=build,
+    asked = Settings(
         truth=truth,
+        sizes=sizes,
+        replicates=replicates,
         estimators=tuple(estimators),
         prob=prob,
         intervals=tuple(intervals),
         resamples=resamples,
+        random_seed=random_seed,
     )
-    settings = _settings(truth, sizes, replicates, estimators, prob, random_seed) | {"model": job.fingerprint()}
-    if intervals:
-        settings |= {"intervals": list(intervals), "resamples": resamples}
+    asked.check()
+    job = _Job(build=build, asked=asked)
+    settings = asked.attributes() | {"model": job.fingerprint()}
     if store is not None and (kept := read_study(Path(store), settings)) is not None:
         return kept
     tasks = _tasks(sizes, replicates, random_seed)
@@ -134,19 +134,17 @@ class _Job:
     """What all batches share; the prepared parts are made on first use, on whichever machine that is."""
 
     build: Any
-    truth: Any
-    estimators: tuple[str, ...]
-    prob: float
-    intervals: tuple[str, ...] = ()
-    resamples: int = 0
+    asked: Settings
     _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
 
     def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
         if self._prepared is None:
             functions = model_functions(self.build() if callable(self.build) else self.build)
             generator = np.random.default_rng(0)
-            truth = as_truth(functions, self.truth)
-            simulator = Simulator(functions, truth, generator, one_by_one="parametric_bootstrap" in self.intervals)
+            truth = as_truth(functions, self.asked.truth)
+            simulator = Simulator(
+                functions, truth, generator, one_by_one="parametric_bootstrap" in self.asked.intervals
+            )
             star = expected_fit(functions, truth, generator)
             if star.information is None:
                 raise ValueError(
@@ -171,11 +169,11 @@ class _Job:
         functions, star, simulator = self.prepared()
         generator = np.random.default_rng(task.seed)
         drawn = simulator.draw(task.size, task.count, generator)
-        quantile = stats.norm.ppf(0.5 + self.prob / 2)
+        quantile = stats.norm.ppf(0.5 + self.asked.prob / 2)
         target = functions.natural_flat(star.flat)
         theory = np.sqrt(np.diagonal(_natural_sandwich(functions, star, task.size)))
         pieces = []
-        for estimator in self.estimators:
+        for estimator in self.asked.estimators:
             fits: ReplicateFits = fit_replicates(functions, drawn, star, estimator)
             dataset = functions.dataset(fits.flat, ("replicate",))
             dataset["excess"] = ("replicate", fits.excess)
@@ -183,23 +181,23 @@ class _Job:
             values = functions.natural_flat(fits.flat)
             inside = {"sandwich": _covers(values, theory * quantile, target)}
             if estimator == "mle":
-                coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=self.prob)
+                coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=self.asked.prob)
                 inside |= {"estimated": coverage.sandwich(), **coverage.wald(), **self._dear(coverage, generator)}
             for name, holds in inside.items():
                 dataset[f"covers_{name}"] = (("replicate", "parameter"), holds)
             pieces.append(dataset)
         return xr.concat(pieces, "estimator").assign_coords(
-            estimator=list(self.estimators), parameter=functions.natural_names
+            estimator=list(self.asked.estimators), parameter=functions.natural_names
         )
 
     def _dear(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, np.ndarray]:
         result = {}
-        for name in self.intervals:
+        for name in self.asked.intervals:
             if name == "profile":
                 result[name] = coverage.profile()
             else:
                 kind: Any = name.removesuffix("_bootstrap")
-                result[name] = bootstrap_covers(coverage, kind, self.resamples, generator)
+                result[name] = bootstrap_covers(coverage, kind, self.asked.resamples, generator)
         return result
 
 
@@ -281,47 +279,7 @@ def _summary(replicates: xr.Dataset, star: ExpectedFit, minimum: float) -> xr.Da
     )
     sizes = replicates["size"]
     summary["kl_theory"] = minimum + star.information.trace / (2 * sizes)  # type: ignore[union-attr]
-    for name in ("sandwich", "estimated", "naive", "unconstrained", *_DEAR):
+    for name in ("sandwich", "estimated", "naive", "unconstrained", *DEAR):
         if f"covers_{name}" in replicates:
             summary[f"coverage_{name}"] = replicates[f"covers_{name}"].where(exists).mean("replicate")
     return summary
-
-
-def _check(
-    sizes: Sequence[int],
-    replicates: int,
-    estimators: Sequence[str],
-    prob: float,
-    intervals: Sequence[str],
-    resamples: int,
-) -> None:
-    values = list(sizes)
-    if not values or any(int(s) != s or s < 1 for s in values) or values != sorted(set(values)):
-        raise ValueError(f"`sizes` must be increasing positive integers, got {values}; sort them.")
-    if replicates < 2:
-        raise ValueError(f"`replicates` must be at least 2, got {replicates}.")
-    known = ReplicateFits.COEFFICIENTS
-    for name in estimators:
-        if name not in known:
-            raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
-    for name in intervals:
-        if name not in _DEAR:
-            raise ValueError(f"`intervals` must be among {', '.join(_DEAR)}, got {name!r}.")
-    if resamples < 2:
-        raise ValueError(f"`resamples` must be at least 2, got {resamples}; 200 is usual.")
-    if not 0 < prob < 1:
-        raise ValueError(f"`prob` must lie between 0 and 1, got {prob}; 0.95 is usual.")
-
-
-def _settings(
-    truth: Any, sizes: Sequence[int], replicates: int, estimators: Sequence[str], prob: float, random_seed: Any
-) -> dict[str, Any]:
-    return {
-        "truth": str(truth),
-        "sizes": [int(s) for s in sizes],
-        "n_replicates": replicates,
-        "estimators": list(estimators),
-        "prob": prob,
-        "random_seed": str(random_seed),
-        "pp_mlekl_version": version("pp_mlekl"),
-    }

@@ -4,10 +4,10 @@ import golden_models as golden
 import numpy as np
 import pymc as pm
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
 from pp_mlekl.bootstrap import bootstrap
-from pp_mlekl.nested_tests import nested_tests
+from pp_mlekl.nested_tests import likelihood_ratio_test, nested_tests
 from pp_mlekl.point_estimates import find_map, find_mle
 from pp_mlekl.profile import profile
 
@@ -129,3 +129,37 @@ def test_what_a_null_cannot_be_is_named():
             nested_tests(model, null, estimate=best)
     with pytest.raises(ValueError, match="maximum likelihood estimate"):
         nested_tests(model, {"b": 0.0}, estimate=find_map(model, random_seed=1))
+
+
+def balanced(y, with_groups):
+    """A random intercept's marginal likelihood by group means and contrasts, or without the groups' variance."""
+    with pm.Model() as model:
+        mu, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 2)
+        variance = sigma**2 / y.shape[1] + (pm.HalfNormal("tau", 2) ** 2 if with_groups else 0.0)
+        pm.Normal("mean", mu, pm.math.sqrt(variance), observed=y.mean(axis=1))
+        pm.Normal("contrasts", 0, sigma, observed=y @ linalg.helmert(y.shape[1]).T)
+    return model
+
+
+def test_a_variance_of_zero_is_tested_by_the_mixture():
+    generator = np.random.default_rng(5)
+    y = generator.normal(0, 0.6, (12, 1)) + generator.normal(size=(12, 4))
+    small, large = (find_mle(balanced(y, with_groups), random_seed=1) for with_groups in (False, True))
+    test = likelihood_ratio_test(small, large, at_boundary=True)
+    means, inner = y.mean(axis=1), y - y.mean(axis=1, keepdims=True)
+    s, l = np.sum(inner**2) / 36, 4 * np.mean((means - means.mean()) ** 2)
+    exact = 48 * np.log(np.mean((y - y.mean()) ** 2)) - 36 * np.log(s) - 12 * np.log(l)
+    assert l > s
+    assert test.statistic == pytest.approx(exact, rel=1e-8)
+    assert test.p_value == pytest.approx(0.5 * stats.chi2.sf(exact, 1))
+    assert likelihood_ratio_test(small, large).p_value == pytest.approx(stats.chi2.sf(exact, 1))
+    calm = np.tile([-1.0, 0.5, 1.5, -1.0], (12, 1)) + 0.01 * generator.normal(size=(12, 4))
+    small, large = (find_mle(balanced(calm, with_groups), random_seed=1) for with_groups in (False, True))
+    assert large.status == "boundary"
+    edge = likelihood_ratio_test(small, large)
+    assert edge.statistic == pytest.approx(0.0, abs=1e-6)
+    assert "at_boundary=True" in edge.warnings[-1]
+    with pytest.raises(ValueError, match="fewer parameters"):
+        likelihood_ratio_test(large, small)
+    with pytest.raises(ValueError, match="status at_infinity"):
+        likelihood_ratio_test(small, find_mle(golden.separated(), random_seed=1))
