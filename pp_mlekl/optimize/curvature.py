@@ -120,6 +120,11 @@ def _soft(objective: Objective, z: Array, value: float, directions: Array, reach
     return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE) if skewed else soft
 
 
+def falls_off(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> Array:
+    """Which directions (k, d), of one standard error each, fall off as at a regular maximum."""
+    return ~_soft(objective, z, value, directions, reach, skewed=True)
+
+
 def _within(directions: Array, reach: Array) -> Array:
     """Directions shortened so that even twice their length stays within the reach."""
     with np.errstate(divide="ignore"):

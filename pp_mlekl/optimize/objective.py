@@ -13,6 +13,8 @@ _TOO_LARGE = 1e60
 # Relative moves within which a smooth function is constant, but its rounding is not.
 _TINY = 1e-10
 _PROBES = 8
+# From this many coordinates on whole Hessians are not formed: Hessian-vector products take their place.
+LARGE = 400
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +45,11 @@ class Objective:
     evaluate: Callable[[int, Array, Array], tuple[Array, ...]]
     precision: float = 1e-14
     product: Callable[[Array, Array], Array] | None = None
+
+    @property
+    def large(self) -> bool:
+        """Whether there are too many coordinates for whole Hessians."""
+        return self.size > LARGE and self.product is not None
 
     def value(self, z: Array, rows: Array | None = None) -> Array:
         """The value at each vector; minus infinity where it is not defined."""

@@ -8,6 +8,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
+from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import Paths, climbs, profile_paths
@@ -70,6 +71,8 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     starts = _finite(objective, starts)
     if not len(starts):
         return _nothing(objective.size, space)
+    if objective.large:
+        return search_large(objective, starts, space, max_iterations)
     agreeing = np.ones(len(starts), dtype=int)
     if objective.size >= _GRADIENTS_FIRST:
         starts, agreeing = _approached(objective, starts)
@@ -302,10 +305,10 @@ def _nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:
         z=np.full(size, np.nan),
         value=np.nan,
         gradient=np.full(size, np.nan),
-        hessian=np.full((size, size), np.nan),
+        hessian=np.broadcast_to(np.nan, (size, size)),
         warnings=(f"The search failed: {why}; give a start of your own.",),
         null=np.zeros((0, size)),
         run_off=np.zeros((0, size)),
-        covariance=np.full((size, size), np.nan),
+        covariance=np.broadcast_to(np.nan, (size, size)),
         irregular=np.zeros((0, size)),
     )

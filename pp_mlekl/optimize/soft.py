@@ -7,7 +7,7 @@ import numpy as np
 from pp_mlekl.optimize.curvature import Curvature, losses_along
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import profile_paths
-from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray
 
@@ -95,13 +95,13 @@ def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
     """Unit vectors to try as rays, the simplest first: axes, then the soft space's basis and the ways of approach."""
     soft = found.directions[suspicious] / found.scale
     basis = np.linalg.qr(soft.T)[0]
-    axes = np.eye(len(found.scale))[np.linalg.norm(basis, axis=1) > 0.3]
+    alone = axes(np.flatnonzero(np.linalg.norm(basis, axis=1) > 0.3), len(found.scale))
     projected = (trail / found.scale) @ basis @ basis.T * found.scale
     full = np.concatenate([found.directions[suspicious], projected])
     largest = np.abs(full).max(axis=1, keepdims=True)
     # What rounding and the last bend of the way have put into a direction must not be followed to infinity.
     thinned = [np.where(np.abs(full) < share * largest, 0.0, full) for share in (0.5, 0.1, 0.01)]
-    pieces = np.concatenate([axes, *thinned, full])
+    pieces = np.concatenate([alone, *thinned, full])
     lengths = np.linalg.norm(pieces, axis=1, keepdims=True)
     return (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
 

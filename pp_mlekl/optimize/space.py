@@ -11,6 +11,8 @@ Array = np.ndarray
 TO_THE_LIMIT = 800.0
 # E-foldings of a scale within which numbers still mean something.
 REACH = 40.0
+# Of more bounded coordinates than the first number, as many as the second are looked at, evenly spread.
+_MOST_EDGES, _SOME_EDGES = 400, 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,13 +58,16 @@ class Space:
         places = np.flatnonzero(self.transformed)
         if not len(places):
             return np.zeros((0, len(z)))
-        axes = np.concatenate([np.eye(len(z))[places], -np.eye(len(z))[places]])
+        if len(places) > _MOST_EDGES:
+            places = places[np.linspace(0, len(places) - 1, _SOME_EDGES).astype(int)]
+        positive = axes(places, len(z))
+        both = np.concatenate([positive, -positive])
         with np.errstate(all="ignore"):
-            near = self.natural(z + 0.5 * TO_THE_LIMIT * axes)
-            far = self.natural(z + TO_THE_LIMIT * axes)
+            near = self.natural(z + 0.5 * TO_THE_LIMIT * both)
+            far = self.natural(z + TO_THE_LIMIT * both)
             moved = far != self.natural(z[None])
             arrives = np.isfinite(far).all(axis=1) & (np.abs(far - near) < 1e-12).all(axis=1)
-        return axes[arrives & moved.any(axis=1)]
+        return both[arrives & moved.any(axis=1)]
 
     def limit(self, z: Array, direction: Array) -> "Limit":
         """Where the natural values go as z moves along ``direction`` without end."""
@@ -73,7 +78,8 @@ class Space:
         with np.errstate(all="ignore"):
             value = self.natural(far[None])[0]
             nearer = self.natural((z + 0.5 * length * direction)[None])[0]
-            nudged = self.natural(far + 1e-2 * np.eye(len(z)))
+            # All coordinates at once: what none of them moves any more is at its edge.
+            nudged = self.natural(far + 1e-2 * np.random.default_rng(0).normal(size=(2, len(z))))
             still = (nudged == value).all(axis=0)
         here = self.natural(z[None])[0]
         runs = ~np.isfinite(value) | (np.abs(value - nearer) > 0.25 * np.abs(value - here) + 1e-6 * (1 + np.abs(here)))
@@ -105,3 +111,10 @@ class Limit:
     runs_off: Array
     at_edge: Array
     sign: Array
+
+
+def axes(places: Array, size: int) -> Array:
+    """The unit vectors along some coordinates, (k, d)."""
+    result = np.zeros((len(places), size))
+    result[np.arange(len(places)), places] = 1.0
+    return result

@@ -119,8 +119,8 @@ class SparseEvaluation:
         self._products = products
         self._check = np.random.default_rng(0).normal(size=(1, size))
         self._groups: Groups | None = None
-        self._nonzero = np.zeros((size, size), dtype=bool)
-        self._probes = np.eye(size)
+        self._nonzero: Array = np.zeros((1, 1), dtype=bool)
+        self._probes: Array = self._check
 
     def __call__(self, z: Array) -> tuple[Array, Array, Array]:
         """Shapes (b,), (b, d) and (b, d, d)."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pp_mlekl.optimize.newton_cg import climb
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.subproblem import QuadraticModel, quadratic_model
 
@@ -125,6 +126,8 @@ def maximize(
     >>> np.abs(ends.z).round(4).tolist()
     [[0.995, 0.995]]
     """
+    if objective.large:
+        return _by_products(objective, starts, held, reach, max_iterations)
     rows = np.zeros(len(starts), dtype=int) if rows is None else rows
     search = _begin(objective, np.array(starts, dtype=float), rows, counts)
     trail = [(search.z.copy(), search.value.copy())] if keep_trail else []
@@ -154,6 +157,30 @@ def maximize(
         iterations=iterations,
         count=search.count[kept],
         trail=[(z[kept], value[kept]) for z, value in trail],
+    )
+
+
+def _by_products(
+    objective: Objective, starts: Array, held: Array | None, reach: Array | None, max_iterations: int
+) -> Ends:
+    """The same from each start in turn, by Hessian-vector products; the Hessians of the ends are not known."""
+    found = [
+        climb(objective, start, held=None if held is None else held[k], reach=reach, max_iterations=max_iterations)
+        for k, start in enumerate(starts)
+    ]
+    longest = max(len(f.trail) for f in found)
+    trails = [f.trail + f.trail[-1:] * (longest - len(f.trail)) for f in found]
+    count, size = starts.shape
+    return Ends(
+        z=np.array([f.z for f in found]),
+        value=np.array([f.value for f in found]),
+        gradient=np.array([f.gradient for f in found]),
+        hessian=np.broadcast_to(np.nan, (count, size, size)),
+        decrement=np.array([f.decrement for f in found]),
+        state=np.array([f.state for f in found]),
+        iterations=longest - 1,
+        count=np.ones(count, dtype=int),
+        trail=[(np.array([z for z, _ in step]), np.array([v for _, v in step])) for step in zip(*trails, strict=True)],
     )
 
 

@@ -93,6 +93,21 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     return Reported(values=values, covariance=covariance, flat_covariance=flat_covariance)
 
 
+def reported_values(verdict: Verdict, space: Space) -> Array:
+    """The natural values (m,) alone, for a problem too large for a Jacobian."""
+    values = space.natural(verdict.z[None])[0].copy()
+    if verdict.status in ("unbounded", "failed"):
+        return np.full(len(values), np.nan)
+    here = values.copy()
+    for direction in verdict.run_off:
+        moved = np.abs(space.natural((verdict.z + 1e-3 * direction)[None])[0] - here) > 1e-3 * _UNAFFECTED
+        limit = space.limit(verdict.z, direction)
+        values[moved] = np.nan if verdict.status == "at_infinity" else values[moved]
+        values[limit.at_edge] = limit.value[limit.at_edge]
+        values[limit.runs_off] = limit.sign[limit.runs_off] * np.inf
+    return values
+
+
 def _share(jacobian: Array, directions: Array, size: Array | float = 1.0) -> Array:
     """Which values are moved by some of the directions, by more than rounding of values of that size."""
     if not len(directions):

@@ -9,7 +9,7 @@ from pp_mlekl.optimize.curvature import curvature, losses_along
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
-from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends
 from pp_mlekl.optimize.verdict import Audit, Verdict
 
@@ -31,23 +31,25 @@ def bare_verdict(objective: Objective, ends: Ends, row: int, modes: list[Mode], 
         warnings=(),
         null=none,
         run_off=none,
-        covariance=np.full((objective.size, objective.size), np.nan),
+        covariance=np.broadcast_to(np.nan, (objective.size, objective.size)),
         irregular=none,
         audit=_audit(ends, row, modes, starts),
     )
 
 
 def _audit(ends: Ends, row: int, modes: list[Mode], starts: int) -> Audit:
-    hessian = ends.hessian[row]
-    eigenvalues = np.linalg.eigvalsh(-hessian)
+    hessian, size = ends.hessian[row], ends.z.shape[1]
+    # The Hessian of a large problem is not there: what is known of its eigenvalues comes from elsewhere.
+    known = not np.isnan(hessian[0, 0])
+    eigenvalues = np.linalg.eigvalsh(-hessian) if known else np.array([np.nan])
     near = np.abs(ends.value - ends.value[row]) <= EQUAL * max(1.0, abs(ends.value[row]))
     return Audit(
         gradient_norm=float(np.linalg.norm(ends.gradient[row])),
         decrement=float(ends.decrement[row]),
         smallest_eigenvalue=float(eigenvalues[0]),
         largest_eigenvalue=float(eigenvalues[-1]),
-        rank=curvature(hessian).rank,
-        size=len(hessian),
+        rank=curvature(hessian).rank if known else 0,
+        size=size,
         starts=starts,
         agree=int(np.sum(ends.count[near & ((ends.state == "stationary") | (np.arange(len(near)) == row))])),
         iterations=ends.iterations,
@@ -84,7 +86,7 @@ def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
     moved = z[best] - middle
     places = np.argsort(-np.abs(moved))[: min(4, len(moved))]
     places = places[np.abs(moved[places]) > 2.0]
-    directions = np.eye(len(moved))[places] * np.sign(moved[places])[:, None]
+    directions = axes(places, len(moved)) * np.sign(moved[places])[:, None]
     if not len(directions):
         return None
     paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions)
@@ -95,8 +97,10 @@ def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
 def _is_kink(objective: Objective, verdict: Verdict) -> bool:
     """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher."""
     generator = np.random.default_rng(0)
-    axes = np.eye(objective.size)
-    directions = np.concatenate([axes, -axes, generator.normal(size=(64, objective.size))])
+    directions = generator.normal(size=(64, objective.size))
+    if not objective.large:
+        along = np.eye(objective.size)
+        directions = np.concatenate([along, -along, directions])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     distances = np.array([1e-6, 1e-4, 1e-2]) * _size(verdict.z)
     points = verdict.z + distances[:, None, None] * directions

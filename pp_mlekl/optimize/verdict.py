@@ -7,6 +7,7 @@ import numpy as np
 
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.paths import Climb
+from pp_mlekl.optimize.spectrum import LargeCurvature
 
 Array = np.ndarray
 
@@ -79,6 +80,9 @@ class Verdict:
         The evidence for ``unbounded``.
     audit
         The search's own account.
+    large
+        The curvature at z where there are too many parameters for whole matrices; ``hessian`` and ``covariance`` are
+        then views of one NaN.
     """
 
     status: str
@@ -94,6 +98,7 @@ class Verdict:
     shallow: Array = field(default_factory=lambda: np.zeros((0, 0)))
     singular: bool = False
     climb: Climb | None = None
+    large: LargeCurvature | None = None
     audit: Audit = field(
         default_factory=lambda: Audit(
             gradient_norm=np.nan,

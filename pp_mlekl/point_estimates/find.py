@@ -8,6 +8,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from pp_mlekl.optimize.search import search
+from pp_mlekl.point_estimates.large import large_estimate
 from pp_mlekl.point_estimates.marginal import find_marginal_mle
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import PointEstimate, labelled_estimate
@@ -27,6 +28,7 @@ def find_mle(
     potentials: Literal["prior", "likelihood"] | None = None,
     tree: xr.DataTree | None = None,
     estimates: Sequence[PointEstimate] = (),
+    standard_errors: Sequence[str] | None = None,
 ) -> PointEstimate:
     """The maximum likelihood estimate of a PyMC model, or why there is none.
 
@@ -50,6 +52,10 @@ def find_mle(
         A posterior whose draws serve as starts.
     estimates
         Other estimates of the same model to start from.
+    standard_errors
+        Names of the variables whose standard errors are wanted; all by default. It matters in models of more than 400
+        parameters, where no whole Hessian is formed: the search goes by Hessian-vector products, the covariance is NaN,
+        and unless the Hessian is sparse each standard error costs a solution by conjugate gradients.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def find_mle(
             functions, marginalize, starts=starts, random_seed=random_seed, weights=weights, data=data
         )
     problem = Problem(functions=model_functions(model, potentials), kind="mle", weights=weights, data=data)
-    return _estimate(problem, starts, random_seed, tree, estimates)
+    return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)
 
 
 def find_map(
@@ -92,6 +98,7 @@ def find_map(
     potentials: Literal["prior", "likelihood"] | None = None,
     tree: xr.DataTree | None = None,
     estimates: Sequence[PointEstimate] = (),
+    standard_errors: Sequence[str] | None = None,
 ) -> PointEstimate:
     """The maximum a posteriori estimate of a PyMC model, or why there is none.
 
@@ -103,7 +110,7 @@ def find_map(
         ``"natural"``: the mode of the posterior density of the parameters themselves; ``"unconstrained"``: of the
         density after PyMC's transforms, Jacobian included (what Laplace's approximation and HMC see). The two
         differ; the MLE does not depend on the scale.
-    starts, random_seed, weights, data, potentials, tree, estimates
+    starts, random_seed, weights, data, potentials, tree, estimates, standard_errors
         As for ``find_mle``.
 
     Returns
@@ -131,7 +138,7 @@ def find_map(
         raise ValueError(f"space must be 'natural' or 'unconstrained', got {space!r}.")
     kind = "map" if space == "natural" else "map_unconstrained"
     problem = Problem(functions=model_functions(model, potentials), kind=kind, weights=weights, data=data)
-    return _estimate(problem, starts, random_seed, tree, estimates)
+    return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)
 
 
 def _check(starts: int) -> None:
@@ -150,12 +157,27 @@ def _latents(model: Any, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _estimate(
-    problem: Problem, starts: int, random_seed: Any, tree: xr.DataTree | None, estimates: Sequence[PointEstimate]
+    problem: Problem,
+    starts: int,
+    random_seed: Any,
+    tree: xr.DataTree | None,
+    estimates: Sequence[PointEstimate],
+    standard_errors: Sequence[str] | None,
 ) -> PointEstimate:
+    _check_names(problem, standard_errors)
     generator = np.random.default_rng(random_seed)
     places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
     verdict = search(problem.objective, places, problem.space)
-    return labelled_estimate(problem, verdict, {"starts": len(places), "random_seed": _plain(random_seed)})
+    settings = {"starts": len(places), "random_seed": _plain(random_seed)}
+    if problem.objective.large:
+        return large_estimate(problem, verdict, settings, standard_errors)
+    return labelled_estimate(problem, verdict, settings)
+
+
+def _check_names(problem: Problem, standard_errors: Sequence[str] | None) -> None:
+    known = [v.name for v in problem.functions.free]
+    if standard_errors is not None and (isinstance(standard_errors, str) or set(standard_errors) - set(known)):
+        raise ValueError(f"standard_errors must list free variables of the model, of {known}; got {standard_errors!r}.")
 
 
 def _plain(random_seed: Any) -> Any:

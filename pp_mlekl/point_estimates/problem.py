@@ -105,7 +105,11 @@ class Problem:
                 return functions.value_gradient(z, a=a, b=b, weights=weights, data=data)
             return second(z)
 
-        return Objective(size=functions.size, evaluate=evaluate).restricted(self.kept, self.base)
+        def product(z: Array, vectors: Array) -> Array:
+            return functions.hessian_product(z, vectors, a=a, b=b, weights=weights, data=data)
+
+        whole = Objective(size=functions.size, evaluate=evaluate, product=product)
+        return whole.restricted(self.kept, self.base)
 
     @cached_property
     def space(self) -> Space:

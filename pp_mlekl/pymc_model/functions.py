@@ -13,7 +13,7 @@ from pytensor.graph.rewriting.basic import dfs_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
-from pytensor.scalar.basic import Add, Mul
+from pytensor.scalar.basic import Add, Clip, Mul, Second
 from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
@@ -31,6 +31,8 @@ _UFUNCS = {
     Softplus: "pp_mlekl.pymc_model.ufuncs.softplus",
     Log1mexp: "pp_mlekl.pymc_model.ufuncs.log1mexp",
     TriGamma: "pp_mlekl.pymc_model.ufuncs.trigamma",
+    Second: "pp_mlekl.pymc_model.ufuncs.second",
+    Clip: "numpy.clip",
     **bessel.UFUNCS,
 }
 
@@ -164,7 +166,7 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
         inputs = [memo.get(i, i) for i in node.inputs]
         scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
         if scalar in _UFUNCS:
-            memo[node.outputs[0]] = lean(node, inputs, (_UFUNCS[scalar], 1, 1)).outputs[0]
+            memo[node.outputs[0]] = lean(node, inputs, (_UFUNCS[scalar], len(inputs), 1)).outputs[0]
         elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
             while len(inputs) > 1:
                 inputs = [node.op(*inputs[i : i + _MOST_OPERANDS]) for i in range(0, len(inputs), _MOST_OPERANDS)]

@@ -9,7 +9,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import ArrayLike
 from pymc.logprob.utils import replace_rvs_by_values
-from pytensor.gradient import jacobian
+from pytensor.gradient import grad, jacobian
 from pytensor.tensor.type import TensorType
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
@@ -70,6 +70,17 @@ class ModelTransforms:
     def natural_jacobian(self, z: np.ndarray) -> np.ndarray:
         """d natural_flat / d z at one ``z``, shape (natural_size, d)."""
         return self._natural_jacobian(self._checked(z))[0]
+
+    def natural_rows(self, z: np.ndarray, probes: np.ndarray) -> np.ndarray:
+        """``probes`` (k, natural_size) times the same Jacobian, shape (k, d), without forming it."""
+        return self._natural_rows(probes, self._checked(z))[0]
+
+    @cached_property
+    def _natural_rows(self) -> BatchedFunction:
+        flat = pt.concatenate([v.ravel() for v in self._natural_graphs])
+        probe = pt.dvector("probe")
+        product = grad(pt.dot(flat, probe), self.values.z, disconnected_inputs="ignore")
+        return BatchedFunction([probe, self.values.z], [product], self.size)
 
     @cached_property
     def circular(self) -> np.ndarray:

@@ -17,3 +17,8 @@ def log1mexp(x: np.ndarray) -> np.ndarray:
 def trigamma(x: np.ndarray) -> np.ndarray:
     """Second derivative of log Gamma: Hurwitz' zeta(2, x)."""
     return special.zeta(2.0, x)
+
+
+def second(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``y`` in the shape that it and ``x`` have together."""
+    return np.broadcast_to(y, np.broadcast_shapes(np.shape(x), np.shape(y))).copy()

@@ -61,6 +61,8 @@ def test_lean_operations_are_those_of_pytensor(shapes):
         pt.softplus(x) / y,
         pt.cast(x > 0, "int64"),
         pt.gammaln(x**2),
+        pt.second(x, y),
+        pt.clip(x, -0.5, 0.5),
     ]
     lean = functions.interpreted(inputs, graphs)(*arrays)
     plain = pytensor.function(inputs, graphs, mode=Mode(linker="py", optimizer=None))(*arrays)

@@ -1,0 +1,106 @@
+"""The labelled result where a covariance of all parameters would not fit: standard errors alone, of what is asked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.optimize.spectrum import BLOCK
+from pp_mlekl.optimize.uncertainty import Settled, reported_values
+from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.result import PointEstimate
+
+Array = np.ndarray
+
+# With a Hessian that is not sparse each standard error takes a solution by conjugate gradients: up to this many are made
+# unasked.
+_UNASKED = 1000
+
+
+def large_estimate(
+    problem: Problem, verdict: Verdict, settings: dict[str, Any], standard_errors: Sequence[str] | None
+) -> PointEstimate:
+    """The labelled result of a verdict on a large problem.
+
+    The covariances are NaN (a view of one number); the standard errors are exact, or NaN with a warning that says how
+    they can be had.
+
+    Parameters
+    ----------
+    problem, verdict, settings
+        What was maximised, the outcome, and what it was made with.
+    standard_errors
+        Variables whose standard errors are wanted; all where None.
+    """
+    functions = problem.functions
+    z = problem.full(verdict.z)
+    if not np.all(np.isfinite(z)):
+        z = problem.base
+    values = np.full(functions.natural_size, np.nan)
+    values[problem.natural_kept] = reported_values(verdict, problem.space)
+    error, warnings = _standard_errors(problem, verdict, z, standard_errors)
+    names = functions.natural_names
+    square = np.broadcast_to(np.nan, (len(names), len(names)))
+    flat_square = np.broadcast_to(np.nan, (functions.size, functions.size))
+    return PointEstimate(
+        kind=problem.kind,
+        values=functions.to_dataset(functions.split(values)),
+        standard_error=functions.to_dataset(functions.split(error)),
+        covariance=xr.DataArray(
+            square, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
+        ),
+        log_likelihood=float(functions.log_likelihood(z, weights=problem.weights, data=problem.data)),
+        log_prior=float(functions.log_prior(z)),
+        status=verdict.status,
+        warnings=(*verdict.warnings, *warnings, *problem.warnings),
+        audit=verdict.audit,
+        flat=z,
+        flat_covariance=flat_square,
+        n_observations=functions.n_observations,
+        n_parameters=len(problem.kept),
+        settled=Settled(
+            covariance=flat_square,
+            flat=_embedded(np.concatenate([verdict.irregular, verdict.null]), problem),
+            run_off=_embedded(verdict.run_off, problem),
+            absent=problem.missing,
+        ),
+        settings=settings,
+    )
+
+
+def _embedded(directions: Array, problem: Problem) -> Array:
+    result = np.zeros((len(directions), problem.functions.size))
+    result[:, problem.kept] = directions
+    return result
+
+
+def _standard_errors(
+    problem: Problem, verdict: Verdict, z: Array, names: Sequence[str] | None
+) -> tuple[Array, tuple[str, ...]]:
+    """Standard errors of the flat natural vector (m,), NaN where there are none, and what is to be said of them."""
+    functions = problem.functions
+    error = np.full(functions.natural_size, np.nan)
+    curvature = verdict.large
+    if curvature is None or verdict.singular or verdict.status not in ("converged", "multimodal"):
+        return error, ()
+    if len(verdict.irregular):
+        return error, ("Some directions are irregular; in a model of this size no standard errors are then given.",)
+    if names is None and curvature.matrix is None and len(problem.kept) > _UNASKED:
+        return error, (
+            f"The Hessian of {len(problem.kept)} parameters has hardly any zeros, so every standard error takes a "
+            "solution of its own; name the variables whose standard errors you want: standard_errors=[...].",
+        )
+    wanted = np.concatenate(
+        [np.arange(v.natural.start, v.natural.stop) for v in functions.free if names is None or v.name in names]
+    )
+    wanted = wanted[np.isin(wanted, problem.natural_kept)]
+    for first in range(0, len(wanted), BLOCK):
+        block = wanted[first : first + BLOCK]
+        probes = np.zeros((len(block), functions.natural_size))
+        probes[np.arange(len(block)), block] = 1.0
+        rows = functions.natural_rows(z, probes)[:, problem.kept]
+        with np.errstate(invalid="ignore"):
+            error[block] = np.sqrt(np.sum(rows * curvature.solve(rows), axis=1))
+    return error, ()
