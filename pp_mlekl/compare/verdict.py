@@ -17,6 +17,11 @@ _STATUS = {
 }
 _NAMES = {"mle": "MLE", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained scale)"}
 
+_COMPUTED = {
+    "information_gain": "prior to posterior",
+    "prior_predictive": "prior predictive",
+    "fitted": "fitted distributions",
+}
 _NO_TRUTH = "Nobody knows the truth here, so no number says how wrong a fit is; the fits are compared with one another."
 
 
@@ -69,7 +74,7 @@ def read_verdict(
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
         Finding(level="caution", topic=topic, text=in_words(text))
-        for key, topic in (("information_gain", "prior to posterior"), ("fitted", "fitted distributions"))
+        for key, topic in _COMPUTED.items()
         for text in warnings.get(key, [])
     ]
     sampling = list(diagnostics.findings)

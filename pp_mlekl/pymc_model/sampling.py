@@ -122,7 +122,8 @@ def ensure_groups(
         A tree with a ``posterior`` group (dims ``chain`` and ``draw``); it is not changed.
     groups
         Any of ``GROUPS``. Those of the prior are left out where there is nothing to draw from: an improper prior, or
-        one with a ``pm.Potential``.
+        one with a ``pm.Potential``; the prior's predictive also where it holds data too large for a number, which
+        ``attrs["prior_predictive_left_out"]`` then says.
     random_seed
         Anything ``numpy.random.default_rng`` takes.
     functions
@@ -145,7 +146,13 @@ def ensure_groups(
     for group in sorted(set(groups), key=GROUPS.index):
         if group in result.children or (group.startswith("prior") and not drawable):
             continue
-        result[group] = xr.DataTree(_MAKERS[group](functions, result, generator))
+        try:
+            result[group] = xr.DataTree(_MAKERS[group](functions, result, generator))
+        except ValueError as error:
+            if group != "prior_predictive":
+                raise
+            # A wide prior allows data that no number holds, such as counts at a rate of exp(50).
+            result.attrs["prior_predictive_left_out"] = f"The prior allows data that cannot be drawn ({error})."
     return result
 
 

@@ -84,6 +84,17 @@ def test_prior_predictive_alone_needs_no_prior_group(model, tree):
     assert set(result.children) == {"posterior", "prior_predictive"}
 
 
+def test_prior_that_allows_data_too_large_for_a_number():
+    with pm.Model() as model:
+        rate = pm.Normal("log_rate", 0, 50)
+        pm.Poisson("y", pm.math.exp(rate), observed=[3, 5])
+    draws = xr.Dataset({"log_rate": (("chain", "draw"), np.log(np.full((1, 20), 4.0)))})
+    tree = ensure_groups(model, xr.DataTree.from_dict({"posterior": draws}), random_seed=1)
+    assert "prior_predictive" not in tree.children
+    assert {"prior", "posterior_predictive"} <= set(tree.children)
+    assert tree.attrs["prior_predictive_left_out"] == "The prior allows data that cannot be drawn (lam value too large)."
+
+
 def test_improper_prior_has_no_prior_groups():
     with pm.Model() as model:
         mu = pm.Flat("mu")
