@@ -75,6 +75,13 @@ def student_without_tails():
     pm.StudentT("y", nu=nu, mu=mu, sigma=sigma, observed=np.linspace(-1, 1, 21))
 
 
+@case("mle", "at_infinity", "skew normal whose shape diverges: Azzalini & Capitanio 1999, JRSS B 61, section 5")
+def skew_normal_without_a_left_tail():
+    mu, sigma, alpha = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), pm.Normal("alpha", 0, 3)
+    y = np.abs(np.random.default_rng(2).normal(size=30))
+    pm.SkewNormal("y", mu=mu, sigma=sigma, alpha=alpha, observed=y)
+
+
 @case("mle", "boundary", "lme4/lme4#502: 'singular' fits are boundary fits; here a component with weight 0")
 def zero_inflation_that_is_not_there():
     psi, mu = pm.Beta("psi", 2, 2), pm.Gamma("mu", 2, 0.5)

@@ -31,6 +31,8 @@ class Objective:
         vector belongs to, for objectives that carry one data set or one set of weights per replicate.
     precision
         Relative rounding error of the value.
+    terms
+        How many terms the value is a sum of: as many observations may be lost on the way to an edge.
     product
         ``product(z, vectors)``: the Hessian at z (d,) times vectors (b, d), for problems whose Hessian is too large.
 
@@ -44,6 +46,7 @@ class Objective:
     size: int
     evaluate: Callable[[int, Array, Array], tuple[Array, ...]]
     precision: float = 1e-14
+    terms: int = 0
     product: Callable[[Array, Array], Array] | None = None
 
     @property
@@ -89,6 +92,7 @@ class Objective:
             size=len(kept),
             evaluate=evaluate,
             precision=self.precision,
+            terms=self.terms,
             product=product if self.product else None,
         )
 

@@ -11,8 +11,10 @@ Array = np.ndarray
 
 # Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])
-# A path that has lost this much is given up: climbing back would take it past what doubles can hold.
+# A path that has lost this much is given up, unless the terms of a sum have lost less than this each: a component of a
+# mixture that collapses onto one observation leaves all others to the other components, and then climbs without end.
 _HOPELESS = 300.0
+_HOPELESS_EACH = 5.0
 # The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
 _LEAST_CLIMB = 0.02
 # An edge counts where the climb passes the maximum before this many e-foldings.
@@ -57,9 +59,7 @@ class Paths:
     points: Array
 
 
-def profile_paths(
-    objective: Objective, z: Array, directions: Array, distances: Array = DISTANCES, *, hopeless: float = _HOPELESS
-) -> Paths:
+def profile_paths(objective: Objective, z: Array, directions: Array, distances: Array = DISTANCES) -> Paths:
     """Step from each row of z along its unit direction, maximising over everything else at each step.
 
     Parameters
@@ -70,10 +70,9 @@ def profile_paths(
         Starts and unit vectors, (b, d).
     distances
         Increasing distances along the directions, (k,) or (k, b).
-    hopeless
-        A path whose value has fallen by more than this is not followed further.
     """
     starts = objective.value(z)
+    hopeless = largest_loss(objective, _HOPELESS)
     distances = np.broadcast_to(distances if distances.ndim == 2 else distances[:, None], (len(distances), len(z)))
     values = np.full(distances.shape, -np.inf)
     points = np.repeat(z[None], len(distances), axis=0)
@@ -94,6 +93,11 @@ def profile_paths(
         if not len(alive):
             break
     return Paths(distances=distances, values=values, points=points)
+
+
+def largest_loss(objective: Objective, least: float) -> float:
+    """How much may be lost on a way that is still worth following."""
+    return max(least, _HOPELESS_EACH * objective.terms)
 
 
 def _better(objective: Objective, first: Array, second: Array) -> Array:

@@ -11,7 +11,7 @@ from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.paths import Paths, climbs, profile_paths
+from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import Ends, maximize
@@ -230,11 +230,12 @@ def _promising(objective: Objective, verdict: Verdict, edges: Array) -> Array:
     """Which edges a profile could reach: not those towards which a first step loses far more than is climbed back."""
     trial = verdict.z + _FIRST_STEP * edges
     lost = verdict.value - objective.value(trial)
-    doubtful = np.flatnonzero(np.isfinite(lost) & (lost > _LOST))
+    most = largest_loss(objective, _LOST)
+    doubtful = np.flatnonzero(np.isfinite(lost) & (lost > most))
     if len(doubtful):
         ends = maximize(objective, trial[doubtful], held=edges[doubtful], max_iterations=4)
         lost[doubtful] = verdict.value - ends.value
-    return lost <= _LOST
+    return lost <= most
 
 
 def _higher(objective: Objective, paths: Paths, verdict: Verdict, space: Space) -> Ends | None:

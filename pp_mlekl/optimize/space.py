@@ -73,7 +73,9 @@ class Space:
         """Where the natural values go as z moves along ``direction`` without end."""
         largest = np.abs(direction).max()
         bounded = np.abs(np.where(self.transformed, direction, 0.0)).max()
-        length = TO_THE_LIMIT / (bounded if bounded > 1e-6 * largest else largest)
+        # What has no bound is moved on by as much as it has come.
+        far_out = max(TO_THE_LIMIT, float(np.abs(z).max()))
+        length = TO_THE_LIMIT / bounded if bounded > 1e-6 * largest else far_out / largest
         far = z + length * direction
         with np.errstate(all="ignore"):
             value = self.natural(far[None])[0]

@@ -65,13 +65,16 @@ def unfinished(
     climb = climb_of_trail(objective, ends, row)
     if climb is not None:
         return words.unbounded(replace(verdict, climb=climb), space)
+    limit = _runs_off(objective, verdict, ends, row, space)
+    if limit is not None:
+        return limit
     uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
     beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
     if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
         return words.at_support_edge(verdict, uphill, space)
     if ends.state[row] == "stuck" and _is_kink(objective, verdict):
         return words.kink(verdict, space)
-    return _slow(objective, verdict, ends, row, space)
+    return words.failed(verdict, space)
 
 
 def _size(z: Array) -> float:
@@ -108,13 +111,19 @@ def _is_kink(objective: Objective, verdict: Verdict) -> bool:
     return bool(np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))))
 
 
-def _slow(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
-    """A search that ran out of steps: a limit approached slowly at infinity, or a failure."""
-    earlier = ends.trail[3 * len(ends.trail) // 4][0][row]
-    direction = verdict.z - earlier
-    length = np.linalg.norm(direction)
-    if length > 1.0:
-        ray = direction[None] / length
-        if losses_along(objective, verdict.z, verdict.value, ray, space.reach)[0][0] < 1e-6:
-            return words.at_the_edge(replace(verdict, run_off=ray), space)
-    return words.failed(verdict, space)
+def _runs_off(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
+    """A search that did not come to rest on its way to a limit at infinity: onwards nothing is lost, backwards much is.
+
+    The others of its coordinates may have come to a kink there (the location of a skew normal that becomes half-normal), so
+    the way is also tried without what is small in it.
+    """
+    direction = verdict.z - ends.trail[3 * len(ends.trail) // 4][0][row]
+    if np.linalg.norm(direction) <= 1.0:
+        return None
+    largest = np.abs(direction).max()
+    rays = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    ahead = losses_along(objective, verdict.z, verdict.value, rays, space.reach)[0]
+    back = losses_along(objective, verdict.z, verdict.value, -rays, space.reach)[1]
+    good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
+    return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space) if len(good) else None

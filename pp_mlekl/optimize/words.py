@@ -7,6 +7,7 @@ import numpy as np
 
 from pp_mlekl.optimize.modes import Mode, is_permutation
 from pp_mlekl.optimize.naming import combination, identified_combinations, involved
+from pp_mlekl.optimize.paths import Climb
 from pp_mlekl.optimize.space import Limit, Space
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -29,11 +30,7 @@ def converged(verdict: Verdict, space: Space) -> Verdict:
             "of it; take the profile likelihood."
         )
     if verdict.climb is not None:
-        names = _names(verdict.climb.direction, space)
-        warnings.append(
-            f"This is a local maximum: far off, with {names} at the edge, the {space.what} grows without limit "
-            f"({verdict.climb.rate:.3g} nats for each unit), and passes it after {verdict.climb.crossing:.0f} units."
-        )
+        warnings.append(_elsewhere_unbounded(verdict.climb, space))
     return replace(verdict, status="converged", warnings=tuple(warnings))
 
 
@@ -103,6 +100,19 @@ def unbounded(verdict: Verdict, space: Space) -> Verdict:
     """No finite supremum; the direction is named and the climb shown."""
     climb = verdict.climb
     assert climb is not None
+    towards, ends = _towards(climb, space)
+    shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
+    natural = space.natural(climb.points[shown])
+    column = ends[0] if len(ends) else 0
+    steps = ", ".join(
+        f"{value:.4g} at {row[column]:.2g}" for value, row in zip(climb.values[shown], natural, strict=True)
+    )
+    text = f"The {space.what} grows without limit as {towards}: {steps}."
+    return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
+
+
+def _towards(climb: Climb, space: Space) -> tuple[str, list[int]]:
+    """Where a climb leads, such as ``sigma[0] -> 0``, and the places of the parameters that are taken there."""
     limit = space.limit(climb.points[-1], climb.direction)
     ends = np.flatnonzero(limit.at_edge | limit.runs_off).tolist()
     towards = _join(
@@ -111,15 +121,21 @@ def unbounded(verdict: Verdict, space: Space) -> Verdict:
         else f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf"
         for i in ends
     )
-    shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
-    natural = space.natural(climb.points[shown])
-    column = ends[0] if len(ends) else 0
-    steps = ", ".join(
-        f"{value:.4g} at {row[column]:.2g}" for value, row in zip(climb.values[shown], natural, strict=True)
+    return towards or combination(climb.direction, space.coordinates), ends
+
+
+def _elsewhere_unbounded(climb: Climb, space: Space) -> str:
+    towards, _ = _towards(climb, space)
+    places = ", ".join(
+        f"{space.names[i]} = {value:.4g}"
+        for i, value in enumerate(space.natural(climb.points[-1][None])[0])
+        if i < _LISTED
     )
-    towards = towards or combination(climb.direction, space.coordinates)
-    text = f"The {space.what} grows without limit as {towards}: {steps}."
-    return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
+    return (
+        f"This is a local maximum, as is usually reported for such models: the {space.what} also grows without limit as "
+        f"{towards} ({climb.rate:.3g} nats for each unit of {_names(climb.direction, space)}), and passes this maximum after "
+        f"{climb.crossing:.0f} units; on the way {places}."
+    )
 
 
 def at_support_edge(verdict: Verdict, uphill: Array, space: Space) -> Verdict:

@@ -108,7 +108,7 @@ class Problem:
         def product(z: Array, vectors: Array) -> Array:
             return functions.hessian_product(z, vectors, a=a, b=b, weights=weights, data=data)
 
-        whole = Objective(size=functions.size, evaluate=evaluate, product=product)
+        whole = Objective(size=functions.size, evaluate=evaluate, terms=functions.n_observations, product=product)
         return whole.restricted(self.kept, self.base)
 
     @cached_property
