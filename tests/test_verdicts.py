@@ -7,6 +7,7 @@ import pytest
 import regular_models as regular
 from scipy import linalg
 
+from models import eight_schools
 from pp_mlekl.point_estimates import find_map, find_mle
 
 VERDICTS = golden.cases("degenerate/verdicts.json")
@@ -105,6 +106,14 @@ def test_hyperparameters_are_not_in_the_likelihood():
     np.testing.assert_allclose(estimate.values["theta"], data["y"], atol=1e-8)
     np.testing.assert_allclose(estimate.standard_error["theta"], data["sigma"], rtol=1e-9)
     assert "mu, tau" in estimate.warnings[0]
+
+
+@pytest.mark.parametrize("random_seed", [1, 3])
+def test_what_makes_the_density_of_a_hierarchy_grow_is_its_scale(random_seed):
+    # With some seeds a school's effect, held on its way, drags the scale along.
+    estimate = find_map(eight_schools.build(), space="unconstrained", random_seed=random_seed)
+    assert estimate.status == "unbounded"
+    assert "grows without limit as tau -> 0" in estimate.warnings[0]
 
 
 def test_noncentred_hierarchy():

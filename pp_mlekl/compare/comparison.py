@@ -74,7 +74,9 @@ class Comparison:
         return {
             **json.loads(self.tree["audit"].attrs["warnings"]),
             "information_gain": json.loads(self.tree["information_gain"].attrs.get("warnings", "[]")),
-            "prior_predictive": [str(self.tree.attrs[k]) for k in ("prior_predictive_left_out",) if k in self.tree.attrs],
+            "prior_predictive": [
+                str(self.tree.attrs[k]) for k in ("prior_predictive_left_out",) if k in self.tree.attrs
+            ],
             "fitted": [w for w in str(self.tree["fitted"].attrs.get("warnings", "")).split(" | ") if w],
         }
 

@@ -94,7 +94,13 @@ def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
         return None
     paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions)
     found = climbs(paths, directions, float(objective.value(middle[None])[0]))
-    return max(found, key=lambda c: c.rate, default=None)
+    return max(found, key=lambda c: (_leads(c), c.rate), default=None)
+
+
+def _leads(climb: Climb) -> bool:
+    """Whether no other coordinate moves farther along a climb: one that is held may but drag along what makes it rise."""
+    moved = np.abs(climb.points[-1] - climb.points[0])
+    return bool(np.abs(climb.direction) @ moved >= moved.max())
 
 
 def _is_kink(objective: Objective, verdict: Verdict) -> bool:

@@ -92,7 +92,9 @@ def test_prior_that_allows_data_too_large_for_a_number():
     tree = ensure_groups(model, xr.DataTree.from_dict({"posterior": draws}), random_seed=1)
     assert "prior_predictive" not in tree.children
     assert {"prior", "posterior_predictive"} <= set(tree.children)
-    assert tree.attrs["prior_predictive_left_out"] == "The prior allows data that cannot be drawn (lam value too large)."
+    assert (
+        tree.attrs["prior_predictive_left_out"] == "The prior allows data that cannot be drawn (lam value too large)."
+    )
 
 
 def test_improper_prior_has_no_prior_groups():
