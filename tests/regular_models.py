@@ -46,6 +46,90 @@ def autoregression():
     pm.Normal("y", mean, sigma(), observed=SERIES[2:])
 
 
+def fresh():
+    """Random numbers that do not depend on which models were built before."""
+    return np.random.default_rng(12)
+
+
+def gaussian_process():
+    x = np.linspace(0, 5, 25)[:, None]
+    scale, length = pm.HalfNormal("scale", 2), pm.InverseGamma("length", 5, 5)
+    process = pm.gp.Marginal(cov_func=scale**2 * pm.gp.cov.ExpQuad(1, length))
+    process.marginal_likelihood("y", X=x, y=np.sin(x[:, 0]) + 0.3 * E[:25], sigma=pm.HalfNormal("noise", 1))
+
+
+def vector_autoregression():
+    matrix = pm.Normal("a", 0, 0.5, shape=(2, 2))
+    lagged = np.c_[SERIES[1:-1], np.roll(SERIES, 7)[1:-1]]
+    pm.Normal("y", pt.dot(lagged, matrix), pm.HalfNormal("s", 2, shape=2), observed=np.roll(lagged, -1, axis=0))
+
+
+def local_level():
+    """A random walk seen through noise, its states integrated out: a covariance matrix that parameters make up."""
+    steps = np.cumsum(0.7 * E[:40]) + 0.5 * Y[20:60]
+    time = np.arange(1, 41)
+    walk, noise = pm.HalfNormal("walk", 1), pm.HalfNormal("noise", 1)
+    cov = walk**2 * np.minimum(time[:, None], time) + (noise**2) * np.eye(40)
+    pm.MvNormal("y", pm.Normal("level", 0, 2) * np.ones(40), cov=cov, observed=steps)
+
+
+def hurdle():
+    pm.HurdlePoisson("y", psi=pm.Beta("psi", 2, 2), mu=pm.Gamma("mu", 2, 1), observed=COUNTS)
+
+
+def multinomial_logit():
+    free = pm.Normal("b", 0, 3, shape=(4, 2))
+    eta = pt.dot(ONE, pt.concatenate([pt.zeros((4, 1)), free], axis=1))
+    pm.Categorical("y", logit_p=eta, observed=np.minimum(LEVELS, 2))
+
+
+def censored_survival():
+    time, end = POSITIVE * 2, 3.0
+    scale = pt.exp(pt.dot(ONE, beta(2.0)))
+    pm.Censored(
+        "y", pm.Weibull.dist(pm.Gamma("shape", 2, 1), scale), lower=None, upper=end, observed=np.minimum(time, end)
+    )
+
+
+def michaelis_menten():
+    dose = np.linspace(0.2, 8.0, N)
+    top, half = pm.HalfNormal("top", 10), pm.HalfNormal("half", 5)
+    pm.Normal("y", top * dose / (half + dose), sigma(), observed=5 * dose / (1.5 + dose) + 0.2 * E)
+
+
+def growth():
+    age = np.linspace(0, 10, N)
+    top, rate, middle = pm.HalfNormal("top", 20), pm.HalfNormal("rate", 2), pm.Normal("middle", 5, 2)
+    pm.Normal(
+        "y", top * pm.math.sigmoid(rate * (age - middle)), sigma(), observed=10 / (1 + np.exp(4.5 - age)) + 0.3 * E
+    )
+
+
+def means_of_a_mixture():
+    ordered = pm.distributions.transforms.ordered
+    mu = pm.Normal("mu", 0, 5, shape=2, transform=ordered, initval=[-1.0, 1.0])
+    pm.NormalMixture("y", w=pm.Dirichlet("w", np.ones(2)), mu=mu, sigma=pm.HalfNormal("sigma", 2), observed=MIX)
+
+
+def zero_inflated():
+    zeros = np.where(fresh().random(N) < 0.4, 0, COUNTS + 1)
+    pm.ZeroInflatedPoisson("y", psi=pm.Beta("psi", 2, 2), mu=pt.exp(pt.dot(ONE, beta(1.0))), observed=zeros)
+
+
+def dirichlet_multinomial():
+    rng = fresh()
+    counts = np.array([rng.multinomial(20, rng.dirichlet([2.0, 3.0, 4.0])) for _ in range(40)])
+    pm.DirichletMultinomial("y", n=20, a=pm.Gamma("a", 2, 0.5, shape=3), observed=counts)
+
+
+def errors_that_remember():
+    """Regression with autocorrelated errors."""
+    phi, b = pm.Uniform("phi", -1, 1), beta()
+    rest = np.r_[E[0], E[1:] + 0.5 * E[:-1]] + ETA
+    shift = pt.dot(ONE[1:] - phi * ONE[:-1], b)
+    pm.Normal("y", phi * rest[:-1] + shift, sigma(), observed=rest[1:])
+
+
 MODELS = {
     "normal": lambda: pm.Normal("y", pm.Normal("mu", 0, 5), sigma(), observed=Y),
     "normal, large units": lambda: pm.Normal("y", pm.Normal("mu", 0, 1e6), pm.HalfNormal("s", 1e6), observed=1e5 * Y),
@@ -119,6 +203,45 @@ MODELS = {
     "heteroscedastic": lambda: pm.Normal("y", pt.dot(ONE, beta()), pt.exp(pm.Normal("g", 0, 1) * X[:, 0]), observed=Y),
     "autoregression": autoregression,
     "mv normal with lkj": mv_normal_with_lkj,
+    "gaussian process": gaussian_process,
+    "vector autoregression": vector_autoregression,
+    "local level": local_level,
+    "hurdle": hurdle,
+    "multinomial logit": multinomial_logit,
+    "censored survival": censored_survival,
+    "michaelis-menten": michaelis_menten,
+    "growth": growth,
+    "means of a mixture": means_of_a_mixture,
+    "zero-inflated regression": zero_inflated,
+    "errors that remember": errors_that_remember,
+    "dirichlet-multinomial": dirichlet_multinomial,
+    "beta-binomial": lambda: pm.BetaBinomial(
+        "y",
+        n=30,
+        alpha=pm.Gamma("a", 2, 0.5),
+        beta=pm.Gamma("beta", 2, 0.5),
+        observed=fresh().binomial(30, np.random.default_rng(13).beta(3, 5, N)),
+    ),
+    "von mises": lambda: pm.VonMises(
+        "y", pm.Normal("mu", 0, 1), pm.HalfNormal("kappa", 5), observed=fresh().vonmises(0.5, 3.0, N)
+    ),
+    "ex-gaussian": lambda: pm.ExGaussian(
+        "y",
+        mu=pm.Normal("mu", 0, 5),
+        sigma=sigma(),
+        nu=pm.HalfNormal("nu", 5),
+        observed=ETA[0] + 0.5 * E + fresh().exponential(2.0, N),
+    ),
+    "beta regression": lambda: pm.Beta(
+        "y", mu=pm.math.sigmoid(pt.dot(ONE, beta(2.0))), nu=pm.Gamma("nu", 2, 0.1), observed=SHARE
+    ),
+    "skew normal": lambda: pm.SkewNormal(
+        "y",
+        mu=pm.Normal("mu", 0, 5),
+        sigma=sigma(),
+        alpha=pm.Normal("alpha", 0, 5),
+        observed=np.abs(fresh().normal(size=400)) * 1.9 + 0.45 * np.random.default_rng(13).normal(size=400),
+    ),
 }
 
 

@@ -1,5 +1,7 @@
 """Whether an estimate exists: golden degenerate cases, cases from users' threads, and no false alarm."""
 
+from importlib import import_module
+
 import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
@@ -205,10 +207,13 @@ def test_cases_from_the_literature_and_users_threads(name):
     assert estimate.warnings
 
 
+GALLERY = ["linear_diabetes", "logistic_spector", "naive_bayes_iris", "normal_newcomb", "poisson_randhie"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", regular.MODELS)
+@pytest.mark.parametrize("name", [*regular.MODELS, *GALLERY])
 def test_no_false_alarm_on_regular_models(name):
-    model = regular.build(name)
+    model = import_module(f"models.{name}").build() if name in GALLERY else regular.build(name)
     likelihood = find_mle(model, random_seed=1)
     assert likelihood.status == "converged"
     assert likelihood.warnings == ()
