@@ -135,8 +135,8 @@ def markdown(frame):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replicates", type=int, default=10_000)
-    parser.add_argument("--dear", type=int, default=1000)
-    parser.add_argument("--resamples", type=int, default=400)
+    parser.add_argument("--replicates", type=int, default=4000)
+    parser.add_argument("--dear", type=int, default=400)
+    parser.add_argument("--resamples", type=int, default=200)
     chosen = parser.parse_args()
     print(markdown(table(chosen.replicates, chosen.dear, chosen.resamples)))

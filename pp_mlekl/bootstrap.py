@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pp_mlekl.optimize.batched import Replicates, maximize_replicates
@@ -30,18 +31,34 @@ class Bootstrap:
         Share of replicates without a regular maximum.
     warnings
         What to know before the numbers are used.
+    parameters
+        Labels of the elements, such as ``slope[PSI]``, in the order of the datasets.
     """
 
     draws: xr.Dataset
     standard_error: xr.Dataset
     failed: float
     warnings: tuple[str, ...]
+    parameters: tuple[str, ...]
 
     def interval(self, prob: float = 0.95) -> xr.Dataset:
         """Percentile intervals, over ``bound``."""
         tail = 0.5 * (1 - prob)
         limits = self.draws.quantile([tail, 1 - tail], dim="replicate")
         return limits.rename(quantile="bound").assign_coords(bound=["lower", "upper"])
+
+    def summary(self, prob: float = 0.95) -> pd.DataFrame:
+        """One row for each parameter: standard error and percentile interval."""
+        limits = self.interval(prob)
+        parts = [self.standard_error, *(limits.sel(bound=end) for end in ("lower", "upper"))]
+        columns = [np.concatenate([np.ravel(v) for v in part.data_vars.values()]) for part in parts]
+        tails = [f"{50 * (1 - prob):.3g}%", f"{50 * (1 + prob):.3g}%"]
+        index = pd.Index(self.parameters, name="parameter")
+        return pd.DataFrame(dict(zip(["se", *tails], columns, strict=True)), index=index)
+
+    def __repr__(self) -> str:
+        lines = [f"Bootstrap, {self.draws.sizes['replicate']} replicates", *(f"! {w}" for w in self.warnings)]
+        return "\n".join([*lines, self.summary().to_string(float_format="{:.5g}".format)])
 
 
 def bootstrap(
@@ -157,4 +174,10 @@ def _labelled(problem: Problem, best: PointEstimate, result: Replicates) -> Boot
     warnings: tuple[str, ...] = ()
     if failed > 0:
         warnings = (f"{100 * failed:.3g} % of the replicates have no regular maximum and were left out.",)
-    return Bootstrap(draws=draws, standard_error=draws.std("replicate", ddof=1), failed=failed, warnings=warnings)
+    return Bootstrap(
+        draws=draws,
+        standard_error=draws.std("replicate", ddof=1),
+        failed=failed,
+        warnings=warnings,
+        parameters=tuple(functions.natural_names),
+    )

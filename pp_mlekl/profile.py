@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy import stats
 
@@ -37,6 +38,15 @@ class Profile:
     curve: xr.Dataset
     interval: xr.DataArray
     prob: float
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each parameter: the ends of its interval."""
+        tails = [f"{50 * (1 - self.prob):.3g}%", f"{50 * (1 + self.prob):.3g}%"]
+        index = pd.Index(self.interval["parameter"].values, name="parameter")
+        return pd.DataFrame(self.interval.values, columns=tails, index=index)
+
+    def __repr__(self) -> str:
+        return f"Profile likelihood\n{self.summary().to_string(float_format='{:.5g}'.format)}"
 
 
 def profile(

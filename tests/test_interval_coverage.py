@@ -1,6 +1,7 @@
 """Coverage of every kind of interval: exact where there is a formula, the single functions' own intervals, and a table."""
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 from scipy import optimize, stats
@@ -128,3 +129,38 @@ def test_same_seed_same_coverage_and_wrong_use_is_named():
         study(model, truth, sizes=[N], replicates=20, intervals=["wald"])
     with pytest.raises(ValueError, match="`resamples` must be at least 2"):
         study(model, truth, sizes=[N], replicates=20, resamples=1)
+
+
+# The kinds whose law is only asymptotic, at the largest size: within these of what they claim (95), in per cent.
+NEAR = {"naive": 2.5, "unconstrained": 2.5, "estimated": 2.5, "profile": 2.5}
+# At every size no interval covers less often than this.
+LEAST = {"naive": 90.0, "unconstrained": 90.0, "estimated": 90.0, "profile": 91.0}
+# Of the bootstrap's percentile intervals at the middle size.
+LEAST_OF_BOOTSTRAPS = 83.0
+
+
+@pytest.mark.slow
+def test_table_of_coverages_stays_within_its_bands():
+    """The table of docs/intervals.md on fewer data sets: 1,000 of each, and 200 x 100 for the bootstraps of one size."""
+    rows = []
+    for name, (_, _, sizes, _) in table.MODELS.items():
+        for n in sizes:
+            found = table.cell(name, n, 1000, ["profile"], 2, 11)
+            if n == sizes[1]:
+                dear = table.cell(name, n, 200, table.BOOTSTRAPS, 100, 12)
+                found = [a | {k: b[k] for k in table.BOOTSTRAPS if k in b} for a, b in zip(found, dear, strict=True)]
+            rows += [row | {"largest": n == sizes[-1]} for row in found]
+    frame = pd.DataFrame(rows)
+    print(table.markdown(frame))
+    for _, row in frame.iterrows():
+        label = f"{row['model']}, {row['parameter']}, n = {row['n']}"
+        for kind, least in LEAST.items():
+            covered = 100 * row[kind]
+            assert np.isnan(covered) or covered >= least, f"{label}: {kind} {covered}"
+            # A variance near its edge is covered too often by a Wald interval, still at this size.
+            if row["largest"] and row["parameter"] != "tau":
+                assert np.isnan(covered) or abs(covered - 95) <= NEAR[kind], f"{label}: {kind} {covered}"
+        for kind in table.BOOTSTRAPS:
+            covered = 100 * row[kind]
+            assert np.isnan(covered) or covered >= LEAST_OF_BOOTSTRAPS, f"{label}: {kind} {covered}"
+    assert frame["bias"].abs().groupby(frame["model"]).max()["random intercept, marginal"] < 15

@@ -16,7 +16,10 @@ def binomial():
 
 
 def test_interval_is_where_the_likelihood_ratio_says():
-    found = profile(binomial(), random_seed=1).interval.sel(parameter="p").values
+    result = profile(binomial(), random_seed=1)
+    found = result.interval.sel(parameter="p").values
+    np.testing.assert_array_equal(result.summary().loc["p", ["2.5%", "97.5%"]], found)
+    assert "97.5%" in repr(result)
     level = stats.binom.logpmf(13, 20, 0.65) - 0.5 * stats.chi2.ppf(0.95, 1)
     ends = [optimize.brentq(lambda p: stats.binom.logpmf(13, 20, p) - level, *b) for b in ((0.1, 0.65), (0.65, 0.95))]
     np.testing.assert_allclose(found, ends, rtol=1e-7)
