@@ -6,7 +6,10 @@ import pymc as pm
 import pytest
 from scipy import stats
 
-from pp_mlekl.point_estimates import delta_method, find_map, find_mle, sandwich
+from pp_mlekl.bootstrap import bootstrap
+from pp_mlekl.optimize import objective
+from pp_mlekl.point_estimates import delta_method, find_map, find_mle, sandwich, wald_interval
+from pp_mlekl.profile import profile
 from pp_mlekl.pymc_model.functions import CompilationCount
 
 RNG = np.random.default_rng(8)
@@ -203,3 +206,18 @@ def test_wrong_use_is_named(logit):
         delta_method(model, find_map(model, random_seed=1), error="sandwich")
     with pytest.raises(ValueError, match=r"no pm\.Deterministic"):
         delta_method(golden.separated(), find_mle(golden.separated(), random_seed=1))
+
+
+def test_a_model_too_large_for_a_covariance_has_errors_of_deterministics_all_the_same(monkeypatch):
+    monkeypatch.setattr(objective, "LARGE", 2)
+    with pm.Model() as model:
+        rate = pm.Gamma("rate", 2, 1, shape=3)
+        pm.Deterministic("total", rate.sum())
+        pm.Poisson("y", rate[:, None], observed=[[1, 2], [3, 1], [2, 2]])
+    mle = find_mle(model, random_seed=1)
+    np.testing.assert_allclose(mle.standard_error["rate"], np.sqrt(np.array([1.5, 2.0, 2.0]) / 2), rtol=1e-6)
+    total = delta_method(model, mle)
+    assert float(total.standard_error["total"]) == pytest.approx(np.sqrt(5.5 / 2), rel=1e-6)
+    for use in (sandwich, wald_interval, profile, bootstrap):
+        with pytest.raises(ValueError, match="keeps no covariance"):
+            use(model, estimate=mle)

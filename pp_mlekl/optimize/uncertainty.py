@@ -1,5 +1,6 @@
 """What of a verdict is reported: natural values, and the covariance of those that have one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +29,20 @@ class Settled:
         Directions (l, d) along which the maximum lies at an edge or at infinity.
     absent
         Coordinates that the objective does not contain, (a,) of int.
+    solve
+        Rows (m, d) times the covariance, where it is too large to be held and all directions are regular.
     """
 
     covariance: Array
     flat: Array
     run_off: Array
     absent: Array
+    solve: Callable[[Array], Array] | None = None
+
+    def of(self, jacobian: Array) -> Array:
+        """The covariance (m, m) of quantities with derivatives (m, d) at the maximum."""
+        products = jacobian @ self.covariance if self.solve is None else self.solve(jacobian)
+        return products @ jacobian.T
 
     def moved(self, jacobian: Array) -> Array:
         """Which of some quantities with derivatives (m, d) at the maximum change along the flat directions."""

@@ -10,6 +10,7 @@ import xarray as xr
 
 from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.optimize.space import TO_THE_LIMIT
+from pp_mlekl.point_estimates.intervals import check_covariance
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.point_estimates.robust import influences
 from pp_mlekl.point_estimates.wald import wald_table
@@ -118,6 +119,8 @@ def delta_method(
     """
     if error not in ("information", "sandwich"):
         raise ValueError(f"error must be 'information' or 'sandwich', got {error!r}.")
+    if estimate.settled.solve is None:
+        check_covariance(estimate)
     functions = model_functions(model, potentials)
     wanted = quantities(functions, var_names, estimate.settings.get("data"))
     jacobian = wanted.jacobian(estimate.flat)
@@ -127,7 +130,7 @@ def delta_method(
         covariance = (influence.weights[:, None] * terms).T @ terms
         freedom = robust_error(terms, influence.weights).degrees_of_freedom
     else:
-        covariance = jacobian @ estimate.settled.covariance @ jacobian.T
+        covariance = estimate.settled.of(jacobian)
         freedom = np.full(len(jacobian), np.inf)
     values, irregular = _settled(wanted, estimate, jacobian)
     covariance[irregular] = covariance[:, irregular] = np.nan

@@ -19,6 +19,16 @@ def check_prob(prob: float) -> None:
         raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
 
 
+def check_covariance(estimate: PointEstimate) -> None:
+    """Raise ValueError where the model was too large for a covariance of its parameters, though errors there are."""
+    unknown = np.isnan(np.diagonal(estimate.settled.covariance)).all()
+    if unknown and any(np.isfinite(v).any() for v in estimate.standard_error.data_vars.values()):
+        raise ValueError(
+            "A model of this size keeps no covariance of its parameters, from which this would follow; its standard errors "
+            "and intervals on the natural scale are in the estimate's summary()."
+        )
+
+
 def wald_interval(
     model: Any,
     estimate: PointEstimate,
@@ -51,7 +61,7 @@ def wald_interval(
     Raises
     ------
     ValueError
-        Where ``prob`` is not between 0 and 1.
+        Where ``prob`` is not between 0 and 1, or the model too large for a covariance.
 
     Examples
     --------
@@ -65,6 +75,7 @@ def wald_interval(
     ([0.718, 0.993], 1.046)
     """
     check_prob(prob)
+    check_covariance(estimate)
     functions = model_functions(model, potentials)
     quantile = stats.norm.ppf(0.5 + prob / 2)
     with np.errstate(invalid="ignore"):

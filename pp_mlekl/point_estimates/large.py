@@ -1,22 +1,24 @@
 """The labelled result where a covariance of all parameters would not fit: standard errors alone, of what is asked."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.optimize.spectrum import BLOCK
+from pp_mlekl.optimize.spectrum import BLOCK, LargeCurvature
 from pp_mlekl.optimize.uncertainty import Settled, reported_values
 from pp_mlekl.optimize.verdict import Verdict
 from pp_mlekl.point_estimates.problem import Problem
-from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.point_estimates.result import PointEstimate, given
 
 Array = np.ndarray
 
 # With a Hessian that is not sparse each standard error takes a solution by conjugate gradients: up to this many are made
 # unasked.
 _UNASKED = 1000
+_MAXIMA = ("converged", "multimodal")
 
 
 def large_estimate(
@@ -65,9 +67,32 @@ def large_estimate(
             flat=_embedded(np.concatenate([verdict.irregular, verdict.null]), problem),
             run_off=_embedded(verdict.run_off, problem),
             absent=problem.missing,
+            solve=_Solver(curvature=verdict.large, kept=problem.kept) if _regular(verdict) else None,
         ),
-        settings=settings,
+        settings=settings | given(problem),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Solver:
+    """Rows (m, d) of the whole z times its covariance, of which the coordinates ``kept`` have one."""
+
+    curvature: LargeCurvature | None
+    kept: Array
+
+    def __call__(self, rows: Array) -> Array:
+        result = np.zeros_like(rows)
+        if self.curvature is not None:
+            for first in range(0, len(rows), BLOCK):
+                block = slice(first, first + BLOCK)
+                result[block, self.kept] = self.curvature.solve(rows[block][:, self.kept])
+        return result
+
+
+def _regular(verdict: Verdict) -> bool:
+    """Whether the curvature at the maximum is the whole of its covariance."""
+    smooth = verdict.large is not None and not verdict.singular and not len(verdict.irregular)
+    return smooth and verdict.status in _MAXIMA
 
 
 def _embedded(directions: Array, problem: Problem) -> Array:
@@ -83,10 +108,10 @@ def _standard_errors(
     functions = problem.functions
     error = np.full(functions.natural_size, np.nan)
     curvature = verdict.large
-    if curvature is None or verdict.singular or verdict.status not in ("converged", "multimodal"):
-        return error, ()
-    if len(verdict.irregular):
-        return error, ("Some directions are irregular; in a model of this size no standard errors are then given.",)
+    if curvature is None or not _regular(verdict):
+        irregular = "Some directions are irregular; in a model of this size no standard errors are then given."
+        smooth = curvature is not None and not verdict.singular and verdict.status in _MAXIMA
+        return error, (irregular,) if smooth else ()
     if names is None and curvature.matrix is None and len(problem.kept) > _UNASKED:
         return error, (
             f"The Hessian of {len(problem.kept)} parameters has hardly any zeros, so every standard error takes a "

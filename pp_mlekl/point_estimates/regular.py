@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from pp_mlekl.point_estimates.find import find_mle
+from pp_mlekl.point_estimates.intervals import check_covariance
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -27,7 +28,7 @@ def regular_maximum(
     Raises
     ------
     ValueError
-        Where it is no maximum likelihood estimate, a marginal one, or not a regular maximum.
+        Where it is no maximum likelihood estimate, a marginal one, or not a regular maximum, or the model is too large for a covariance.
     """
     functions = model_functions(model, potentials)
     best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
@@ -40,5 +41,6 @@ def regular_maximum(
         )
     if best.status != "converged":
         raise ValueError(f"{purpose} needs a regular maximum; the estimate's status is {best.status}.")
+    check_covariance(best)
     given = {name: best.settings.get(name) for name in ("weights", "data")}
     return Problem(functions=functions, kind="mle", **given), best

@@ -131,7 +131,7 @@ def labelled_estimate(
     *,
     flat: np.ndarray | None = None,
     covariance: np.ndarray | None = None,
-    **given: Any,
+    **fields: Any,
 ) -> PointEstimate:
     """The labelled result of a verdict.
 
@@ -141,7 +141,7 @@ def labelled_estimate(
         What was maximised, the outcome, and what it was made with.
     flat, covariance
         The whole of z and its covariance, where more is known than the verdict's own coordinates.
-    **given
+    **fields
         Fields of the result that are not the problem's own.
     """
     functions = problem.functions
@@ -165,7 +165,7 @@ def labelled_estimate(
         if flat is None
         else np.nan,
         "n_observations": functions.n_observations,
-        **given,
+        **fields,
     }
     return PointEstimate(
         kind=problem.kind,
@@ -182,7 +182,7 @@ def labelled_estimate(
         flat_covariance=_embedded(outcome.flat_covariance, problem.kept, functions.size, covariance),
         n_parameters=len(problem.kept),
         settled=settled(problem, verdict, covariance),
-        settings=settings | _given(problem),
+        settings=settings | given(problem),
         **fields,
     )
 
@@ -203,10 +203,10 @@ def settled(problem: Problem, verdict: Verdict, covariance: np.ndarray | None = 
     return Settled(covariance=whole, flat=directions[0], run_off=directions[1], absent=problem.missing)
 
 
-def _given(problem: Problem) -> dict[str, Any]:
+def given(problem: Problem) -> dict[str, Any]:
     """Weights and data that are not the model's own, which belong to the estimate from then on."""
-    given = {"weights": problem.weights, "data": problem.data}
-    return {name: value for name, value in given.items() if value is not None}
+    own = {"weights": problem.weights, "data": problem.data}
+    return {name: value for name, value in own.items() if value is not None}
 
 
 def _embedded(part: np.ndarray, places: np.ndarray, size: int, whole: np.ndarray | None) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.optimize.robust import robust_error
-from pp_mlekl.point_estimates.intervals import check_prob, intervals
+from pp_mlekl.point_estimates.intervals import check_covariance, check_prob, intervals
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
@@ -135,6 +135,7 @@ def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences
             "The sandwich needs independent terms of the log-likelihood, and a marginal likelihood is no sum over "
             "observations; use the standard errors of the estimate itself."
         )
+    check_covariance(estimate)
     weights = np.asarray(estimate.settings.get("weights", np.ones(functions.n_observations)), dtype=float)
     scores = functions.scores(estimate.flat, data=estimate.settings.get("data"))
     # An observation that does not count may have no finite score.
