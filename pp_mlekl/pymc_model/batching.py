@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from pytensor.graph.replace import vectorize_graph
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.functions import LazyFunction, simplified, without_c
+from pp_mlekl.pymc_model.vectorized_scan import vectorized
 
 # Elements that one vectorised call may hold per intermediate array: 32 MB of doubles.
 CHUNK_ELEMENTS = 4_000_000
@@ -72,7 +72,7 @@ class BatchedFunction:
         ]
         replace = {v: new for v, new in zip(self._inputs, inputs, strict=True) if new is not v}
         with without_c():
-            return LazyFunction(inputs, vectorize_graph(self._outputs, replace=replace))
+            return LazyFunction(inputs, vectorized(self._outputs, replace))
 
     def _in_chunks(self, function, rows, batched, batch) -> list[np.ndarray]:
         n = int(np.prod(batch, dtype=int))

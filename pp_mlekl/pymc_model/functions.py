@@ -15,6 +15,7 @@ from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Add, Clip, Mul, Second
 from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
+from pytensor.scan.op import Scan
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
 from pytensor.tensor.variable import TensorVariable
@@ -22,6 +23,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.pymc_model import bessel
 from pp_mlekl.pymc_model.lean import lean
 from pp_mlekl.pymc_model.threads import has_small_matrices, one_thread
+from pp_mlekl.pymc_model.vectorized_scan import with_step
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
@@ -173,6 +175,9 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
             memo[node.outputs[0]] = inputs[0]
         elif scalar is not None and node.op.nfunc_spec is not None:
             memo[node.outputs[0]] = lean(node, inputs).outputs[0]
+        elif isinstance(node.op, Scan):
+            loop = with_step(node.op, with_ufuncs)
+            memo.update(zip(node.outputs, loop.make_node(*inputs).outputs, strict=True))
         elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
     return [memo.get(o, o) for o in outputs]

@@ -7,7 +7,6 @@ import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike
 from pytensor.gradient import grad, pushforward
-from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
@@ -15,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.pymc_model.batching import BatchedFunction
 from pp_mlekl.pymc_model.functions import inlined, without_c
 from pp_mlekl.pymc_model.graphs import ModelGraphs
+from pp_mlekl.pymc_model.vectorized_scan import vectorized
 
 Data = Mapping[str, ArrayLike] | None
 
@@ -155,9 +155,7 @@ class WeightedObjective:
             probe = self._probes[0].type("probe")
             product = grad(pt.dot(slope, probe), self._z, disconnected_inputs="ignore")
             linear = probe not in ancestors([product])
-            result.append(
-                pt.zeros_like(self._probes) if linear else vectorize_graph(product, replace={probe: self._probes})
-            )
+            result.append(pt.zeros_like(self._probes) if linear else vectorized([product], {probe: self._probes})[0])
         return result
 
     def _kept(self, key: Any, inputs: list, graphs: Callable[[], list], elements: int) -> BatchedFunction:
