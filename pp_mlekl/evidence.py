@@ -120,7 +120,13 @@ def log_evidence(
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
-    result = bridge_sampling(z, lambda points: functions.value(points, a=1.0, b=1.0), generator)
+    centre = functions.mean_direction(z)
+
+    def log_density(points: np.ndarray) -> np.ndarray:
+        # An angle's density repeats with every turn; one of them is the posterior.
+        return np.where(functions.in_turn(points, centre), functions.value(points, a=1.0, b=1.0), -np.inf)
+
+    result = bridge_sampling(z, log_density, generator)
     return Evidence(
         value=result.log_normalizer,
         mcse=result.standard_error,

@@ -95,7 +95,7 @@ class LaplaceApproximation:
     def kl_from_posterior(self, tree: xr.DataTree, log_evidence: Estimate) -> Estimate:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
         z = self.functions.unconstrain_draws(tree["posterior"].to_dataset())
-        log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(z)
+        log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
         return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
 
     def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: Any = None) -> Estimate:

@@ -5,15 +5,19 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
+import xarray as xr
 from pymc.distributions.dist_math import i0e, i1e
 from scipy import optimize, special, stats
 
 from pp_mlekl.bootstrap import bootstrap
+from pp_mlekl.evidence import log_evidence
+from pp_mlekl.laplace import laplace
 from pp_mlekl.nested_tests import nested_tests
 from pp_mlekl.point_estimates import find_map, find_mle, sandwich, sandwich_interval, wald_interval
 from pp_mlekl.profile import profile
 from pp_mlekl.pymc_model import bessel
 from pp_mlekl.pymc_model.functions import compiled, interpreted
+from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.study import study
 
 CENTRES = [0.4, 3.1, np.pi, -3.14]
@@ -164,6 +168,30 @@ def test_derivatives_up_to_the_fourth_against_mpmath(make):
         ]
     for order, (found, expected) in enumerate(zip(values, exact, strict=True)):
         np.testing.assert_allclose(found, expected, rtol=1e-9 if order < 3 else 1e-6, atol=1e-13)
+
+
+@pytest.mark.parametrize("centre", [0.3, 3.1])
+@pytest.mark.parametrize("size", [3, 80])
+def test_evidence_of_one_turn_whether_the_posterior_is_cut_or_spread_over_the_circle(centre, size):
+    y = angles(centre)[:size]
+    with pm.Model() as model:
+        pm.VonMises("y", pm.VonMises("mu", 0, 1e-9), 0.7, observed=y)
+    resultant = np.sum(np.exp(1j * y))
+    kappa = 0.7 * abs(resultant)
+    # The posterior of a mean direction under a uniform prior is von Mises (Mardia & Jupp 2000, section 13.2).
+    draws = stats.vonmises.rvs(kappa, loc=np.angle(resultant), size=(4, 1000), random_state=7)
+    wrapped = xr.DataArray(np.angle(np.exp(1j * draws)), dims=("chain", "draw"))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": wrapped})})
+    evidence = log_evidence(model, tree, random_seed=1)
+    exact = np.log(special.i0e(kappa)) + kappa - size * np.log(2 * np.pi * special.i0(0.7))
+    assert float(evidence) == pytest.approx(exact, abs=4 * evidence.mcse)
+    assert evidence.mcse < 0.02
+    mode = find_map(model, space="unconstrained", random_seed=1)
+    z = model_functions(model).unconstrain_draws(tree["posterior"].to_dataset())
+    assert np.ptp(z) <= 2 * np.pi
+    if size == 80:
+        distance = laplace(model, mode=mode).kl_from_posterior(tree, evidence)
+        assert abs(float(distance)) < 0.02
 
 
 def test_coverage_of_the_intervals_across_the_seam(model):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.compare.angles import in_one_turn
 from pp_mlekl.compare.names import FIT_NAMES, JOINT, NO_NUMBER, OF_FITS
 from pp_mlekl.compare.presentation import report
 from pp_mlekl.compare.scales import about_scales
@@ -56,7 +57,8 @@ class Comparison:
         """ArviZ's diagnostics of the posterior's free variables."""
         parents = {v["name"]: v["parents"] for v in self.variables}
         priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
-        return diagnose(self.tree, self.free_names, [str(n) for n in priors if not parents.get(str(n))])
+        tree = in_one_turn(self.tree, [v["name"] for v in self.variables if v.get("circular")])
+        return diagnose(tree, self.free_names, [str(n) for n in priors if not parents.get(str(n))])
 
     @property
     def free_names(self) -> list[str]:

@@ -15,12 +15,13 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Keys ``name``, ``kind`` (``"free"`` or ``"observed"``), ``distribution``, ``dims``, ``size`` and ``parents``, the free
-        variables that its distribution depends on.
+        Keys ``name``, ``kind`` (``"free"`` or ``"observed"``), ``distribution``, ``dims``, ``size``, ``circular``
+        (whether it is a free angle) and ``parents``, the free variables that its distribution depends on.
     """
     model: pm.Model = functions.model
     rows = []
     free = {rv: rv.name for rv in model.free_RVs}
+    angles = [v.name for v in functions.free if v.circular]
     for kind, rvs in (("free", model.free_RVs), ("observed", model.observed_RVs)):
         shapes = {v.name: (v.dims, v.shape) for v in (functions.free if kind == "free" else functions.observed)}
         for rv in rvs:
@@ -32,6 +33,7 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                     "distribution": _in_words(rv),
                     "dims": [d for d in dims if not d.startswith(f"{rv.name}_dim_")],
                     "size": int(np.prod(shape, dtype=int)),
+                    "circular": kind == "free" and rv.name in angles,
                     "parents": [free[a] for a in ancestors(rv.owner.inputs) if a in free],
                 }
             )

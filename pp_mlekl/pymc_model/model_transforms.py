@@ -119,8 +119,26 @@ class ModelTransforms:
         return np.concatenate([v.reshape(*batch, -1) for v in self._forward(*arrays)], axis=-1)
 
     def unconstrain_draws(self, draws: xr.Dataset) -> np.ndarray:
-        """The unconstrained vectors of posterior draws, shape (chain, draw, d)."""
-        return self.unconstrain({v.name: draws[v.name].transpose("chain", "draw", ...).values for v in self.free})
+        """The unconstrained vectors of posterior draws, shape (chain, draw, d); angles in one turn about their mean."""
+        z = self.unconstrain({v.name: draws[v.name].transpose("chain", "draw", ...).values for v in self.free})
+        return self.wound(z, self.mean_direction(z))
+
+    @cached_property
+    def _angles(self) -> np.ndarray:
+        return np.concatenate([np.full(v.flat.stop - v.flat.start, v.circular) for v in self.free])
+
+    def mean_direction(self, z: np.ndarray) -> np.ndarray:
+        """The mean direction of each angle over draws (*batch, d), shape (d,); 0 for what is no angle."""
+        flat = z.reshape(-1, self.size)
+        return np.where(self._angles, np.angle(np.mean(np.exp(1j * np.where(self._angles, flat, 0.0)), axis=0)), 0.0)
+
+    def wound(self, z: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """The same points with every angle moved by whole turns to within half a turn of ``centre`` (d,)."""
+        return z - 2 * np.pi * np.where(self._angles, np.round((z - centre) / (2 * np.pi)), 0.0)
+
+    def in_turn(self, z: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """Whether every angle of z (*batch, d) lies within half a turn of ``centre`` (d,), shape (*batch)."""
+        return np.all(~self._angles | (np.abs(z - centre) <= np.pi), axis=-1)
 
     @cached_property
     def _forward(self) -> BatchedFunction:

@@ -1,0 +1,34 @@
+"""Posterior draws of angles, put so that what is said of them does not depend on where the circle is cut."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+
+def in_one_turn(tree: xr.DataTree, names: Sequence[str]) -> xr.DataTree:
+    """The tree with some variables' posterior draws within half a turn of their mean direction, beyond pi if need be.
+
+    Parameters
+    ----------
+    tree
+        With a ``posterior``.
+    names
+        Variables that are angles, in radians.
+
+    Examples
+    --------
+    >>> draws = xr.DataArray([[3.1, -3.1]], dims=("chain", "draw"))
+    >>> tree = in_one_turn(xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": draws})}), ["mu"])
+    >>> tree["posterior/mu"].values.round(2).tolist()
+    [[3.1, 3.18]]
+    """
+    if not names:
+        return tree
+    posterior = tree["posterior"].to_dataset()
+    for name in names:
+        draws = posterior[name]
+        centre = np.arctan2(np.sin(draws).mean(["chain", "draw"]), np.cos(draws).mean(["chain", "draw"]))
+        posterior[name] = draws - 2 * np.pi * np.round((draws - centre) / (2 * np.pi))
+    groups = {str(key): node.to_dataset() for key, node in tree.children.items() if not node.children}
+    return xr.DataTree.from_dict({**groups, "posterior": posterior})
