@@ -28,7 +28,8 @@ def in_one_turn(tree: xr.DataTree, names: Sequence[str]) -> xr.DataTree:
     posterior = tree["posterior"].to_dataset()
     for name in names:
         draws = posterior[name]
-        centre = np.arctan2(np.sin(draws).mean(["chain", "draw"]), np.cos(draws).mean(["chain", "draw"]))
+        sine, cosine = (xr.apply_ufunc(f, draws).mean(["chain", "draw"]) for f in (np.sin, np.cos))
+        centre = xr.apply_ufunc(np.arctan2, sine, cosine)
         posterior[name] = draws - 2 * np.pi * np.round((draws - centre) / (2 * np.pi))
     groups = {str(key): node.to_dataset() for key, node in tree.children.items() if not node.children}
     return xr.DataTree.from_dict({**groups, "posterior": posterior})
