@@ -25,6 +25,8 @@ class SampledDensity(Distribution):
         From ``taken`` and  (k, *value_shape) to log densities (k, draws, rows).
     draw
         From ``taken`` and a generator to values (draws, *value_shape), one for each parameter draw.
+    one_by_one
+        Whether each of those values is drawn by itself, which is slow.
     """
 
     taken: Array
@@ -32,6 +34,7 @@ class SampledDensity(Distribution):
     value_shape: tuple[int, ...]
     density: Callable[[Array, Array], Array]
     draw: Callable[[Array, np.random.Generator], Array]
+    one_by_one: bool = False
 
     def __post_init__(self) -> None:
         """Nothing to convert: the fields are no parameters."""
@@ -65,4 +68,5 @@ class SampledDensity(Distribution):
             value_shape=self.value_shape,
             density=self.density,
             draw=self.draw,
+            one_by_one=self.one_by_one,
         )

@@ -15,6 +15,8 @@ from pp_mlekl.pymc_model.layout import ObservedVariable
 # Log densities held at a time where expectations are sampled, and the sizes of samples.
 _BUDGET = 20_000_000
 _SMALLEST_SAMPLE, _LARGEST_SAMPLE = 64, 4_096
+# Values that are drawn one by one take some 10 ms each, and four samples are needed.
+_SLOW_SAMPLE = 256
 
 
 def rows_of(setting: Setting, fit: Fit, predictive: Fit | None) -> dict[str, RowDivergences]:
@@ -70,7 +72,9 @@ def _sampled(
     """Monte Carlo, where one side is known by its log density and its draws alone."""
     p, q = _flattened(p, variable.shape), _flattened(q, variable.shape)
     draws, rows = max(p.batch_shape[0], q.batch_shape[0]), q.batch_shape[1]
-    size = int(np.clip(_BUDGET // (draws * max(rows, 1)), _SMALLEST_SAMPLE, _LARGEST_SAMPLE))
+    slow = any(isinstance(d, SampledDensity) and d.one_by_one for d in (p, q))
+    largest = _SLOW_SAMPLE if slow else _LARGEST_SAMPLE
+    size = int(np.clip(_BUDGET // (draws * max(rows, 1)), _SMALLEST_SAMPLE, largest))
     if setting.truth is None and (reason := _cannot_be_drawn(p, setting.generator)):
         return missing(variable.shape, (reason,))
     reason = _cannot_be_drawn(q, setting.generator)

@@ -93,21 +93,27 @@ def observed_draws(functions: ModelFunctions, name: str, z: np.ndarray, generato
     ValueError
         Where PyMC cannot draw it.
     """
-    model = functions.model
-    variables = {rv.name: rv for rv in model.observed_RVs}
-    data = functions.observed_data()
-    shape = np.shape(data[name])
-
-    def make() -> PriorSampler:
-        others = {variables[n]: data[n] for n in variables if n != name}
-        return PriorSampler([variables[name]], [shape], others, given=list(model.free_RVs))
-
     values = functions.natural(z)
     try:
-        sampler = functions.kept(("observed draws", name), make)
+        sampler = _observed_sampler(functions, name)
         (drawn,) = sampler.draw(len(z), generator, [values[v.name] for v in functions.free])
     except NotImplementedError as error:
         raise ValueError(
             f"PyMC cannot draw {name!r}: give its CustomDist a random= function, or held-out draws as truth."
         ) from error
     return drawn
+
+
+def drawn_one_by_one(functions: ModelFunctions, name: str) -> bool:
+    """Whether each draw of an observed variable takes a call of its own, so that thousands take minutes."""
+    return _observed_sampler(functions, name).one_by_one
+
+
+def _observed_sampler(functions: ModelFunctions, name: str) -> PriorSampler:
+    def make() -> PriorSampler:
+        model, data = functions.model, functions.observed_data()
+        variables = {rv.name: rv for rv in model.observed_RVs}
+        others = {variables[n]: data[n] for n in variables if n != name}
+        return PriorSampler([variables[name]], [np.shape(data[name])], others, given=list(model.free_RVs))
+
+    return functions.kept(("observed draws", name), make)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pp_mlekl.divergences.sampled_density import SampledDensity
-from pp_mlekl.pymc_model.conditional_draws import observed_draws
+from pp_mlekl.pymc_model.conditional_draws import drawn_one_by_one, observed_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 Array = np.ndarray
@@ -41,4 +41,5 @@ def model_density(functions: ModelFunctions, name: str, z: Array) -> SampledDens
         value_shape=variable.value.shape,
         density=density,
         draw=draw,
+        one_by_one=drawn_one_by_one(functions, name),
     )

@@ -1,6 +1,7 @@
 """Draws from a model's prior, all in one vectorised call where the graph allows."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,17 +58,21 @@ class PriorSampler:
         self._function: Any = None
         self._rngs: list = []
 
+    @cached_property
+    def one_by_one(self) -> bool:
+        """Whether each draw takes a call of its own: of time series and the like, which are random step by step."""
+        return any(isinstance(v.owner.op, SymbolicRandomVariable) for v in _random(self._graphs))
+
     def draw(self, n: int, generator: np.random.Generator, values: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
         """``n`` draws: for each variable an array of shape (n, *shape); ``values`` of the given, (n, *shape) each."""
         arrays = [np.asarray(v, dtype=g.type.dtype) for v, g in zip(values, self._given, strict=True)]
-        vectorized = not any(isinstance(v.owner.op, SymbolicRandomVariable) for v in _random(self._graphs))
         if self._function is None:
-            inputs, graphs = self._vectorized() if vectorized else (self._given, self._graphs)
+            inputs, graphs = (self._given, self._graphs) if self.one_by_one else self._vectorized()
             updates = collect_default_updates(outputs=graphs, inputs=inputs)
             self._rngs = list(updates)
             self._function = interpreted(inputs, graphs, updates=updates)
         reseed_rngs(self._rngs, int(generator.integers(2**31)))
-        if vectorized:
+        if not self.one_by_one:
             draws = self._function(np.zeros(n), *arrays)
         else:
             rows = [self._function(*(a[i] for a in arrays)) for i in range(n)]
