@@ -11,10 +11,12 @@ Array = np.ndarray
 
 # Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])
-# A path that has lost this much is given up, unless the terms of a sum have lost less than this each: a component of a
-# mixture that collapses onto one observation leaves all others to the other components, and then climbs without end.
+# A path that has lost this much is given up, unless the terms of a sum have lost less than this each and it loses ever
+# less: a component of a mixture that collapses onto one observation leaves all others to the other components, and then
+# climbs without end. Two steps that each lose at no less than this share of the rate before show that it is no such path.
 _HOPELESS = 300.0
 _HOPELESS_EACH = 5.0
+_STEADY = 0.7
 # The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
 _LEAST_CLIMB = 0.02
 # An edge counts where the climb passes the maximum before this many e-foldings.
@@ -72,7 +74,6 @@ def profile_paths(objective: Objective, z: Array, directions: Array, distances: 
         Increasing distances along the directions, (k,) or (k, b).
     """
     starts = objective.value(z)
-    hopeless = largest_loss(objective, _HOPELESS)
     distances = np.broadcast_to(distances if distances.ndim == 2 else distances[:, None], (len(distances), len(z)))
     values = np.full(distances.shape, -np.inf)
     points = np.repeat(z[None], len(distances), axis=0)
@@ -89,10 +90,24 @@ def profile_paths(objective: Objective, z: Array, directions: Array, distances: 
         previous[alive], current[alive] = current[alive], ends.z
         values[k, alive], points[k, alive] = ends.value, ends.z
         position, last_step = distance, step
-        alive = alive[np.isfinite(ends.value) & (starts[alive] - ends.value < hopeless)]
+        alive = alive[np.isfinite(ends.value) & _hopeful(objective, starts, distances, values, k)[alive]]
         if not len(alive):
             break
     return Paths(distances=distances, values=values, points=points)
+
+
+def _hopeful(objective: Objective, starts: Array, distances: Array, values: Array, k: int) -> Array:
+    """Which paths may still climb back after step k, (b,) of bool."""
+    lost = starts - values[k]
+    few = lost < _HOPELESS
+    if few.all() or k < 2:
+        return lost < largest_loss(objective, _HOPELESS)
+    before = np.concatenate([starts[None], values[: k + 1]])[-4:]
+    gaps = np.diff(np.concatenate([np.zeros((1, len(starts))), distances[: k + 1]])[-4:], axis=0)
+    with np.errstate(invalid="ignore"):
+        rates = -np.diff(before, axis=0) / gaps
+        steady = np.all(rates[1:] >= _STEADY * rates[:-1], axis=0)
+    return few | ((lost < largest_loss(objective, _HOPELESS)) & ~steady)
 
 
 def largest_loss(objective: Objective, least: float) -> float:

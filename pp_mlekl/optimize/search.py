@@ -15,7 +15,7 @@ from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import Ends, maximize
-from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, unfinished
+from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -70,7 +70,7 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     """
     starts = _finite(objective, starts)
     if not len(starts):
-        return _nothing(objective.size, space)
+        return nothing(objective.size, space)
     if objective.large:
         return search_large(objective, starts, space, max_iterations)
     agreeing = np.ones(len(starts), dtype=int)
@@ -96,7 +96,7 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         if verdict is not None:
             return verdict
     if not modes:
-        return _nothing(objective.size, space, ends)
+        return nothing(objective.size, space, ends)
     return _examined(objective, ends, modes, space, int(ends.count.sum()))
 
 
@@ -296,20 +296,4 @@ def _central(objective: Objective, verdict: Verdict) -> Verdict:
     # The Hessian is the same all along a straight family, so the one at hand is kept.
     return (
         verdict if verdict.value - value > 1e-9 * max(1.0, abs(verdict.value)) else replace(verdict, z=z, value=value)
-    )
-
-
-def _nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:
-    why = f"the {space.what} is not finite at any start" if ends is None else "no search came to rest"
-    return Verdict(
-        status="failed",
-        z=np.full(size, np.nan),
-        value=np.nan,
-        gradient=np.full(size, np.nan),
-        hessian=np.broadcast_to(np.nan, (size, size)),
-        warnings=(f"The search failed: {why}; give a start of your own.",),
-        null=np.zeros((0, size)),
-        run_off=np.zeros((0, size)),
-        covariance=np.broadcast_to(np.nan, (size, size)),
-        irregular=np.zeros((0, size)),
     )

@@ -94,3 +94,19 @@ def quadratic_model(gradient: Array, hessian: Array) -> QuadraticModel:
         eigenvalues=plain,
         vectors=directions,
     )
+
+
+def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:
+    """Gradient and Hessian without their part along ``held``, where curvature is made so strong that no step goes."""
+    image = np.einsum("bij,bj->bi", hessian, held)
+    twice = np.sum(image * held, axis=1)
+    outer = held[:, :, None] * held[:, None, :]
+    cross = image[:, :, None] * held[:, None, :]
+    stiffness = np.maximum(1.0, np.abs(np.diagonal(hessian, axis1=1, axis2=2)).max(axis=1))
+    projected = hessian - cross - cross.swapaxes(1, 2) + (twice - stiffness)[:, None, None] * outer
+    return gradient - along(gradient, held), projected
+
+
+def along(gradient: Array, held: Array) -> Array:
+    """The part of gradients (b, d) along unit vectors ``held`` (b, d)."""
+    return np.sum(gradient * held, axis=1, keepdims=True) * held

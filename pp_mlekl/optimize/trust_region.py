@@ -6,7 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize.newton_cg import climb
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.subproblem import QuadraticModel, quadratic_model
+from pp_mlekl.optimize.subproblem import QuadraticModel, along, project, quadratic_model
 
 Array = np.ndarray
 
@@ -143,7 +143,7 @@ def maximize(
         if keep_trail:
             trail.append((search.z.copy(), search.value.copy()))
     # A search that is stuck where there is no slope left has come to rest: rounding hid the last gains.
-    slope = np.abs(search.gradient if held is None else search.gradient - _along(search.gradient, held)).max(axis=1)
+    slope = np.abs(search.gradient if held is None else search.gradient - along(search.gradient, held)).max(axis=1)
     resting = (search.state == "stuck") & (slope < _NO_SLOPE * np.maximum(1.0, np.abs(search.value)))
     search.state[resting] = "stationary"
     kept = np.flatnonzero(search.state != "merged")
@@ -287,18 +287,3 @@ def _try(
     search.radius[a[moved[undefined]]] = radii[-1, moved[undefined]] / 4
     moved, fine = a[moved[~undefined]], ~undefined
     search.value[moved], search.gradient[moved], search.hessian[moved] = new_value[fine], gradient[fine], hessian[fine]
-
-
-def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:
-    """Gradient and Hessian without their part along ``held``, where curvature is made so strong that no step goes."""
-    image = np.einsum("bij,bj->bi", hessian, held)
-    twice = np.sum(image * held, axis=1)
-    outer = held[:, :, None] * held[:, None, :]
-    cross = image[:, :, None] * held[:, None, :]
-    stiffness = np.maximum(1.0, np.abs(np.diagonal(hessian, axis1=1, axis2=2)).max(axis=1))
-    projected = hessian - cross - cross.swapaxes(1, 2) + (twice - stiffness)[:, None, None] * outer
-    return gradient - _along(gradient, held), projected
-
-
-def _along(gradient: Array, held: Array) -> Array:
-    return np.sum(gradient * held, axis=1, keepdims=True) * held

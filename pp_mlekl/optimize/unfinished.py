@@ -133,3 +133,20 @@ def _runs_off(objective: Objective, verdict: Verdict, ends: Ends, row: int, spac
     back = losses_along(objective, verdict.z, verdict.value, -rays, space.reach)[1]
     good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
     return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space) if len(good) else None
+
+
+def nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:
+    """The verdict where no search came to rest anywhere."""
+    why = f"the {space.what} is not finite at any start" if ends is None else "no search came to rest"
+    return Verdict(
+        status="failed",
+        z=np.full(size, np.nan),
+        value=np.nan,
+        gradient=np.full(size, np.nan),
+        hessian=np.broadcast_to(np.nan, (size, size)),
+        warnings=(f"The search failed: {why}; give a start of your own.",),
+        null=np.zeros((0, size)),
+        run_off=np.zeros((0, size)),
+        covariance=np.broadcast_to(np.nan, (size, size)),
+        irregular=np.zeros((0, size)),
+    )
