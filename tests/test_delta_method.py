@@ -221,3 +221,20 @@ def test_a_model_too_large_for_a_covariance_has_errors_of_deterministics_all_the
     for use in (sandwich, wald_interval, profile, bootstrap):
         with pytest.raises(ValueError, match="keeps no covariance"):
             use(model, estimate=mle)
+
+
+@pytest.mark.slow
+def test_coverage_of_the_interval_of_a_ratio():
+    generator = np.random.default_rng(12)
+    with pm.Model() as model:
+        mu, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5)
+        pm.Deterministic("variation", sigma / mu)
+        pm.Normal("y", mu, sigma, observed=np.zeros(60))
+    inside = {"information": 0, "sandwich": 0}
+    for _ in range(300):
+        mle = find_mle(model, data={"y": generator.normal(3.0, 1.0, 60)}, starts=1, random_seed=1)
+        for error in inside:
+            row = delta_method(model, mle, error=error).summary().loc["variation"]
+            inside[error] += row["2.5%"] < 1 / 3 < row["97.5%"]
+    for count in inside.values():
+        assert stats.binomtest(count, 300, 0.95).pvalue > 1e-3
