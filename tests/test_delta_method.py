@@ -119,6 +119,7 @@ def test_covariance_matrix_of_a_normal_has_its_closed_form():
     np.testing.assert_allclose(result.standard_error[name].values[0, 0], 0.0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_intraclass_correlation_of_a_marginal_fit():
     groups, size = 12, 4
     y = RNG.normal(size=groups)[:, None] + RNG.normal(0, 0.8, (groups, size))

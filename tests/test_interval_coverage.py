@@ -99,6 +99,7 @@ def test_case_bootstrap_is_that_of_the_single_function():
     np.testing.assert_array_equal(found[clear], inside[clear])
 
 
+@pytest.mark.slow
 def test_random_intercept_of_the_table_is_the_marginal_fit():
     generator = np.random.default_rng(6)
     y = 1 + generator.normal(0, 0.8, (8, 1)) + generator.normal(0, 1, (8, table.PER_GROUP))

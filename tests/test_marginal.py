@@ -47,6 +47,7 @@ def test_linear_mixed_model_equals_statsmodels():
     assert abs(float(estimate.laplace_error)) < 1e-10
 
 
+@pytest.mark.slow
 def test_standard_errors_of_a_linear_mixed_model_are_those_of_the_exact_likelihood():
     group, x, effect, generator = grouped(seed=3)
     y = 1.0 + 0.5 * x + effect[group] + generator.normal(0, 0.7, len(x))
@@ -83,6 +84,7 @@ def logistic_mixed(group, x, y):
     return model
 
 
+@pytest.mark.slow
 def test_logistic_mixed_model_against_quadrature():
     group, x, effect, generator = grouped(n_groups=20, n=8, seed=6)
     eta = 0.3 - 0.8 * x + 1.5 * effect[group]

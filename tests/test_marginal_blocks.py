@@ -73,6 +73,7 @@ def test_a_term_of_several_blocks_is_noticed():
     assert blocks_of_terms(lambda u: u.sum(axis=1, keepdims=True), pair, np.random.default_rng(0)) is None
 
 
+@pytest.mark.slow
 def test_gamma_frailty_against_its_closed_form():
     """Exponential times with a gamma frailty per group: the marginal likelihood is a ratio of gamma functions."""
     generator = np.random.default_rng(2)

@@ -230,6 +230,7 @@ def test_zero_sum_effects_of_a_balanced_layout():
     np.testing.assert_allclose(found.standard_error["a"], np.sqrt(0.75 / 10), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_marginal_gaussian_process_has_a_closed_form():
     x = np.linspace(0, 3, 12)[:, None]
     shape = np.exp(-0.5 * (x - x.T) ** 2) + 0.25 * np.eye(12)

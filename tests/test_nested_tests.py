@@ -141,6 +141,7 @@ def balanced(y, with_groups):
     return model
 
 
+@pytest.mark.slow
 def test_a_variance_of_zero_is_tested_by_the_mixture():
     generator = np.random.default_rng(5)
     y = generator.normal(0, 0.6, (12, 1)) + generator.normal(size=(12, 4))

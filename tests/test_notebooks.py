@@ -20,7 +20,10 @@ def test_every_notebook_is_tested(root):
     assert sorted(path.stem for path in (root / "notebooks").glob("*.ipynb")) == NOTEBOOKS
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+# One of them is enough for the fast tests: each starts a kernel and samples.
+@pytest.mark.parametrize(
+    "name", [n if n == "eight_schools" else pytest.param(n, marks=pytest.mark.slow) for n in NOTEBOOKS]
+)
 def test_notebook_runs(root, tmp_path, name):
     command = [sys.executable, "-c", RUN, str(root / "notebooks" / f"{name}.ipynb"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -19,7 +19,9 @@ def listed(values):
     return np.sort(list(values.values()) if isinstance(values, dict) else values)
 
 
-@pytest.mark.parametrize("name", WITH_ESTIMATES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "low_dim_gauss_mix")) for n in WITH_ESTIMATES]
+)
 def test_reference_estimates(name):
     data, expected, _ = posteriordb.reference(name)
     with pm.Model() as model:

@@ -18,7 +18,11 @@ def normal_model():
     return CASES["normal"]()[0]
 
 
-@pytest.mark.parametrize("case", EXACT["normal"], ids=lambda c: f"n={c['n']}")
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] * (c["n"] > 50)) for c in EXACT["normal"]],
+    ids=lambda c: f"n={c['n']}",
+)
 def test_exact_divergence_of_the_normal_mle(case):
     tree = study(normal_model(), {"mu": 3.0, "sigma": 2.0}, sizes=[case["n"]], replicates=3000, random_seed=1)
     summary = tree["summary"].to_dataset().isel(size=0, estimator=0)

@@ -157,9 +157,8 @@ def test_two_equal_modes():
     np.testing.assert_allclose(modes, VERDICTS["cauchy-two-modes"]["mle"]["modes"], rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "random_seed", [3, pytest.param(4, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("random_seed", [3, 4, 5])
 def test_same_verdict_for_other_seeds(random_seed):
     assert find_mle(golden.separated(), random_seed=random_seed).status == "at_infinity"
     assert find_mle(golden.saddle(), random_seed=random_seed).status == "not_identified"

@@ -74,6 +74,7 @@ def test_a_file_of_the_users_own(folder):
     assert "A normal sample" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_models_of_the_same_data(folder):
     result = run("compare-models", "my_model.py:build", "my_model.py:build_wide", *QUICK, "--out", "out")
     assert result.exit_code == 0, result.output

@@ -115,7 +115,8 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("first", list(CONTINUOUS))
+# The Polya-Gamma's density is slow to evaluate.
+@pytest.mark.parametrize("first", [pytest.param(n, marks=[pytest.mark.slow] * (n == "PolyaGamma")) for n in CONTINUOUS])
 def test_infinities_are_those_that_the_shapes_of_the_densities_imply(first):
     for p, q in PAIRS:
         if p != first:

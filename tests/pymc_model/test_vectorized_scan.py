@@ -84,6 +84,7 @@ def garch():
     return model_functions(model)
 
 
+@pytest.mark.slow
 def test_garch_has_its_likelihood_and_exact_derivatives(garch):
     z = garch.starts(4, np.random.default_rng(3))
     value, gradient, hessian = garch.value_gradient_hessian(z)
