@@ -94,6 +94,18 @@ def all_successes():
     pm.Binomial("y", n=np.array([4, 6]), p=p, observed=[4, 6])
 
 
+@case("mle", "boundary", "none and all of ten, in two of four groups (rule of three)")
+def none_in_one_group_and_all_in_another():
+    p = pm.Beta("p", 1, 1, shape=4)
+    pm.Binomial("y", n=10, p=p, observed=[0, 10, 4, 7])
+
+
+@case("mle", "at_infinity", "Skellam (1948): a beta-binomial for counts less dispersed than binomial ones")
+def underdispersed_beta_binomial():
+    a, b = pm.HalfNormal("a", 10), pm.HalfNormal("b", 10)
+    pm.BetaBinomial("y", alpha=a, beta=b, n=10, observed=[4, 5, 5, 6, 5, 4, 6, 5, 5, 5])
+
+
 @case("mle", "boundary", "statsmodels/statsmodels#1631 and its like: an empty cell of a table")
 def empty_category():
     p = pm.Dirichlet("p", np.ones(4))

@@ -15,7 +15,7 @@ from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import Ends, maximize
-from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, nothing, unfinished
+from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, meaningful, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -82,6 +82,7 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         if verdict is not None:
             return verdict
         ends = _continued(objective, ends, space, max_iterations - _PATIENCE)
+    ends = meaningful(objective, ends)
     modes = _modes(ends, space)
     stationary = ends.state == "stationary"
     best = modes[0].value if modes else -np.inf

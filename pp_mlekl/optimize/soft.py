@@ -72,8 +72,9 @@ def classify(
     flat = (ahead_all < _LOSS) & (back_all < _LOSS)
     onward = (ahead < _NOISE) & (back_all > _FALL) & ~flat
     backward = (back < _NOISE) & (ahead_all > _FALL) & ~flat & ~onward
-    signed = np.concatenate([candidates[onward], -candidates[backward]])
-    run_off = _independent(signed)
+    # In the candidates' own order, whichever way they run: of several that span the same, the simplest come first.
+    signed = np.where(onward, 1.0, -1.0)[:, None] * candidates
+    run_off = _independent(signed[onward | backward])
     null = _independent(candidates[flat])
     if len(run_off):
         null = _independent(null, base=run_off)

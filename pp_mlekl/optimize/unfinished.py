@@ -7,7 +7,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import curvature, losses_along
 from pp_mlekl.optimize.modes import Mode
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends
@@ -17,6 +17,20 @@ Array = np.ndarray
 
 # Values this close, relative to their size, are the same maximum's.
 EQUAL = 1e-6
+# Where rounding scatters the values by more nats than this, a vanishing gradient means nothing.
+_ONLY_ROUNDING = 0.1
+
+
+def meaningful(objective: Objective, ends: Ends) -> Ends:
+    """The ends without those that came to rest in the rounding of large terms, if there are any others at rest."""
+    resting = np.flatnonzero(ends.state == "stationary")
+    noisy = resting[rounding(objective, ends.z[resting]) > _ONLY_ROUNDING]
+    if not len(noisy) or len(noisy) == len(resting):
+        return ends
+    kept = np.setdiff1d(np.arange(len(ends.z)), noisy)
+    names = ("z", "value", "gradient", "hessian", "decrement", "state", "count")
+    trail = [(z[kept], value[kept]) for z, value in ends.trail]
+    return replace(ends, **{name: getattr(ends, name)[kept] for name in names}, trail=trail)
 
 
 def bare_verdict(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:

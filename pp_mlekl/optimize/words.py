@@ -71,7 +71,13 @@ def not_identified(verdict: Verdict, space: Space) -> Verdict:
 def at_the_edge(verdict: Verdict, space: Space) -> Verdict:
     """The maximum is attained at an edge of the parameter space, or approached at infinity."""
     limits = [space.limit(verdict.z, direction) for direction in verdict.run_off]
-    texts = [_edge_text(limit, direction, space) for limit, direction in zip(limits, verdict.run_off, strict=True)]
+    # Where several directions run off, the last may only lead to what the others have named.
+    texts, named = [], np.zeros(len(space.names), dtype=bool)
+    for limit, direction in zip(limits, verdict.run_off, strict=True):
+        reached = limit.at_edge | limit.runs_off
+        if limit.runs_off.any() or not named.any() or (reached & ~named).any():
+            texts.append(_edge_text(limit, direction, space))
+        named |= reached
     status = "at_infinity" if any(limit.runs_off.any() for limit in limits) else "boundary"
     if len(verdict.null):
         directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
