@@ -106,6 +106,24 @@ def underdispersed_beta_binomial():
     pm.BetaBinomial("y", alpha=a, beta=b, n=10, observed=[4, 5, 5, 6, 5, 4, 6, 5, 5, 5])
 
 
+@case("mle", "converged", "Laplace (1774): the median is where the likelihood has its kink")
+def least_absolute_deviations():
+    b, s = pm.Normal("b", 0, 3, shape=2), pm.HalfNormal("s", 3)
+    pm.Laplace("y", b[0] + b[1] * X, s, observed=Y)
+
+
+@case("mle", "boundary", "the limits of a uniform distribution are its smallest and its largest observation")
+def uniform_between_two_limits():
+    low, width = pm.Normal("low", 0, 5), pm.HalfNormal("width", 10)
+    pm.Uniform("y", low, low + width, observed=Y)
+
+
+@case("mle", "failed", "coal-mining disasters: the likelihood of a switch point is a step function")
+def switch_point():
+    c, rates = pm.Uniform("c", 0, 29), pm.Exponential("rates", 0.2, shape=2)
+    pm.Poisson("y", pm.math.switch(np.arange(30) < c, rates[0], rates[1]), observed=np.repeat([2, 3, 7, 9, 8], 6))
+
+
 @case("mle", "boundary", "statsmodels/statsmodels#1631 and its like: an empty cell of a table")
 def empty_category():
     p = pm.Dirichlet("p", np.ones(4))

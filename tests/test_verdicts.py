@@ -7,7 +7,7 @@ import golden_models as golden
 import numpy as np
 import pytest
 import regular_models as regular
-from scipy import linalg
+from scipy import linalg, optimize
 
 from models import eight_schools
 from pp_mlekl.point_estimates import find_map, find_mle
@@ -204,6 +204,42 @@ def test_cases_from_the_literature_and_users_threads(name):
         estimate = find_map(model, space="natural" if asked == "map" else "unconstrained", random_seed=1)
     assert estimate.status == verdict
     assert estimate.warnings
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_least_absolute_deviations_are_those_of_the_linear_programme(seed):
+    n = len(degenerate.X)
+    design = np.column_stack([np.ones(n), degenerate.X])
+    program = optimize.linprog(
+        np.r_[0, 0, np.ones(2 * n)],
+        A_eq=np.hstack([design, np.eye(n), -np.eye(n)]),
+        b_eq=degenerate.Y,
+        bounds=[(None, None)] * 2 + [(0, None)] * (2 * n),
+    )
+    estimate = find_mle(degenerate.build("least_absolute_deviations"), random_seed=seed)
+    np.testing.assert_allclose(estimate.values["b"], program.x[:2], rtol=1e-6)
+    assert float(estimate.values["s"]) == pytest.approx(program.fun / n, rel=1e-7)
+    assert np.isnan(estimate.standard_error["s"])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_limits_of_a_uniform_distribution_are_the_extremes(seed):
+    estimate = find_mle(degenerate.build("uniform_between_two_limits"), random_seed=seed)
+    assert float(estimate.values["low"]) == pytest.approx(degenerate.Y.min(), rel=1e-8)
+    assert float(estimate.values["width"]) == pytest.approx(np.ptp(degenerate.Y), rel=1e-8)
+
+
+def test_a_step_function_is_called_one():
+    estimate = find_mle(degenerate.build("switch_point"), random_seed=2)
+    assert "step function of c_interval__" in estimate.warnings[0]
+    assert np.isnan(estimate.standard_error["c"])
+
+
+def test_all_edges_are_named_and_have_no_standard_error():
+    estimate = find_mle(degenerate.build("none_in_one_group_and_all_in_another"), random_seed=1)
+    np.testing.assert_allclose(estimate.values["p"], [0, 1, 0.4, 0.7], atol=1e-12)
+    assert np.isnan(estimate.standard_error["p"].values).tolist() == [True, True, False, False]
+    assert "p[0] = 0, p[1] = 1" in " ".join(estimate.warnings)
 
 
 GALLERY = ["linear_diabetes", "logistic_spector", "naive_bayes_iris", "normal_newcomb", "poisson_randhie"]

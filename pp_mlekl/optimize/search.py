@@ -8,6 +8,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
+from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective, rounding
@@ -173,6 +174,8 @@ def _examined(
     found, suspicious = suspicious_directions(objective, mode.z, mode.value, mode.hessian, space.reach)
     row = int(np.argmin(np.abs(ends.z - mode.z).max(axis=1)))
     verdict = bare_verdict(objective, ends, row, modes, starts)
+    if len(stepped := step_coordinates(objective, mode)):
+        return words.steps(verdict, stepped, space)
     if suspicious.any():
         # Far down a funnel the rounding of doubles can make a search look as if it had come to rest.
         climb = climb_of_trail(objective, ends, row)

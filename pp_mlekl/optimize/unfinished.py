@@ -6,6 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import curvature, losses_along
+from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
@@ -17,6 +18,9 @@ Array = np.ndarray
 
 # Values this close, relative to their size, are the same maximum's.
 EQUAL = 1e-6
+# With more parameters the search along kinks, or into corners, takes too long.
+_MOST_ALONG_KINKS = 30
+_MOST_IN_CORNERS = 8
 # Where rounding scatters the values by more nats than this, a vanishing gradient means nothing.
 _ONLY_ROUNDING = 0.1
 
@@ -85,9 +89,14 @@ def unfinished(
     uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
     beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
     if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
-        return words.at_support_edge(verdict, uphill, space)
-    if ends.state[row] == "stuck" and _is_kink(objective, verdict):
-        return words.kink(verdict, space)
+        corner = _in_the_corner(objective, verdict)
+        if not _is_kink(objective, corner):
+            return words.failed(corner, space)
+        return words.at_support_edge(corner, corner.gradient if np.any(corner.gradient) else uphill, space)
+    if ends.state[row] in ("stuck", "running"):
+        beside = _on_the_kink(objective, verdict)
+        if _is_kink(objective, beside):
+            return words.kink(beside, space)
     return words.failed(verdict, space)
 
 
@@ -115,6 +124,22 @@ def _leads(climb: Climb) -> bool:
     """Whether no other coordinate moves farther along a climb: one that is held may but drag along what makes it rise."""
     moved = np.abs(climb.points[-1] - climb.points[0])
     return bool(np.abs(climb.direction) @ moved >= moved.max())
+
+
+def _on_the_kink(objective: Objective, verdict: Verdict) -> Verdict:
+    """The verdict moved on to where a search goes that follows kinks."""
+    if _is_kink(objective, verdict) or objective.size > _MOST_ALONG_KINKS:
+        return verdict
+    z, value = climb_kinks(objective, verdict.z)
+    return replace(verdict, z=z, value=value, gradient=objective.gradient(z[None])[1][0])
+
+
+def _in_the_corner(objective: Objective, verdict: Verdict) -> Verdict:
+    """The verdict moved on along the edge of the data's support, to where several observations hold it."""
+    if objective.size == 1 or objective.size > _MOST_IN_CORNERS:
+        return verdict
+    z, value = climb_edges(objective, verdict.z)
+    return replace(verdict, z=z, value=value, gradient=objective.gradient(z[None])[1][0])
 
 
 def _is_kink(objective: Objective, verdict: Verdict) -> bool:

@@ -160,6 +160,16 @@ def kink(verdict: Verdict, space: Space) -> Verdict:
     return replace(verdict, status="converged", singular=True, warnings=(text,))
 
 
+def steps(verdict: Verdict, places: Array, space: Space) -> Verdict:
+    """No slope along some coordinates, along which the objective is not constant."""
+    names = _join(space.coordinates[i] for i in places.tolist())
+    text = (
+        f"The {space.what} is a step function of {names}: without a slope no search can find its highest step. Compare the "
+        "estimates of the model with this parameter fixed at each of its values."
+    )
+    return replace(verdict, status="failed", warnings=(text,))
+
+
 def failed(verdict: Verdict, space: Space) -> Verdict:
     """The search did not come to rest."""
     text = (
