@@ -198,6 +198,16 @@ def mixture_with_free_scales():
     pm.NormalMixture("y", w=[0.5, 0.5], mu=mu, sigma=sigma, observed=y)
 
 
+@case("mle", "converged", "Kiefer and Wolfowitz (1956); Day (1969): a local maximum beside a likelihood without bound")
+def ordered_mixture_far_from_its_collapse():
+    generator = np.random.default_rng(4)
+    y = np.r_[generator.normal(-2, 1, 60), generator.normal(2, 0.7, 90)]
+    w, s = pm.Dirichlet("w", np.ones(2)), pm.HalfNormal("s", 2, shape=2)
+    ordered = pm.distributions.transforms.ordered
+    mu = pm.Normal("mu", 0, 3, shape=2, transform=ordered, initval=[-1, 1])
+    pm.NormalMixture("y", w, mu, s, observed=y)
+
+
 @case("mle", "not_identified", "paul-buerkner/brms#136: an intercept and a dummy for every level")
 def intercept_and_all_dummies():
     a, b = pm.Normal("a", 0, 5), pm.Normal("b", 0, 5, shape=6)

@@ -91,6 +91,13 @@ def test_mixture_collapses(random_seed):
     assert find_map(bounded, random_seed=random_seed).status in ("converged", "multimodal")
 
 
+@pytest.mark.parametrize("random_seed", [1, 2])
+def test_local_maximum_of_a_mixture_comes_with_the_collapse(random_seed):
+    estimate = find_mle(degenerate.build("ordered_mixture_far_from_its_collapse"), random_seed=random_seed)
+    assert estimate.status == "converged"
+    assert "also grows without limit as s[0] -> 0 (1 nats for each unit of s_log__[0])" in estimate.warnings[0]
+
+
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
 def test_centred_hierarchy_has_no_joint_mode(space):
     estimate = find_map(golden.eight_schools(), space=space, random_seed=1)

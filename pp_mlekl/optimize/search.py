@@ -7,6 +7,7 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
+from pp_mlekl.optimize.collapses import hidden_climb
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
@@ -204,6 +205,7 @@ def _examined(
         higher = _higher(objective, paths, verdict, space)
         if higher is not None and again:
             return _examined(objective, higher, _modes(higher, space), space, starts, again=False)
+        verdict = replace(verdict, climb=verdict.climb or hidden_climb(objective, paths, edges, verdict, suspicious))
     if len(soft.run_off):
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):
