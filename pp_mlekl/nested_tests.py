@@ -119,6 +119,11 @@ def nested_tests(
     """
     _check_names(Problem(functions=model_functions(model, potentials), kind="mle"), null)
     problem, best = regular_maximum(model, estimate, random_seed, potentials, "A test by Wilks' theorem")
+    if np.isnan(best.covariance.values).all():
+        raise ValueError(
+            f"Wald and score tests need standard errors, and the estimate has none: {' '.join(best.warnings)} Fit the smaller "
+            "model too and take likelihood_ratio_test."
+        )
     functions = problem.functions
     fixed, held, natural = _null_point(problem, best, null)
     rest = np.setdiff1d(problem.kept, held)

@@ -1,5 +1,6 @@
 """Likelihood-ratio, Wald and score tests against closed forms and statsmodels."""
 
+import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -164,3 +165,8 @@ def test_a_variance_of_zero_is_tested_by_the_mixture():
         likelihood_ratio_test(large, small)
     with pytest.raises(ValueError, match="status at_infinity"):
         likelihood_ratio_test(small, find_mle(golden.separated(), random_seed=1))
+
+
+def test_an_estimate_without_standard_errors_is_refused():
+    with pytest.raises(ValueError, match=r"kink.*likelihood_ratio_test"):
+        nested_tests(degenerate.build("least_absolute_deviations"), {"b": [np.nan, 0.0]}, random_seed=1)
