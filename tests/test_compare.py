@@ -227,6 +227,7 @@ def test_wrong_use_is_refused_before_anything_runs():
         mk.compare("model")
 
 
+@pytest.mark.slow
 def test_observed_vectors_are_compared_and_shown(tmp_path):
     data = np.random.default_rng(4).normal(size=(20, 2))
     with pm.Model() as model:

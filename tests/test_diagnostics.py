@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
+from tiers import slow_if
 
 from pp_mlekl.diagnostics import diagnose
 
@@ -49,7 +50,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", slow_if(MODELS, ["poisson"]))
 def test_calibration_is_judged_by_what_the_model_predicts(model):
     build, right, wrong = MODELS[model]
     seeds = np.random.SeedSequence(5).spawn(25)

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 from exact_draws import posterior_tree
 from scipy import special, stats
+from tiers import LIKE_ANOTHER, slow_if
 
 import pp_mlekl as mk
 
@@ -33,7 +34,7 @@ def _scores(case, model, seed):
     return scores, gained
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", slow_if(CASES, LIKE_ANOTHER))
 def test_conjugate_models(name):
     case = CASES[name]
     scores, gained = _scores(case, golden.conjugate(case), 11)

@@ -94,7 +94,7 @@ def test_both_ways_agree(monkeypatch, model, space):
     [
         (sum_of_two, find_mle, "not_identified", "s + t is identified"),
         (rates_with_a_zero, find_mle, "boundary", r"rate[7] = 0"),
-        (centred, find_map, "unbounded", "tau -> 0"),
+        pytest.param(centred, find_map, "unbounded", "tau -> 0", marks=pytest.mark.slow),
     ],
 )
 def test_verdicts_by_products(monkeypatch, build, find, status, words):

@@ -113,6 +113,7 @@ def test_logistic_mixed_model_against_quadrature():
     )
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_approximation():
     group, x, effect, generator = grouped(n_groups=4, n=6, seed=2)
     y = (generator.random(len(x)) < stats.norm.cdf(effect[group])).astype(int)

@@ -3,6 +3,7 @@
 import golden_models as golden
 import numpy as np
 import pytest
+from tiers import LIKE_ANOTHER, slow_if
 
 from pp_mlekl.point_estimates import find_map, find_mle
 
@@ -29,7 +30,7 @@ def test_mle_and_standard_errors_on_real_data(name):
     assert estimate.log_likelihood == pytest.approx(case["loglik"], rel=1e-12)
 
 
-@pytest.mark.parametrize("name", CONJUGATE)
+@pytest.mark.parametrize("name", slow_if(CONJUGATE, LIKE_ANOTHER))
 def test_conjugate_mle(name):
     case = CONJUGATE[name]
     estimate = find_mle(golden.conjugate(case), random_seed=1)
@@ -41,7 +42,7 @@ def test_conjugate_mle(name):
     assert estimate.log_likelihood == pytest.approx(case["loglik_at_mle"], rel=1e-10, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", CONJUGATE)
+@pytest.mark.parametrize("name", slow_if(CONJUGATE, LIKE_ANOTHER))
 def test_conjugate_map_on_both_scales(name):
     case = CONJUGATE[name]
     model = golden.conjugate(case)

@@ -106,6 +106,7 @@ def test_logistic_regression_uses_whole_copies_of_its_rows():
     assert result.passed
 
 
+@pytest.mark.slow
 def test_several_observed_variables():
     generator = np.random.default_rng(2)
     group = generator.integers(0, 2, 30)
@@ -118,6 +119,7 @@ def test_several_observed_variables():
     assert result.passed, result.summary()[~result.summary()["passed"]].to_string()
 
 
+@pytest.mark.slow
 def test_vector_observations_with_a_sampled_truth():
     y = np.random.default_rng(5).multivariate_normal([0, 0], np.eye(2), size=15)
     with pm.Model() as model:

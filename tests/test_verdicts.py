@@ -8,11 +8,22 @@ import numpy as np
 import pytest
 import regular_models as regular
 from scipy import linalg, optimize
+from tiers import slow_if
 
 from models import eight_schools
 from pp_mlekl.point_estimates import find_map, find_mle
 
 VERDICTS = golden.cases("degenerate/verdicts.json")
+# Cases that take a second and more, for the slow tier.
+_LONG = (
+    "skew_normal_without_a_left_tail",
+    "centred_intercepts_unconstrained",
+    "centred_slopes",
+    "poisson_like_negative_binomial",
+    "zero_inflation_that_is_not_there",
+    "student_without_tails",
+    "underdispersed_negative_binomial",
+)
 EIGHT = [f"x{j}" for j in range(8)]
 
 
@@ -78,7 +89,8 @@ def test_identified_combinations_are_named():
     assert "b[x1] + b[x2]" in estimate.warnings[0]
 
 
-@pytest.mark.parametrize("random_seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("random_seed", [1, 2])
 def test_mixture_collapses(random_seed):
     import pymc as pm
 
@@ -91,7 +103,7 @@ def test_mixture_collapses(random_seed):
     assert find_map(bounded, random_seed=random_seed).status in ("converged", "multimodal")
 
 
-@pytest.mark.parametrize("random_seed", [1, 2])
+@pytest.mark.parametrize("random_seed", slow_if([1, 2], [2]))
 def test_local_maximum_of_a_mixture_comes_with_the_collapse(random_seed):
     estimate = find_mle(degenerate.build("ordered_mixture_far_from_its_collapse"), random_seed=random_seed)
     assert estimate.status == "converged"
@@ -201,7 +213,7 @@ def test_a_small_variance_keeps_the_standard_errors_of_all_and_is_told_of():
     np.testing.assert_allclose([float(estimate.standard_error[k]) for k in ("mu", "tau", "sigma")], errors, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", degenerate.CASES)
+@pytest.mark.parametrize("name", slow_if(degenerate.CASES, _LONG))
 def test_cases_from_the_literature_and_users_threads(name):
     asked, verdict, _, _ = degenerate.CASES[name]
     model = degenerate.build(name)

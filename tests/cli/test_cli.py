@@ -92,6 +92,7 @@ def test_a_bug_keeps_its_traceback():
         raise TypeError("Give a model.")
 
 
+@pytest.mark.slow
 def test_potentials_count_as_what_the_user_says(folder):
     result = run("compare", "my_model.py:penalised", *QUICK, "--potentials", "likelihood", "--out", "out")
     assert result.exit_code == 0, result.output

@@ -8,6 +8,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 from scipy import stats
+from tiers import LIKE_ANOTHER, slow_if
 
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.fitted import fitted_divergence
@@ -70,7 +71,7 @@ def new_observation(case):
     return model, params
 
 
-@pytest.mark.parametrize("name", CONJUGATE)
+@pytest.mark.parametrize("name", slow_if(CONJUGATE, LIKE_ANOTHER))
 def test_golden_predictive_divergences(name):
     case = CONJUGATE[name]
     expected = case["predictive"]

@@ -123,6 +123,7 @@ def test_potentials_count_where_they_are_said_to(potentials):
     assert set(result["posterior_predictive"].data_vars) == {"y"}
 
 
+@pytest.mark.slow
 def test_divergent_draws_come_back_from_a_file(tmp_path):
     # The centred form diverges at long steps: the sampler's messages are then text and nothing, mixed.
     result = sample(eight_schools.build(), draws=500, chains=2, random_seed=1, target_accept=0.5)
