@@ -8,18 +8,17 @@ import typer
 
 from pp_mlekl.cli.builders import build_model, load_builder
 from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
 
 
 def compare(
     builder: Annotated[str, typer.Argument(help="module:function or file.py:function that returns a model")],
     truth: Annotated[Path | None, typer.Option(help="TOML file with true parameter values")] = None,
-    draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 1000,
-    chains: Annotated[int, typer.Option(help="number of chains")] = 4,
-    seed: Annotated[int | None, typer.Option(help="seed of everything random")] = None,
-    sampler: Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")] = "nutpie",
-    potentials: Annotated[
-        str | None, typer.Option(help="what pm.Potential terms count as: prior or likelihood")
-    ] = None,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    seed: Seed = None,
+    sampler: Sampler = "nutpie",
+    potentials: Potentials = None,
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""

@@ -8,17 +8,16 @@ import typer
 from pp_mlekl.cli.builders import load_builder
 from pp_mlekl.cli.compare import fit_and_write, short_name
 from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
 
 
 def compare_models(
     builders: Annotated[list[str], typer.Argument(help="two or more of module:function or file.py:function")],
-    draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 1000,
-    chains: Annotated[int, typer.Option(help="number of chains")] = 4,
-    seed: Annotated[int | None, typer.Option(help="seed of everything random")] = None,
-    sampler: Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")] = "nutpie",
-    potentials: Annotated[
-        str | None, typer.Option(help="what pm.Potential terms count as: prior or likelihood")
-    ] = None,
+    draws: Draws = 1000,
+    chains: Chains = 4,
+    seed: Seed = None,
+    sampler: Sampler = "nutpie",
+    potentials: Potentials = None,
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
 ) -> None:
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
