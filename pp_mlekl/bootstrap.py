@@ -163,7 +163,9 @@ def _labelled(problem: Problem, best: PointEstimate, result: Replicates) -> Boot
     functions = problem.functions
     good = result.converged
     if not good.any():
-        raise ValueError("No replicate has a regular maximum; the data are too few for a bootstrap.")
+        raise ValueError(
+            "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has kinks or steps."
+        )
     centre = functions.natural_flat(best.flat)
     # Angles are not cut where the circle is, but opposite to the estimate.
     natural = centre + functions.natural_difference(functions.natural_flat(problem.full(result.z[good])), centre)
