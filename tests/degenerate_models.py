@@ -5,6 +5,7 @@ Each entry: what is asked ("mle", "map" or "map_unconstrained"), the verdict, th
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 
 RNG = np.random.default_rng(20)
 X = np.round(RNG.normal(size=30), 2)
@@ -189,6 +190,52 @@ def saturated_regression():
 @case("mle", "unbounded", "equal observations: the scale of a normal tends to 0")
 def constant_data():
     pm.Normal("y", pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), observed=[2.0, 2.0, 2.0, 2.0])
+
+
+@case(
+    "mle",
+    "unbounded",
+    "Anderson (2003), section 3.2: a sample covariance without full rank has no maximum",
+)
+def proportional_columns_with_lkj():
+    chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=pm.HalfNormal.dist(2, size=2))
+    pm.MvNormal("y", pm.Normal("mu", 0, 5, shape=2), chol=chol, observed=np.c_[X, 2 * X + 1])
+
+
+def weibull_with_threshold(value, a, b, threshold):
+    x = value - threshold
+    return pt.switch(x > 0, pt.log(a / b) + (a - 1) * pt.log(x / b) - (x / b) ** a, -np.inf)
+
+
+@case("mle", "unbounded", "Smith (1985), Biometrika 72: a Weibull threshold at the smallest observation")
+def weibull_threshold():
+    a, b = pm.HalfNormal("a", 5, shape=2)
+    y = 3 + 2 * np.random.default_rng(1).weibull(1.6, 20)
+    pm.CustomDist("y", a, b, pm.Normal("threshold", 0, 5), logp=weibull_with_threshold, observed=y)
+
+
+def lognormal_with_threshold(value, mu, sigma, threshold):
+    x = value - threshold
+    density = -0.5 * ((pt.log(x) - mu) / sigma) ** 2 - pt.log(sigma * x * np.sqrt(2 * np.pi))
+    return pt.switch(x > 0, density, -np.inf)
+
+
+def shifted_lognormal(seed):
+    y = 3 + np.random.default_rng(seed).lognormal(0.3, 0.7, 10)
+    mu, sigma, threshold = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), pm.Normal("threshold", 0, 5)
+    pm.CustomDist("y", mu, sigma, threshold, logp=lognormal_with_threshold, observed=y)
+
+
+@case("mle", "unbounded", "Hill (1963), Journal of the American Statistical Association 58: a lognormal threshold")
+def lognormal_threshold():
+    shifted_lognormal(3)
+
+
+@case(
+    "mle", "at_infinity", "Cheng and Traylor (1995), JRSS B 57: a lognormal threshold that runs off to the normal limit"
+)
+def lognormal_that_becomes_normal():
+    shifted_lognormal(1)
 
 
 @case("mle", "unbounded", "paul-buerkner/brms#1333 and Day 1969, Biometrika 56: mixtures with free scales")

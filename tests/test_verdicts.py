@@ -107,7 +107,7 @@ def test_mixture_collapses(random_seed):
 def test_local_maximum_of_a_mixture_comes_with_the_collapse(random_seed):
     estimate = find_mle(degenerate.build("ordered_mixture_far_from_its_collapse"), random_seed=random_seed)
     assert estimate.status == "converged"
-    assert "also grows without limit as s[0] -> 0 (1 nats for each unit of s_log__[0])" in estimate.warnings[0]
+    assert "also grows without limit as s[0] -> 0 (1 nats for each unit of log(s[0]))" in estimate.warnings[0]
 
 
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
@@ -203,7 +203,7 @@ def test_a_small_variance_keeps_the_standard_errors_of_all_and_is_told_of():
         pm.Normal("contrasts", 0, sigma, observed=y @ linalg.helmert(size).T)
     estimate = find_mle(model, random_seed=1)
     assert estimate.status == "converged"
-    assert "hardly falls as tau_log__" in estimate.warnings[0]
+    assert "hardly falls as log(tau)" in estimate.warnings[0]
     # In s = sigma^2 and l = s + size tau^2 the likelihood of a balanced layout is a product (Searle et al. 1992).
     s = np.sum((y - y.mean(axis=1, keepdims=True)) ** 2) / (groups * (size - 1))
     l = size * np.mean((y.mean(axis=1) - y.mean()) ** 2)

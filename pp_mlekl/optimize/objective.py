@@ -97,6 +97,9 @@ class Objective:
         )
 
     def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:
+        if not len(z):
+            # Some operations refuse an empty batch.
+            return (np.zeros(0), np.zeros((0, self.size)), np.zeros((0, self.size, self.size)))[: order + 1]
         rows = np.zeros(len(z), dtype=int) if rows is None else rows
         with np.errstate(all="ignore"):
             value, *derivatives = self.evaluate(order, z, rows)

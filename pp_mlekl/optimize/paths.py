@@ -19,6 +19,8 @@ _HOPELESS_EACH = 5.0
 _STEADY = 0.7
 # The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
 _LEAST_CLIMB = 0.02
+# From this many e-foldings on a path on its way to a finite limit has become flat.
+_FAR_OUT = 15.0
 # An edge counts where the climb passes the maximum before this many e-foldings.
 _FARTHEST_CROSSING = 40.0
 
@@ -37,6 +39,9 @@ class Climb:
         Distance from the start of the path at which the objective passes the value there.
     distances, values, points
         The path, (k,), (k,) and (k, d).
+    edge
+        Where the path ends at a finite point, (d,), beyond which the objective is minus infinity; ``distances`` are then
+        e-foldings of the distance from there.
     """
 
     direction: Array
@@ -45,6 +50,7 @@ class Climb:
     distances: Array
     values: Array
     points: Array
+    edge: Array | None = None
 
     @property
     def within_reach(self) -> bool:
@@ -156,11 +162,17 @@ def divergence(distances: Array, values: Array) -> tuple[float, int]:
     """The rate at which values grow without limit, 0 if they do not, and the index of the last value trusted.
 
     A logarithmic singularity in the natural parameter is linear in z; a finite limit is approached
-    exponentially there. So three successive rates that agree, positive, are a divergence.
+    exponentially there. So three successive rates that agree, positive, are a divergence; and so are rates that, far out, do
+    not fall (a shape that follows slowly makes a singularity ever stronger).
     """
     finite = np.flatnonzero(np.isfinite(values))
     for last in finite[::-1][: max(0, len(finite) - 3)]:
-        rates = np.diff(values[last - 3 : last + 1]) / np.diff(distances[last - 3 : last + 1])
-        if np.all(np.isfinite(rates)) and rates.min() > _LEAST_CLIMB and np.ptp(rates) < 0.05 * rates.mean():
-            return float(rates.mean()), int(last)
+        rates = np.diff(values[max(0, last - 4) : last + 1]) / np.diff(distances[max(0, last - 4) : last + 1])
+        if not np.all(np.isfinite(rates)):
+            continue
+        three = rates[-3:]
+        if three.min() > _LEAST_CLIMB and np.ptp(three) < 0.05 * three.mean():
+            return float(three.mean()), int(last)
+        if distances[last] >= _FAR_OUT and len(rates) == 4 and rates[0] > _LEAST_CLIMB and np.all(np.diff(rates) >= 0):
+            return float(rates[-1]), int(last)
     return 0.0, 0

@@ -7,13 +7,12 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
-from pp_mlekl.optimize.collapses import hidden_climb
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
+from pp_mlekl.optimize.edges import look_to_the_edges
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import Ends, maximize
@@ -26,9 +25,6 @@ Array = np.ndarray
 # likelihood-ratio region, and intervals about the first one alone are wrong.
 NEARLY_EQUAL = 1.92
 _VALLEY = 1e-3
-# Two e-foldings of a scale, and the nats that no path along which a density diverges is likely to win back.
-_FIRST_STEP = 2.0
-_LOST = 1000.0
 # From this many parameters on a few searches that agree are enough.
 _DEAR = 12
 _FEW = 4
@@ -37,8 +33,6 @@ _GRADIENTS_FIRST = 60
 _OF_ROUNDING = 3.0
 # Iterations after which it is asked whether the searches that still run do so without end.
 _PATIENCE = 25
-# Profiles towards the edges hold this many numbers at a time at most.
-_PATH_BUDGET = 4_000_000
 
 
 def search(objective: Objective, starts: Array, space: Space, *, max_iterations: int = 150) -> Verdict:
@@ -65,7 +59,7 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     ...     hessian = np.stack([-q, -2 * q * r, -2 * q * r, -2 * q * r**2], axis=-1).reshape(-1, 2, 2)
     ...     return (-s - q * r**2 / 2, np.stack([q * r, -1 + q * r**2], axis=-1), hessian)[: order + 1]
     >>> natural = lambda z: np.stack([z[:, 0], np.exp(z[:, 1])], axis=-1)
-    >>> space = Space(natural=natural, names=["mu", "sigma"], coordinates=["mu", "sigma_log__"],
+    >>> space = Space(natural=natural, names=["mu", "sigma"], coordinates=["mu", "log(sigma)"],
     ...               transformed=np.array([False, True]))
     >>> search(Objective(size=2, evaluate=evaluate), np.zeros((1, 2)), space).status
     'unbounded'
@@ -195,17 +189,11 @@ def _examined(
         covariance=whole,
         irregular=irregular,
     )
-    edges = _edges(objective, verdict, space)
-    if len(edges):
-        paths = profile_paths(objective, np.repeat(verdict.z[None], len(edges), axis=0), edges)
-        found_climbs = climbs(paths, edges, verdict.value)
-        verdict = replace(verdict, climb=min(found_climbs, key=lambda c: c.crossing, default=None))
-        if verdict.climb is not None and verdict.climb.within_reach:
-            return words.unbounded(verdict, space)
-        higher = _higher(objective, paths, verdict, space)
-        if higher is not None and again:
-            return _examined(objective, higher, _modes(higher, space), space, starts, again=False)
-        verdict = replace(verdict, climb=verdict.climb or hidden_climb(objective, paths, edges, verdict, suspicious))
+    verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
+    if verdict.climb is not None and verdict.climb.within_reach:
+        return words.unbounded(verdict, space)
+    if higher is not None and again:
+        return _examined(objective, higher, _modes(higher, space), space, starts, again=False)
     if len(soft.run_off):
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):
@@ -221,38 +209,6 @@ def _approach(ends: Ends, row: int) -> Array:
     points = np.array([z[row] for z, _ in ends.trail])
     directions = ends.z[row] - points[[0, len(points) // 2, 3 * len(points) // 4]]
     return directions[np.linalg.norm(directions, axis=1) > 1e-3]
-
-
-def _edges(objective: Objective, verdict: Verdict, space: Space) -> Array:
-    """The edges towards which a profile is taken, as many as can be afforded: a singularity may hide there."""
-    edges = space.edges(verdict.z)
-    affordable = max(1, int(_PATH_BUDGET / objective.size**3))
-    if len(edges) > affordable:
-        edges = edges[np.linspace(0, len(edges) - 1, affordable).astype(int)]
-    return edges[_promising(objective, verdict, edges)] if len(edges) else edges
-
-
-def _promising(objective: Objective, verdict: Verdict, edges: Array) -> Array:
-    """Which edges a profile could reach: not those towards which a first step loses far more than is climbed back."""
-    trial = verdict.z + _FIRST_STEP * edges
-    lost = verdict.value - objective.value(trial)
-    most = largest_loss(objective, _LOST)
-    doubtful = np.flatnonzero(np.isfinite(lost) & (lost > most))
-    if len(doubtful):
-        ends = maximize(objective, trial[doubtful], held=edges[doubtful], max_iterations=4)
-        lost[doubtful] = verdict.value - ends.value
-    return lost <= most
-
-
-def _higher(objective: Objective, paths: Paths, verdict: Verdict, space: Space) -> Ends | None:
-    """Searches from points of the paths that are higher than the mode from which they began, if there are any."""
-    better = np.argmax(paths.values, axis=0)
-    columns = np.flatnonzero(paths.values.max(axis=0) > verdict.value + 1e-4)
-    if not len(columns):
-        return None
-    starts = paths.points[better[columns], columns]
-    ends = maximize(objective, starts, reach=space.reach, keep_trail=True)
-    return ends if np.any(ends.value[ends.state == "stationary"] > verdict.value + 1e-4) else None
 
 
 def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdict:

@@ -26,7 +26,7 @@ class Space:
     names
         Of the natural values, (m,).
     coordinates
-        Names of the coordinates of z, (d,).
+        What the coordinates of z are called in a sentence, (d,).
     transformed
         Whether each coordinate belongs to a transformed (bounded) variable, (d,) of bool.
     what

@@ -84,13 +84,15 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     flat_covariance = verdict.covariance.copy()
     unsettled = np.concatenate([verdict.irregular, verdict.null, verdict.run_off])
     affected = _share(jacobian, unsettled)
+    known = np.zeros(len(values), dtype=bool)
     for direction in verdict.run_off:
         limit = space.limit(verdict.z, direction)
         values[limit.at_edge] = limit.value[limit.at_edge]
         values[limit.runs_off] = limit.sign[limit.runs_off] * np.inf
-        affected |= limit.at_edge | limit.runs_off
+        known |= limit.at_edge | limit.runs_off
+    affected |= known
     if verdict.status == "at_infinity":
-        values[affected & np.isfinite(values)] = np.nan
+        values[affected & ~known] = np.nan
     if verdict.singular:
         return Reported(values=values, covariance=nothing, flat_covariance=np.full((size, size), np.nan))
     covariance = jacobian @ flat_covariance @ jacobian.T

@@ -11,6 +11,7 @@ from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
 from pp_mlekl.optimize.space import Space, axes
+from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
 from pp_mlekl.optimize.trust_region import Ends
 from pp_mlekl.optimize.verdict import Audit, Verdict
 
@@ -21,6 +22,11 @@ EQUAL = 1e-6
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
+# Multiples of a coordinate's size to which it is moved on along a bent way, and the share of a gain that the next, after as
+# long a way as all before, may have: a supremum is finite where the gains are a geometric series.
+_DOUBLED = 2.0 ** np.arange(1, 8) - 1
+_LESS = 0.8
+_MOST_ON_BENT_WAYS = 40
 # Where rounding scatters the values by more nats than this, a vanishing gradient means nothing.
 _ONLY_ROUNDING = 0.1
 
@@ -83,6 +89,9 @@ def unfinished(
     climb = climb_of_trail(objective, ends, row)
     if climb is not None:
         return words.unbounded(replace(verdict, climb=climb), space)
+    climb = _climb_into_edge(objective, ends, row, space)
+    if climb is not None:
+        return words.unbounded(replace(verdict, climb=climb), space)
     limit = _runs_off(objective, verdict, ends, row, space)
     if limit is not None:
         return limit
@@ -105,11 +114,24 @@ def _size(z: Array) -> float:
 
 
 def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
-    """Where a search ran off: profiles from the middle of its way, along the coordinates that moved most."""
+    """Where a search ran off: profiles from the middle of its way, along the coordinates that moved most.
+
+    The middle is that of its iterations; where little is moved after that, because the search crawls along a bent valley, it
+    is that of its length.
+    """
     z = np.array([point[row] for point, _ in ends.trail])
     best = int(np.argmax([value[row] for _, value in ends.trail]))
-    middle = z[best // 2]
-    moved = z[best] - middle
+    gone = np.abs(z - z[0])[: best + 1]
+    longest = gone[:, np.argmax(gone[-1])]
+    for middle in (best // 2, int(np.argmax(longest >= 0.5 * longest[-1]))):
+        climb = _climb_from(objective, z[middle], z[best])
+        if climb is not None:
+            return climb
+    return None
+
+
+def _climb_from(objective: Objective, middle: Array, end: Array) -> Climb | None:
+    moved = end - middle
     places = np.argsort(-np.abs(moved))[: min(4, len(moved))]
     places = places[np.abs(moved[places]) > 2.0]
     directions = axes(places, len(moved)) * np.sign(moved[places])[:, None]
@@ -124,6 +146,16 @@ def _leads(climb: Climb) -> bool:
     """Whether no other coordinate moves farther along a climb: one that is held may but drag along what makes it rise."""
     moved = np.abs(climb.points[-1] - climb.points[0])
     return bool(np.abs(climb.direction) @ moved >= moved.max())
+
+
+def _climb_into_edge(objective: Objective, ends: Ends, row: int, space: Space) -> Climb | None:
+    """The climb towards an edge of the data's support that a search was on, with all else following or straight into it."""
+    # Well inside the support there is room for an approach; a search may come near the edge within a few steps.
+    for point, values in (ends.trail[len(ends.trail) // 4], ends.trail[min(2, len(ends.trail) - 1)]):
+        climb = climb_to_support(objective, point[row], float(values[row]), space)
+        if climb is not None:
+            return climb
+    return climb_into_edge(objective, ends.trail[len(ends.trail) // 4][0][row], ends.z[row])
 
 
 def _on_the_kink(objective: Objective, verdict: Verdict) -> Verdict:
@@ -171,7 +203,30 @@ def _runs_off(objective: Objective, verdict: Verdict, ends: Ends, row: int, spac
     ahead = losses_along(objective, verdict.z, verdict.value, rays, space.reach)[0]
     back = losses_along(objective, verdict.z, verdict.value, -rays, space.reach)[1]
     good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
-    return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space) if len(good) else None
+    if len(good):
+        return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space)
+    return _runs_off_bent(objective, verdict, direction, space)
+
+
+def _runs_off_bent(objective: Objective, verdict: Verdict, direction: Array, space: Space) -> Verdict | None:
+    """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following."""
+    place = int(np.argmax(np.abs(direction)))
+    if space.transformed[place] or objective.size > _MOST_ON_BENT_WAYS:
+        return None
+    way = np.sign(direction) * (np.arange(objective.size) == place)
+    paths = profile_paths(objective, verdict.z[None], way[None], max(1.0, abs(verdict.z[place])) * _DOUBLED)
+    gains = np.diff(paths.values[:, 0], prepend=verdict.value)
+    noise = objective.precision * max(1.0, abs(verdict.value))
+    if not (np.all(gains > -noise) and np.all(gains[1:] < _LESS * gains[:-1] + noise)):
+        return None
+    onward = paths.points[-1, 0] - paths.points[-2, 0]
+    limit = replace(
+        verdict,
+        z=paths.points[-1, 0],
+        value=float(paths.values[-1, 0]),
+        run_off=onward[None] / np.linalg.norm(onward),
+    )
+    return words.at_the_edge(limit, space)
 
 
 def nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:

@@ -88,8 +88,7 @@ def at_the_edge(verdict: Verdict, space: Space) -> Verdict:
 def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
     if limit.runs_off.any():
         names = _join(
-            f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf"
-            for i in np.flatnonzero(limit.runs_off).tolist()
+            f"{space.names[i]} -> {_end(limit, i)}" for i in np.flatnonzero(limit.runs_off | limit.at_edge).tolist()
         )
         return (
             f"No maximum: the {space.what} rises towards a finite supremum as {names} "
@@ -107,46 +106,77 @@ def unbounded(verdict: Verdict, space: Space) -> Verdict:
     climb = verdict.climb
     assert climb is not None
     towards, ends = _towards(climb, space)
+    steps = _steps_to_edge(climb) if climb.edge is not None else _steps(climb, ends, space)
+    text = f"The {space.what} grows without limit as {towards}: {steps}."
+    if verdict.audit.modes:
+        mode = verdict.audit.modes[0]
+        text += f" There is a local maximum of {mode.value:.6g}, at {_listed(mode.z, space)}."
+    return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
+
+
+def _steps(climb: Climb, ends: list[int], space: Space) -> str:
     shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
     natural = space.natural(climb.points[shown])
     column = ends[0] if len(ends) else 0
-    steps = ", ".join(
+    return ", ".join(
         f"{value:.4g} at {row[column]:.2g}" for value, row in zip(climb.values[shown], natural, strict=True)
     )
-    text = f"The {space.what} grows without limit as {towards}: {steps}."
-    return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
 
 
 def _towards(climb: Climb, space: Space) -> tuple[str, list[int]]:
     """Where a climb leads, such as ``sigma[0] -> 0``, and the places of the parameters that are taken there."""
+    if climb.edge is not None:
+        return _towards_edge(climb, space)
     limit = space.limit(climb.points[-1], climb.direction)
     ends = np.flatnonzero(limit.at_edge | limit.runs_off).tolist()
-    towards = _join(
-        f"{space.names[i]} -> {limit.value[i]:.4g}"
-        if limit.at_edge[i]
-        else f"{space.names[i]} -> {'-' if limit.sign[i] < 0 else '+'}inf"
-        for i in ends
-    )
+    towards = _join(f"{space.names[i]} -> {_end(limit, i)}" for i in ends)
     return towards or combination(climb.direction, space.coordinates), ends
+
+
+def _end(limit: Limit, i: int) -> str:
+    return f"{limit.value[i]:.4g}" if limit.at_edge[i] else f"{'-' if limit.sign[i] < 0 else '+'}inf"
+
+
+def _towards_edge(climb: Climb, space: Space) -> tuple[str, list[int]]:
+    """The same where a climb ends at an edge of the data's support: the parameters that its direction moves."""
+    assert climb.edge is not None
+    back = np.linalg.norm(climb.points[0] - climb.edge)
+    edge, before = space.natural(np.array([climb.edge, climb.edge - back * climb.direction]))
+    ends = np.flatnonzero(edge != before).tolist()
+    return _join(f"{space.names[i]} -> {edge[i]:.6g}" for i in ends), ends
+
+
+def _steps_to_edge(climb: Climb) -> str:
+    shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
+    assert climb.edge is not None
+    distances = np.linalg.norm((climb.points[shown] - climb.edge) @ climb.direction[:, None], axis=1)
+    return ", ".join(
+        f"{value:.4g} at a distance of {distance:.1g}"
+        for value, distance in zip(climb.values[shown], distances, strict=True)
+    )
 
 
 def _elsewhere_unbounded(climb: Climb, space: Space) -> str:
     towards, _ = _towards(climb, space)
-    places = ", ".join(
-        f"{space.names[i]} = {value:.4g}"
-        for i, value in enumerate(space.natural(climb.points[-1][None])[0])
-        if i < _LISTED
-    )
+    places = _listed(climb.points[-1], space)
+    along = f"unit of {_names(climb.direction, space)}"
+    unit, many = ("e-folding of the distance", "e-foldings") if climb.edge is not None else (along, "units")
     return (
         f"This is a local maximum, as is usually reported for such models: the {space.what} also grows without limit as "
-        f"{towards} ({climb.rate:.3g} nats for each unit of {_names(climb.direction, space)}), and passes this maximum after "
-        f"{climb.crossing:.0f} units; on the way {places}."
+        f"{towards} ({climb.rate:.3g} nats for each {unit}), and passes this maximum after {climb.crossing:.0f} {many}; on the "
+        f"way {places}."
     )
+
+
+def _listed(z: Array, space: Space) -> str:
+    """The first natural values at a point, in words."""
+    values = space.natural(z[None])[0][:_LISTED]
+    return ", ".join(f"{name} = {value:.4g}" for name, value in zip(space.names, values, strict=False))
 
 
 def at_support_edge(verdict: Verdict, uphill: Array, space: Space) -> Verdict:
     """The maximum is where the support of the data ends."""
-    names = _names(uphill, space)
+    names = _moved_by(uphill, verdict.z, space)
     text = (
         f"The maximum is at the boundary: beyond this {names} an observation has density zero, and the {space.what} "
         "still rises towards it, so it has no standard error."
@@ -182,6 +212,13 @@ def failed(verdict: Verdict, space: Space) -> Verdict:
 def _names(direction: Array, space: Space) -> str:
     largest = np.abs(direction).max()
     return _join(space.coordinates[i] for i in np.flatnonzero(np.abs(direction) > 1e-3 * largest).tolist())
+
+
+def _moved_by(direction: Array, z: Array, space: Space) -> str:
+    """The natural parameters that a direction moves."""
+    here, moved = space.natural(np.array([z, z + 1e-6 * direction / np.abs(direction).max()]))
+    change = np.abs(moved - here)
+    return _join(space.names[i] for i in np.flatnonzero(change > 1e-3 * change.max()).tolist())
 
 
 def _join(names) -> str:

@@ -123,7 +123,7 @@ class Problem:
         return Space(
             natural=lambda z: functions.natural_flat(self.full(z))[..., self.natural_kept],
             names=[functions.natural_names[i] for i in self.natural_kept],
-            coordinates=[functions.unconstrained_names[i] for i in self.kept],
+            coordinates=[functions.spoken_names[i] for i in self.kept],
             transformed=transformed[self.kept],
             what=_WHAT[self.kind],
             period=period[self.kept],

@@ -17,6 +17,9 @@ from pp_mlekl.pymc_model.graphs import ValueGraph, in_double_precision
 from pp_mlekl.pymc_model.layout import FreeVariable, free_variables, labelled, labels
 from pp_mlekl.pymc_model.observed_data import observed_data
 
+# What a coordinate is called in a sentence, by PyMC's name of its transform.
+_SPOKEN = {"log": "log({})", "logodds": "logit({})", "interval": "transformed {}", "circular": "{}"}
+
 
 class ModelTransforms:
     """The transforms of a model's free variables.
@@ -52,6 +55,16 @@ class ModelTransforms:
                 result += labels(self.model, v.value_name, v.dims, v.shape)
             else:
                 result += [f"{v.value_name}[{', '.join(map(str, i))}]" for i in np.ndindex(v.value_shape)]
+        return result
+
+    @cached_property
+    def spoken_names(self) -> list[str]:
+        """What the coordinates are called in a sentence, such as ``log(tau)``; PyMC's label where there is no short name."""
+        result = list(self.unconstrained_names)
+        for v in self.free:
+            if (words := _SPOKEN.get(v.transform_name)) is not None:
+                names = self.natural_names[v.natural.start : v.natural.stop]
+                result[v.flat] = [words.format(name) for name in names]
         return result
 
     def initial_point(self) -> np.ndarray:

@@ -1,0 +1,164 @@
+"""Climbs towards an edge of the data's support, where the density of an observation may grow without limit."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.paths import Climb, climbs, divergence, largest_loss, profile_paths
+from pp_mlekl.optimize.space import Space, axes
+
+Array = np.ndarray
+
+# Distances from a point at which its rays are looked at, in units of the point's size; a logarithm's are its e-foldings.
+_LOOKED_AT = np.geomspace(1e-3, 1e2, 26)
+_BISECTIONS = 60
+# With more parameters no profile is taken towards these edges.
+_MOST_PARAMETERS = 40
+# E-foldings of the distance from an edge: the nearest is still some thousand times the spacing of doubles.
+_APPROACH = np.arange(1.0, 26.0)
+_NEAR = 1e-9
+_LOST = 300.0
+
+
+def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | None:
+    """The climb of a search that ended at an edge of the support, if the objective grows without limit on its way there.
+
+    Parameters
+    ----------
+    objective
+        What is maximised.
+    inside
+        A point (d,) well within the support, from which the edge is approached in a straight line.
+    end
+        Where the search ended, (d,): beyond it, on that line, the objective is minus infinity.
+
+    Examples
+    --------
+    >>> objective = Objective(size=1, evaluate=lambda order, z, rows: (-np.log(2 - z[:, 0]) / 3,))
+    >>> climb = climb_into_edge(objective, np.array([0.0]), np.array([1.999]))
+    >>> round(climb.rate, 6), climb.edge.tolist()
+    (0.333333, [2.0])
+    """
+    ways = (end - inside)[None]
+    length = np.linalg.norm(ways)
+    if not length > 0:
+        return None
+    edges, ends = _edges(objective, inside, ways, np.array([[1.0], [1.001], [1.1], [2.0]]))
+    if not len(ends):
+        return None
+    points = edges[0] - np.exp(-_APPROACH)[:, None] * (edges[0] - inside)
+    values = objective.value(points)
+    rate, last = divergence(_APPROACH, values)
+    if not rate > 0:
+        return None
+    kept = slice(0, last + 1)
+    return Climb(
+        direction=ways[0] / length,
+        rate=rate,
+        crossing=0.0,
+        distances=_APPROACH[kept],
+        values=values[kept],
+        points=points[kept],
+        edge=edges[0],
+    )
+
+
+def climb_to_support(objective: Objective, z: Array, value: float, space: Space) -> Climb | None:
+    """The first climb from a maximum z (d,) towards an edge of the data's support, all else following.
+
+    Towards the smallest observation a threshold's likelihood may grow without limit (three-parameter Weibull, gamma and
+    lognormal distributions), far beyond the local maximum that is usually reported. One coordinate after the other is taken
+    to where an observation gets density zero, and its distance from there takes the place of a scale.
+
+    Parameters
+    ----------
+    objective
+        What is maximised.
+    z, value
+        The maximum and the objective there.
+    space
+        The parameters.
+    """
+    if objective.size > _MOST_PARAMETERS:
+        return None
+    both = np.concatenate([np.eye(objective.size), -np.eye(objective.size)])
+    size = np.where(np.isfinite(space.reach), 1.0, np.maximum(1.0, np.abs(z)))
+    steps = _LOOKED_AT[:, None] * np.where(
+        np.isfinite(space.reach), np.minimum(1.0, space.reach / _LOOKED_AT[-1]), size
+    )
+    edges, which = _edges(objective, z, both, np.concatenate([steps, steps], axis=1))
+    found = []
+    for edge, row in zip(edges, which, strict=True):
+        place = int(row % objective.size)
+        near = edge - _NEAR * (edge - z)
+        if not value - objective.value(near[None])[0] < largest_loss(objective, _LOST):
+            continue
+        found.extend(_profile(objective, z, value, place, edge))
+    return min(found, key=lambda climb: climb.crossing, default=None)
+
+
+def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[Array, Array]:
+    """The last points (e, d) on rays from z at which the objective is defined, and which of the ``ways`` they lie on.
+
+    Parameters
+    ----------
+    ways
+        Shape (k, d).
+    steps
+        Increasing multiples of the ways that are looked at, (s, k) or (s, 1).
+    """
+    steps = np.broadcast_to(steps, (len(steps), len(ways)))
+    points = z + steps[..., None] * ways
+    finite = np.isfinite(objective.value(points.reshape(-1, len(z)))).reshape(steps.shape)
+    which = np.flatnonzero(~finite.all(axis=0))
+    first = np.argmin(finite[:, which], axis=0)
+    high = steps[first, which]
+    low = np.where(first > 0, steps[np.maximum(first - 1, 0), which], 0.0)
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        defined = np.isfinite(objective.value(z + middle[:, None] * ways[which]))
+        low, high = np.where(defined, middle, low), np.where(defined, high, middle)
+    return z + high[:, None] * ways[which], which
+
+
+def _profile(objective: Objective, z: Array, value: float, place: int, edge: Array) -> list[Climb]:
+    """Climbs on the profile from z towards an edge of one coordinate."""
+    approach = _approaching(objective, place, edge[place], float(np.sign(edge[place] - z[place])))
+    start = z.copy()
+    start[place] = np.log(abs(edge[place] - z[place]))
+    way = -axes(np.array([place]), len(z))
+    found = climbs(profile_paths(approach, start[None], way), way, value)
+    return [_back(climb, place, edge, z) for climb in found]
+
+
+def _back(climb: Climb, place: int, edge: Array, z: Array) -> Climb:
+    points = climb.points.copy()
+    points[:, place] = edge[place] - np.sign(edge[place] - z[place]) * np.exp(points[:, place])
+    last = points[-1].copy()
+    last[place] = edge[place]
+    return replace(climb, points=points, edge=last, direction=-climb.direction * np.sign(edge[place] - z[place]))
+
+
+def _approaching(objective: Objective, place: int, edge: float, side: float) -> Objective:
+    """The objective with the logarithm of a coordinate's distance from an edge in that coordinate's place."""
+
+    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+        moved = z.copy()
+        distance = side * np.exp(z[:, place])
+        moved[:, place] = edge - distance
+        value, *derivatives = objective.evaluate(order, moved, rows)
+        if derivatives:
+            slope = derivatives[0].copy()
+            bend = -distance * slope[:, place]
+            slope[:, place] = bend
+            derivatives[0] = slope
+        if order == 2:
+            hessian = derivatives[1].copy()
+            hessian[:, place] *= -distance[:, None]
+            hessian[:, :, place] *= -distance[:, None]
+            hessian[:, place, place] += bend
+            derivatives[1] = hessian
+        return (value, *derivatives)
+
+    return Objective(size=objective.size, evaluate=evaluate, precision=objective.precision, terms=objective.terms)
