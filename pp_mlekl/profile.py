@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
+from pp_mlekl.optimize.kinks import climb_kinks
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.point_estimates.problem import Problem
@@ -101,8 +102,9 @@ def profile(
     functions = problem.functions
     coordinates = _coordinates(problem, var_names)
     z = best.flat[problem.kept]
-    error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
     drop = 0.5 * float(stats.chi2.ppf(prob, 1))
+    error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
+    error = np.where(np.isfinite(error), error, _widths(problem.objective, z, drop))
     ends = np.array([_crossings(problem.objective, z, j, error[j], drop) for j in coordinates])
     grid = _grid(z[coordinates], error[coordinates], ends, points)
     values, natural = _curves(problem, z, coordinates, grid)
@@ -153,11 +155,28 @@ def _natural_at(problem: Problem, z: Array, coordinate: int, value: float) -> fl
 
 
 def held_maximum(objective: Objective, starts: Array, coordinate: int) -> tuple[Array, Array]:
-    """Maximise over everything but one coordinate, from each start (b, d): points and values."""
+    """Maximise over everything but one coordinate, from each start (b, d): points and values.
+
+    Where the objective has kinks the searches that come to rest on one follow it.
+    """
     axis = np.zeros(starts.shape[1])
     axis[coordinate] = 1.0
     ends = maximize(objective, starts, held=np.repeat(axis[None], len(starts), axis=0), max_iterations=60)
+    others = np.delete(np.arange(starts.shape[1]), coordinate)
+    for row in np.flatnonzero((ends.state == "stuck") & np.isfinite(ends.value)) if len(others) else ():
+        follower = objective.restricted(others, ends.z[row])
+        ends.z[row, others], ends.value[row] = climb_kinks(follower, ends.z[row, others])
     return ends.z, ends.value
+
+
+def _widths(objective: Objective, z: Array, drop: float) -> Array:
+    """For each coordinate a length in place of a standard error: how far it alone can go for a loss of ``drop``, (d,)."""
+    steps = np.geomspace(1e-9, 1e3, 49)
+    both = np.concatenate([np.eye(len(z)), -np.eye(len(z))])
+    points = z + steps[:, None, None] * both * np.maximum(1.0, np.abs(z))
+    lost = objective.value(z[None])[0] - objective.value(points.reshape(-1, len(z))).reshape(len(steps), 2, len(z))
+    first = np.argmax(lost > drop, axis=0).min(axis=0)
+    return steps[first] * np.maximum(1.0, np.abs(z)) / np.sqrt(2 * drop)
 
 
 def _crossings(objective: Objective, z: Array, coordinate: int, error: float, drop: float) -> tuple[float, float]:

@@ -1,11 +1,13 @@
 """Profile likelihood against roots found independently, and its invariance."""
 
+import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
 import pymc as pm
 import pytest
 from scipy import optimize, stats
 
+from pp_mlekl.point_estimates import find_mle
 from pp_mlekl.profile import profile
 
 
@@ -52,6 +54,34 @@ def test_what_has_no_regular_maximum_is_refused():
         profile(golden.separated(), random_seed=1)
     with pytest.raises(ValueError, match="cannot be profiled"):
         profile(binomial(), ["q"])
+
+
+@pytest.mark.slow
+def test_profile_of_least_absolute_deviations_follows_the_kinks():
+    model = degenerate.build("least_absolute_deviations")
+    estimate = find_mle(model, random_seed=1)
+    result = profile(model, ["b"], points=3, estimate=estimate)
+    n = len(degenerate.Y)
+    design = np.column_stack([np.ones(n), degenerate.X])
+
+    def likelihood(value, place):
+        # What is left is a linear programme: the least sum of absolute deviations, over the other coefficient.
+        other = design[:, [1 - place]]
+        fitted = optimize.linprog(
+            np.r_[0, np.ones(2 * n)],
+            A_eq=np.hstack([other, np.eye(n), -np.eye(n)]),
+            b_eq=degenerate.Y - value * design[:, place],
+            bounds=[(None, None)] + [(0, None)] * (2 * n),
+        )
+        return -n * np.log(2 * fitted.fun / n) - n
+
+    level = estimate.log_likelihood - 0.5 * stats.chi2.ppf(0.95, 1)
+    for place, centre in enumerate(estimate.values["b"].values):
+        exact = [
+            optimize.brentq(lambda b, j=place: likelihood(b, j) - level, centre - 1, centre),
+            optimize.brentq(lambda b, j=place: likelihood(b, j) - level, centre, centre + 1),
+        ]
+        np.testing.assert_allclose(result.interval.sel(parameter=f"b[{place}]"), exact, rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -10,8 +10,8 @@ from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray
 
-# Distances from a point at which its rays are looked at, in units of the point's size; a logarithm's are its e-foldings.
-_LOOKED_AT = np.geomspace(1e-3, 1e2, 26)
+# Distances at which the rays from a point are looked at, in units of its size, or of a share of the reach.
+_LOOKED_AT = np.array([1.0, 10.0, 100.0])
 _BISECTIONS = 60
 # With more parameters no profile is taken towards these edges.
 _MOST_PARAMETERS = 40
