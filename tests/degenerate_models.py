@@ -107,6 +107,31 @@ def underdispersed_beta_binomial():
     pm.BetaBinomial("y", alpha=a, beta=b, n=10, observed=[4, 5, 5, 6, 5, 4, 6, 5, 5, 5])
 
 
+@case(
+    "mle",
+    "at_infinity",
+    "Mosimann (1962), Biometrika 49: a Dirichlet-multinomial for counts less dispersed than multinomial ones",
+)
+def underdispersed_dirichlet_multinomial():
+    share, concentration = pm.Dirichlet("share", np.ones(3)), pm.Gamma("concentration", 2, 0.1)
+    counts = np.array([[10, 9, 6], [11, 8, 6], [10, 8, 7], [9, 9, 7], [10, 9, 6]])
+    pm.DirichletMultinomial("y", n=25, a=share * concentration, observed=counts)
+
+
+@case("mle", "boundary", "McCullagh (1980), JRSS B 42: an ordinal category that nobody chose")
+def empty_middle_category():
+    ordered = pm.distributions.transforms.ordered
+    cut = pm.Normal("cut", 0, 5, shape=3, transform=ordered, initval=[-1.0, 0.0, 1.0])
+    pm.OrderedLogistic("y", eta=0.0, cutpoints=cut, observed=np.repeat([0, 1, 3], [8, 7, 5]))
+
+
+@case(
+    "mle", "not_identified", "the median of an even number of observations is any number between the two in the middle"
+)
+def median_of_four():
+    pm.Laplace("y", pm.Normal("mu", 0, 5), pm.HalfNormal("b", 3), observed=[1.0, 2.0, 3.0, 7.0])
+
+
 @case("mle", "converged", "Laplace (1774): the median is where the likelihood has its kink")
 def least_absolute_deviations():
     b, s = pm.Normal("b", 0, 3, shape=2), pm.HalfNormal("s", 3)
@@ -212,6 +237,17 @@ def weibull_threshold():
     a, b = pm.HalfNormal("a", 5, shape=2)
     y = 3 + 2 * np.random.default_rng(1).weibull(1.6, 20)
     pm.CustomDist("y", a, b, pm.Normal("threshold", 0, 5), logp=weibull_with_threshold, observed=y)
+
+
+def pareto_with_an_end(value, scale, shape):
+    z = 1 + shape * value / scale
+    return pt.switch(z > 0, -pt.log(scale) - (1 / shape + 1) * pt.log(pt.maximum(z, 1e-300)), -np.inf)
+
+
+@case("mle", "unbounded", "Grimshaw (1993), Technometrics 35: a generalised Pareto distribution with shape below -1")
+def generalised_pareto_of_uniform_data():
+    scale, shape = pm.HalfNormal("scale", 5), pm.Normal("shape", 0.1, 0.3)
+    pm.CustomDist("y", scale, shape, logp=pareto_with_an_end, observed=(np.arange(30) + 0.7) / 31)
 
 
 def lognormal_with_threshold(value, mu, sigma, threshold):

@@ -40,6 +40,13 @@ def mv_normal_with_lkj():
     pm.MvNormal("y", pm.Normal("mu", 0, 5, shape=2), chol=chol, observed=PAIRS)
 
 
+def nearly_singular_covariance():
+    first = PAIRS[:40, 0]
+    chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=1.0, sd_dist=pm.HalfNormal.dist(3, size=2), compute_corr=True)
+    y = np.c_[first, first + 4e-3 * PAIRS[40:, 1]]
+    pm.MvNormal("y", pm.Normal("mu", 0, 5, shape=2), chol=chol, observed=y)
+
+
 def autoregression():
     rho = pm.Normal("rho", 0, 0.5, shape=2)
     mean = rho[0] * SERIES[1:-1] + rho[1] * SERIES[:-2]
@@ -203,6 +210,7 @@ MODELS = {
     "heteroscedastic": lambda: pm.Normal("y", pt.dot(ONE, beta()), pt.exp(pm.Normal("g", 0, 1) * X[:, 0]), observed=Y),
     "autoregression": autoregression,
     "mv normal with lkj": mv_normal_with_lkj,
+    "nearly singular covariance": nearly_singular_covariance,
     "gaussian process": gaussian_process,
     "vector autoregression": vector_autoregression,
     "local level": local_level,

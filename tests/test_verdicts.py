@@ -5,9 +5,10 @@ from importlib import import_module
 import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
+import pymc as pm
 import pytest
 import regular_models as regular
-from scipy import linalg, optimize
+from scipy import linalg, optimize, special, stats
 from tiers import slow_if
 
 from models import eight_schools
@@ -92,8 +93,6 @@ def test_identified_combinations_are_named():
 @pytest.mark.slow
 @pytest.mark.parametrize("random_seed", [1, 2])
 def test_mixture_collapses(random_seed):
-    import pymc as pm
-
     estimate = find_mle(golden.mixture(), random_seed=random_seed)
     assert estimate.status == "unbounded"
     assert "sigma" in estimate.warnings[0]
@@ -192,8 +191,6 @@ def test_equal_runs_are_equal():
 
 
 def test_a_small_variance_keeps_the_standard_errors_of_all_and_is_told_of():
-    import pymc as pm
-
     groups, size = 8, 4
     generator = np.random.default_rng(1)
     y = 1 + generator.normal(0, 0.8, (groups, 1)) + generator.normal(0, 1, (groups, size))
@@ -248,9 +245,37 @@ def test_limits_of_a_uniform_distribution_are_the_extremes(seed):
     assert float(estimate.values["width"]) == pytest.approx(np.ptp(degenerate.Y), rel=1e-8)
 
 
+def test_less_dispersed_than_multinomial_has_the_multinomial_as_its_supremum():
+    model = degenerate.build("underdispersed_dirichlet_multinomial")
+    estimate = find_mle(model, random_seed=2)
+    counts = model.rvs_to_values[model["y"]].data
+    share = counts.sum(axis=0) / counts.sum()
+    assert estimate.log_likelihood == pytest.approx(stats.multinomial.logpmf(counts, 25, share).sum(), abs=1e-3)
+    np.testing.assert_allclose(estimate.values["share"], share, rtol=1e-5)
+    assert float(estimate.values["concentration"]) == np.inf
+
+
+def test_an_empty_category_makes_its_limits_equal():
+    estimate = find_mle(degenerate.build("empty_middle_category"), random_seed=1)
+    assert "cut[1] = cut[2]" in estimate.warnings[0]
+    np.testing.assert_allclose(estimate.values["cut"], special.logit([0.4, 0.75, 0.75]), rtol=1e-6)
+
+
+def test_parameters_of_equal_components_have_no_errors_of_their_own():
+    """How well the two means are known depends on a weight that is not identified."""
+    with pm.Model() as model:
+        w, mu = pm.Beta("w", 1, 1), pm.Gamma("mu", 2, 0.5, shape=2)
+        components = [pm.Poisson.dist(mu[0]), pm.Poisson.dist(mu[1])]
+        pm.Mixture("y", w=pm.math.stack([w, 1 - w]), comp_dists=components, observed=[3, 4, 3, 4, 4, 3, 5, 4, 3, 4])
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "not_identified"
+    np.testing.assert_allclose(estimate.values["mu"], 3.7, rtol=1e-6)
+    assert np.all(np.isnan(estimate.standard_error["mu"]))
+
+
 def test_a_step_function_is_called_one():
     estimate = find_mle(degenerate.build("switch_point"), random_seed=2)
-    assert "step function of c_interval__" in estimate.warnings[0]
+    assert "step function of transformed c" in estimate.warnings[0]
     assert np.isnan(estimate.standard_error["c"])
 
 

@@ -41,28 +41,34 @@ def hidden_climb(
     """
     if objective.size > _MOST_PARAMETERS or suspicious.any():
         return None
-    z, tried = verdict.z, 0
-    for path, direction in zip(np.moveaxis(paths.points, 1, 0), directions, strict=True):
-        ran = (np.abs(path - z).max(axis=0) > _RAN) & (direction == 0)
-        if not ran.any() or tried == _MOST_EDGES:
-            continue
-        tried += 1
-        near = _near_the_edge(objective, z, direction, ~ran)
-        if near is None:
-            continue
-        released = profile_paths(objective, near[None], direction[None], _RELEASED)
-        for climb in climbs(released, direction[None], verdict.value):
-            gone = _WITH_OTHERS_HELD[-1]
-            return replace(climb, crossing=climb.crossing + gone, distances=climb.distances + gone)
-    return None
-
-
-def _near_the_edge(objective: Objective, z: Array, direction: Array, free: Array) -> Array | None:
-    """The end (d,) of the profile on which only the coordinates ``free`` follow, unless it was given up."""
-    kept = np.flatnonzero(free)
-    path = profile_paths(objective.restricted(kept, z), z[None, kept], direction[None, kept], _WITH_OTHERS_HELD)
-    if not np.isfinite(path.values[-1, 0]):
+    ran = (np.abs(paths.points - verdict.z).max(axis=0) > _RAN) & (directions == 0)
+    chosen = np.flatnonzero(ran.any(axis=1))[:_MOST_EDGES]
+    if not len(chosen):
         return None
-    result = z.copy()
-    result[kept] = path.points[-1, 0]
-    return result
+    ways = directions[chosen]
+    starts = np.repeat(verdict.z[None], len(chosen), axis=0)
+    near = profile_paths(_held(objective, ran[chosen]), starts, ways, _WITH_OTHERS_HELD, rows=np.arange(len(chosen)))
+    arrived = np.isfinite(near.values[-1])
+    if not arrived.any():
+        return None
+    released = profile_paths(objective, near.points[-1, arrived], ways[arrived], _RELEASED)
+    found = climbs(released, ways[arrived], verdict.value)
+    gone = _WITH_OTHERS_HELD[-1]
+    climb = min(found, key=lambda c: c.crossing, default=None)
+    return climb and replace(climb, crossing=climb.crossing + gone, distances=climb.distances + gone)
+
+
+def _held(objective: Objective, held: Array) -> Objective:
+    """The objective for searches of which each leaves the coordinates alone that are ``held`` (b, d) in its row."""
+
+    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+        value, *derivatives = objective.evaluate(order, z, np.zeros_like(rows))
+        free = 1.0 - held[rows]
+        if derivatives:
+            derivatives[0] = derivatives[0] * free
+        if order == 2:
+            identity = np.eye(objective.size) * held[rows][:, None, :]
+            derivatives[1] = derivatives[1] * free[:, :, None] * free[:, None, :] - identity
+        return (value, *derivatives)
+
+    return Objective(size=objective.size, evaluate=evaluate, precision=objective.precision, terms=objective.terms)

@@ -13,7 +13,7 @@ Array = np.ndarray
 _LEAST_FALL_AT_TWO = 0.1
 _LARGEST_FALL_AT_ONE = 10.0
 # A scaled eigenvalue below this is not trusted to be more than rounding, whatever the falls say.
-_DOUBTFUL = 1e-11
+DOUBTFUL = 1e-11
 _NEAR_POINTS = 8
 
 
@@ -99,7 +99,7 @@ def suspicious_directions(
     axes = (np.eye(len(z)) * units)[alone]
     single = axes[_soft(objective, z, value, axes, reach)] if len(held) + len(alone) == len(z) else axes[:0]
     found = curvature(hessian, held=np.concatenate([held, single]))
-    suspicious = (found.eigenvalues < _DOUBTFUL) | _soft(objective, z, value, found.directions, reach, skewed=True)
+    suspicious = (found.eigenvalues < DOUBTFUL) | _soft(objective, z, value, found.directions, reach, skewed=True)
     if len(single):
         scaled = np.einsum("ki,ij,kj->k", single, -hessian, single)
         found = Curvature(

@@ -7,6 +7,7 @@ import numpy as np
 from pp_mlekl.optimize.collapses import hidden_climb
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
+from pp_mlekl.optimize.rounded import before_rounding
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.support import climb_to_support
 from pp_mlekl.optimize.trust_region import Ends, maximize
@@ -78,4 +79,5 @@ def _higher(objective: Objective, paths: Paths, verdict: Verdict, space: Space) 
         return None
     starts = paths.points[better[columns], columns]
     ends = maximize(objective, starts, reach=space.reach, keep_trail=True)
+    ends = before_rounding(objective, ends, np.arange(len(ends.z)))
     return ends if np.any(ends.value[ends.state == "stationary"] > verdict.value + 1e-4) else None

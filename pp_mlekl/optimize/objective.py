@@ -13,6 +13,8 @@ _TOO_LARGE = 1e60
 # Relative moves within which a smooth function is constant, but its rounding is not.
 _TINY = 1e-10
 _PROBES = 8
+# Where rounding scatters the values by more nats than this, neither a gain nor a vanishing gradient means anything.
+ONLY_ROUNDING = 0.1
 # From this many coordinates on whole Hessians are not formed: Hessian-vector products take their place.
 LARGE = 400
 
@@ -119,5 +121,6 @@ def rounding(objective: Objective, z: Array) -> Array:
     generator = np.random.default_rng(0)
     around = generator.normal(size=(_PROBES, 1, objective.size)) * _TINY * np.maximum(1.0, np.abs(z))
     values = objective.value((z + around).reshape(-1, objective.size)).reshape(_PROBES, len(z))
-    scatter = np.ptp(values, axis=0)
+    with np.errstate(invalid="ignore"):
+        scatter = np.ptp(values, axis=0)
     return np.where(np.isfinite(scatter), scatter, 0.0)

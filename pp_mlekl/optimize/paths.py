@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.rounded import crosses_rounding
 from pp_mlekl.optimize.trust_region import maximize
 
 Array = np.ndarray
@@ -60,14 +61,16 @@ class Climb:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Paths:
-    """Profiles along directions: values (k, b) and points (k, b, d) at distances (k, b); minus infinity if lost."""
+    """Profiles along directions: values (k, b) and points (k, b, d) at distances (k, b); minus infinity where lost."""
 
     distances: Array
     values: Array
     points: Array
 
 
-def profile_paths(objective: Objective, z: Array, directions: Array, distances: Array = DISTANCES) -> Paths:
+def profile_paths(
+    objective: Objective, z: Array, directions: Array, distances: Array = DISTANCES, *, rows: Array | None = None
+) -> Paths:
     """Step from each row of z along its unit direction, maximising over everything else at each step.
 
     Parameters
@@ -78,8 +81,11 @@ def profile_paths(objective: Objective, z: Array, directions: Array, distances: 
         Starts and unit vectors, (b, d).
     distances
         Increasing distances along the directions, (k,) or (k, b).
+    rows
+        Which replicate each path belongs to, (b,), for objectives whose derivatives depend on it; the value must not.
     """
     starts = objective.value(z)
+    rows = np.zeros(len(z), dtype=int) if rows is None else rows
     distances = np.broadcast_to(distances if distances.ndim == 2 else distances[:, None], (len(distances), len(z)))
     values = np.full(distances.shape, -np.inf)
     points = np.repeat(z[None], len(distances), axis=0)
@@ -92,14 +98,29 @@ def profile_paths(objective: Objective, z: Array, directions: Array, distances: 
         if k:
             ahead = (current - previous) * (step / last_step)[:, None]
             trial = _better(objective, trial, (current + ahead)[alive])
-        ends = maximize(objective, trial, held=directions[alive], max_iterations=25)
+        ends = maximize(objective, trial, rows=rows[alive], held=directions[alive], max_iterations=25)
         previous[alive], current[alive] = current[alive], ends.z
         values[k, alive], points[k, alive] = ends.value, ends.z
         position, last_step = distance, step
         alive = alive[np.isfinite(ends.value) & _hopeful(objective, starts, distances, values, k)[alive]]
         if not len(alive):
             break
-    return Paths(distances=distances, values=values, points=points)
+    return Paths(distances=distances, values=_meant(objective, starts, z, values, points), points=points)
+
+
+def _meant(objective: Objective, starts: Array, z: Array, values: Array, points: Array) -> Array:
+    """The values (k, b), minus infinity from where on a path that rises has come to where there is but rounding."""
+    with np.errstate(invalid="ignore"):
+        rising = np.flatnonzero(np.any(np.diff(values, axis=0, prepend=starts[None]) > _LEAST_CLIMB, axis=0))
+    if not len(rising):
+        return values
+    before = np.concatenate([z[None], points[:-1]])[:, rising]
+    shape = before.shape[:2]
+    after = points[:, rising].reshape(-1, z.shape[1])
+    noisy = crosses_rounding(objective, before.reshape(after.shape), after).reshape(shape)
+    result = values.copy()
+    result[:, rising] = np.where(np.logical_or.accumulate(noisy, axis=0), -np.inf, values[:, rising])
+    return result
 
 
 def _hopeful(objective: Objective, starts: Array, distances: Array, values: Array, k: int) -> Array:
@@ -168,7 +189,8 @@ def divergence(distances: Array, values: Array) -> tuple[float, int]:
     finite = np.flatnonzero(np.isfinite(values))
     for last in finite[::-1][: max(0, len(finite) - 3)]:
         rates = np.diff(values[max(0, last - 4) : last + 1]) / np.diff(distances[max(0, last - 4) : last + 1])
-        if not np.all(np.isfinite(rates)):
+        later = values[finite[finite > last]]
+        if not np.all(np.isfinite(rates)) or _falls_back(values[last - 3], values[last], later):
             continue
         three = rates[-3:]
         if three.min() > _LEAST_CLIMB and np.ptp(three) < 0.05 * three.mean():
@@ -176,3 +198,8 @@ def divergence(distances: Array, values: Array) -> tuple[float, int]:
         if distances[last] >= _FAR_OUT and len(rates) == 4 and rates[0] > _LEAST_CLIMB and np.all(np.diff(rates) >= 0):
             return float(rates[-1]), int(last)
     return 0.0, 0
+
+
+def _falls_back(before: float, reached: float, later: Array) -> bool:
+    """Whether a climb came to its end: by more than rounding is lost what it had won."""
+    return bool(len(later) and later.min() < reached - max(1.0, 0.1 * (reached - before)))

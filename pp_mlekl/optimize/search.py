@@ -13,10 +13,11 @@ from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
 from pp_mlekl.optimize.soft import classify
-from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends, maximize
-from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, meaningful, nothing, unfinished
+from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -25,6 +26,8 @@ Array = np.ndarray
 # likelihood-ratio region, and intervals about the first one alone are wrong.
 NEARLY_EQUAL = 1.92
 _VALLEY = 1e-3
+# Variances that differ by more than this share along a flat family are not the parameters' own.
+_OTHER_VARIANCE = 1e-2
 # From this many parameters on a few searches that agree are enough.
 _DEAR = 12
 _FEW = 4
@@ -80,12 +83,10 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         ends = _continued(objective, ends, space, max_iterations - _PATIENCE)
     ends = meaningful(objective, ends)
     modes = _modes(ends, space)
-    stationary = ends.state == "stationary"
-    best = modes[0].value if modes else -np.inf
-    wild = np.flatnonzero(~stationary & (ends.value > best + EQUAL * max(1.0, abs(best) if modes else 1.0)))
-    if len(wild) and modes:
-        # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
-        wild = wild[ends.value[wild] > best + _OF_ROUNDING * rounding(objective, ends.z[wild])]
+    wild = _wild(objective, ends, modes)
+    if len(wild):
+        ends = before_rounding(objective, ends, wild)
+        wild = _wild(objective, ends, modes)
     if len(wild):
         verdict = unfinished(
             objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(ends.count.sum())
@@ -139,6 +140,17 @@ def _continued(objective: Objective, ends: Ends, space: Space, max_iterations: i
 def _finite(objective: Objective, starts: Array) -> Array:
     values = objective.value(starts)
     return starts[np.isfinite(values)]
+
+
+def _wild(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
+    """The searches that did not come to rest and are higher than all that did."""
+    running = ends.state != "stationary"
+    if not modes:
+        return np.flatnonzero(running & np.isfinite(ends.value))
+    best = modes[0].value
+    wild = np.flatnonzero(running & (ends.value > best + EQUAL * max(1.0, abs(best))))
+    # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
+    return wild[ends.value[wild] > best + _OF_ROUNDING * rounding(objective, ends.z[wild])] if len(wild) else wild
 
 
 def _approached(objective: Objective, starts: Array) -> tuple[Array, Array]:
@@ -217,6 +229,8 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
     onward = directions.sum(axis=0)[None] / np.linalg.norm(directions.sum(axis=0))
     trial = np.concatenate([verdict.z[None], rays(verdict.z, onward, space.reach)[:, 0]])
     trial = _finite(objective, trial)
+    lost = np.logical_or.accumulate(crosses_rounding(objective, trial[:-1], trial[1:]))
+    trial = trial[np.append(True, ~lost)]
     ends = maximize(objective, trial, held=np.repeat(onward, len(trial), axis=0), max_iterations=20)
     # The nearest point will do: the farther, the less is left of the other parameters' precision.
     arrived = np.isfinite(ends.value)
@@ -251,11 +265,17 @@ def _rivals(objective: Objective, modes: list[Mode]) -> list[Mode]:
 
 
 def _central(objective: Objective, verdict: Verdict) -> Verdict:
-    """The member of a flat family that lies nearest to the origin of z, where the family is a straight one."""
+    """The member of a flat family that lies nearest to the origin of z, where the family is a straight one.
+
+    What has another variance there, because the family bends the rest of the objective, has none of its own.
+    """
     basis = np.linalg.qr(verdict.null.T)[0]
     z = verdict.z - basis @ (basis.T @ verdict.z)
-    value = float(objective.value(z[None])[0])
-    # The Hessian is the same all along a straight family, so the one at hand is kept.
-    return (
-        verdict if verdict.value - value > 1e-9 * max(1.0, abs(verdict.value)) else replace(verdict, z=z, value=value)
-    )
+    values, _, hessians = objective.hessian(z[None])
+    if verdict.value - values[0] > 1e-9 * max(1.0, abs(verdict.value)):
+        return verdict
+    variances = (np.diagonal(curvature(h, held=verdict.null).inverse()) for h in (verdict.hessian, hessians[0]))
+    there, here = variances
+    changed = np.flatnonzero(np.abs(there - here) > _OTHER_VARIANCE * np.maximum(there, here))
+    irregular = np.concatenate([verdict.irregular, axes(changed, len(z))])
+    return replace(verdict, z=z, value=float(values[0]), irregular=irregular)

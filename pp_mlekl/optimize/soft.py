@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.curvature import Curvature, losses_along
+from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space, axes
@@ -17,6 +17,8 @@ _LOSS = 1e-4
 # terms), while backwards the objective falls by more than the second.
 _NOISE = 1e-2
 _FALL = 0.1
+# A plateau is level this far about a point, relative to its size.
+_LEVEL = 1e-2
 # Standard errors within which any smooth maximum is a parabola.
 _NEAR = 0.1
 
@@ -82,7 +84,9 @@ def classify(
     places = np.flatnonzero(suspicious)
     places = places[_outside(found.directions[places], null)]
     rest = found.directions[places]
-    flat = _curved_null(objective, z, value, rest)
+    flat = _curved_null(objective, z, value, rest) | (found.eigenvalues[places] < DOUBTFUL) & _plateau(
+        objective, z, value, rest
+    )
     singular = _singular(objective, z, value, rest)
     shallow = singular & ~flat & _curved(objective, z, value, rest)
     singular &= ~shallow
@@ -142,6 +146,16 @@ def _curved_null(objective: Objective, z: Array, value: float, directions: Array
     paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
     kept = value - paths.values[-1] < 1e-4 * np.maximum(1.0, lost)
     return kept[: len(unit)] & kept[len(unit) :]
+
+
+def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:
+    """Whether the objective is constant near by along each direction, as between the two middle observations of a median."""
+    if not len(directions):
+        return np.zeros(0, dtype=bool)
+    unit = directions / np.abs(directions).max(axis=1, keepdims=True)
+    steps = np.array([-1.0, -0.1, 0.1, 1.0])[:, None, None] * _LEVEL * max(1.0, float(np.abs(z).max()))
+    around = objective.value((z + steps * unit).reshape(-1, len(z))).reshape(4, len(unit))
+    return np.all(np.abs(around - value) <= objective.precision * max(1.0, abs(value)), axis=0)
 
 
 def _singular(objective: Objective, z: Array, value: float, directions: Array) -> Array:

@@ -27,20 +27,6 @@ _MOST_IN_CORNERS = 8
 _DOUBLED = 2.0 ** np.arange(1, 8) - 1
 _LESS = 0.8
 _MOST_ON_BENT_WAYS = 40
-# Where rounding scatters the values by more nats than this, a vanishing gradient means nothing.
-_ONLY_ROUNDING = 0.1
-
-
-def meaningful(objective: Objective, ends: Ends) -> Ends:
-    """The ends without those that came to rest in the rounding of large terms, if there are any others at rest."""
-    resting = np.flatnonzero(ends.state == "stationary")
-    noisy = resting[rounding(objective, ends.z[resting]) > _ONLY_ROUNDING]
-    if not len(noisy) or len(noisy) == len(resting):
-        return ends
-    kept = np.setdiff1d(np.arange(len(ends.z)), noisy)
-    names = ("z", "value", "gradient", "hessian", "decrement", "state", "count")
-    trail = [(z[kept], value[kept]) for z, value in ends.trail]
-    return replace(ends, **{name: getattr(ends, name)[kept] for name in names}, trail=trail)
 
 
 def bare_verdict(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
@@ -175,7 +161,7 @@ def _in_the_corner(objective: Objective, verdict: Verdict) -> Verdict:
 
 
 def _is_kink(objective: Objective, verdict: Verdict) -> bool:
-    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher."""
+    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher, but slopes jump."""
     generator = np.random.default_rng(0)
     directions = generator.normal(size=(64, objective.size))
     if not objective.large:
@@ -185,7 +171,14 @@ def _is_kink(objective: Objective, verdict: Verdict) -> bool:
     distances = np.array([1e-6, 1e-4, 1e-2]) * _size(verdict.z)
     points = verdict.z + distances[:, None, None] * directions
     around = objective.value(points.reshape(-1, objective.size))
-    return bool(np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))))
+    if not np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))):
+        return False
+    # At a kink slopes differ by as much however near; where the objective is but strongly curved, by less and less.
+    near, nearer = (
+        np.ptp(objective.gradient(verdict.z + distance * directions)[1], axis=0).max()
+        for distance in np.array([1e-6, 1e-8]) * _size(verdict.z)
+    )
+    return bool(nearer > 0.5 * near)
 
 
 def _runs_off(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
@@ -205,28 +198,33 @@ def _runs_off(objective: Objective, verdict: Verdict, ends: Ends, row: int, spac
     good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
     if len(good):
         return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space)
-    return _runs_off_bent(objective, verdict, direction, space)
+    return _runs_off_bent(objective, verdict, direction, ends, row, space)
 
 
-def _runs_off_bent(objective: Objective, verdict: Verdict, direction: Array, space: Space) -> Verdict | None:
-    """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following."""
+def _runs_off_bent(
+    objective: Objective, verdict: Verdict, direction: Array, ends: Ends, row: int, space: Space
+) -> Verdict | None:
+    """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following.
+
+    At the end of a search the gains may be but rounding, so it is looked at from the middle of its way too.
+    """
     place = int(np.argmax(np.abs(direction)))
     if space.transformed[place] or objective.size > _MOST_ON_BENT_WAYS:
         return None
     way = np.sign(direction) * (np.arange(objective.size) == place)
-    paths = profile_paths(objective, verdict.z[None], way[None], max(1.0, abs(verdict.z[place])) * _DOUBLED)
-    gains = np.diff(paths.values[:, 0], prepend=verdict.value)
-    noise = objective.precision * max(1.0, abs(verdict.value))
-    if not (np.all(gains > -noise) and np.all(gains[1:] < _LESS * gains[:-1] + noise)):
-        return None
-    onward = paths.points[-1, 0] - paths.points[-2, 0]
-    limit = replace(
-        verdict,
-        z=paths.points[-1, 0],
-        value=float(paths.values[-1, 0]),
-        run_off=onward[None] / np.linalg.norm(onward),
-    )
-    return words.at_the_edge(limit, space)
+    trail = np.array([z[row] for z, _ in ends.trail])
+    gone = np.abs(trail[:, place] - trail[0, place])
+    middle = int(np.argmax(gone >= 0.01 * gone[-1]))
+    for start, value in ((verdict.z, verdict.value), (trail[middle], ends.trail[middle][1][row])):
+        paths = profile_paths(objective, start[None], way[None], max(1.0, abs(start[place])) * _DOUBLED)
+        points, values = paths.points[:, 0], paths.values[:, 0]
+        gains = np.diff(values, prepend=value)[1:]
+        noise = objective.precision * max(1.0, abs(value)) + rounding(objective, points).max()
+        if np.all(gains > -noise) and np.all(gains[1:] < _LESS * gains[:-1] + noise):
+            onward = points[-1] - points[-2]
+            limit = replace(verdict, z=points[-1], value=float(values[-1]))
+            return words.at_the_edge(replace(limit, run_off=onward[None] / np.linalg.norm(onward)), space)
+    return None
 
 
 def nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:

@@ -95,6 +95,7 @@ def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
             f"(direction {combination(direction, space.coordinates)})."
         )
     names = _join(f"{space.names[i]} = {limit.value[i]:.6g}" for i in np.flatnonzero(limit.at_edge).tolist())
+    names = names or _meeting(limit, direction, space)
     return (
         f"The maximum is at the boundary, {names}; the {space.what} still rises towards it, so it has no standard "
         "error."
@@ -131,6 +132,18 @@ def _towards(climb: Climb, space: Space) -> tuple[str, list[int]]:
     ends = np.flatnonzero(limit.at_edge | limit.runs_off).tolist()
     towards = _join(f"{space.names[i]} -> {_end(limit, i)}" for i in ends)
     return towards or combination(climb.direction, space.coordinates), ends
+
+
+def _meeting(limit: Limit, direction: Array, space: Space) -> str:
+    """The parameters that become equal at the end of a direction; the direction itself where there are none."""
+    apart = space.natural(np.zeros((1, len(direction))))[0]
+    pairs = [
+        f"{space.names[i]} = {space.names[j]}"
+        for j in range(1, len(limit.value))
+        for i in range(j)
+        if np.isclose(limit.value[i], limit.value[j], rtol=1e-12) and not np.isclose(apart[i], apart[j])
+    ]
+    return _join(pairs) or f"at the end of the direction {combination(direction, space.coordinates)}"
 
 
 def _end(limit: Limit, i: int) -> str:

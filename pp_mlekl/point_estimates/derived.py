@@ -179,4 +179,4 @@ def _limit(wanted: Quantities, z: Array, direction: Array) -> Array:
         rests = np.abs(far - near) < 1e-12 * np.maximum(1.0, np.abs(far))
         # What has grown exponentially does not come back.
         endless = np.abs(near) > _ENDLESS
-    return np.where(endless, np.sign(near) * np.inf, np.where(rests, far, np.nan))
+        return np.where(endless, np.sign(near) * np.inf, np.where(rests, far, np.nan))

@@ -1,0 +1,69 @@
+"""Ends of searches that are but rounding: far out a density is a difference of large terms."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
+from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
+from pp_mlekl.optimize.trust_region import Ends
+
+Array = np.ndarray
+
+# Where on a step it is looked for rounding.
+_SHARES = np.linspace(0.125, 1.0, 8)
+
+
+def meaningful(objective: Objective, ends: Ends) -> Ends:
+    """The ends, of which those that came to rest in the rounding of large terms are taken back to before that.
+
+    Where others are at rest elsewhere they are left out.
+    """
+    resting = np.flatnonzero(ends.state == "stationary")
+    flat = [row for row in resting.tolist() if curvature(ends.hessian[row]).eigenvalues[0] < DOUBTFUL]
+    back = before_rounding(objective, ends, np.array(flat, dtype=int))
+    noisy = resting[(back.state[resting] != "stationary") | (rounding(objective, ends.z[resting]) > ONLY_ROUNDING)]
+    if not len(noisy):
+        return ends
+    if len(noisy) == len(resting):
+        return before_rounding(objective, ends, noisy)
+    kept = np.setdiff1d(np.arange(len(ends.z)), noisy)
+    names = ("z", "value", "gradient", "hessian", "decrement", "state", "count")
+    trail = [(z[kept], value[kept]) for z, value in ends.trail]
+    return replace(ends, **{name: getattr(ends, name)[kept] for name in names}, trail=trail)
+
+
+def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
+    """The ends, of which those among ``rows`` are taken back to before the first step across a region of mere rounding.
+
+    Beyond such a region all digits may cancel and the density be a constant, in which nothing scatters any more.
+    """
+    for row in rows.tolist():
+        points = np.array([z[row] for z, _ in ends.trail])
+        crossed = np.flatnonzero(crosses_rounding(objective, points[:-1], points[1:]))
+        if len(crossed):
+            ends = _taken_back(objective, ends, row, int(crossed[0]))
+    return ends
+
+
+def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array:
+    """Whether on each straight line from the first points (k, d) to the second there is but rounding somewhere, (k,)."""
+    between = first + _SHARES[:, None, None] * (second - first)
+    scatter = rounding(objective, between.reshape(-1, first.shape[1])).reshape(len(_SHARES), len(first))
+    return np.any(scatter > ONLY_ROUNDING, axis=0)
+
+
+def _taken_back(objective: Objective, ends: Ends, row: int, last: int) -> Ends:
+    """The ends with one search, as if still running, at a point of its trail."""
+    points = np.array([z[row] for z, _ in ends.trail])
+    fields = {name: getattr(ends, name).copy() for name in ("z", "value", "gradient", "hessian", "state")}
+    found = objective.hessian(points[[last]])
+    for name, (part,) in zip(("value", "gradient", "hessian"), found, strict=True):
+        fields[name][row] = part
+    fields["z"][row], fields["state"][row] = points[last], "running"
+    trail = []
+    for k, (z, value) in enumerate(ends.trail):
+        z, value = z.copy(), value.copy()
+        z[row], value[row] = points[min(k, last)], ends.trail[min(k, last)][1][row]
+        trail.append((z, value))
+    return replace(ends, **fields, trail=trail)
