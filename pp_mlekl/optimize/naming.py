@@ -24,7 +24,7 @@ def combination(coefficients: Array, names: Sequence[str], limit: int = 6) -> st
     for position, i in enumerate(places[:limit]):
         size = abs(scaled[i])
         sign = "-" if scaled[i] < 0 else "+"
-        number = "" if np.isclose(size, 1.0, rtol=1e-4) else f"{size:.3g} "
+        number = "" if f"{size:.3g}" == "1" else f"{size:.3g} "
         words.append(f"{number}{names[i]}" if position == 0 else f"{sign} {number}{names[i]}")
     more = len(places) - limit
     return " ".join(words) + (f" + {more} more" if more > 0 else "")

@@ -235,6 +235,9 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
     # The nearest point will do: the farther, the less is left of the other parameters' precision.
     arrived = np.isfinite(ends.value)
     ends = replace(ends, z=ends.z[arrived], value=ends.value[arrived])
+    if not len(ends.z):
+        # Even here the density's own numbers give out as soon as a coordinate is moved.
+        return replace(verdict, run_off=directions)
     gains = np.append(np.diff(ends.value), -np.inf)
     first = int(np.argmax(gains <= objective.precision * max(1.0, abs(verdict.value))))
     z, value = ends.z[first], float(ends.value[first])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import Climb, climbs, divergence, largest_loss, profile_paths
+from pp_mlekl.optimize.paths import DISTANCES, Climb, climbs, divergence, profile_paths
 from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray
@@ -18,7 +18,9 @@ _MOST_PARAMETERS = 40
 # E-foldings of the distance from an edge: the nearest is still some thousand times the spacing of doubles.
 _APPROACH = np.arange(1.0, 26.0)
 _NEAR = 1e-9
-_LOST = 300.0
+_NEAREST = 1e-13
+# An edge at which a density overflows is none of its support: there it is lost far more than this.
+_OVERFLOWING = 1e8
 
 
 def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | None:
@@ -92,7 +94,7 @@ def climb_to_support(objective: Objective, z: Array, value: float, space: Space)
     for edge, row in zip(edges, which, strict=True):
         place = int(row % objective.size)
         near = edge - _NEAR * (edge - z)
-        if not value - objective.value(near[None])[0] < largest_loss(objective, _LOST):
+        if not value - objective.value(near[None])[0] < _OVERFLOWING:
             continue
         found.extend(_profile(objective, z, value, place, edge))
     return min(found, key=lambda climb: climb.crossing, default=None)
@@ -127,8 +129,10 @@ def _profile(objective: Objective, z: Array, value: float, place: int, edge: Arr
     approach = _approaching(objective, place, edge[place], float(np.sign(edge[place] - z[place])))
     start = z.copy()
     start[place] = np.log(abs(edge[place] - z[place]))
+    nearest = np.log(_NEAREST * max(1.0, abs(edge[place])))
     way = -axes(np.array([place]), len(z))
-    found = climbs(profile_paths(approach, start[None], way), way, value)
+    distances = DISTANCES * (start[place] - nearest) / DISTANCES[-1]
+    found = climbs(profile_paths(approach, start[None], way, distances), way, value)
     return [_back(climb, place, edge, z) for climb in found]
 
 

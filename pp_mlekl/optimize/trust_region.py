@@ -144,7 +144,11 @@ def maximize(
             trail.append((search.z.copy(), search.value.copy()))
     # A search that is stuck where there is no slope left has come to rest: rounding hid the last gains.
     slope = np.abs(search.gradient if held is None else search.gradient - along(search.gradient, held)).max(axis=1)
-    resting = (search.state == "stuck") & (slope < _NO_SLOPE * np.maximum(1.0, np.abs(search.value)))
+    resting = (
+        (search.state == "stuck")
+        & np.isfinite(search.value)
+        & (slope < _NO_SLOPE * np.maximum(1.0, np.abs(search.value)))
+    )
     search.state[resting] = "stationary"
     kept = np.flatnonzero(search.state != "merged")
     return Ends(

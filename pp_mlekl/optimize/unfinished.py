@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize import words
-from pp_mlekl.optimize.curvature import curvature, losses_along
+from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
-from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
+from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
 from pp_mlekl.optimize.trust_region import Ends
@@ -19,14 +20,11 @@ Array = np.ndarray
 
 # Values this close, relative to their size, are the same maximum's.
 EQUAL = 1e-6
+# The least jump of a slope at a kink.
+_JUMP = 1e-8
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
-# Multiples of a coordinate's size to which it is moved on along a bent way, and the share of a gain that the next, after as
-# long a way as all before, may have: a supremum is finite where the gains are a geometric series.
-_DOUBLED = 2.0 ** np.arange(1, 8) - 1
-_LESS = 0.8
-_MOST_ON_BENT_WAYS = 40
 
 
 def bare_verdict(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
@@ -78,7 +76,8 @@ def unfinished(
     climb = _climb_into_edge(objective, ends, row, space)
     if climb is not None:
         return words.unbounded(replace(verdict, climb=climb), space)
-    limit = _runs_off(objective, verdict, ends, row, space)
+    trail = np.array([z[row] for z, _ in ends.trail])
+    limit = runs_off(objective, verdict, trail, space)
     if limit is not None:
         return limit
     uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
@@ -92,6 +91,10 @@ def unfinished(
         beside = _on_the_kink(objective, verdict)
         if _is_kink(objective, beside):
             return words.kink(beside, space)
+        # Slopes may fail a search where a density does not: a climb that needs little of them may have gone on to infinity.
+        limit = runs_off(objective, beside, np.array([verdict.z, beside.z]), space)
+        if limit is not None:
+            return limit
     return words.failed(verdict, space)
 
 
@@ -178,53 +181,7 @@ def _is_kink(objective: Objective, verdict: Verdict) -> bool:
         np.ptp(objective.gradient(verdict.z + distance * directions)[1], axis=0).max()
         for distance in np.array([1e-6, 1e-8]) * _size(verdict.z)
     )
-    return bool(nearer > 0.5 * near)
-
-
-def _runs_off(objective: Objective, verdict: Verdict, ends: Ends, row: int, space: Space) -> Verdict | None:
-    """A search that did not come to rest on its way to a limit at infinity: onwards nothing is lost, backwards much is.
-
-    The others of its coordinates may have come to a kink there (the location of a skew normal that becomes half-normal), so
-    the way is also tried without what is small in it.
-    """
-    direction = verdict.z - ends.trail[3 * len(ends.trail) // 4][0][row]
-    if np.linalg.norm(direction) <= 1.0:
-        return None
-    largest = np.abs(direction).max()
-    rays = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    ahead = losses_along(objective, verdict.z, verdict.value, rays, space.reach)[0]
-    back = losses_along(objective, verdict.z, verdict.value, -rays, space.reach)[1]
-    good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
-    if len(good):
-        return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space)
-    return _runs_off_bent(objective, verdict, direction, ends, row, space)
-
-
-def _runs_off_bent(
-    objective: Objective, verdict: Verdict, direction: Array, ends: Ends, row: int, space: Space
-) -> Verdict | None:
-    """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following.
-
-    At the end of a search the gains may be but rounding, so it is looked at from the middle of its way too.
-    """
-    place = int(np.argmax(np.abs(direction)))
-    if space.transformed[place] or objective.size > _MOST_ON_BENT_WAYS:
-        return None
-    way = np.sign(direction) * (np.arange(objective.size) == place)
-    trail = np.array([z[row] for z, _ in ends.trail])
-    gone = np.abs(trail[:, place] - trail[0, place])
-    middle = int(np.argmax(gone >= 0.01 * gone[-1]))
-    for start, value in ((verdict.z, verdict.value), (trail[middle], ends.trail[middle][1][row])):
-        paths = profile_paths(objective, start[None], way[None], max(1.0, abs(start[place])) * _DOUBLED)
-        points, values = paths.points[:, 0], paths.values[:, 0]
-        gains = np.diff(values, prepend=value)[1:]
-        noise = objective.precision * max(1.0, abs(value)) + rounding(objective, points).max()
-        if np.all(gains > -noise) and np.all(gains[1:] < _LESS * gains[:-1] + noise):
-            onward = points[-1] - points[-2]
-            limit = replace(verdict, z=points[-1], value=float(values[-1]))
-            return words.at_the_edge(replace(limit, run_off=onward[None] / np.linalg.norm(onward)), space)
-    return None
+    return bool(nearer > max(0.5 * near, _JUMP))
 
 
 def nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:

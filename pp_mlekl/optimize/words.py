@@ -21,7 +21,8 @@ def converged(verdict: Verdict, space: Space) -> Verdict:
     warnings = []
     if verdict.singular:
         warnings.append(
-            "The information matrix is singular although the maximum is unique; there are no standard errors."
+            f"The maximum is unique, but the {space.what} does not fall off from it as its curvature says (singular "
+            "information, or a bent ridge that hardly falls); there are no standard errors."
         )
     for direction in verdict.shallow:
         names = _names(direction, space)
