@@ -105,7 +105,8 @@ def profile(
     drop = 0.5 * float(stats.chi2.ppf(prob, 1))
     error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
     error = np.where(np.isfinite(error), error, _widths(problem.objective, z, drop))
-    ends = np.array([_crossings(problem.objective, z, j, error[j], drop) for j in coordinates])
+    reach = problem.space.reach
+    ends = np.array([_crossings(problem.objective, z, j, error[j], drop, reach[j]) for j in coordinates])
     grid = _grid(z[coordinates], error[coordinates], ends, points)
     values, natural = _curves(problem, z, coordinates, grid)
     names = [functions.unconstrained_names[problem.kept[j]] for j in coordinates]
@@ -179,21 +180,31 @@ def _widths(objective: Objective, z: Array, drop: float) -> Array:
     return steps[first] * np.maximum(1.0, np.abs(z)) / np.sqrt(2 * drop)
 
 
-def _crossings(objective: Objective, z: Array, coordinate: int, error: float, drop: float) -> tuple[float, float]:
-    """Where the profile has fallen by ``drop`` on either side, by bracketing and regula falsi (Illinois)."""
+def _crossings(
+    objective: Objective, z: Array, coordinate: int, error: float, drop: float, reach: float
+) -> tuple[float, float]:
+    """Where the profile has fallen by ``drop`` on either side, by bracketing and regula falsi (Illinois).
+
+    Infinite where it has not within the ``reach``: farther out a density's numbers give out.
+    """
     top = float(objective.value(z[None])[0])
     found = []
     for side in (-1.0, 1.0):
         inner, inner_gap, point = z[coordinate], drop, z.copy()
         outer = inner
         for k in range(12):
-            outer = z[coordinate] + side * error * np.sqrt(2 * drop) * 1.6**k
+            if k and abs(outer - z[coordinate]) >= reach:
+                outer = side * np.inf
+                break
+            outer = z[coordinate] + side * min(error * np.sqrt(2 * drop) * 1.6**k, reach)
             point, gap = _gap(objective, point, coordinate, outer, top - drop)
             if gap < 0:
                 break
             inner, inner_gap = outer, gap
         else:
-            found.append(side * np.inf)
+            outer = side * np.inf
+        if np.isinf(outer):
+            found.append(outer)
             continue
         found.append(_root(objective, point, coordinate, (inner, inner_gap), (outer, gap), top - drop))
     return found[0], found[1]

@@ -1,5 +1,6 @@
 """Deterministics' standard errors against statsmodels and closed forms, and what they must not depend on."""
 
+import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -239,3 +240,13 @@ def test_coverage_of_the_interval_of_a_ratio():
             inside[error] += row["2.5%"] < 1 / 3 < row["97.5%"]
     for count in inside.values():
         assert stats.binomtest(count, 300, 0.95).pvalue > 1e-3
+
+
+def test_at_an_edge_what_depends_on_other_parameters_too_keeps_its_error():
+    """With an empty category two limits are equal: each is the logit of a share of the observations."""
+    model = degenerate.build("empty_middle_category")
+    estimate = find_mle(model, random_seed=1)
+    result = delta_method(model, estimate, ["cut"])
+    share = np.array([0.4, 0.75, 0.75])
+    np.testing.assert_allclose(result.standard_error["cut"], 1 / np.sqrt(20 * share * (1 - share)), rtol=1e-6)
+    np.testing.assert_allclose(estimate.standard_error["cut"], result.standard_error["cut"], rtol=1e-9)

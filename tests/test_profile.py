@@ -49,6 +49,16 @@ def test_intervals_do_not_depend_on_the_parametrisation():
     np.testing.assert_allclose(1 / (1 + np.exp(-eta)), p, rtol=1e-7)
 
 
+def test_an_interval_may_be_open():
+    with pm.Model() as model:
+        half = pm.HalfNormal("half", 10)
+        pm.Normal("y", half / (1 + half), 0.1, observed=[0.95])
+    lower, upper = profile(model, random_seed=1).interval.sel(parameter="half").values
+    share = 0.95 - 0.1 * np.sqrt(stats.chi2.ppf(0.95, 1))
+    assert lower == pytest.approx(share / (1 - share), rel=1e-7)
+    assert upper == np.inf
+
+
 def test_what_has_no_regular_maximum_is_refused():
     with pytest.raises(ValueError, match="at_infinity"):
         profile(golden.separated(), random_seed=1)

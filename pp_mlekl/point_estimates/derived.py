@@ -164,19 +164,26 @@ def _settled(wanted: Quantities, estimate: PointEstimate, jacobian: Array) -> tu
     pattern = wanted.jacobian(elsewhere)
     for direction in settled.run_off:
         depends = pattern @ direction != 0
-        values[depends] = _limit(wanted, z, direction)[depends]
-        irregular |= depends
+        limit, constant = _limit(wanted, z, direction)
+        values[depends] = limit[depends]
+        irregular |= depends & constant
     unknown = np.any(pattern[:, settled.absent] != 0, axis=1)
     values[unknown] = np.nan
     return values, irregular | unknown
 
 
-def _limit(wanted: Quantities, z: Array, direction: Array) -> Array:
-    """Where quantities go as z runs off: their limit, infinite or not, and NaN where there is none."""
+def _limit(wanted: Quantities, z: Array, direction: Array) -> tuple[Array, Array]:
+    """Where quantities go as z runs off, and which are no functions of anything else there, and so have no error.
+
+    The first is their limit, infinite or not, and NaN where there is none.
+    """
     step = TO_THE_LIMIT / np.abs(direction).max() * direction
     with np.errstate(all="ignore"):
         near, far = wanted.values(z + 0.5 * step), wanted.values(z + step)
         rests = np.abs(far - near) < 1e-12 * np.maximum(1.0, np.abs(far))
         # What has grown exponentially does not come back.
         endless = np.abs(near) > _ENDLESS
-        return np.where(endless, np.sign(near) * np.inf, np.where(rests, far, np.nan))
+        across = np.random.default_rng(0).normal(size=len(z))
+        across -= (across @ direction) / (direction @ direction) * direction
+        constant = ~rests | (wanted.values(z + step + 1e-2 * across) == far)
+        return np.where(endless, np.sign(near) * np.inf, np.where(rests, far, np.nan)), constant
