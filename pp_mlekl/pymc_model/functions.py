@@ -21,6 +21,7 @@ from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model import bessel
+from pp_mlekl.pymc_model.batched_linalg import lean_blockwise
 from pp_mlekl.pymc_model.lean import lean
 from pp_mlekl.pymc_model.threads import has_small_matrices, one_thread
 from pp_mlekl.pymc_model.vectorized_scan import with_step
@@ -175,6 +176,8 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
             memo[node.outputs[0]] = inputs[0]
         elif scalar is not None and node.op.nfunc_spec is not None:
             memo[node.outputs[0]] = lean(node, inputs).outputs[0]
+        elif (batched := lean_blockwise(node, inputs)) is not None:
+            memo[node.outputs[0]] = batched.outputs[0]
         elif isinstance(node.op, Scan):
             loop = with_step(node.op, with_ufuncs)
             memo.update(zip(node.outputs, loop.make_node(*inputs).outputs, strict=True))
