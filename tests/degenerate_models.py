@@ -139,6 +139,17 @@ def least_absolute_deviations():
     pm.Laplace("y", b[0] + b[1] * X, s, observed=Y)
 
 
+@case(
+    "mle", "converged", "Muggeo (2003), Statistics in Medicine 22: a knot's likelihood has a kink at every observation"
+)
+def knot():
+    generator = np.random.default_rng(1046)
+    x = np.sort(generator.uniform(0, 10, 80))
+    y = 1 + 0.3 * x + 1.5 * np.maximum(x - 4.2, 0) + 0.4 * generator.normal(size=80)
+    b, place = pm.Normal("b", 0, 5, shape=3), pm.Uniform("knot", 0, 10)
+    pm.Normal("y", b[0] + b[1] * x + b[2] * pt.maximum(x - place, 0), pm.HalfNormal("s", 2), observed=y)
+
+
 @case("mle", "boundary", "the limits of a uniform distribution are its smallest and its largest observation")
 def uniform_between_two_limits():
     low, width = pm.Normal("low", 0, 5), pm.HalfNormal("width", 10)

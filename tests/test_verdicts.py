@@ -255,6 +255,22 @@ def test_less_dispersed_than_multinomial_has_the_multinomial_as_its_supremum():
     assert float(estimate.values["concentration"]) == np.inf
 
 
+def test_a_knot_is_where_the_profile_over_a_fine_grid_has_its_maximum():
+    model = degenerate.build("knot")
+    y = model.rvs_to_values[model["y"]].data
+    generator = np.random.default_rng(1046)
+    x = np.sort(generator.uniform(0, 10, 80))
+
+    def residual(knot):
+        design = np.column_stack([np.ones(80), x, np.maximum(x - knot, 0)])
+        return np.linalg.lstsq(design, y)[1][0]
+
+    grid = np.sort(np.r_[x[1:-1], np.linspace(x[1], x[-2], 2001)])
+    best = grid[np.argmin([residual(k) for k in grid])]
+    estimate = find_mle(model, random_seed=1)
+    assert float(estimate.values["knot"]) == pytest.approx(best, abs=1e-6)
+
+
 def test_an_empty_category_makes_its_limits_equal():
     estimate = find_mle(degenerate.build("empty_middle_category"), random_seed=1)
     assert "cut[1] = cut[2]" in estimate.warnings[0]

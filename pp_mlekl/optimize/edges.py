@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.collapses import hidden_climb
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
 from pp_mlekl.optimize.rounded import before_rounding
 from pp_mlekl.optimize.space import Space
@@ -20,6 +20,10 @@ _FIRST_STEP = 2.0
 _LOST = 1000.0
 # Profiles towards the edges hold this many numbers at a time at most.
 _PATH_BUDGET = 4_000_000
+# Standard errors at which a line through a maximum is looked at, in problems of moderate size, and what is higher than it.
+_ON_A_LINE = np.array([-2.0, -1.4, -1.0, -0.7, -0.4, -0.2, -0.1, 0.1, 0.2, 0.4, 0.7, 1.0, 1.4, 2.0])
+_MOST_LINES = 12
+_HIGHER = 1e-6
 
 
 def look_to_the_edges(
@@ -48,6 +52,26 @@ def look_to_the_edges(
     if verdict.climb is None and not suspicious.any():
         verdict = replace(verdict, climb=climb_to_support(objective, verdict.z, verdict.value, space))
     return verdict, None
+
+
+def higher_nearby(objective: Objective, verdict: Verdict, space: Space) -> Ends | None:
+    """Searches from points within two standard errors that are higher than a maximum, if there are any.
+
+    Where slopes jump (a knot that passes from one observation to the next) there may be a maximum between any two of them.
+    """
+    if objective.size > _MOST_LINES:
+        return None
+    variances = np.diagonal(verdict.covariance)
+    known = np.flatnonzero(variances > 0)
+    lines = verdict.covariance[known] / np.sqrt(variances[known])[:, None]
+    points = (verdict.z + _ON_A_LINE[:, None, None] * lines).reshape(-1, objective.size)
+    values = objective.value(points)
+    best = int(np.argmax(values)) if len(values) else 0
+    least = verdict.value + _HIGHER * max(1.0, abs(verdict.value))
+    if not len(values) or not values[best] > least + 3.0 * rounding(objective, points[[best]])[0]:
+        return None
+    ends = maximize(objective, points[[best]], reach=space.reach, keep_trail=True)
+    return ends if ends.value[0] > least else None
 
 
 def _edges(objective: Objective, verdict: Verdict, space: Space) -> Array:

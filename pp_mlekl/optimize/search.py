@@ -8,7 +8,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
-from pp_mlekl.optimize.edges import look_to_the_edges
+from pp_mlekl.optimize.edges import higher_nearby, look_to_the_edges
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import Mode, distinct_modes
@@ -204,8 +204,11 @@ def _examined(
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
     if verdict.climb is not None and verdict.climb.within_reach:
         return words.unbounded(verdict, space)
-    if higher is not None and again:
-        return _examined(objective, higher, _modes(higher, space), space, starts, again=False)
+    if higher is None and not suspicious.any():
+        higher = higher_nearby(objective, verdict, space)
+    better = _from_there(objective, higher, space, starts) if again and higher is not None else None
+    if better is not None:
+        return better
     if len(soft.run_off):
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
     if len(soft.null):
@@ -214,6 +217,14 @@ def _examined(
     if rivals:
         return words.multimodal(verdict, rivals, space)
     return words.converged(verdict, space)
+
+
+def _from_there(objective: Objective, ends: Ends, space: Space, starts: int) -> Verdict | None:
+    """The verdict on searches that began near a maximum and came higher, be they at rest or not."""
+    modes = _modes(ends, space)
+    if modes:
+        return _examined(objective, ends, modes, space, starts, again=False)
+    return unfinished(objective, ends, int(np.argmax(ends.value)), modes, space, starts)
 
 
 def _approach(ends: Ends, row: int) -> Array:
