@@ -1,7 +1,7 @@
 """Likelihood-ratio, Wald and score tests of a model within a larger one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from pp_mlekl.null_information import NullInformation, null_information
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.regular import regular_maximum
@@ -37,6 +38,8 @@ class NestedTest:
         Upper tail of that chi-squared.
     warnings
         Where the theorem is not to be relied on.
+    information
+        ``"expected"`` or ``"observed"``: which one a score test divides by; empty for the others.
     """
 
     method: str
@@ -44,6 +47,7 @@ class NestedTest:
     degrees_of_freedom: int
     p_value: float
     warnings: tuple[str, ...] = ()
+    information: Literal["expected", "observed", ""] = ""
 
     def __str__(self) -> str:
         text = f"{self.method}: chi2({self.degrees_of_freedom}) = {self.statistic:.4g}, p = {self.p_value:.3g}"
@@ -80,6 +84,12 @@ def nested_tests(
     chi-squares, and the p value for one variance about half of the chi-squared one), where the null takes meaning from
     other parameters (the number of a mixture's components), and for few observations, where the Wald test fails first: it
     depends on the scale of the parameters, the other two do not.
+
+    The score test is Rao's (1948, Mathematical Proceedings 44): the gradient at the null is measured by Fisher's
+    information there, the expectation of minus the Hessian under the null, which all scales of the parameters share.
+    Where that expectation is no closed sum or quadrature (vectors, ``CustomDist``, potentials in the likelihood) the
+    observed information takes its place, minus the Hessian by the parameters as the model states them: it does not
+    depend on priors and transforms either, but on whether a model is stated in a variance or in a standard deviation.
 
     Parameters
     ----------
@@ -135,12 +145,16 @@ def nested_tests(
     difference = functions.natural_difference(functions.natural_flat(best.flat), functions.natural_flat(fixed))[natural]
     covariance = best.covariance.values[np.ix_(natural, natural)]
     wald = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
-    _, gradient, hessian = functions.value_gradient_hessian(z, **given)
-    information = -hessian[np.ix_(problem.kept, problem.kept)]
-    score = float(gradient[problem.kept] @ np.linalg.solve(information, gradient[problem.kept]))
-    statistics = {"likelihood ratio": ratio, "Wald": wald, "score": score}
-    warnings = _warnings(best, information)
-    return NestedTests(_test(name, value, len(held), warnings[name]) for name, value in statistics.items())
+    information = null_information(problem, z, np.random.default_rng(random_seed))
+    general = (*best.warnings, *_general(best))
+    count = len(held)
+    return NestedTests(
+        (
+            _test("likelihood ratio", ratio, count, general),
+            _test("Wald", wald, count, general),
+            _score_test(problem, z, information, count, general),
+        )
+    )
 
 
 def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_boundary: bool = False) -> NestedTest:
@@ -241,13 +255,21 @@ def _null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayL
     return point, np.concatenate(held), np.concatenate(natural)
 
 
-def _warnings(best: PointEstimate, information: Array) -> dict[str, tuple[str, ...]]:
-    """By test, where the chi-squared law is not to be relied on."""
-    general = [*best.warnings, *_general(best)]
-    score = list(general)
-    if np.linalg.eigvalsh(information)[0] <= 0:
-        score.append("The information at the null is not positive definite: the score test means nothing there.")
-    return {"likelihood ratio": tuple(general), "Wald": tuple(general), "score": tuple(score)}
+def _score_test(
+    problem: Problem, z: Array, information: NullInformation, count: int, general: tuple[str, ...]
+) -> NestedTest:
+    """Rao's statistic: the gradient at the null point z (d,), measured by the information there."""
+    _, gradient = problem.functions.value_gradient(z, weights=problem.weights, data=problem.data)
+    gradient, matrix = gradient[problem.kept], information.matrix
+    # The coordinates' units must not decide what is singular.
+    scale = np.sqrt(np.abs(np.diagonal(matrix)))
+    scale = np.where(scale > 0, scale, 1.0)
+    gradient, matrix = gradient / scale, matrix / np.outer(scale, scale)
+    warnings = general
+    if np.linalg.eigvalsh(matrix)[0] <= 0:
+        warnings += ("The information at the null is not positive definite: the score test means nothing there.",)
+    statistic = float(gradient @ np.linalg.pinv(matrix, hermitian=True) @ gradient)
+    return replace(_test("score", statistic, count, warnings), information=information.kind)
 
 
 def _general(best: PointEstimate) -> list[str]:

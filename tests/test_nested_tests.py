@@ -170,3 +170,76 @@ def test_a_variance_of_zero_is_tested_by_the_mixture():
 def test_an_estimate_without_standard_errors_is_refused():
     with pytest.raises(ValueError, match=r"kink.*likelihood_ratio_test"):
         nested_tests(degenerate.build("least_absolute_deviations"), {"b": [np.nan, 0.0]}, random_seed=1)
+
+
+TIMES = [0.3, 1.2, 0.5, 2.5, 0.1, 0.9, 1.7, 0.4, 0.6, 0.8, 1.1, 2.0]
+PRIORS = {
+    "log": lambda name: pm.HalfNormal(name, 3),
+    "none": lambda name: pm.Normal(name, 2, 0.5),
+    "interval": lambda name: pm.Uniform(name, 0, 3),
+}
+
+
+@pytest.mark.parametrize("transform", list(PRIORS))
+def test_the_score_test_of_a_rate_does_not_depend_on_its_prior(transform):
+    with pm.Model() as model:
+        pm.Exponential("y", PRIORS[transform]("rate"), observed=TIMES)
+    score = nested_tests(model, {"rate": 1.8}, random_seed=1)[2]
+    n, total = len(TIMES), sum(TIMES)
+    assert score.information == "expected"
+    assert score.statistic == pytest.approx((n - 1.8 * total) ** 2 / n, rel=1e-9)
+
+
+@pytest.mark.parametrize("transform", list(PRIORS))
+def test_nor_does_it_where_the_family_is_not_known(transform):
+    with pm.Model() as model:
+        rate = PRIORS[transform]("rate")
+        pm.CustomDist("y", rate, logp=lambda value, r: pm.math.log(r) - r * value**1.0, observed=TIMES)
+    score = nested_tests(model, {"rate": 1.8}, random_seed=1)[2]
+    n, total = len(TIMES), sum(TIMES)
+    assert score.information == "observed"
+    assert score.statistic == pytest.approx((n / 1.8 - total) ** 2 / (n / 1.8**2), rel=1e-9)
+
+
+def test_probabilities_have_pearsons_statistic():
+    """Of a multinomial Rao's statistic is Pearson's, whichever probability the transform leaves out; counts are weights."""
+    counts, null = np.array([9, 5, 16]), np.array([0.5, 0.2, 0.3])
+    pearson = np.sum((counts - 30 * null) ** 2 / (30 * null))
+    with pm.Model() as model:
+        pm.Categorical("y", pm.Dirichlet("p", np.ones(3)), observed=[0, 1, 2])
+    best = find_mle(model, weights=counts, random_seed=1)
+    score = nested_tests(model, {"p": null}, estimate=best)[2]
+    assert score.statistic == pytest.approx(pearson, rel=1e-8)
+
+
+def test_observed_information_along_the_simplex_does_not_depend_on_the_transform():
+    counts, null = np.array([9, 5, 16]), np.array([0.5, 0.2, 0.3])
+    statistics = []
+    for order in ([0, 1, 2], [2, 0, 1], [1, 2, 0]):
+        with pm.Model() as model:
+            p = pm.Dirichlet("p", np.ones(3))
+            pm.Multinomial("y", 30, p, observed=counts[order])
+            pm.Potential("nothing", 0.0 * p[0])
+        best = find_mle(model, potentials="likelihood", random_seed=1)
+        score = nested_tests(model, {"p": null[order]}, estimate=best, potentials="likelihood")[2]
+        statistics.append(score.statistic)
+        assert score.information == "observed"
+    # Along the plane of probabilities that sum to 1, with a basis of two.
+    basis = linalg.null_space(np.ones((1, 3)))
+    gradient, information = basis.T @ (counts / null), basis.T @ np.diag(counts / null**2) @ basis
+    np.testing.assert_allclose(statistics, gradient @ np.linalg.solve(information, gradient), rtol=1e-8)
+
+
+def test_score_of_a_probit_against_statsmodels():
+    import statsmodels.api as sm
+
+    d = golden.columns("real/spector.csv")
+    x, y = np.c_[np.ones(32), d["GPA"]], d["GRADE"].astype(int)
+    family = sm.families.Binomial(sm.families.links.Probit())
+    small = sm.GLM(y, x, family=family).fit(tol=1e-12)
+    expected, _, _ = small.model.score_test(small.params, exog_extra=d["PSI"][:, None], observed=False)
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 10, shape=3)
+        pm.Bernoulli("y", pm.math.invprobit(b[0] + b[1] * d["GPA"] + b[2] * d["PSI"]), observed=y)
+    score = nested_tests(model, {"b": [np.nan, np.nan, 0.0]}, random_seed=1)[2]
+    assert score.statistic == pytest.approx(np.asarray(expected).item(), rel=1e-6)

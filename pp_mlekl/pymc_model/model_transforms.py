@@ -88,6 +88,18 @@ class ModelTransforms:
         """``probes`` (k, natural_size) times the same Jacobian, shape (k, d), without forming it."""
         return self._natural_rows(probes, self._checked(z))[0]
 
+    def natural_bend(self, z: np.ndarray, vector: np.ndarray) -> np.ndarray:
+        """Second derivatives by ``z`` (d,) of ``vector`` (natural_size,) times the flat natural vector, shape (d, d)."""
+        return self._natural_bend(np.eye(self.size), vector, self._checked(z))[0]
+
+    @cached_property
+    def _natural_bend(self) -> BatchedFunction:
+        flat = pt.concatenate([v.ravel() for v in self._natural_graphs])
+        vector, probe = pt.dvector("vector"), pt.dvector("probe")
+        slope = grad(pt.dot(flat, vector), self.values.z, disconnected_inputs="ignore")
+        product = grad(pt.dot(slope, probe), self.values.z, disconnected_inputs="ignore")
+        return BatchedFunction([probe, vector, self.values.z], [product], self.size)
+
     @cached_property
     def _natural_rows(self) -> BatchedFunction:
         flat = pt.concatenate([v.ravel() for v in self._natural_graphs])
