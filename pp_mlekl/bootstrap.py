@@ -12,9 +12,13 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.regular import regular_maximum
 from pp_mlekl.point_estimates.result import PointEstimate
-from pp_mlekl.pymc_model.distributions import observed_distributions
+from pp_mlekl.point_estimates.robust import check_terms
+from pp_mlekl.truth import truth_at
 
 Array = np.ndarray
+
+# A spread of less than this share of the estimate's own error is rounding.
+_STILL = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +82,8 @@ def bootstrap(
         A PyMC model.
     kind
         ``"case"`` resamples the terms of the log-likelihood, as multinomial weights (with several observed variables,
-        each by itself); ``"parametric"`` draws new data from the model at the estimate.
+        each by itself), and needs more of them than parameters: a multivariate normal series is a single one.
+        ``"parametric"`` draws new data from the model at the estimate.
     replicates
         Number of replicates.
     estimate
@@ -91,7 +96,8 @@ def bootstrap(
     Raises
     ------
     ValueError
-        Where an argument is wrong, or the estimate is not a regular maximum.
+        Where an argument is wrong, the estimate is not a regular maximum, there are no more terms than parameters to
+        resample, or no new data can be drawn (a ``CustomDist`` without ``random``).
 
     Examples
     --------
@@ -112,11 +118,14 @@ def bootstrap(
     weights: Any = None
     data: Any = problem.data
     if kind == "case":
+        terms = (
+            problem.functions.n_observations if problem.weights is None else int(np.sum(np.asarray(problem.weights)))
+        )
+        check_terms(best, terms, "A bootstrap of cases")
         weights = _case_weights(problem, replicates, generator)
     else:
         weights = problem.weights
-        drawn = observed_distributions(problem.functions, best.flat)
-        data = {name: d.sample((replicates,), generator) for name, d in drawn.items()}
+        data = truth_at(problem.functions, best.flat).sample(replicates, generator)
     if weights is not None:
         weights = np.broadcast_to(weights, (replicates, problem.functions.n_observations))
     if kind == "case" and data is not None:
@@ -176,6 +185,14 @@ def _labelled(problem: Problem, best: PointEstimate, result: Replicates) -> Boot
     warnings: tuple[str, ...] = ()
     if failed > 0:
         warnings = (f"{100 * failed:.3g} % of the replicates have no regular maximum and were left out.",)
+    spread = np.std(natural, axis=0, ddof=1)
+    with np.errstate(invalid="ignore"):
+        still = spread < _STILL * np.sqrt(np.diagonal(best.covariance.values))
+    if still.any():
+        names = ", ".join(np.array(functions.natural_names)[still])
+        warnings += (
+            f"The replicates do not vary in {names}: what tells of it is a single case, or cases that are all alike.",
+        )
     return Bootstrap(
         draws=draws,
         standard_error=draws.std("replicate", ddof=1),

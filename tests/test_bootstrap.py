@@ -60,3 +60,31 @@ def test_wrong_use_is_refused():
         bootstrap(normal(), replicates=1)
     with pytest.raises(ValueError, match="at_infinity"):
         bootstrap(golden.separated(), random_seed=1)
+
+
+def exponential(**given):
+    with pm.Model() as model:
+        rate = pm.HalfNormal("rate", 3)
+        pm.CustomDist("y", rate, logp=lambda v, r: pm.math.log(r) - r * v, observed=np.abs(Y), **given)
+    return model
+
+
+def test_new_data_of_a_custom_distribution():
+    with pytest.raises(ValueError, match=r"cannot draw 'y'.*random= function"):
+        bootstrap(exponential(), kind="parametric", replicates=10, random_seed=1)
+
+    def random(rate, rng=None, size=None):
+        return rng.exponential(1 / rate, size=size)
+
+    result = bootstrap(exponential(random=random), kind="parametric", replicates=1000, random_seed=1)
+    # The reciprocal mean of n exponentials has the standard deviation rate n / ((n - 1) sqrt(n - 2)).
+    expected = 40 / np.sum(np.abs(Y)) * 40 / (39 * np.sqrt(38))
+    assert float(result.standard_error["rate"]) == pytest.approx(expected, rel=0.1)
+
+
+def test_parameters_that_no_resample_moves_are_named():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 10), 1.0, observed=Y)
+        pm.Normal("x", pm.Normal("nu", 0, 10), 1.0, observed=3.0)
+    result = bootstrap(model, replicates=20, random_seed=1)
+    assert "do not vary in nu:" in result.warnings[0]

@@ -11,6 +11,10 @@ from pp_mlekl.point_estimates.intervals import check_covariance, check_prob, int
 from pp_mlekl.point_estimates.result import PointEstimate
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
+# A sandwich error of less than this share of the model's own is rounding.
+_STILL = 1e-6
+_INSTEAD = "Use the standard errors of the estimate itself (observed information), or bootstrap(kind='parametric')."
+
 
 def sandwich(
     model: Any, estimate: PointEstimate, *, potentials: Literal["prior", "likelihood"] | None = None
@@ -18,7 +22,9 @@ def sandwich(
     """Sandwich (Huber-White) standard errors of a maximum likelihood estimate, on the natural scale.
 
     The covariance is J^-1 K J^-1 with J the observed information and K the sum of the outer products of the scores
-    of the log-likelihood's terms, which must be independent of each other.
+    of the log-likelihood's terms, which must be independent of each other. At the estimate the scores add up to 0, so K
+    has at most a rank of one less than there are terms: there must be more terms than parameters. A multivariate normal
+    series or a Gaussian process is a single term.
 
     Parameters
     ----------
@@ -37,7 +43,8 @@ def sandwich(
     Raises
     ------
     ValueError
-        Where the estimate is not a maximum likelihood estimate.
+        Where the estimate is not a maximum likelihood estimate, there are no more terms than parameters, or the scores
+        of single terms do not vary in some parameter (a group of one observation; observations that are all alike).
 
     Examples
     --------
@@ -91,7 +98,7 @@ def sandwich_interval(
     Raises
     ------
     ValueError
-        Where the estimate is not a maximum likelihood estimate, or ``prob`` not between 0 and 1.
+        Where ``prob`` is not between 0 and 1, or for the reasons of ``sandwich``.
 
     Examples
     --------
@@ -140,7 +147,33 @@ def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences
     scores = functions.scores(estimate.flat, data=estimate.settings.get("data"))
     # An observation that does not count may have no finite score.
     scores = np.where(weights[:, None] > 0, scores, 0.0)
-    return Influences(of_z=scores @ estimate.settled.covariance, weights=weights)
+    check_terms(estimate, int(np.count_nonzero(weights)), "A sandwich")
+    result = Influences(of_z=scores @ estimate.settled.covariance, weights=weights)
+    _check_variation(functions, estimate, result)
+    return result
+
+
+def check_terms(estimate: PointEstimate, terms: int, what: str) -> None:
+    """Raise ValueError where an estimate has no more terms of the log-likelihood than parameters."""
+    count = estimate.n_parameters
+    if terms <= count:
+        raise ValueError(
+            f"{what} needs more independent terms of the log-likelihood than parameters, and there {'is' if terms == 1 else 'are'} "
+            f"{terms} for {count}: the variation between terms, which is to tell the error, is not to be seen. {_INSTEAD}"
+        )
+
+
+def _check_variation(functions: ModelFunctions, estimate: PointEstimate, influence: Influences) -> None:
+    jacobian = functions.natural_jacobian(estimate.flat)
+    error = robust_error(influence.of_z @ jacobian.T, influence.weights).standard_error
+    with np.errstate(invalid="ignore"):
+        still = error < _STILL * np.sqrt(np.diagonal(estimate.covariance.values))
+    if still.any():
+        names = ", ".join(np.array(functions.natural_names)[still])
+        raise ValueError(
+            f"The sandwich error of {names} would be 0: at the estimate the score of each single term vanishes, because one "
+            f"term alone holds the parameter or all observations are alike. {_INSTEAD}"
+        )
 
 
 def _labelled(functions: ModelFunctions, estimate: PointEstimate, values: np.ndarray) -> xr.Dataset:

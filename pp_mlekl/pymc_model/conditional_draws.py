@@ -99,7 +99,8 @@ def observed_draws(functions: ModelFunctions, name: str, z: np.ndarray, generato
         (drawn,) = sampler.draw(len(z), generator, [values[v.name] for v in functions.free])
     except NotImplementedError as error:
         raise ValueError(
-            f"PyMC cannot draw {name!r}: give its CustomDist a random= function, or held-out draws as truth."
+            f"PyMC cannot draw {name!r}: its CustomDist has no random= function; give it one (held-out draws can take its "
+            "place where a truth is asked for)."
         ) from error
     return drawn
 
