@@ -13,6 +13,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.evidence import NoMode, evidence_over
 from pp_mlekl.point_estimates import PointEstimate, find_map
+from pp_mlekl.point_estimates.result import check_belongs
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
 _UNRELIABLE = 0.7
@@ -152,7 +153,8 @@ def laplace(
     Raises
     ------
     ValueError
-        Where ``space`` is neither; where the mode does not exist or is not a proper maximum; the message gives its status.
+        Where ``space`` is neither; where the mode is another model's, does not exist or is not a proper maximum; the message
+        gives its status.
 
     Examples
     --------
@@ -168,6 +170,7 @@ def laplace(
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
     estimate = mode or find_map(model, space=space, random_seed=generator, potentials=potentials)
+    check_belongs(functions, estimate)
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""
         raise NoMode(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from pp_mlekl.null_information import NullInformation, null_information
+from pp_mlekl.null_point import null_point
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.regular import regular_maximum
@@ -18,7 +19,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 
 Array = np.ndarray
 
-# Observations for each parameter below which the chi-squared law is a rough guide.
+# Terms of the log-likelihood for each parameter below which the chi-squared law is a rough guide.
 _FEW = 10
 
 
@@ -112,7 +113,8 @@ def nested_tests(
     Raises
     ------
     ValueError
-        Where the null is not inside the parameter space, names no free variable, or the estimate is not regular.
+        Where the null is not inside the parameter space, has another shape than the parameter, or names no free variable;
+        where the estimate belongs to another model or is not regular.
 
     Examples
     --------
@@ -125,7 +127,7 @@ def nested_tests(
     likelihood ratio      1.828   1 0.1764
     Wald                  1.978   1 0.1596
     score                   1.8   1 0.1797
-    ! 3 observations for 1 parameter: the chi-squared law is a rough guide.
+    ! 3 terms of the log-likelihood for 1 parameter: the chi-squared law is a rough guide unless each stands for many observations.
     """
     _check_names(Problem(functions=model_functions(model, potentials), kind="mle"), null)
     problem, best = regular_maximum(model, estimate, random_seed, potentials, "A test by Wilks' theorem")
@@ -135,7 +137,7 @@ def nested_tests(
             "model too and take likelihood_ratio_test."
         )
     functions = problem.functions
-    fixed, held, natural = _null_point(problem, best, null)
+    fixed, held, natural = null_point(problem, best, null)
     rest = np.setdiff1d(problem.kept, held)
     z = fixed.copy()
     if len(rest):
@@ -185,7 +187,7 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
     ...     y_small = pm.Normal("y", 1.0, pm.HalfNormal("sigma", 5), observed=y)
     >>> print(likelihood_ratio_test(find_mle(small, random_seed=1), find_mle(large, random_seed=1)))
     likelihood ratio: chi2(1) = 0.1979, p = 0.656
-    ! 12 observations for 2 parameters: the chi-squared law is a rough guide.
+    ! 12 terms of the log-likelihood for 2 parameters: the chi-squared law is a rough guide unless each stands for many observations.
     """
     for one in (null, estimate):
         if one.kind != "mle" or one.status not in ("converged", "boundary"):
@@ -226,35 +228,6 @@ def _check_names(problem: Problem, null: Mapping[str, ArrayLike]) -> None:
         raise ValueError(f"null must give values of free variables of the likelihood, of {free}; got {list(null)}.")
 
 
-def _null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayLike]) -> tuple[Array, Array, Array]:
-    """The estimate moved to the null (d,), the coordinates of z that it holds, and the natural places."""
-    functions = problem.functions
-    free = {v.name: v for v in functions.free}
-    values, held, natural = functions.natural(best.flat), [], []
-    for name, given in null.items():
-        v = free[name]
-        asked = np.broadcast_to(np.asarray(given, dtype=float), v.shape)
-        fixed = ~np.isnan(asked)
-        if not fixed.any():
-            raise ValueError(f"null leaves every element of {name!r} free; give at least one a value.")
-        if not fixed.all() and v.value_shape != v.shape:
-            raise ValueError(
-                f"The elements of {name!r} have no coordinates of their own; the null must fix all of them."
-            )
-        values[name] = np.where(fixed, asked, values[name])
-        places = np.flatnonzero(fixed.ravel())
-        held.append(v.flat.start + places if v.value_shape == v.shape else np.arange(v.flat.start, v.flat.stop))
-        natural.append(v.natural.start + places)
-    point = functions.unconstrain(values)
-    if not np.all(np.isfinite(point)):
-        raise ValueError(
-            "The null lies at the edge of the parameter space, where Wilks' theorem fails: the likelihood ratio is a mixture "
-            "of chi-squares (Self & Liang 1987); for one variance at 0 halve the p value of "
-            "2 (log_likelihood - that of the model without it)."
-        )
-    return point, np.concatenate(held), np.concatenate(natural)
-
-
 def _score_test(
     problem: Problem, z: Array, information: NullInformation, count: int, general: tuple[str, ...]
 ) -> NestedTest:
@@ -274,7 +247,10 @@ def _score_test(
 
 def _general(best: PointEstimate) -> list[str]:
     n, k = best.n_observations, best.n_parameters
-    few = f"{n} observations for {k} parameter{'s' * (k > 1)}: the chi-squared law is a rough guide."
+    few = (
+        f"{n} term{'s' * (n > 1)} of the log-likelihood for {k} parameter{'s' * (k > 1)}: the chi-squared law is a rough guide "
+        "unless each stands for many observations."
+    )
     return [few] if n < _FEW * k else []
 
 

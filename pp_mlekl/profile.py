@@ -85,7 +85,7 @@ def profile(
     Raises
     ------
     ValueError
-        Where the maximum is not a regular one, or a variable cannot be profiled.
+        Where the estimate belongs to another model, the maximum is not a regular one, or a variable cannot be profiled.
 
     Examples
     --------

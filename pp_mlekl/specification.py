@@ -10,6 +10,7 @@ from pp_mlekl.asymptotics import Information, SpecificationTest
 from pp_mlekl.asymptotics import information_matrix_test as test_of_arrays
 from pp_mlekl.point_estimates import PointEstimate, find_mle
 from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.point_estimates.result import check_belongs
 from pp_mlekl.pseudo_true.fit import expected_fit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import Simulator, fit_replicates
@@ -101,7 +102,7 @@ def information_matrix_test(
     Raises
     ------
     ValueError
-        Where the estimate is no regular maximum of the likelihood, or there are too few observations.
+        Where the estimate is another model's, is no regular maximum of the likelihood, or there are too few observations.
 
     Examples
     --------
@@ -122,6 +123,7 @@ def information_matrix_test(
         raise ValueError("A potential that counts as likelihood is no observation; pass potentials='prior'.")
     generator = np.random.default_rng(random_seed)
     best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
+    check_belongs(functions, best)
     if best.kind != "mle" or best.status != "converged" or best.laplace_error is not None:
         raise ValueError(f"The test needs a regular maximum of the likelihood; got {best.kind}, status {best.status}.")
     kept = Problem(functions=functions, kind="mle").kept

@@ -88,7 +88,7 @@ def test_elements_of_a_vector_can_be_tested_and_the_others_stay_free():
     table = found.summary()
     assert list(table.index) == ["likelihood ratio", "Wald", "score"]
     assert table.loc["Wald", "p"] == wald.p_value
-    assert "32 observations for 4 parameters" in repr(found)
+    assert "32 terms of the log-likelihood for 4 parameters" in repr(found)
     assert "chi2(2)" in str(ratio)
 
 

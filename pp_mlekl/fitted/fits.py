@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
+from pp_mlekl.point_estimates.result import check_belongs
 from pp_mlekl.pymc_model.conditional_draws import parents_of
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
@@ -59,6 +60,7 @@ def collect_fits(
         if estimate is None:
             seed = int(generator.integers(2**31))
             estimate = _find(functions, name, tree, potentials, seed, new_groups)
+        check_belongs(functions, estimate)
         fit = _from_estimate(functions, name, estimate)
         marginal = estimate.laplace_error is not None
         result.append(fit if marginal else without_unknown_groups(functions, fit, new_groups))

@@ -14,6 +14,8 @@ from pp_mlekl.optimize.verdict import Verdict
 Array = np.ndarray
 
 _LISTED = 6
+# Heights that differ by less than this share of their size are equal: searches come no nearer to a maximum.
+_EQUAL = 1e-9
 
 
 def converged(verdict: Verdict, space: Space) -> Verdict:
@@ -39,7 +41,9 @@ def multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> Verdic
     """Several maxima of equal or nearly equal height."""
     natural = space.natural(np.array([verdict.z, *(m.z for m in rivals)]))
     switched = sum(is_permutation(natural[0], other) for other in natural[1:])
-    gaps = ", ".join(f"{m.value - verdict.value:.3g}" for m in rivals[:_LISTED])
+    below = np.array([m.value - verdict.value for m in rivals[:_LISTED]])
+    below[np.abs(below) <= _EQUAL * max(1.0, abs(verdict.value))] = 0.0
+    gaps = ", ".join(f"{gap:.3g}" for gap in below)
     text = (
         f"{len(rivals) + 1} maxima of equal or nearly equal height (the others lie at {gaps} nats); "
         "intervals about one of them are wrong."
@@ -118,11 +122,16 @@ def unbounded(verdict: Verdict, space: Space) -> Verdict:
 
 def _steps(climb: Climb, ends: list[int], space: Space) -> str:
     shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
-    natural = space.natural(climb.points[shown])
     column = ends[0] if len(ends) else 0
-    return ", ".join(
-        f"{value:.4g} at {row[column]:.2g}" for value, row in zip(climb.values[shown], natural, strict=True)
-    )
+    at = space.natural(climb.points[shown])[:, column]
+    limit = space.limit(climb.points[-1], climb.direction)
+    end = limit.value[column] if limit.at_edge[column] else 0.0
+    places = [f"at {value:.2g}" if end == 0.0 else f"at a distance of {abs(value - end):.1g}" for value in at]
+    if len(set(places)) < len(places) or np.any(at == limit.value[column]):
+        # So near to its limit the parameter itself no longer changes in doubles.
+        unit = f"units of {_names(climb.direction, space)}"
+        places = [f"after {distance:.3g} {unit}" for distance in climb.distances[shown]]
+    return ", ".join(f"{value:.4g} {place}" for value, place in zip(climb.values[shown], places, strict=True))
 
 
 def _towards(climb: Climb, space: Space) -> tuple[str, list[int]]:

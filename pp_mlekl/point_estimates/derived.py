@@ -11,7 +11,7 @@ import xarray as xr
 from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.optimize.space import TO_THE_LIMIT
 from pp_mlekl.point_estimates.intervals import check_covariance
-from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.point_estimates.result import PointEstimate, check_belongs
 from pp_mlekl.point_estimates.robust import influences
 from pp_mlekl.point_estimates.wald import wald_table
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -103,7 +103,8 @@ def delta_method(
     Raises
     ------
     ValueError
-        Where a name is no such variable, PyTensor knows no derivative of it, or the sandwich does not apply.
+        Where the estimate belongs to another model, a name is no such variable, PyTensor knows no derivative of it, or the
+        sandwich does not apply.
 
     Examples
     --------
@@ -122,6 +123,7 @@ def delta_method(
     if estimate.settled.solve is None:
         check_covariance(estimate)
     functions = model_functions(model, potentials)
+    check_belongs(functions, estimate)
     wanted = quantities(functions, var_names, estimate.settings.get("data"))
     jacobian = wanted.jacobian(estimate.flat)
     if error == "sandwich":

@@ -8,10 +8,11 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from pp_mlekl.optimize.search import search
+from pp_mlekl.point_estimates.impossible import with_reason
 from pp_mlekl.point_estimates.large import large_estimate
 from pp_mlekl.point_estimates.marginal import find_marginal_mle
 from pp_mlekl.point_estimates.problem import Problem
-from pp_mlekl.point_estimates.result import PointEstimate, labelled_estimate
+from pp_mlekl.point_estimates.result import PointEstimate, check_belongs, labelled_estimate
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 Data = Mapping[str, ArrayLike] | None
@@ -41,9 +42,9 @@ def find_mle(
     random_seed
         For the starts; the same seed gives the same result.
     weights
-        Weight of each term of the log-likelihood, flat, (n_observations,).
+        Weight of each term of the log-likelihood, flat, (n_observations,): finite, not negative, not all 0.
     data
-        Observed data in place of the model's, by observed variable.
+        Observed data in place of the model's, by observed variable, in the shape of the model's own and without NaN.
     marginalize
         Names of latent variables to integrate out by Laplace's approximation.
     potentials
@@ -65,7 +66,7 @@ def find_mle(
     Raises
     ------
     ValueError
-        Where the model is refused, or an argument does not fit it.
+        Where the model is refused, an argument does not fit it, or the likelihood contains none of the parameters.
 
     Examples
     --------
@@ -165,9 +166,11 @@ def _estimate(
     standard_errors: Sequence[str] | None,
 ) -> PointEstimate:
     _check_names(problem, standard_errors)
+    for other in estimates:
+        check_belongs(problem.functions, other)
     generator = np.random.default_rng(random_seed)
     places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
-    verdict = search(problem.objective, places, problem.space)
+    verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
     settings = {"starts": len(places), "random_seed": _plain(random_seed)}
     if problem.objective.large:
         return large_estimate(problem, verdict, settings, standard_errors)

@@ -7,7 +7,7 @@ import xarray as xr
 from scipy import stats
 
 from pp_mlekl.optimize.robust import one_to_one
-from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.point_estimates.result import PointEstimate, check_belongs
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
 Array = np.ndarray
@@ -61,7 +61,7 @@ def wald_interval(
     Raises
     ------
     ValueError
-        Where ``prob`` is not between 0 and 1, or the model too large for a covariance.
+        Where ``prob`` is not between 0 and 1, the estimate another model's, or the model too large for a covariance.
 
     Examples
     --------
@@ -75,8 +75,9 @@ def wald_interval(
     ([0.718, 0.993], 1.046)
     """
     check_prob(prob)
-    check_covariance(estimate)
     functions = model_functions(model, potentials)
+    check_belongs(functions, estimate)
+    check_covariance(estimate)
     quantile = stats.norm.ppf(0.5 + prob / 2)
     with np.errstate(invalid="ignore"):
         half = quantile * np.sqrt(np.diagonal(estimate.covariance.values))

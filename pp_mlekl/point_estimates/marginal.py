@@ -13,6 +13,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.impossible import with_reason
 from pp_mlekl.point_estimates.marginal_laplace import ConditionalModes, Integrand, laplace_terms, laplace_value
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import PointEstimate, labelled_estimate
@@ -111,7 +112,7 @@ def find_marginal_mle(
     generator = np.random.default_rng(random_seed)
     problem = MarginalProblem(functions=functions, kind="mle", weights=weights, data=data, latents=tuple(latents))
     places = problem.starts(min(starts, 5), generator, None, [])
-    verdict = search(problem.objective, places, problem.space)
+    verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
     settings = {"starts": len(places), "random_seed": repr(random_seed), "marginalize": tuple(latents)}
     z = problem.full(verdict.z) if np.all(np.isfinite(verdict.z)) else problem.base
     z, _ = problem.modes(z[None])

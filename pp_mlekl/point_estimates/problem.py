@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.sparsity import SparseEvaluation
+from pp_mlekl.point_estimates.arguments import check_data, check_weights
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 Array = np.ndarray
@@ -32,12 +33,34 @@ class Problem:
         ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
     weights, data
         As for ``find_mle``.
+
+    Raises
+    ------
+    ValueError
+        Where weights or data do not fit the model, or the likelihood contains no parameter that could be estimated.
     """
 
     functions: ModelFunctions
     kind: str
     weights: ArrayLike | None = None
     data: Mapping[str, ArrayLike] | None = None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None:
+            check_weights(self.weights, self.n_observations)
+        if self.data is not None:
+            check_data(self.functions, self.data)
+        if not len(self.kept):
+            names = ", ".join(name for name, inside in self.functions.in_likelihood.items() if not inside)
+            raise ValueError(
+                f"The likelihood contains none of the parameters ({names}), so there is nothing to estimate; look for a "
+                "parameter that the observed variable should depend on."
+            )
+
+    @cached_property
+    def n_observations(self) -> int:
+        """Number of terms of the log-likelihood."""
+        return self.functions.n_observations
 
     @cached_property
     def absent(self) -> tuple[str, ...]:

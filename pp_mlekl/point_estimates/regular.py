@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pp_mlekl.point_estimates.find import find_mle
 from pp_mlekl.point_estimates.intervals import check_covariance
 from pp_mlekl.point_estimates.problem import Problem
-from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.point_estimates.result import PointEstimate, check_belongs
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 
@@ -28,10 +28,12 @@ def regular_maximum(
     Raises
     ------
     ValueError
-        Where it is no maximum likelihood estimate, a marginal one, or not a regular maximum, or the model is too large for a covariance.
+        Where it belongs to another model, is no maximum likelihood estimate, a marginal one, or not a regular maximum, or
+        the model is too large for a covariance.
     """
     functions = model_functions(model, potentials)
     best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
+    check_belongs(functions, best)
     if best.kind != "mle":
         raise ValueError(f"{purpose} needs a maximum likelihood estimate; pass one by find_mle.")
     if "marginalize" in best.settings:

@@ -12,6 +12,9 @@ from pp_mlekl.optimize.uncertainty import Settled, reported
 from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.wald import wald_table
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+_LISTED = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,7 +48,9 @@ class PointEstimate:
     flat_covariance
         Covariance of z, (d, d); NaN where there is none.
     n_observations
-        Number of terms of the log-likelihood.
+        Number of terms of the log-likelihood: one for each element of an observed variable, but a single one for each
+        vector of a multivariate distribution, so 1 for a series with a multivariate normal distribution, and for each table
+        of counts of a multinomial one. Weights do not change it.
     n_parameters
         Number of parameters estimated, on the unconstrained scale.
     settled
@@ -81,7 +86,13 @@ class PointEstimate:
 
     @property
     def bic(self) -> float:
-        """Schwarz's criterion, k log n - 2 log L; NaN unless a maximum of the likelihood was found."""
+        """Schwarz's criterion, k log n - 2 log L with n = ``n_observations``; NaN unless a maximum of the likelihood was found.
+
+        NaN also for a single term, whose logarithm would charge nothing for parameters: how many independent observations
+        a joint density of all data is worth is not to be seen.
+        """
+        if self.n_observations < 2:
+            return np.nan
         return self._criterion(float(np.log(self.n_observations)))
 
     def _criterion(self, penalty: float) -> float:
@@ -114,14 +125,32 @@ class PointEstimate:
 
     def _header(self) -> list[str]:
         title = {"mle": "Maximum likelihood", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained)"}
-        numbers = f"log-likelihood {self.log_likelihood:.6g}, {self.n_observations} observations"
+        count = "1 term" if self.n_observations == 1 else f"{self.n_observations} observations"
+        numbers = f"log-likelihood {self.log_likelihood:.6g}, {count}"
         if np.isfinite(self.aic):
-            numbers += f", AIC {self.aic:.6g}, BIC {self.bic:.6g}"
+            numbers += f", AIC {self.aic:.6g}, " + (
+                f"BIC {self.bic:.6g}" if np.isfinite(self.bic) else "no BIC for a single term"
+            )
         return [f"{title[self.kind]}: {self.status}", numbers, *(f"! {w}" for w in self.warnings)]
 
 
 def _flat(dataset: xr.Dataset) -> np.ndarray:
     return np.concatenate([np.ravel(v.values) for v in dataset.data_vars.values()])
+
+
+def check_belongs(functions: ModelFunctions, estimate: PointEstimate) -> None:
+    """Raise ValueError where an estimate's parameters are not those of the model, in the same order and coordinates."""
+    own, others = functions.natural_names, [str(name) for name in estimate.covariance["parameter"].values]
+    if own != others or functions.size != len(estimate.flat):
+        raise ValueError(
+            f"The estimate belongs to another model: its parameters are {_counted(others, len(estimate.flat))}, this model's "
+            f"{_counted(own, functions.size)}; pass what find_mle or find_map returned for this model."
+        )
+
+
+def _counted(names: list[str], coordinates: int) -> str:
+    more = f", ... ({len(names)})" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more} with {coordinates} coordinate{'s' * (coordinates > 1)}"
 
 
 def labelled_estimate(

@@ -8,7 +8,7 @@ import xarray as xr
 
 from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.point_estimates.intervals import check_covariance, check_prob, intervals
-from pp_mlekl.point_estimates.result import PointEstimate
+from pp_mlekl.point_estimates.result import PointEstimate, check_belongs
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
 # A sandwich error of less than this share of the model's own is rounding.
@@ -133,8 +133,9 @@ def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences
     Raises
     ------
     ValueError
-        Where it is no maximum likelihood estimate, or a marginal one.
+        Where it belongs to another model, is no maximum likelihood estimate, or a marginal one.
     """
+    check_belongs(functions, estimate)
     if estimate.kind != "mle":
         raise ValueError("The sandwich is for maximum likelihood estimates; pass one by find_mle.")
     if "marginalize" in estimate.settings:

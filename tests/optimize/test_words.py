@@ -1,0 +1,58 @@
+"""What is said of a verdict: numbers that a reader can tell apart, and none that are but rounding."""
+
+import numpy as np
+import pymc as pm
+import pytest
+from scipy import optimize
+
+from pp_mlekl.point_estimates import find_mle
+
+
+def steps(estimate):
+    """Where the steps of a climb are said to be, in words."""
+    assert estimate.status == "unbounded"
+    return [step.split(" ", 1)[1] for step in estimate.warnings[0].split(": ")[1].rstrip(".").split(", ")]
+
+
+@pytest.mark.parametrize("end", [1.0, 3.0])
+def test_steps_towards_a_finite_limit_are_told_apart(end):
+    with pm.Model() as model:
+        top = pm.Uniform("top", 0, end)
+        pm.Normal("y", 0, end - top, observed=[0.0, 0.0])
+    estimate = find_mle(model, random_seed=1)
+    assert f"top -> {end:.4g}" in estimate.warnings[0]
+    places = steps(estimate)
+    assert len(set(places)) == len(places)
+    assert all("distance of" in place or "units of" in place for place in places)
+    numbers = [float(word) for place in places for word in place.split() if word[0].isdigit()]
+    assert len(numbers) == len(places)
+    assert np.all(np.diff(numbers) < 0) or np.all(np.diff(numbers) > 0)
+
+
+def test_steps_towards_zero_show_the_parameter_itself():
+    with pm.Model() as model:
+        pm.Normal("y", 0, pm.HalfNormal("sigma", 1), observed=[0.0, 0.0])
+    numbers = [float(place.removeprefix("at ")) for place in steps(find_mle(model, random_seed=1))]
+    assert np.all(np.diff(numbers) < 0)
+
+
+def test_equal_maxima_lie_at_0():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 5) ** 2, 1.0, observed=[3.1, 5.3, 4.7])
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "multimodal"
+    assert "(the others lie at 0 nats)" in estimate.warnings[0]
+
+
+def test_maxima_of_different_height_keep_their_distance():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 5)
+        pm.Normal("y", mu**2, 1.0, observed=4.0)
+        pm.Normal("z", mu, 10.0, observed=1.0)
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "multimodal"
+    left, right = (
+        optimize.minimize_scalar(lambda m: (m**2 - 4) ** 2 / 2 + (m - 1) ** 2 / 200, bracket=(side, 2 * side)).fun
+        for side in (-1.0, 1.0)
+    )
+    assert f"(the others lie at {right - left:.3g} nats)" in estimate.warnings[0]
