@@ -114,7 +114,7 @@ def bootstrap(
     if replicates < 2:
         raise ValueError(f"replicates must be at least 2, got {replicates}; 500 is usual.")
     generator = np.random.default_rng(random_seed)
-    problem, best = regular_maximum(model, estimate, generator, potentials, "The bootstrap")
+    problem, best = regular_maximum(model, estimate, generator, potentials, "The bootstrap", curved=False)
     weights: Any = None
     data: Any = problem.data
     if kind == "case":
@@ -150,9 +150,12 @@ def refit(
             return functions.value_gradient(z, **given)
         return functions.value_gradient_hessian(z, **given)
 
-    objective = Objective(size=functions.size, evaluate=evaluate).restricted(problem.kept, problem.base)
-    covariance = best.flat_covariance[np.ix_(problem.kept, problem.kept)]
+    whole = Objective(size=functions.size, evaluate=evaluate, derivatives=problem.objective.derivatives)
+    objective = whole.restricted(problem.kept, problem.base)
     starts = np.repeat(best.flat[None, problem.kept], count, axis=0)
+    if objective.derivatives < 2:
+        return maximize_replicates(objective, starts)
+    covariance = best.flat_covariance[np.ix_(problem.kept, problem.kept)]
     return maximize_replicates(objective, starts, inverse_hessian=covariance)
 
 

@@ -13,6 +13,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.evidence import evidence_over
 from pp_mlekl.evidence import log_evidence as estimate_log_evidence
 from pp_mlekl.marginal_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
+from pp_mlekl.pymc_model.derivatives import NoDerivative
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
@@ -125,14 +126,21 @@ def information_gain(
 def _joint(
     functions: ModelFunctions, z: np.ndarray, prior: ProperPrior, evidence: Estimate
 ) -> tuple[dict[str, WithError], list[str]]:
-    _, gradients = functions.value_gradient(z, a=1.0, b=1.0)
+    try:
+        _, gradients = functions.value_gradient(z, a=1.0, b=1.0)
+    except NoDerivative:
+        # Plain means need none.
+        gradients = np.full(z.shape, np.nan)
 
     def derivatives(point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         _, slope, curvature = functions.value_gradient_hessian(point)
         return slope, curvature, functions.value_gradient_hessian(point, a=1.0, b=1.0)[2]
 
     def mean(values: np.ndarray) -> WithError:
-        return controlled_mean(values, z, gradients, derivatives)
+        try:
+            return controlled_mean(values, z, gradients, derivatives)
+        except NoDerivative:
+            return controlled_mean(values, z, gradients)
 
     log_z = evidence_over(evidence, z)
     of_prior = WithError(value=prior.log_normalizer, rest=prior.standard_error**2)

@@ -149,7 +149,7 @@ class _Job:
             if star.information is None:
                 raise ValueError(
                     f"The model has no regular pseudo-true parameter under this truth ({star.verdict.status}): "
-                    f"{' '.join(star.verdict.warnings)}"
+                    f"{' '.join([*star.verdict.warnings, *star.problem.warnings])}"
                 )
             self._prepared = functions, star, simulator
         return self._prepared

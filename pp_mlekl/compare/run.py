@@ -133,6 +133,9 @@ def _laplace(
     """How far the posterior is from the normal at its mode, where there is a mode; what to know of it goes to ``notes``."""
     if mode.status != "converged":
         return {}
+    if mode.settled.without_hessian:
+        notes.append(f"There is no Laplace approximation. {mode.settled.without_hessian}")
+        return {}
     approximation = laplace(model, "unconstrained", mode=mode, draws=1, potentials=potentials, random_seed=0)
     result = {"laplace_pareto_k": approximation.pareto_k(random_seed=0)}
     for key, estimate in (

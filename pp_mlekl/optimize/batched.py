@@ -13,6 +13,8 @@ Array = np.ndarray
 # The last Newton step brings quadratic accuracy: from a decrement of 1e-8 it leaves one of about 1e-16.
 _NEAR = 1e-8
 _ARMIJO = 1e-4
+# Without Hessians, ends of two searches that are this near in value, in nats, are one.
+_SAME_VALUE = 1e-6
 _LARGEST_STEP = 5.0
 
 
@@ -25,7 +27,7 @@ class Replicates:
     z, value, gradient, hessian
         The point, (r, d), and the objective there.
     decrement
-        What a whole Newton step would still gain, in nats, (r,).
+        What a whole Newton step would still gain, in nats, (r,); it and ``hessian`` are NaN where there are gradients alone.
     converged
         Whether each came to rest at a maximum with negative definite Hessian, (r,) of bool. Where the maximum lies at
         an edge, at infinity or in a flat family this is false.
@@ -65,10 +67,10 @@ def maximize_replicates(
     >>> maximize_replicates(Objective(size=2, evaluate=evaluate), np.zeros((3, 2))).z.round(6).tolist()
     [[1.0, 2.0], [3.0, -1.0], [0.0, 0.5]]
     """
-    z, near = approach(
-        objective, np.array(starts, dtype=float), np.arange(len(starts)), inverse_hessian, max_iterations
-    )
-    rows = np.arange(len(z))
+    rows = np.arange(len(starts))
+    z, near = approach(objective, np.array(starts, dtype=float), rows, inverse_hessian, max_iterations)
+    if objective.derivatives < 2:
+        return _without_hessians(objective, z, near, max_iterations)
     value, gradient, hessian = objective.hessian(z, rows)
     model = quadratic_model(gradient, hessian)
     take = near & (model.decrement < np.sqrt(_NEAR))
@@ -90,6 +92,25 @@ def maximize_replicates(
     converged = np.isfinite(value) & (last.decrement < 1e-7) & small & (lowest > 1e-10)
     return Replicates(
         z=z, value=value, gradient=gradient, hessian=hessian, decrement=last.decrement, converged=converged
+    )
+
+
+def _without_hessians(objective: Objective, z: Array, near: Array, max_iterations: int) -> Replicates:
+    """The maxima by gradients alone: a second search, which begins near the first one's end, has to end there too."""
+    rows = np.arange(len(z))
+    again, still = approach(objective, z, rows, max_iterations=max_iterations)
+    value, gradient = objective.gradient(again, rows)
+    before = objective.value(z, rows)
+    converged = near & still & np.isfinite(value) & (np.abs(value - before) < _SAME_VALUE)
+    shape = (*z.shape, z.shape[1])
+    nothing = np.full(len(z), np.nan)
+    return Replicates(
+        z=again,
+        value=value,
+        gradient=gradient,
+        hessian=np.broadcast_to(np.nan, shape),
+        decrement=nothing,
+        converged=converged,
     )
 
 

@@ -39,9 +39,13 @@ def search_large(objective: Objective, starts: Array, space: Space, max_iteratio
         row = int(np.argmax(ends.value))
         if ends.state[row] != "stationary":
             verdict = unfinished(objective, ends, row, [], space, len(ends.z))
-            return (
-                words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space) if verdict is None else verdict
-            )
+            if verdict is not None and verdict.status != "failed":
+                return verdict
+            beyond = _by_gradients(objective, ends, row, space, max_iterations)
+            if beyond is None:
+                break
+            ends = beyond
+            continue
         curvature = LargeCurvature(objective=objective, z=ends.z[row])
         weakest = curvature.weakest()
         beyond = _downhill_from_saddle(objective, ends, row, curvature, weakest, space)
@@ -57,6 +61,13 @@ def _moving(objective: Objective, starts: Array) -> Array:
     still = np.abs(gradient).max(axis=1) < _NO_SLOPE * np.maximum(1.0, np.abs(value))
     nudge = _NUDGE * np.random.default_rng(0).normal(size=(int(still.sum()), starts.shape[1]))
     return np.concatenate([starts[still] + nudge, starts[still] - nudge, starts[~still]])
+
+
+def _by_gradients(objective: Objective, ends: Ends, row: int, space: Space, max_iterations: int) -> Ends | None:
+    """Where L-BFGS comes to rest that goes on from a search by products that did not, if it does."""
+    alone = replace(objective, derivatives=1)
+    found = maximize(alone, ends.z[[row]], reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    return found if found.state[0] == "stationary" else None
 
 
 def _downhill_from_saddle(

@@ -113,7 +113,9 @@ def curvature_of_coordinates(objective: Objective, z: Array) -> Array:
     """The size of each coordinate's own curvature (d,), never 0, from products with random signs."""
     signs = np.where(np.random.default_rng(0).random((_SIGNS, len(z))) < 0.5, -1.0, 1.0)
     estimates = np.abs(np.mean(signs * products(objective, z, signs), axis=0))
-    return np.maximum(estimates, 1e-8 * estimates.max() + np.finfo(float).tiny)
+    largest = float(estimates.max())
+    # Without any curvature a coordinate is its own unit.
+    return np.maximum(estimates, 1e-8 * largest) if largest > 0 else np.ones(len(z))
 
 
 def products(objective: Objective, z: Array, vectors: Array) -> Array:

@@ -37,6 +37,8 @@ class Objective:
         How many terms the value is a sum of: as many observations may be lost on the way to an edge.
     product
         ``product(z, vectors)``: the Hessian at z (d,) times vectors (b, d), for problems whose Hessian is too large.
+    derivatives
+        2, or 1 where ``evaluate`` has the gradient alone.
 
     Examples
     --------
@@ -50,11 +52,17 @@ class Objective:
     precision: float = 1e-14
     terms: int = 0
     product: Callable[[Array, Array], Array] | None = None
+    derivatives: int = 2
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are too many coordinates for square matrices."""
+        return self.size > LARGE
 
     @property
     def large(self) -> bool:
-        """Whether there are too many coordinates for whole Hessians."""
-        return self.size > LARGE and self.product is not None
+        """Whether Hessian-vector products take the place of whole Hessians."""
+        return self.wide and self.product is not None
 
     def value(self, z: Array, rows: Array | None = None) -> Array:
         """The value at each vector; minus infinity where it is not defined."""
@@ -96,6 +104,7 @@ class Objective:
             precision=self.precision,
             terms=self.terms,
             product=product if self.product else None,
+            derivatives=self.derivatives,
         )
 
     def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.batched import approach
+from pp_mlekl.optimize.by_gradients import search_by_gradients
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.edges import higher_nearby, look_to_the_edges
 from pp_mlekl.optimize.kinks import step_coordinates
@@ -70,8 +71,9 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     starts = _finite(objective, starts)
     if not len(starts):
         return nothing(objective.size, space)
-    if objective.large:
-        return search_large(objective, starts, space, max_iterations)
+    if objective.large or objective.derivatives < 2:
+        other = search_large if objective.large else search_by_gradients
+        return other(objective, starts, space, max_iterations)
     agreeing = np.ones(len(starts), dtype=int)
     if objective.size >= _GRADIENTS_FIRST:
         starts, agreeing = _approached(objective, starts)

@@ -84,7 +84,7 @@ def classify(
     places = np.flatnonzero(suspicious)
     places = places[_outside(found.directions[places], null)]
     rest = found.directions[places]
-    flat = _curved_null(objective, z, value, rest) | (found.eigenvalues[places] < DOUBTFUL) & _plateau(
+    flat = curved_null(objective, z, value, rest) | (found.eigenvalues[places] < DOUBTFUL) & _plateau(
         objective, z, value, rest
     )
     singular = _singular(objective, z, value, rest)
@@ -130,7 +130,7 @@ def _outside(directions: Array, span: Array) -> Array:
     return np.linalg.norm(unit - unit @ basis @ basis.T, axis=1) > 1e-3
 
 
-def _curved_null(objective: Objective, z: Array, value: float, directions: Array) -> Array:
+def curved_null(objective: Objective, z: Array, value: float, directions: Array) -> Array:
     """Whether each direction is tangent to a curve of equal value: held off z along it, the rest makes up the loss."""
     if not len(directions):
         return np.zeros(0, dtype=bool)

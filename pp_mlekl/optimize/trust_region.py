@@ -6,6 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize.newton_cg import climb
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.quasi_newton import ascend
 from pp_mlekl.optimize.subproblem import QuadraticModel, along, project, quadratic_model
 
 Array = np.ndarray
@@ -126,8 +127,8 @@ def maximize(
     >>> np.abs(ends.z).round(4).tolist()
     [[0.995, 0.995]]
     """
-    if objective.large:
-        return _by_products(objective, starts, held, reach, max_iterations)
+    if objective.large or objective.derivatives < 2:
+        return _one_by_one(objective, starts, held, reach, max_iterations)
     rows = np.zeros(len(starts), dtype=int) if rows is None else rows
     search = _begin(objective, np.array(starts, dtype=float), rows, counts)
     trail = [(search.z.copy(), search.value.copy())] if keep_trail else []
@@ -164,12 +165,13 @@ def maximize(
     )
 
 
-def _by_products(
+def _one_by_one(
     objective: Objective, starts: Array, held: Array | None, reach: Array | None, max_iterations: int
 ) -> Ends:
-    """The same from each start in turn, by Hessian-vector products; the Hessians of the ends are not known."""
+    """The same from each start in turn, by products or by gradients alone; the Hessians of the ends are not known."""
+    method = ascend if objective.derivatives < 2 else climb
     found = [
-        climb(objective, start, held=None if held is None else held[k], reach=reach, max_iterations=max_iterations)
+        method(objective, start, held=None if held is None else held[k], reach=reach, max_iterations=max_iterations)
         for k, start in enumerate(starts)
     ]
     longest = max(len(f.trail) for f in found)

@@ -167,7 +167,7 @@ def _is_kink(objective: Objective, verdict: Verdict) -> bool:
     """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher, but slopes jump."""
     generator = np.random.default_rng(0)
     directions = generator.normal(size=(64, objective.size))
-    if not objective.large:
+    if not objective.wide:
         along = np.eye(objective.size)
         directions = np.concatenate([along, -along, directions])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)

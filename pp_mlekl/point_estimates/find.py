@@ -66,7 +66,13 @@ def find_mle(
     Raises
     ------
     ValueError
-        Where the model is refused, an argument does not fit it, or the likelihood contains none of the parameters.
+        Where the model is refused, an argument does not fit it, the likelihood contains none of the parameters, or an
+        operation in it has no gradient.
+
+    Notes
+    -----
+    Where an operation has a gradient but no second derivative, the search goes by gradients alone (L-BFGS); a warning
+    names the operation, and standard errors and covariance are NaN.
 
     Examples
     --------
@@ -172,7 +178,7 @@ def _estimate(
     places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
     verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
     settings = {"starts": len(places), "random_seed": _plain(random_seed)}
-    if problem.objective.large:
+    if problem.objective.wide:
         return large_estimate(problem, verdict, settings, standard_errors)
     return labelled_estimate(problem, verdict, settings)
 

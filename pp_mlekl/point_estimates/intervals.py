@@ -20,7 +20,11 @@ def check_prob(prob: float) -> None:
 
 
 def check_covariance(estimate: PointEstimate) -> None:
-    """Raise ValueError where the model was too large for a covariance of its parameters, though errors there are."""
+    """Raise ValueError where there is no covariance: without a Hessian, or in a model too large for one."""
+    if estimate.settled.without_hessian:
+        raise ValueError(
+            f"This needs standard errors, and the estimate has none. {estimate.settled.without_hessian} Or take bootstrap()."
+        )
     unknown = np.isnan(np.diagonal(estimate.settled.covariance)).all()
     if unknown and any(np.isfinite(v).any() for v in estimate.standard_error.data_vars.values()):
         raise ValueError(
@@ -61,7 +65,8 @@ def wald_interval(
     Raises
     ------
     ValueError
-        Where ``prob`` is not between 0 and 1, the estimate another model's, or the model too large for a covariance.
+        Where ``prob`` is not between 0 and 1, the estimate another model's, or the model has no Hessian or is too large
+        for a covariance.
 
     Examples
     --------

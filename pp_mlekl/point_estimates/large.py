@@ -68,6 +68,7 @@ def large_estimate(
             run_off=_embedded(verdict.run_off, problem),
             absent=problem.missing,
             solve=_Solver(curvature=verdict.large, kept=problem.kept) if _regular(verdict) else None,
+            without_hessian=problem.without_hessian,
         ),
         settings=settings | given(problem),
     )

@@ -38,6 +38,11 @@ class MarginalProblem(Problem):
         inside = self.functions.in_likelihood
         return tuple(v.name for v in self.functions.free if v.name in self.latents or not inside[v.name])
 
+    @property
+    def without_hessian(self) -> str:
+        """Nothing: the Hessian is that of Laplace's approximation, which is refused where it needs a missing derivative."""
+        return ""
+
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Names what even the marginal likelihood does not contain."""

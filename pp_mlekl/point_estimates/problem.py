@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from pp_mlekl.optimize import objective as sizes
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.sparsity import SparseEvaluation
@@ -17,6 +18,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 Array = np.ndarray
 
 _BEST_OF = 8
+_BY_GRADIENTS = "The search went by gradients alone (L-BFGS), so there are no standard errors; bootstrap() gives some without a Hessian."
 _COEFFICIENTS = {"mle": (0.0, 0.0), "map": (1.0, 0.0), "map_unconstrained": (1.0, 1.0)}
 _WHAT = {"mle": "log-likelihood", "map": "log posterior density", "map_unconstrained": "log posterior density"}
 
@@ -97,13 +99,27 @@ class Problem:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """What the choice of estimate itself makes necessary to say."""
+        gradients = (f"{self.without_hessian} {_BY_GRADIENTS}",) if self.without_hessian else ()
         if not self.absent:
-            return ()
+            return gradients
         return (
+            *gradients,
             f"The likelihood does not contain {', '.join(self.absent)} (given the other variables), so there is no "
             "maximum likelihood estimate of it; the priors alone speak of it. For the marginal likelihood, integrate "
             "the latent variables out with find_mle(model, marginalize=[...]).",
         )
+
+    @cached_property
+    def without_hessian(self) -> str:
+        """Why what is maximised has no Hessian, in a sentence; empty where it has one.
+
+        Raises
+        ------
+        NoDerivative
+            Where it has not even a gradient; a ValueError.
+        """
+        a, b = _COEFFICIENTS[self.kind]
+        return self.functions.without_hessian(a=a, b=b, products=len(self.kept) > sizes.LARGE)
 
     @cached_property
     def base(self) -> Array:
@@ -131,7 +147,13 @@ class Problem:
         def product(z: Array, vectors: Array) -> Array:
             return functions.hessian_product(z, vectors, a=a, b=b, weights=weights, data=data)
 
-        whole = Objective(size=functions.size, evaluate=evaluate, terms=functions.n_observations, product=product)
+        whole = Objective(
+            size=functions.size,
+            evaluate=evaluate,
+            terms=functions.n_observations,
+            product=None if self.without_hessian else product,
+            derivatives=1 if self.without_hessian else 2,
+        )
         return whole.restricted(self.kept, self.base)
 
     @cached_property

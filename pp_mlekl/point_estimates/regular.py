@@ -15,6 +15,8 @@ def regular_maximum(
     random_seed: Any,
     potentials: Literal["prior", "likelihood"] | None,
     purpose: str,
+    *,
+    curved: bool = True,
 ) -> tuple[Problem, PointEstimate]:
     """The likelihood with the data and weights of an estimate, and that estimate, found if none is given.
 
@@ -24,12 +26,14 @@ def regular_maximum(
         As for ``profile``.
     purpose
         What needs the maximum, to begin a sentence with.
+    curved
+        Whether its covariance is needed as well.
 
     Raises
     ------
     ValueError
         Where it belongs to another model, is no maximum likelihood estimate, a marginal one, or not a regular maximum, or
-        the model is too large for a covariance.
+        has no covariance (without a Hessian, or in a model too large for one).
     """
     functions = model_functions(model, potentials)
     best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
@@ -43,6 +47,7 @@ def regular_maximum(
         )
     if best.status != "converged":
         raise ValueError(f"{purpose} needs a regular maximum; the estimate's status is {best.status}.")
-    check_covariance(best)
+    if curved or not best.settled.without_hessian:
+        check_covariance(best)
     given = {name: best.settings.get(name) for name in ("weights", "data")}
     return Problem(functions=functions, kind="mle", **given), best

@@ -229,7 +229,13 @@ def settled(problem: Problem, verdict: Verdict, covariance: np.ndarray | None = 
         embedded = np.zeros((len(part), size))
         embedded[:, kept] = part
         directions.append(embedded)
-    return Settled(covariance=whole, flat=directions[0], run_off=directions[1], absent=problem.missing)
+    return Settled(
+        covariance=whole,
+        flat=directions[0],
+        run_off=directions[1],
+        absent=problem.missing,
+        without_hessian=problem.without_hessian,
+    )
 
 
 def given(problem: Problem) -> dict[str, Any]:

@@ -47,7 +47,9 @@ class ExpectedProblem(Problem):
                 return (nodes.expected_log_likelihood(functions, z),)
             return nodes.gradient(functions, z) if order == 1 else nodes.hessian(functions, z)
 
-        return Objective(size=functions.size, evaluate=evaluate).restricted(self.kept, self.base)
+        derivatives = 1 if self.without_hessian else 2
+        whole = Objective(size=functions.size, evaluate=evaluate, derivatives=derivatives)
+        return whole.restricted(self.kept, self.base)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +110,8 @@ def expected_fit(
     if verdict.status == "converged" and verdict.singular and not _unknown(functions, truth):
         verdict, information = _across_kinks(problem, truth, verdict)
     flat = problem.full(verdict.z)
-    if information is None and verdict.status == "converged" and not verdict.singular:
+    curved = not (verdict.singular or problem.without_hessian)
+    if information is None and verdict.status == "converged" and curved:
         information = information_at(functions, nodes, flat, problem.kept)
     if information is not None and _rests_on_far_tails(functions, nodes, flat, problem.kept, information):
         verdict, information = replace(verdict, warnings=(*verdict.warnings, _NO_VARIANCE)), None
@@ -131,7 +134,7 @@ def _at_the_truth(problem: ExpectedProblem, truth: Truth) -> Verdict | None:
 
     None where that is not so, or where the information is singular and the search has to say why.
     """
-    if truth.flat is None:
+    if truth.flat is None or problem.without_hessian:
         return None
     z = truth.flat[problem.kept]
     if not np.all(np.isfinite(z)):

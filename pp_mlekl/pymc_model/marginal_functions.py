@@ -9,6 +9,7 @@ from pytensor.gradient import grad
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
+from pp_mlekl.pymc_model.derivatives import derived
 from pp_mlekl.pymc_model.functions import flattened
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.objective import Data
@@ -85,4 +86,11 @@ class _Graphs:
         return self._scalars[count]
 
     def _slope(self, count: int) -> TensorVariable:
-        return grad(self._scalar(count), self._z, disconnected_inputs="ignore")
+        value = self._scalar(count)
+        return derived(
+            lambda: grad(value, self._z, disconnected_inputs="ignore"),
+            "The integrand of the marginal likelihood",
+            min(count + 1, 2),
+            [value],
+            self._z,
+        )

@@ -198,6 +198,18 @@ class ModelFunctions(ModelTransforms):
         """Hessian times ``vector`` at one ``z``, shape (d,) (or (*batch, d) for vectors of that shape)."""
         return self._objective.hessian_product(self._checked(z), vector, a, b, weights, data)
 
+    def without_hessian(self, *, a: float = 0.0, b: float = 0.0, products: bool = False) -> str:
+        """Why the objective with these coefficients has no Hessian, naming the operation; empty where it has one.
+
+        With ``products`` only its products with vectors are looked at.
+
+        Raises
+        ------
+        NoDerivative
+            Where it has not even a gradient; a ValueError.
+        """
+        return self._objective.without_hessian(a, b, products=products)
+
     def scores(self, z: np.ndarray, data: Data = None) -> np.ndarray:
         """Gradient of each pointwise log-likelihood, shape (*batch, n_observations, d)."""
         return self._objective.scores(self._checked(z), data)

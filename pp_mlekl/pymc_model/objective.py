@@ -1,6 +1,7 @@
 """The one weighted objective: sum_i w_i log p(y_i | theta) + a log p(theta) + b log |d theta / d z|."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
+from pp_mlekl.pymc_model.derivatives import NoDerivative, derived
 from pp_mlekl.pymc_model.functions import inlined, without_c
 from pp_mlekl.pymc_model.graphs import ModelGraphs
 from pp_mlekl.pymc_model.vectorized_scan import vectorized
 
 Data = Mapping[str, ArrayLike] | None
+
+_PARTS = {"likelihood": "The likelihood", "prior": "The prior", "Jacobian": "The transform of a variable"}
 
 
 class WeightedObjective:
@@ -88,36 +92,63 @@ class WeightedObjective:
             name: np.expand_dims(array, array.ndim - variable.type.ndim)
             for (name, variable), array in zip(self._data.items(), self._data_arrays(data), strict=True)
         }
-        if self._n <= self._size:
+        if self._n <= self._size or self._pushforward is None:
             return self._likelihood(1, [], inner, np.eye(self._n), arrays)[1]
+        return self._pushforward(np.eye(self._size), inner, *arrays.values())[0].swapaxes(-1, -2)
+
+    @cached_property
+    def _pushforward(self) -> BatchedFunction | None:
+        """From a direction in z to the change of all pointwise terms; None where it takes a derivative that is not there."""
         direction = pt.dvector("direction")
 
-        def graphs() -> list[TensorVariable]:
-            return [pushforward(self._pointwise, self._z, direction, disconnected_outputs="ignore")]
+        def make() -> BatchedFunction:
+            change = pushforward(self._pointwise, self._z, direction, disconnected_outputs="ignore")
+            with without_c():
+                return BatchedFunction([direction, self._z, *self._data.values()], [change], self._n)
 
-        function = self._kept("scores", [direction, self._z, *self._data.values()], graphs, self._n)
-        return function(np.eye(self._size), inner, *arrays.values())[0].swapaxes(-1, -2)
+        slope = self._slope("likelihood", self._log_likelihood)
+        try:
+            return derived(make, _PARTS["likelihood"], 2, [slope], self._z)
+        except NoDerivative:
+            return None
 
     def hessian_product(
         self, z: np.ndarray, vector: np.ndarray, a: float, b: float, weights: ArrayLike | None, data: Data
     ) -> np.ndarray:
         """Hessian times a vector at one ``z``, in memory that is linear in d."""
-        direction = pt.dvector("direction")
-
-        def product(value: TensorVariable) -> TensorVariable:
-            slope = grad(value, self._z, disconnected_inputs="ignore")
-            return grad(pt.dot(slope, direction), self._z, disconnected_inputs="ignore")
-
-        inputs = [direction, self._z, self._weights, *self._data.values()]
-        likelihood = self._kept("hvp", inputs, lambda: [product(self._log_likelihood)], self._n)
-        result = likelihood(vector, z, self._weight_array(weights), *self._data_arrays(data))[0]
-        if a or b:
-            priors = self._priors.values()
-            prior = self._kept("prior hvp", inputs[:2], lambda: [product(p) for p in priors], self._size)
-            for coefficient, part in zip((a, b), prior(vector, z), strict=True):
-                if coefficient:
-                    result = result + coefficient * part
+        result = self._product("likelihood")(vector, z, self._weight_array(weights), *self._data_arrays(data))[0]
+        for coefficient, part in zip((a, b), self._priors, strict=True):
+            if coefficient:
+                result = result + coefficient * self._product(part)(vector, z)[0]
         return result
+
+    def without_hessian(self, a: float, b: float, *, products: bool = False) -> str:
+        """Why the weighted objective has no Hessian, naming the operation to blame; empty where it has one.
+
+        Parameters
+        ----------
+        a, b
+            Coefficients of the prior and of the Jacobian.
+        products
+            Whether its products with vectors are what will be asked for: what is built here is kept.
+
+        Raises
+        ------
+        NoDerivative
+            Where it has not even a gradient.
+        """
+        inside = {"likelihood": 1.0, "prior": a, "Jacobian": b}
+        try:
+            for part in (part for part, coefficient in inside.items() if coefficient):
+                if products:
+                    self._product(part)
+                else:
+                    self._derivatives(part, 2)
+        except NoDerivative as error:
+            if error.order == 1:
+                raise
+            return str(error)
+        return ""
 
     @property
     def _size(self) -> int:
@@ -126,9 +157,7 @@ class WeightedObjective:
     def _likelihood(
         self, order: int, probes: list[np.ndarray], z: np.ndarray, weights: ArrayLike | None, data: Data
     ) -> list[np.ndarray]:
-        inputs = [self._z, self._weights, *self._data.values()]
-        elements = self._n * (self._size if order == 2 else 1)
-        function = self._derivatives("likelihood", order, self._log_likelihood, inputs, elements)
+        function = self._derivatives("likelihood", order)
         w = self._weight_array(weights)
         result = function(*probes, z, w, *self._data_arrays(data))
         if order and z.ndim == w.ndim == 1 and not np.all(np.isfinite(result[1])) and np.any(w == 0.0):
@@ -137,26 +166,59 @@ class WeightedObjective:
         return result
 
     def _prior(self, order: int, probes: list[np.ndarray], z: np.ndarray, part: str) -> list[np.ndarray]:
-        function = self._derivatives(part, order, self._priors[part], [self._z], self._size ** max(order, 1))
-        return function(*probes, z)
+        return self._derivatives(part, order)(*probes, z)
 
-    def _derivatives(
-        self, part: str, order: int, value: TensorVariable, inputs: list[TensorVariable], elements: int
-    ) -> BatchedFunction:
+    def _part(self, part: str) -> tuple[TensorVariable, list[TensorVariable]]:
+        """The value of a part, and what it is a function of."""
+        if part == "likelihood":
+            return self._log_likelihood, [self._z, self._weights, *self._data.values()]
+        return self._priors[part], [self._z]
+
+    def _derivatives(self, part: str, order: int) -> BatchedFunction:
+        value, inputs = self._part(part)
         first = [] if order < 2 else [self._probes]
-        return self._kept((part, order), [*first, *inputs], lambda: self._with_derivatives(value, order), elements)
+        if part == "likelihood":
+            elements = self._n * (self._size if order == 2 else 1)
+        else:
+            elements = self._size ** max(order, 1)
+        return self._kept(
+            (part, order), [*first, *inputs], lambda: self._with_derivatives(part, value, order), elements
+        )
 
-    def _with_derivatives(self, value: TensorVariable, order: int) -> list[TensorVariable]:
+    def _with_derivatives(self, part: str, value: TensorVariable, order: int) -> list[TensorVariable]:
         result = [value]
         if order >= 1:
-            result.append(grad(value, self._z, disconnected_inputs="ignore"))
+            result.append(self._slope(part, value))
         if order >= 2:
             (slope,) = inlined([result[1]])
-            probe = self._probes[0].type("probe")
-            product = grad(pt.dot(slope, probe), self._z, disconnected_inputs="ignore")
-            linear = probe not in ancestors([product])
-            result.append(pt.zeros_like(self._probes) if linear else vectorized([product], {probe: self._probes})[0])
+            result.append(derived(lambda: self._rows(slope), _PARTS[part], 2, [slope], self._z))
         return result
+
+    def _slope(self, part: str, value: TensorVariable) -> TensorVariable:
+        return derived(lambda: grad(value, self._z, disconnected_inputs="ignore"), _PARTS[part], 1, [value], self._z)
+
+    def _rows(self, slope: TensorVariable) -> TensorVariable:
+        """The Hessian times each of the probes."""
+        probe = self._probes[0].type("probe")
+        product = grad(pt.dot(slope, probe), self._z, disconnected_inputs="ignore")
+        linear = probe not in ancestors([product])
+        return pt.zeros_like(self._probes) if linear else vectorized([product], {probe: self._probes})[0]
+
+    def _product(self, part: str) -> BatchedFunction:
+        """The Hessian of a part times one vector."""
+        direction = pt.dvector("direction")
+        value, inputs = self._part(part)
+
+        def graphs() -> list[TensorVariable]:
+            slope = self._slope(part, value)
+
+            def product() -> TensorVariable:
+                return grad(pt.dot(slope, direction), self._z, disconnected_inputs="ignore")
+
+            return [derived(product, _PARTS[part], 2, [slope], self._z)]
+
+        elements = self._n if part == "likelihood" else self._size
+        return self._kept((part, "product"), [direction, *inputs], graphs, elements)
 
     def _kept(self, key: Any, inputs: list, graphs: Callable[[], list], elements: int) -> BatchedFunction:
         if key not in self._functions:

@@ -76,8 +76,8 @@ class Quantities:
         """
         functions = self.functions
         data = functions.observed_data() | dict(self.data or {})
-        by_row = self.size <= functions.size
-        function = functions.kept(("jacobian of quantities", self.names), lambda: self._derivative(by_row))
+        key = ("jacobian of quantities", self.names)
+        by_row, function = functions.kept(key, lambda: self._derivative(self.size <= functions.size))
         if by_row:
             return function(z, *data.values())[0]
         return function(np.eye(functions.size), z, *data.values())[0].T
@@ -91,7 +91,8 @@ class Quantities:
             start = stop
         return xr.Dataset(arrays)
 
-    def _derivative(self, by_row: bool) -> BatchedFunction:
+    def _derivative(self, by_row: bool) -> tuple[bool, BatchedFunction]:
+        """Whether the function's passes give rows, and the function."""
         values, z = self.functions.values, self.functions.values.z
         graphs = values.of_values(self.variables)
         flat = pt.concatenate([graph.ravel().astype("float64") for graph in graphs])
@@ -101,11 +102,14 @@ class Quantities:
             with without_c():
                 if by_row:
                     rows = jacobian(flat, z, vectorize=True, disconnected_inputs="ignore")
-                    return BatchedFunction(inputs, [rows], elements * self.functions.size)
+                    return True, BatchedFunction(inputs, [rows], elements * self.functions.size)
                 direction = pt.dvector("direction")
                 column = pushforward(flat, z, direction, disconnected_outputs="ignore")
-                return BatchedFunction([direction, *inputs], [column], elements)
+                return False, BatchedFunction([direction, *inputs], [column], elements)
         except (MethodNotDefined, NotImplementedError, NullTypeGradError) as error:
+            if not by_row:
+                # Columns take the derivative of a derivative, rows do not.
+                return self._derivative(True)
             raise ValueError(
                 f"PyTensor knows no derivative of one of {', '.join(self.names)}: {error}; name others in var_names."
             ) from error

@@ -1,0 +1,217 @@
+"""Many searches, one verdict, where the objective has gradients but no Hessian: L-BFGS, and values along rays."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from pp_mlekl.optimize import words
+from pp_mlekl.optimize.curvature import Curvature, falls_off
+from pp_mlekl.optimize.modes import Mode
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.paths import climbs, profile_paths
+from pp_mlekl.optimize.soft import Soft, classify, curved_null
+from pp_mlekl.optimize.space import Space, axes
+from pp_mlekl.optimize.trust_region import Ends, maximize
+from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, unfinished
+from pp_mlekl.optimize.verdict import Verdict
+
+Array = np.ndarray
+
+# Searches that begin near the best end, to see whether they come back to it; how far off, in nats; how often that is
+# done where they climb higher.
+_AGAIN, _OFF, _ROUNDS = 4, 2.0, 5
+# Coordinates that are looked at by themselves, edges towards which a profile is taken, and other ends of the same height
+# that are looked at.
+_ALONE, _EDGES, _OTHERS = 50, 8, 3
+# Two ends are one maximum where they lie this share of the way to where the objective has fallen by half a nat.
+_SAME = 0.1
+# What two maxima have between them, in nats.
+_VALLEY = 1e-3
+# Ratios of a direction's coordinates are those of whole numbers up to the first where they are this near.
+_WHOLE, _RATIO = 6, 1e-4
+_GRID = 10.0 ** np.arange(-8, 7)
+
+
+def search_by_gradients(objective: Objective, starts: Array, space: Space, max_iterations: int) -> Verdict:
+    """Climb from every start and from around the best end; arguments as for ``search.search``.
+
+    A maximum is believed where the gradient vanishes and other searches come to the same point; what is flat or runs off
+    is seen by the values along coordinates, ways of approach, and the lines between ends of equal height. Nothing is said
+    of standard errors.
+    """
+    ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    for _ in range(_ROUNDS):
+        row = int(np.argmax(ends.value))
+        if ends.state[row] != "stationary":
+            break
+        around = _around(objective, ends.z[row], float(ends.value[row]), space)
+        more = maximize(objective, around, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+        higher = more.value.max(initial=-np.inf) > ends.value[row] + EQUAL * max(1.0, abs(ends.value[row]))
+        ends = _joined(ends, more) if len(around) else ends
+        if not higher:
+            return _examined(objective, ends, row, space)
+    row = int(np.argmax(ends.value))
+    verdict = unfinished(objective, ends, row, [], space, len(ends.z))
+    return words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space) if verdict is None else verdict
+
+
+def _examined(objective: Objective, ends: Ends, row: int, space: Space) -> Verdict:
+    z, value = ends.z[row], float(ends.value[row])
+    ends = replace(ends, z=_about(ends.z, z, space.period))
+    agree, others = _others(objective, ends, row, space)
+    bare = bare_verdict(objective, ends, row, [], len(ends.z))
+    verdict = replace(bare, audit=replace(bare.audit, agree=agree))
+    points = np.array([point[row] for point, _ in ends.trail])
+    approach = z - points[[0, len(points) // 2, 3 * len(points) // 4]]
+    approach = approach[np.abs(approach).max(axis=1) > 1e-3]
+    alone = _alone(points, space)
+    soft = _soft(objective, z, value, alone, approach, space)
+    if not len(soft.run_off) and len(approach):
+        ways = approach / np.linalg.norm(approach, axis=1, keepdims=True)
+        soft = _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
+    between = (ends.z[others] - z) / np.linalg.norm(ends.z[others] - z, axis=1, keepdims=True)
+    flat = curved_null(objective, z, value, between)
+    null = np.concatenate([soft.null, between[flat]])
+    verdict = replace(verdict, run_off=_simplest(soft.run_off), null=null, singular=soft.singular)
+    edges = space.edges(z)[:_EDGES]
+    if len(edges):
+        paths = profile_paths(objective, np.repeat(z[None], len(edges), axis=0), edges)
+        found_climbs = climbs(paths, edges, value)
+        verdict = replace(verdict, climb=min(found_climbs, key=lambda c: c.crossing, default=None))
+        if verdict.climb is not None and verdict.climb.within_reach:
+            return words.unbounded(verdict, space)
+    if len(soft.run_off):
+        return words.at_the_edge(verdict, space)
+    if len(null):
+        return words.not_identified(verdict, space)
+    rivals = _rivals(objective, ends, row, others)
+    if rivals:
+        return words.multimodal(verdict, rivals, space)
+    if agree < 2 and len(ends.z) > 1:
+        text = (
+            f"The search failed: of {len(ends.z)} searches by gradients alone no two ended at the same maximum of the "
+            f"{space.what}; give more or other starts."
+        )
+        return replace(verdict, status="failed", warnings=(text,))
+    return words.converged(verdict, space)
+
+
+def _soft(objective: Objective, z: Array, value: float, units: Array, approach: Array, space: Space) -> Soft:
+    """What the unit directions (k, d) are, along which the objective does not fall off as at a regular maximum."""
+    lengths = np.minimum(_lengths(objective, z, value, units, space.reach), _GRID[-1])
+    directions = units * lengths[:, None]
+    suspicious = ~falls_off(objective, z, value, directions, space.reach)
+    own = np.where(np.count_nonzero(units, axis=1)[:, None] == 1, np.abs(directions), 0.0).sum(axis=0)
+    found = Curvature(eigenvalues=np.ones(len(units)), directions=directions, scale=np.where(own > 0, own, 1.0))
+    return classify(objective, z, value, found, suspicious, space, approach)
+
+
+def _simplest(directions: Array) -> Array:
+    """Unit directions (k, d) with small whole numbers in place of their ratios where these are as good as such.
+
+    The way of a search by gradients has six figures, and is followed to the end of the numbers.
+    """
+    result = directions.copy()
+    for i, direction in enumerate(directions):
+        for most in range(1, _WHOLE + 1):
+            multiple = direction * most / np.abs(direction).max()
+            if np.abs(multiple - np.round(multiple)).max() < _RATIO * most:
+                result[i] = np.round(multiple) / np.linalg.norm(np.round(multiple))
+                break
+    return result
+
+
+def _around(objective: Objective, z: Array, value: float, space: Space) -> Array:
+    """Starts about a point, in random directions, each where the objective has fallen by a little or the reach ends."""
+    ways = np.random.default_rng(0).normal(size=(_AGAIN, len(z))) * np.maximum(1.0, np.abs(z))
+    ways *= np.minimum(1.0, 0.25 * space.reach / np.abs(ways))
+    grid = np.geomspace(1e-8, 1.0, 33)
+    points = z + grid[:, None, None] * ways
+    falls = value - objective.value(points.reshape(-1, len(z))).reshape(len(grid), _AGAIN)
+    # The last before the first that has fallen too far.
+    last = np.where(np.any(falls > _OFF, axis=0), np.argmax(falls > _OFF, axis=0) - 1, len(grid) - 1)
+    chosen = points[np.maximum(last, 0), np.arange(_AGAIN)]
+    return chosen[np.isfinite(objective.value(chosen))]
+
+
+def _about(points: Array, z: Array, period: Array | float) -> Array:
+    """Points (b, d) with every angle moved by whole periods to within half a one of that of z (d,)."""
+    whole = np.where(np.isfinite(period), period, 1.0)
+    return points - np.where(np.isfinite(period), whole * np.round((points - z) / whole), 0.0)
+
+
+def _joined(first: Ends, second: Ends) -> Ends:
+    longest = max(len(first.trail), len(second.trail))
+    trails = [ends.trail + ends.trail[-1:] * (longest - len(ends.trail)) for ends in (first, second)]
+    size = first.z.shape[1]
+    parts = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("z", "value", "gradient", "decrement", "state", "count")
+    }
+    return Ends(
+        hessian=np.broadcast_to(np.nan, (len(parts["z"]), size, size)),
+        iterations=max(first.iterations, second.iterations),
+        trail=[(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(*trails, strict=True)],
+        **parts,
+    )
+
+
+def _alone(points: Array, space: Space) -> Array:
+    """Coordinates (k, d) to be looked at by themselves: of many, those that moved most on the way."""
+    moved = np.abs(points[-1] - points[0])
+    return axes(np.sort(np.argsort(-moved, kind="stable")[:_ALONE]), points.shape[1])
+
+
+def _lengths(objective: Objective, z: Array, value: float, units: Array, reach: Array) -> Array:
+    """How far along each unit direction (k, d), to the steeper side, the objective falls by half a nat; (k,).
+
+    Infinite where it does not on either side.
+    """
+    if not len(units):
+        return np.zeros(0)
+    signed = np.concatenate([units, -units])
+    with np.errstate(divide="ignore"):
+        most = np.min(reach / np.abs(signed), axis=1)
+
+    def falls(distances: Array) -> Array:
+        points = z + distances[..., None] * signed
+        return value - objective.value(points.reshape(-1, len(z))).reshape(distances.shape)
+
+    grid = np.minimum(_GRID[:, None], most)
+    lost = falls(grid)
+    fallen = lost > 0.5
+    lengths = grid[fallen.argmax(axis=0), np.arange(len(signed))]
+    for _ in range(4):
+        # As of a parabola; where the objective is none, the next round corrects it.
+        now = falls(lengths[None])[0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            factor = np.clip(np.sqrt(0.5 / np.maximum(now, 1e-6)), 0.1, 1.0 / 0.9)
+        lengths = lengths * np.where(np.isfinite(now), factor, 0.5)
+    return np.where(fallen.any(axis=0), lengths, np.inf).reshape(2, -1).min(axis=0)
+
+
+def _others(objective: Objective, ends: Ends, row: int, space: Space) -> tuple[int, Array]:
+    """How many searches ended at the maximum of ``row``, and the rows of others as high that did not."""
+    z, value = ends.z[row], float(ends.value[row])
+    high = (ends.state == "stationary") & (value - ends.value < EQUAL * max(1.0, abs(value)))
+    rows = np.flatnonzero(high & (np.arange(len(ends.z)) != row))
+    apart = np.linalg.norm(ends.z[rows] - z, axis=1)
+    same = np.abs(ends.z[rows] - z).max(axis=1, initial=0.0) <= 1e-7 * max(1.0, float(np.abs(z).max()))
+    doubtful = np.flatnonzero(~same)
+    units = (ends.z[rows[doubtful]] - z) / apart[doubtful, None]
+    lengths = _lengths(objective, z, value, units, space.reach)
+    # Where nothing falls along the line through both they are two of a flat family.
+    same[doubtful] = np.isfinite(lengths) & (apart[doubtful] < _SAME * lengths)
+    return 1 + int(same.sum()), rows[~same][:_OTHERS]
+
+
+def _rivals(objective: Objective, ends: Ends, row: int, others: Array) -> list[Mode]:
+    """Other ends as high, with a valley before them."""
+    nothing = np.broadcast_to(np.nan, (ends.z.shape[1],) * 2)
+    z, shares = ends.z[row], np.linspace(0.1, 0.9, 9)[:, None]
+    found: list[Mode] = []
+    for k in others.tolist():
+        lowest = objective.value(z + shares * (ends.z[k] - z)).min()
+        if ends.value[k] - lowest > _VALLEY:
+            found.append(Mode(z=ends.z[k], value=float(ends.value[k]), hessian=nothing, agree=1))
+    return found

@@ -1,0 +1,159 @@
+"""L-BFGS (Liu & Nocedal 1989), for objectives that have gradients but no Hessian."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from pp_mlekl.optimize.newton_cg import Climb
+from pp_mlekl.optimize.objective import Objective, rounding
+
+Array = np.ndarray
+
+# Steps of L-BFGS for one of Newton's, pairs of steps that it remembers, and gradients it may try on one line and on average.
+_STEPS, _MEMORY, _LINE, _TRIALS = 10, 30, 20, 3
+# A search is over where its next step would bring this many nats at most, or what rounding hides if that is more.
+_AIM, _CLOSE = 1e-13, 1e-7
+# Or where this many steps have brought, relative to the value, no more than this.
+_LULL, _NOTHING = 15, 1e-14
+# A search that is stuck where there is no more slope than this has come to rest.
+_NO_SLOPE = 1e-6
+# Steps up the slope at most.
+_MARCH = 150
+# How often it may begin anew, without what it has learnt of the curvature.
+_ROUNDS = 4
+
+
+@dataclass(kw_only=True, eq=False)
+class _Descent:
+    """Minus the objective along the free directions, as SciPy wants it: never infinite."""
+
+    objective: Objective
+    held: Array | None
+    worst: float
+    reach: Array
+    start: Array
+    trail: list[tuple[Array, float]] = field(default_factory=list)
+    ran: bool = False
+
+    def __call__(self, z: Array) -> tuple[float, Array]:
+        value, gradient = self.objective.gradient(z[None])
+        if not np.isfinite(value[0]):
+            # A moderate loss without slope halves the step and leaves the search where it was.
+            return self.worst + 1.0 + 0.1 * abs(self.worst), np.zeros_like(z)
+        self.worst = max(self.worst, -float(value[0]))
+        return -float(value[0]), -off(gradient[0], self.held)
+
+    def note(self, intermediate_result: OptimizeResult) -> None:
+        z = np.array(intermediate_result.x)
+        self.trail.append((z, -float(intermediate_result.fun)))
+        if np.any(np.abs(z - self.start) > self.reach):
+            self.ran = True
+            raise StopIteration
+        if len(self.trail) > _LULL and self.trail[-1][1] - self.trail[-_LULL][1] < _NOTHING * max(1.0, abs(self.worst)):
+            raise StopIteration
+
+
+def ascend(
+    objective: Objective,
+    start: Array,
+    *,
+    held: Array | None = None,
+    reach: Array | None = None,
+    max_iterations: int = 150,
+) -> Climb:
+    """Climb from one start (d,) to a local maximum by gradients alone.
+
+    Parameters
+    ----------
+    objective
+        What to maximise; its value at the start must be finite.
+    held
+        Unit vector (d,) along which the search must not move.
+    reach
+        How far from the start each coordinate may go, (d,), before the search is given up as running off.
+    max_iterations
+        A tenth of the steps at most: what Newton's method would be allowed.
+
+    Returns
+    -------
+    Climb
+        Its ``decrement`` is the gain, in nats, that a step with L-BFGS' own estimate of the curvature promises.
+
+    Examples
+    --------
+    >>> curvatures = np.geomspace(1, 1e4, 20)
+    >>> def evaluate(order, z, rows):
+    ...     return (-0.5 * np.sum(curvatures * (z - 1) ** 2, axis=1), -curvatures * (z - 1))[: order + 1]
+    >>> end = ascend(Objective(size=20, evaluate=evaluate, derivatives=1), np.zeros(20))
+    >>> end.state, float(np.abs(end.z - 1).max()) < 1e-6
+    ('stationary', True)
+    """
+    value, gradient = objective.gradient(start[None])
+    end = Climb(z=start.copy(), value=float(value[0]), gradient=gradient[0], scale=np.ones(len(start)))
+    end.trail.append((end.z, end.value))
+    if not np.isfinite(end.value):
+        end.state = "stuck"
+        return end
+    far = np.full(len(start), np.inf) if reach is None else reach
+    for _ in range(_ROUNDS):
+        before = end.value
+        descent = _Descent(objective=objective, held=held, worst=-end.value, reach=far, start=start)
+        found = _run(descent, end.z, _STEPS * max_iterations - end.iterations)
+        _settle(objective, end, descent, found, held)
+        if descent.ran:
+            end.state = "ran"
+        spent = end.iterations >= _STEPS * max_iterations
+        if descent.ran or spent or end.decrement < _AIM or not end.value > before:
+            break
+    if end.state == "running" and end.decrement < max(_CLOSE, float(rounding(objective, end.z[None])[0])):
+        end.state = "stationary"
+    elif end.state == "running" and end.iterations < _STEPS * max_iterations:
+        _to_the_edge(objective, end, held)
+        flat = np.abs(off(end.gradient, held)).max() < _NO_SLOPE * max(1.0, abs(end.value))
+        end.state = "stationary" if flat else "stuck"
+    return end
+
+
+def _to_the_edge(objective: Objective, end: Climb, held: Array | None) -> None:
+    """Go up the slope as long as that helps: where a density ends, or has a kink, L-BFGS stops before it is there."""
+    size = max(1.0, float(np.abs(end.z).max()))
+    step = 0.1 * size
+    for _ in range(_MARCH):
+        slope = off(end.gradient, held)
+        length = float(np.linalg.norm(slope))
+        if length == 0.0 or step < 1e-14 * size:
+            return
+        trial = end.z + step * slope / length
+        value, gradient = objective.gradient(trial[None])
+        if value[0] > end.value:
+            end.z, end.value, end.gradient = trial, float(value[0]), gradient[0]
+        else:
+            step *= 0.5
+
+
+def off(vector: Array, held: Array | None) -> Array:
+    """The part of a vector at right angles to the unit vector that is held, if any is."""
+    return vector if held is None else vector - (vector @ held) * held
+
+
+def _run(descent: _Descent, z: Array, iterations: int) -> Any:
+    options = {"maxcor": min(_MEMORY, max(10, len(z))), "maxls": _LINE, "ftol": 0.0, "gtol": 0.0}
+    options |= {"maxiter": max(1, iterations), "maxfun": _TRIALS * max(1, iterations)}
+    with np.errstate(all="ignore"):
+        return minimize(descent, z, jac=True, method="L-BFGS-B", callback=descent.note, options=options)
+
+
+def _settle(objective: Objective, end: Climb, descent: _Descent, found: Any, held: Array | None) -> None:
+    """Take over where a run ended, if it has climbed, and what its own curvature says is still to be gained."""
+    z = np.asarray(found.x)
+    value, gradient = objective.gradient(z[None])
+    end.iterations += max(1, int(found.nit))
+    end.trail += descent.trail
+    if not float(value[0]) >= end.value:
+        return
+    end.z, end.value, end.gradient = z, float(value[0]), gradient[0]
+    slope = off(gradient[0], held)
+    if found.nit or not np.any(slope):
+        end.decrement = 0.5 * float(slope @ found.hess_inv.matvec(slope))

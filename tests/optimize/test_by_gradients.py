@@ -1,0 +1,120 @@
+"""Objectives that have gradients alone: L-BFGS, and the verdicts that values can give."""
+
+from dataclasses import replace
+
+import degenerate_models as degenerate
+import numpy as np
+import pytest
+from scipy.optimize import rosen, rosen_der, rosen_hess_prod
+from tiers import slow_if
+
+from pp_mlekl.optimize import objective as sizes
+from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.paths import profile_paths
+from pp_mlekl.optimize.search import search
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.point_estimates.problem import Problem
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+SIZE = 40
+_LONG = (
+    "centred_intercepts",
+    "centred_intercepts_unconstrained",
+    "centred_slopes",
+    "ordered_mixture_far_from_its_collapse",
+    "poisson_like_negative_binomial",
+    "underdispersed_beta_binomial",
+    "underdispersed_negative_binomial",
+    "skew_normal_without_a_left_tail",
+    "none_in_one_group_and_all_in_another",
+    "empty_category",
+    "student_without_tails",
+    "zero_inflation_that_is_not_there",
+    "probit_separation",
+    "quasi_separation_by_one_row",
+    "least_absolute_deviations",
+)
+# Where only a Hessian can tell, a search by gradients may fail; it must not find what is not there.
+_MAY_FAIL = ("student_without_tails", "exponential_prior_on_small_data", "uniform_between_two_limits")
+
+
+def long_valley(size, product=None):
+    def evaluate(order, z, rows):
+        return (-np.array([rosen(row) for row in z]), -np.array([rosen_der(row) for row in z]))[: order + 1]
+
+    return Objective(size=size, evaluate=evaluate, product=product, derivatives=2 if product else 1)
+
+
+def quadratic(peak, curvatures):
+    def evaluate(order, z, rows):
+        return (-0.5 * np.sum(curvatures * (z - peak) ** 2, axis=1), -curvatures * (z - peak))[: order + 1]
+
+    return Objective(size=len(peak), evaluate=evaluate, derivatives=1)
+
+
+def test_long_valley_is_followed_to_its_end():
+    ends = maximize(long_valley(SIZE), np.random.default_rng(1).normal(size=(2, SIZE)))
+    assert ends.state.tolist() == ["stationary", "stationary"]
+    assert np.abs(ends.gradient).max() < 1e-3
+    high = ends.z[np.argmax(ends.value)]
+    np.testing.assert_allclose(high, 1.0, atol=1e-5)
+
+
+def test_coordinates_of_any_scale():
+    peak, curvatures = np.linspace(-2, 2, 12), np.geomspace(1e-4, 1e6, 12)
+    verdict = search(quadratic(peak, curvatures), np.zeros((2, 12)), Space.unbounded([f"x{i}" for i in range(12)]))
+    assert verdict.status == "converged"
+    assert np.all(np.abs(verdict.z - peak) * np.sqrt(curvatures) < 1e-3)
+    assert np.isnan(verdict.covariance).all()
+
+
+def test_profiles_by_gradients():
+    """Of a quadratic with correlation r the profile falls as slowly as its inverse's diagonal says."""
+    precision = np.array([[2.0, -1.2], [-1.2, 1.0]])
+
+    def evaluate(order, z, rows):
+        return (-0.5 * np.einsum("bi,ij,bj->b", z, precision, z), -z @ precision)[: order + 1]
+
+    objective = Objective(size=2, evaluate=evaluate, derivatives=1)
+    paths = profile_paths(objective, np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.array([0.5, 1.0, 2.0]))
+    variance = np.linalg.inv(precision)[0, 0]
+    np.testing.assert_allclose(paths.values[:, 0], -0.5 * np.array([0.25, 1.0, 4.0]) / variance, rtol=1e-6)
+
+
+def test_replicates_by_gradients():
+    means = np.random.default_rng(2).normal(size=(50, 3))
+
+    def evaluate(order, z, rows):
+        return (-np.sum(np.cosh(z - means[rows]), axis=1), -np.sinh(z - means[rows]))[: order + 1]
+
+    found = maximize_replicates(Objective(size=3, evaluate=evaluate, derivatives=1), np.zeros((50, 3)))
+    assert found.converged.all()
+    np.testing.assert_allclose(found.z, means, atol=1e-3)
+    assert np.isnan(found.hessian).all()
+
+
+def test_where_products_come_to_no_end_gradients_go_on(monkeypatch):
+    monkeypatch.setattr(sizes, "LARGE", SIZE - 1)
+
+    def product(z, vectors):
+        return -np.array([rosen_hess_prod(z, v) for v in vectors])
+
+    objective, space = long_valley(SIZE, product), Space.unbounded([f"x{i}" for i in range(SIZE)])
+    starts = np.random.default_rng(1).normal(size=(2, SIZE))
+    assert set(maximize(objective, starts).state) == {"running"}
+    verdict = search(objective, starts, space)
+    assert verdict.status == "converged"
+    np.testing.assert_allclose(verdict.z, 1.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", slow_if(list(degenerate.CASES), _LONG))
+def test_verdicts_by_gradients(name):
+    asked, status, _, _ = degenerate.CASES[name]
+    problem = Problem(functions=model_functions(degenerate.build(name)), kind=asked)
+    starts = problem.starts(10, np.random.default_rng(1), None, [])
+    objective = replace(problem.objective, derivatives=1, product=None)
+    found = search(objective, starts, problem.space)
+    assert found.status == status or (name in _MAY_FAIL and (found.status == "failed" or found.singular))
+    assert np.isnan(found.covariance).all()
