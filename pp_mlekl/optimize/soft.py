@@ -19,6 +19,8 @@ _NOISE = 1e-2
 _FALL = 0.1
 # A plateau is level this far about a point, relative to its size.
 _LEVEL = 1e-2
+# Up to so many directions are tried each by itself, of more than that so many random combinations.
+_SINGLY, _MIXED = 8, 4
 # Standard errors within which any smooth maximum is a parabola.
 _NEAR = 0.1
 
@@ -87,13 +89,13 @@ def classify(
     flat = curved_null(objective, z, value, rest) | (found.eigenvalues[places] < DOUBTFUL) & _plateau(
         objective, z, value, rest
     )
-    singular = _singular(objective, z, value, rest)
-    shallow = singular & ~flat & _curved(objective, z, value, rest)
+    singular, shallow = np.zeros(len(rest), dtype=bool), np.zeros(len(rest), dtype=bool)
+    singular[~flat] = _singular(objective, z, value, rest[~flat])
+    shallow[singular] = _curved(objective, z, value, rest[singular])
     singular &= ~shallow
     regular[places[~flat & ~singular]] = True
     null = _independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
-    missing = bool(np.any(singular & ~flat))
-    return Soft(run_off=run_off, null=null, singular=missing, regular=regular, shallow=rest[shallow])
+    return Soft(run_off=run_off, null=null, singular=bool(singular.any()), regular=regular, shallow=rest[shallow])
 
 
 def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
@@ -131,7 +133,23 @@ def _outside(directions: Array, span: Array) -> Array:
 
 
 def curved_null(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether each direction is tangent to a curve of equal value: held off z along it, the rest makes up the loss."""
+    """Whether each direction (k, d) is tangent to a surface of equal value: held off z along it, the rest makes up the loss.
+
+    Of many directions a few random combinations are tried first: where these are tangent, all are. Where they are not,
+    each half is tried in the same way.
+    """
+    count = len(directions)
+    if count <= _SINGLY:
+        return _tangent(objective, z, value, directions)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    mixed = np.random.default_rng(0).normal(size=(_MIXED, count)) @ unit
+    if _tangent(objective, z, value, mixed).all():
+        return np.ones(count, dtype=bool)
+    halves = np.array_split(directions, 2)
+    return np.concatenate([curved_null(objective, z, value, half) for half in halves])
+
+
+def _tangent(objective: Objective, z: Array, value: float, directions: Array) -> Array:
     if not len(directions):
         return np.zeros(0, dtype=bool)
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
