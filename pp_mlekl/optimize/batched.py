@@ -198,5 +198,9 @@ def _update(state: _State, rows: Array, move: Array, value: Array, gradient: Arr
     scale = 1.0 / (rho[first] * np.sum(y[first] ** 2, axis=1))
     state.inverse[r[first]] = scale[:, None, None] * np.eye(s.shape[1])
     state.fresh[r] = False
-    left = np.eye(s.shape[1]) - rho[:, None, None] * s[:, :, None] * y[:, None, :]
-    state.inverse[r] = left @ state.inverse[r] @ left.swapaxes(1, 2) + rho[:, None, None] * s[:, :, None] * s[:, None]
+    # (I - rho s y') H (I - rho y s') + rho s s', multiplied out: no product of matrices is left.
+    image = np.einsum("bij,bj->bi", state.inverse[r], y)
+    own = 0.5 * rho * (1.0 + rho * np.sum(y * image, axis=1))
+    half = rho[:, None] * image - own[:, None] * s
+    cross = s[:, :, None] * half[:, None, :]
+    state.inverse[r] -= cross + cross.swapaxes(1, 2)

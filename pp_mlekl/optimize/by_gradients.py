@@ -11,7 +11,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import climbs, profile_paths
 from pp_mlekl.optimize.soft import Soft, classify, curved_null
 from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.trust_region import Ends, maximize
+from pp_mlekl.optimize.trust_region import Ends, joined, maximize
 from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -47,7 +47,7 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
         around = _around(objective, ends.z[row], float(ends.value[row]), space)
         more = maximize(objective, around, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
         higher = more.value.max(initial=-np.inf) > ends.value[row] + EQUAL * max(1.0, abs(ends.value[row]))
-        ends = _joined(ends, more) if len(around) else ends
+        ends = joined(ends, more) if len(around) else ends
         if not higher:
             return _examined(objective, ends, row, space)
     row = int(np.argmax(ends.value))
@@ -138,22 +138,6 @@ def _about(points: Array, z: Array, period: Array | float) -> Array:
     """Points (b, d) with every angle moved by whole periods to within half a one of that of z (d,)."""
     whole = np.where(np.isfinite(period), period, 1.0)
     return points - np.where(np.isfinite(period), whole * np.round((points - z) / whole), 0.0)
-
-
-def _joined(first: Ends, second: Ends) -> Ends:
-    longest = max(len(first.trail), len(second.trail))
-    trails = [ends.trail + ends.trail[-1:] * (longest - len(ends.trail)) for ends in (first, second)]
-    size = first.z.shape[1]
-    parts = {
-        name: np.concatenate([getattr(first, name), getattr(second, name)])
-        for name in ("z", "value", "gradient", "decrement", "state", "count")
-    }
-    return Ends(
-        hessian=np.broadcast_to(np.nan, (len(parts["z"]), size, size)),
-        iterations=max(first.iterations, second.iterations),
-        trail=[(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(*trails, strict=True)],
-        **parts,
-    )
 
 
 def _alone(points: Array, space: Space) -> Array:

@@ -17,7 +17,7 @@ from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.trust_region import Ends, maximize
+from pp_mlekl.optimize.trust_region import Ends, joined, maximize
 from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -108,7 +108,7 @@ def _climb(objective: Objective, starts: Array, space: Space, max_iterations: in
     agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= EQUAL * max(1.0, abs(ends.value[0]))
     if few >= len(starts) or agreed:
         return ends
-    return maximize(objective, starts, counts=counts, **options)
+    return joined(ends, maximize(objective, starts[few:], counts=counts[few:], **options))
 
 
 def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | None:

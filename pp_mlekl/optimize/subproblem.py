@@ -1,6 +1,6 @@
 """The steps of a trust-region method, for many problems at a time, by eigendecomposition."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,16 +25,13 @@ class QuadraticModel:
         where A is not positive (semi-)definite.
     gradient, hessian
         At the points, (b, d) and (b, d, d).
-    eigenvalues, vectors
-        Of A, (b, d) and (b, d, d); only used where Newton's step does not serve.
     """
 
     newton: Array
     decrement: Array
     gradient: Array
     hessian: Array
-    eigenvalues: Array
-    vectors: Array
+    _spectra: dict[int, tuple[Array, Array]] = field(default_factory=dict)
 
     def steps(self, radius: Array) -> Array:
         """The maximiser of each model within ``radius`` (b,): shape (b, d).
@@ -45,14 +42,27 @@ class QuadraticModel:
         and the maximiser is a closed form. Along negative curvature it lies on the side of the box, also where the
         gradient vanishes (a saddle).
         """
-        rotated = np.einsum("bji,bj->bi", self.vectors, self.gradient)
-        bound = np.broadcast_to(radius[:, None], rotated.shape)
-        floor = 1e-14 * np.abs(self.eigenvalues).max(axis=1, keepdims=True) + np.finfo(float).tiny
-        curved = self.eigenvalues > floor
-        inner = np.divide(rotated, self.eigenvalues, out=np.zeros_like(rotated), where=curved)
-        outer = np.where(rotated < 0, -bound, bound) * ((self.eigenvalues < -floor) | (rotated != 0))
-        boxed = np.einsum("bij,bj->bi", self.vectors, np.where(curved, np.clip(inner, -bound, bound), outer))
-        return np.where(self.short(radius)[:, None], self.newton, boxed)
+        steps = self.newton.copy()
+        long = np.flatnonzero(~self.short(radius))
+        if not len(long):
+            return steps
+        eigenvalues, vectors = self._decomposed(long)
+        rotated = np.einsum("bji,bj->bi", vectors, self.gradient[long])
+        bound = np.broadcast_to(radius[long, None], rotated.shape)
+        floor = 1e-14 * np.abs(eigenvalues).max(axis=1, keepdims=True) + np.finfo(float).tiny
+        curved = eigenvalues > floor
+        inner = np.divide(rotated, eigenvalues, out=np.zeros_like(rotated), where=curved)
+        outer = np.where(rotated < 0, -bound, bound) * ((eigenvalues < -floor) | (rotated != 0))
+        steps[long] = np.einsum("bij,bj->bi", vectors, np.where(curved, np.clip(inner, -bound, bound), outer))
+        return steps
+
+    def _decomposed(self, rows: Array) -> tuple[Array, Array]:
+        """Eigenvalues (k, d) and eigenvectors (k, d, d) of the negative Hessians of some points, each computed once."""
+        new = [i for i in rows.tolist() if i not in self._spectra]
+        if new:
+            self._spectra.update(zip(new, zip(*np.linalg.eigh(-self.hessian[new]), strict=True), strict=True))
+        eigenvalues, vectors = zip(*(self._spectra[i] for i in rows.tolist()), strict=True)
+        return np.array(eigenvalues), np.array(vectors)
 
     def short(self, radius: Array) -> Array:
         """Where Newton's step exists and lies within the radius, (b,) of bool."""
@@ -85,15 +95,7 @@ def quadratic_model(gradient: Array, hessian: Array) -> QuadraticModel:
     clipped = np.maximum(eigenvalues, ROUNDING)
     decrement = np.where(eigenvalues[:, 0] > NEGATIVE, 0.5 * np.sum(rotated**2 / clipped, axis=1), np.inf)
     newton = scale * np.einsum("bij,bj->bi", vectors, rotated / clipped)
-    plain, directions = np.linalg.eigh(-hessian)
-    return QuadraticModel(
-        newton=newton,
-        decrement=decrement,
-        gradient=gradient,
-        hessian=hessian,
-        eigenvalues=plain,
-        vectors=directions,
-    )
+    return QuadraticModel(newton=newton, decrement=decrement, gradient=gradient, hessian=hessian)
 
 
 def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:

@@ -63,6 +63,25 @@ class Ends:
     trail: list[tuple[Array, Array]] = field(default_factory=list)
 
 
+def joined(first: Ends, second: Ends) -> Ends:
+    """The ends of two sets of searches in one, the first's before the second's."""
+    longest = max(len(first.trail), len(second.trail))
+    trails = [ends.trail + ends.trail[-1:] * (longest - len(ends.trail)) for ends in (first, second)]
+    parts = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("z", "value", "gradient", "decrement", "state", "count")
+    }
+    unknown = first.hessian.strides[0] == 0
+    shape = (len(parts["z"]), *first.hessian.shape[1:])
+    return Ends(
+        # Hessians that are not known are views of one number.
+        hessian=np.broadcast_to(np.nan, shape) if unknown else np.concatenate([first.hessian, second.hessian]),
+        iterations=max(first.iterations, second.iterations),
+        trail=[(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(*trails, strict=True)],
+        **parts,
+    )
+
+
 @dataclass(kw_only=True, eq=False)
 class _Search:
     """The state of all searches; rows are dropped from ``active`` as they end."""
