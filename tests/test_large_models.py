@@ -6,6 +6,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from scipy import linalg
 
 from pp_mlekl.optimize import objective
 from pp_mlekl.point_estimates import find_map, find_mle
@@ -121,8 +122,42 @@ def test_standard_errors_of_chosen_variables(monkeypatch):
     estimate = by_products(monkeypatch, find_map, model, standard_errors=["mu"])
     np.testing.assert_allclose(estimate.standard_error["mu"], whole.standard_error["mu"], rtol=1e-9)
     assert np.isnan(estimate.standard_error["u"]).all()
+    assert np.isfinite(estimate.covariance.values).sum() == 1
     with pytest.raises(ValueError, match="standard_errors must list free variables"):
         find_map(model, standard_errors=["nu"])
+
+
+@pytest.mark.parametrize(
+    ("model", "names"), [(poisson_groups(40), ["tau", "u"]), (logistic(30, 200), ["b"])], ids=["sparse", "dense"]
+)
+def test_covariance_of_chosen_variables(monkeypatch, model, names):
+    whole = find_map(model, random_seed=1).covariance
+    covariance = by_products(monkeypatch, find_map, model, standard_errors=names).covariance
+    assert covariance.shape == whole.shape
+    chosen = [label for label in whole["parameter"].values if label.split("[")[0] in names]
+    block = {"parameter": chosen, "parameter_": chosen}
+    np.testing.assert_allclose(covariance.sel(block), whole.sel(block), rtol=1e-7, atol=1e-9 * float(abs(whole).max()))
+    assert np.isfinite(covariance.values).sum() == len(chosen) ** 2
+    others = np.setdiff1d(whole["parameter"].values, chosen)
+    assert np.isnan(covariance.sel(parameter=others)).all()
+
+
+def test_shallow_side_is_told_of(monkeypatch):
+    """Beside many others a small variance, on whose other side the likelihood hardly falls."""
+    generator = np.random.default_rng(1)
+    y = 1 + generator.normal(0, 0.8, (8, 1)) + generator.normal(0, 1, (8, 4))
+    with pm.Model() as model:
+        mu, tau, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("tau", 2), pm.HalfNormal("sigma", 2)
+        pm.Normal("mean", mu, pm.math.sqrt(tau**2 + sigma**2 / 4), observed=y.mean(axis=1))
+        pm.Normal("contrasts", 0, sigma, observed=y @ linalg.helmert(4).T)
+        pm.Normal("w", pm.Normal("a", 0, 1, shape=27)[:, None], 1, observed=generator.normal(size=(27, 3)))
+    whole = find_mle(model, random_seed=1)
+    products = by_products(monkeypatch, find_mle, model)
+    for estimate in (whole, products):
+        assert estimate.status == "converged"
+        assert "hardly falls as log(tau)" in estimate.warnings[0]
+    for name in whole.standard_error:
+        np.testing.assert_allclose(products.standard_error[name], whole.standard_error[name], rtol=1e-7)
 
 
 def test_dear_standard_errors_are_refused_with_a_remedy():

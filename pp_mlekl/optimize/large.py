@@ -99,6 +99,7 @@ def _examined(
         large=curvature,
         null=soft.null,
         run_off=soft.run_off,
+        shallow=soft.shallow,
         singular=soft.singular,
         irregular=found.directions[~soft.regular],
         audit=replace(

@@ -37,6 +37,8 @@ _GRADIENTS_FIRST = 60
 _OF_ROUNDING = 3.0
 # Iterations after which it is asked whether the searches that still run do so without end.
 _PATIENCE = 25
+# How many times as long a few searches may take before others are begun.
+_LONGER = 4
 
 
 def search(objective: Objective, starts: Array, space: Space, *, max_iterations: int = 150) -> Verdict:
@@ -105,6 +107,9 @@ def _climb(objective: Objective, starts: Array, space: Space, max_iterations: in
     few = len(starts) if objective.size < _DEAR else _FEW
     options: dict[str, Any] = {"reach": space.reach, "max_iterations": max_iterations, "keep_trail": True}
     ends = maximize(objective, starts[:few], counts=counts[:few], **options)
+    if few < len(starts) and np.any(ends.state == "stationary") and np.any(ends.state == "running"):
+        # One that has arrived says that the others may: they are nearer than any that has not begun.
+        ends = _continued(objective, ends, space, _LONGER * max_iterations)
     agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= EQUAL * max(1.0, abs(ends.value[0]))
     if few >= len(starts) or agreed:
         return ends

@@ -55,8 +55,9 @@ def find_mle(
         Other estimates of the same model to start from.
     standard_errors
         Names of the variables whose standard errors are wanted; all by default. It matters in models of more than 400
-        parameters, where no whole Hessian is formed: the search goes by Hessian-vector products, the covariance is NaN,
-        and unless the Hessian is sparse each standard error costs a solution by conjugate gradients.
+        parameters, where no whole Hessian is formed: the search goes by Hessian-vector products, unless the Hessian is
+        sparse each standard error costs a solution by conjugate gradients, and the covariance is NaN but for the
+        variables named here (as long as they have no more than 2,000 elements).
 
     Returns
     -------

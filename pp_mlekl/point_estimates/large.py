@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy import sparse
 
 from pp_mlekl.optimize.spectrum import BLOCK, LargeCurvature
 from pp_mlekl.optimize.uncertainty import Settled, reported_values
 from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.point_estimates.known_block import KnownBlock
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import PointEstimate, given
 
@@ -18,6 +20,8 @@ Array = np.ndarray
 # With a Hessian that is not sparse each standard error takes a solution by conjugate gradients: up to this many are made
 # unasked.
 _UNASKED = 1000
+# Natural values up to this number get a covariance with each other where they are asked for by name: 32 MB at most.
+_TOGETHER = 2000
 _MAXIMA = ("converged", "multimodal")
 
 
@@ -26,8 +30,8 @@ def large_estimate(
 ) -> PointEstimate:
     """The labelled result of a verdict on a large problem.
 
-    The covariances are NaN (a view of one number); the standard errors are exact, or NaN with a warning that says how
-    they can be had.
+    The covariance is NaN but for the variables whose standard errors are asked for by name; the standard errors are
+    exact, or NaN with a warning that says how they can be had.
 
     Parameters
     ----------
@@ -42,14 +46,14 @@ def large_estimate(
         z = problem.base
     values = np.full(functions.natural_size, np.nan)
     values[problem.natural_kept] = reported_values(verdict, problem.space)
-    error, warnings = _standard_errors(problem, verdict, z, standard_errors)
+    known, warnings = _errors(problem, verdict, z, standard_errors)
     names = functions.natural_names
-    square = np.broadcast_to(np.nan, (len(names), len(names)))
+    square = KnownBlock(len(names), known.places, known.covariance).lazily()
     flat_square = np.broadcast_to(np.nan, (functions.size, functions.size))
     return PointEstimate(
         kind=problem.kind,
         values=functions.to_dataset(functions.split(values)),
-        standard_error=functions.to_dataset(functions.split(error)),
+        standard_error=functions.to_dataset(functions.split(known.error)),
         covariance=xr.DataArray(
             square, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
         ),
@@ -102,19 +106,30 @@ def _embedded(directions: Array, problem: Problem) -> Array:
     return result
 
 
-def _standard_errors(
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """Standard errors of the flat natural vector (m,), NaN where there are none, and a covariance (k, k) of some places."""
+
+    error: Array
+    places: Array
+    covariance: Array
+
+
+def _errors(
     problem: Problem, verdict: Verdict, z: Array, names: Sequence[str] | None
-) -> tuple[Array, tuple[str, ...]]:
-    """Standard errors of the flat natural vector (m,), NaN where there are none, and what is to be said of them."""
+) -> tuple[_Known, tuple[str, ...]]:
+    """What is known of the natural values' errors, and what is to be said of them."""
     functions = problem.functions
-    error = np.full(functions.natural_size, np.nan)
+    nothing = _Known(
+        error=np.full(functions.natural_size, np.nan), places=np.zeros(0, dtype=int), covariance=np.zeros((0, 0))
+    )
     curvature = verdict.large
     if curvature is None or not _regular(verdict):
         irregular = "Some directions are irregular; in a model of this size no standard errors are then given."
         smooth = curvature is not None and not verdict.singular and verdict.status in _MAXIMA
-        return error, (irregular,) if smooth else ()
+        return nothing, (irregular,) if smooth else ()
     if names is None and curvature.matrix is None and len(problem.kept) > _UNASKED:
-        return error, (
+        return nothing, (
             f"The Hessian of {len(problem.kept)} parameters has hardly any zeros, so every standard error takes a "
             "solution of its own; name the variables whose standard errors you want: standard_errors=[...].",
         )
@@ -122,11 +137,30 @@ def _standard_errors(
         [np.arange(v.natural.start, v.natural.stop) for v in functions.free if names is None or v.name in names]
     )
     wanted = wanted[np.isin(wanted, problem.natural_kept)]
-    for first in range(0, len(wanted), BLOCK):
-        block = wanted[first : first + BLOCK]
-        probes = np.zeros((len(block), functions.natural_size))
-        probes[np.arange(len(block)), block] = 1.0
-        rows = functions.natural_rows(z, probes)[:, problem.kept]
+    together = names is not None and len(wanted) <= _TOGETHER
+    return _solved(problem, curvature, z, wanted, together), ()
+
+
+def _solved(problem: Problem, curvature: LargeCurvature, z: Array, wanted: Array, together: bool) -> _Known:
+    """The errors of the places ``wanted`` (k,), and if ``together`` their covariance."""
+    functions = problem.functions
+    error = np.full(functions.natural_size, np.nan)
+    blocks = [wanted[first : first + BLOCK] for first in range(0, len(wanted), BLOCK)]
+    rows = [_rows(problem, z, block) for block in blocks] if together else []
+    covariance = np.zeros((len(wanted), len(wanted)) if together else (0, 0))
+    for k, block in enumerate(blocks):
+        own = rows[k] if together else _rows(problem, z, block)
+        solved = curvature.solve(own.toarray())
         with np.errstate(invalid="ignore"):
-            error[block] = np.sqrt(np.sum(rows * curvature.solve(rows), axis=1))
-    return error, ()
+            error[block] = np.sqrt(own.multiply(solved).sum(axis=1))
+        if together:
+            place = slice(k * BLOCK, k * BLOCK + len(block))
+            covariance[:, place] = np.concatenate([other @ solved.T for other in rows])
+    return _Known(error=error, places=wanted if together else wanted[:0], covariance=0.5 * (covariance + covariance.T))
+
+
+def _rows(problem: Problem, z: Array, places: Array) -> Any:
+    """Derivatives of some natural values by the kept coordinates, sparse (k, d): most depend on few of them."""
+    probes = np.zeros((len(places), problem.functions.natural_size))
+    probes[np.arange(len(places)), places] = 1.0
+    return sparse.csr_array(problem.functions.natural_rows(z, probes)[:, problem.kept])

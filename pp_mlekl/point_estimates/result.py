@@ -32,7 +32,8 @@ class PointEstimate:
     standard_error
         From the observed information by the delta method; NaN where there is none.
     covariance
-        (parameter, parameter_) of the flat natural vector.
+        (parameter, parameter_) of the flat natural vector. With more than 400 parameters NaN but for the variables named
+        in ``standard_errors``; select with ``sel``, as the whole square is made only where ``.values`` asks for it.
     log_likelihood, log_prior
         At the estimate, in nats.
     status
