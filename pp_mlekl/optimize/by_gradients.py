@@ -6,9 +6,9 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import Curvature, falls_off
+from pp_mlekl.optimize.edges import look_to_the_edges
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import climbs, profile_paths
 from pp_mlekl.optimize.soft import Soft, classify, curved_null
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends, joined, maximize
@@ -20,9 +20,10 @@ Array = np.ndarray
 # Searches that begin near the best end, to see whether they come back to it; how far off, in nats; how often that is
 # done where they climb higher.
 _AGAIN, _OFF, _ROUNDS = 4, 2.0, 5
-# Coordinates that are looked at by themselves, edges towards which a profile is taken, and other ends of the same height
-# that are looked at.
-_ALONE, _EDGES, _OTHERS = 50, 8, 3
+# Coordinates that are looked at by themselves, and other ends of the same height.
+_ALONE, _OTHERS = 50, 3
+# What is lost on the way back from where a search ran off, in nats.
+_FALL = 0.1
 # Two ends are one maximum where they lie this share of the way to where the objective has fallen by half a nat.
 _SAME = 0.1
 # What two maxima have between them, in nats.
@@ -55,7 +56,7 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
     return words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space) if verdict is None else verdict
 
 
-def _examined(objective: Objective, ends: Ends, row: int, space: Space) -> Verdict:
+def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: bool = True) -> Verdict:
     z, value = ends.z[row], float(ends.value[row])
     ends = replace(ends, z=_about(ends.z, z, space.period))
     agree, others = _others(objective, ends, row, space)
@@ -65,21 +66,21 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space) -> Verdi
     approach = z - points[[0, len(points) // 2, 3 * len(points) // 4]]
     approach = approach[np.abs(approach).max(axis=1) > 1e-3]
     alone = _alone(points, space)
-    soft = _soft(objective, z, value, alone, approach, space)
+    soft, suspicious = _soft(objective, z, value, alone, approach, space)
+    soft = _gone_far(objective, value, points, soft)
     if not len(soft.run_off) and len(approach):
         ways = approach / np.linalg.norm(approach, axis=1, keepdims=True)
-        soft = _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
+        soft, suspicious = _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
     between = (ends.z[others] - z) / np.linalg.norm(ends.z[others] - z, axis=1, keepdims=True)
     flat = curved_null(objective, z, value, between)
     null = np.concatenate([soft.null, between[flat]])
     verdict = replace(verdict, run_off=_simplest(soft.run_off), null=null, singular=soft.singular)
-    edges = space.edges(z)[:_EDGES]
-    if len(edges):
-        paths = profile_paths(objective, np.repeat(z[None], len(edges), axis=0), edges)
-        found_climbs = climbs(paths, edges, value)
-        verdict = replace(verdict, climb=min(found_climbs, key=lambda c: c.crossing, default=None))
-        if verdict.climb is not None and verdict.climb.within_reach:
-            return words.unbounded(verdict, space)
+    verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
+    if verdict.climb is not None and verdict.climb.within_reach:
+        return words.unbounded(verdict, space)
+    if higher is not None and again:
+        more = joined(ends, higher)
+        return _examined(objective, more, int(np.argmax(more.value)), space, again=False)
     if len(soft.run_off):
         return words.at_the_edge(verdict, space)
     if len(null):
@@ -96,14 +97,34 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space) -> Verdi
     return words.converged(verdict, space)
 
 
-def _soft(objective: Objective, z: Array, value: float, units: Array, approach: Array, space: Space) -> Soft:
-    """What the unit directions (k, d) are, along which the objective does not fall off as at a regular maximum."""
+def _soft(
+    objective: Objective, z: Array, value: float, units: Array, approach: Array, space: Space
+) -> tuple[Soft, Array]:
+    """Which unit directions (k, d) do not fall off as at a regular maximum, and what they are."""
     lengths = np.minimum(_lengths(objective, z, value, units, space.reach), _GRID[-1])
     directions = units * lengths[:, None]
     suspicious = ~falls_off(objective, z, value, directions, space.reach)
     own = np.where(np.count_nonzero(units, axis=1)[:, None] == 1, np.abs(directions), 0.0).sum(axis=0)
     found = Curvature(eigenvalues=np.ones(len(units)), directions=directions, scale=np.where(own > 0, own, 1.0))
-    return classify(objective, z, value, found, suspicious, space, approach)
+    return classify(objective, z, value, found, suspicious, space, approach), suspicious
+
+
+def _gone_far(objective: Objective, value: float, points: Array, soft: Soft) -> Soft:
+    """Flat directions that rise from where the search began (t, d) to where it ended are ones that it ran off along.
+
+    A long step may have taken it so far that even the way back is level.
+    """
+    way = points[-1] - points[0]
+    along = soft.null @ way
+    back = objective.value(points[-1] - along[:, None] * soft.null)
+    gone = value - back > _FALL
+    if not gone.any():
+        return soft
+    return replace(
+        soft,
+        run_off=np.concatenate([soft.run_off, np.sign(along[gone])[:, None] * soft.null[gone]]),
+        null=soft.null[~gone],
+    )
 
 
 def _simplest(directions: Array) -> Array:

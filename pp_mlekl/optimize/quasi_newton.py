@@ -17,41 +17,56 @@ _STEPS, _MEMORY, _LINE, _TRIALS = 10, 30, 20, 3
 _AIM, _CLOSE = 1e-13, 1e-7
 # Or where this many steps have brought, relative to the value, no more than this.
 _LULL, _NOTHING = 15, 1e-14
+# Coordinates up to which the diagonal of the inverse Hessian is taken exactly, random signs otherwise, and the least share
+# of its largest entry that counts.
+_EXACTLY, _SIGNS, _LEAST = 400, 16, 1e-16
 # A search that is stuck where there is no more slope than this has come to rest.
 _NO_SLOPE = 1e-6
 # Steps up the slope at most.
 _MARCH = 150
 # How often it may begin anew, without what it has learnt of the curvature.
-_ROUNDS = 4
+_ROUNDS = 6
 
 
 @dataclass(kw_only=True, eq=False)
 class _Descent:
-    """Minus the objective along the free directions, as SciPy wants it: never infinite."""
+    """Minus the objective of x, where z = origin + scale x, along the free directions, as SciPy wants it: never infinite."""
 
     objective: Objective
     held: Array | None
     worst: float
     reach: Array
     start: Array
+    origin: Array
+    scale: Array
     trail: list[tuple[Array, float]] = field(default_factory=list)
     ran: bool = False
 
-    def __call__(self, z: Array) -> tuple[float, Array]:
-        value, gradient = self.objective.gradient(z[None])
+    def __call__(self, x: Array) -> tuple[float, Array]:
+        value, gradient = self.objective.gradient(self.place(x)[None])
         if not np.isfinite(value[0]):
             # A moderate loss without slope halves the step and leaves the search where it was.
-            return self.worst + 1.0 + 0.1 * abs(self.worst), np.zeros_like(z)
+            return self.worst + 1.0 + 0.1 * abs(self.worst), np.zeros_like(x)
         self.worst = max(self.worst, -float(value[0]))
-        return -float(value[0]), -off(gradient[0], self.held)
+        return -float(value[0]), -self.slope(gradient[0])
+
+    def place(self, x: Array) -> Array:
+        return self.origin + self.scale * x
+
+    def slope(self, gradient: Array) -> Array:
+        """The gradient by x, without its part along the direction that is held."""
+        if self.held is None:
+            return self.scale * gradient
+        held = self.scale * self.held
+        return off(self.scale * gradient, held / np.linalg.norm(held))
 
     def note(self, intermediate_result: OptimizeResult) -> None:
-        z = np.array(intermediate_result.x)
-        self.trail.append((z, -float(intermediate_result.fun)))
+        z, value = self.place(np.array(intermediate_result.x)), -float(intermediate_result.fun)
+        self.trail.append((z, value))
         if np.any(np.abs(z - self.start) > self.reach):
             self.ran = True
             raise StopIteration
-        if len(self.trail) > _LULL and self.trail[-1][1] - self.trail[-_LULL][1] < _NOTHING * max(1.0, abs(self.worst)):
+        if len(self.trail) > _LULL and value - self.trail[-_LULL][1] < _NOTHING * max(1.0, abs(value)):
             raise StopIteration
 
 
@@ -97,14 +112,26 @@ def ascend(
         end.state = "stuck"
         return end
     far = np.full(len(start), np.inf) if reach is None else reach
+    scale = np.ones(len(start))
     for _ in range(_ROUNDS):
         before = end.value
-        descent = _Descent(objective=objective, held=held, worst=-end.value, reach=far, start=start)
-        found = _run(descent, end.z, _STEPS * max_iterations - end.iterations)
-        _settle(objective, end, descent, found, held)
+        descent = _Descent(
+            objective=objective,
+            held=held,
+            worst=-end.value,
+            reach=far,
+            start=start,
+            origin=end.z,
+            scale=scale,
+        )
+        found = _run(descent, _STEPS * max_iterations // _ROUNDS)
+        _settle(objective, end, descent, found)
+        if found.nit:
+            scale = scale * _units(found.hess_inv)
         if descent.ran:
             end.state = "ran"
         spent = end.iterations >= _STEPS * max_iterations
+        # A run that was cut short is gone on with, in units of its own curvature.
         if descent.ran or spent or end.decrement < _AIM or not end.value > before:
             break
     if end.state == "running" and end.decrement < max(_CLOSE, float(rounding(objective, end.z[None])[0])):
@@ -138,22 +165,39 @@ def off(vector: Array, held: Array | None) -> Array:
     return vector if held is None else vector - (vector @ held) * held
 
 
-def _run(descent: _Descent, z: Array, iterations: int) -> Any:
-    options = {"maxcor": min(_MEMORY, max(10, len(z))), "maxls": _LINE, "ftol": 0.0, "gtol": 0.0}
+def _run(descent: _Descent, iterations: int) -> Any:
+    size = len(descent.origin)
+    options = {"maxcor": min(_MEMORY, max(10, size)), "maxls": _LINE, "ftol": 0.0, "gtol": 0.0}
     options |= {"maxiter": max(1, iterations), "maxfun": _TRIALS * max(1, iterations)}
     with np.errstate(all="ignore"):
-        return minimize(descent, z, jac=True, method="L-BFGS-B", callback=descent.note, options=options)
+        return minimize(descent, np.zeros(size), jac=True, method="L-BFGS-B", callback=descent.note, options=options)
 
 
-def _settle(objective: Objective, end: Climb, descent: _Descent, found: Any, held: Array | None) -> None:
+def _settle(objective: Objective, end: Climb, descent: _Descent, found: Any) -> None:
     """Take over where a run ended, if it has climbed, and what its own curvature says is still to be gained."""
-    z = np.asarray(found.x)
+    z = descent.place(np.asarray(found.x))
     value, gradient = objective.gradient(z[None])
     end.iterations += max(1, int(found.nit))
     end.trail += descent.trail
     if not float(value[0]) >= end.value:
         return
     end.z, end.value, end.gradient = z, float(value[0]), gradient[0]
-    slope = off(gradient[0], held)
+    slope = descent.slope(gradient[0])
     if found.nit or not np.any(slope):
         end.decrement = 0.5 * float(slope @ found.hess_inv.matvec(slope))
+
+
+def _units(inverse: Any) -> Array:
+    """A length for each coordinate (d,), from the estimate of the inverse Hessian: a search in them begins nearly round.
+
+    Its diagonal is that of a positive definite matrix; of many coordinates it is estimated by products with random signs.
+    """
+    size = inverse.shape[0]
+    if size <= _EXACTLY:
+        diagonal = np.diagonal(inverse.todense())
+    else:
+        signs = np.where(np.random.default_rng(0).random((_SIGNS, size)) < 0.5, -1.0, 1.0)
+        diagonal = np.abs(np.mean([sign * inverse.matvec(sign) for sign in signs], axis=0))
+    largest = float(np.max(diagonal))
+    usable = np.isfinite(largest) and largest > 0
+    return np.sqrt(np.maximum(diagonal, _LEAST * largest) / largest) if usable else np.ones(size)

@@ -8,6 +8,7 @@ from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space, axes
+from pp_mlekl.optimize.trust_region import maximize
 
 Array = np.ndarray
 
@@ -19,8 +20,10 @@ _NOISE = 1e-2
 _FALL = 0.1
 # A plateau is level this far about a point, relative to its size.
 _LEVEL = 1e-2
-# Up to so many directions are tried each by itself, of more than that so many random combinations.
+# Up to so many directions are tried each by itself, more of them together in so many random combinations.
 _SINGLY, _MIXED = 8, 4
+# What a surface of equal value may lose, in nats, or of the fall along the straight line.
+_KEPT = 1e-4
 # Standard errors within which any smooth maximum is a parabola.
 _NEAR = 0.1
 
@@ -135,24 +138,24 @@ def _outside(directions: Array, span: Array) -> Array:
 def curved_null(objective: Objective, z: Array, value: float, directions: Array) -> Array:
     """Whether each direction (k, d) is tangent to a surface of equal value: held off z along it, the rest makes up the loss.
 
-    Of many directions a few random combinations are tried first: where these are tangent, all are. Where they are not,
-    each half is tried in the same way.
+    Many directions are first held off all together, in random combinations: where what is left makes up the loss, all are
+    tangent. Where it does not, each half is tried in the same way.
     """
-    count = len(directions)
-    if count <= _SINGLY:
-        return _tangent(objective, z, value, directions)
-    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    mixed = np.random.default_rng(0).normal(size=(_MIXED, count)) @ unit
-    if _tangent(objective, z, value, mixed).all():
-        return np.ones(count, dtype=bool)
-    halves = np.array_split(directions, 2)
-    return np.concatenate([curved_null(objective, z, value, half) for half in halves])
-
-
-def _tangent(objective: Objective, z: Array, value: float, directions: Array) -> Array:
     if not len(directions):
         return np.zeros(0, dtype=bool)
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    if len(unit) <= _SINGLY or objective.wide or objective.derivatives < 2:
+        signs, steps, lost = _visible(objective, z, value, unit)
+        paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
+        kept = value - paths.values[-1] < _KEPT * np.maximum(1.0, lost)
+        return kept[: len(unit)] & kept[len(unit) :]
+    if _all_tangent(objective, z, value, unit):
+        return np.ones(len(unit), dtype=bool)
+    return np.concatenate([curved_null(objective, z, value, half) for half in np.array_split(unit, 2)])
+
+
+def _visible(objective: Objective, z: Array, value: float, unit: Array) -> tuple[Array, Array, Array]:
+    """Both ways along unit directions (2k, d), distances (3, 2k) up to where a fall is seen, and the fall there (2k,)."""
     signs = np.concatenate([unit, -unit])
     grid = np.geomspace(1e-4, 1e3, 22)
     points = z + grid[:, None, None] * signs
@@ -160,10 +163,39 @@ def _tangent(objective: Objective, z: Array, value: float, directions: Array) ->
     # The first distance at which the straight line has visibly left the maximum.
     visible = (falls > 0.1).argmax(axis=0)
     lost = np.where(falls.max(axis=0) > 0.1, falls[visible, np.arange(len(signs))], 0.0)
-    steps = np.array([0.25, 0.5, 1.0])[:, None] * grid[visible]
-    paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
-    kept = value - paths.values[-1] < 1e-4 * np.maximum(1.0, lost)
-    return kept[: len(unit)] & kept[len(unit) :]
+    return signs, np.array([0.25, 0.5, 1.0])[:, None] * grid[visible], lost
+
+
+def _all_tangent(objective: Objective, z: Array, value: float, unit: Array) -> bool:
+    """Whether off z along random combinations of directions (k, d), all of which are held, the rest makes up the loss."""
+    basis, triangle = np.linalg.qr(unit.T, mode="complete")
+    rank = int(np.sum(np.abs(np.diagonal(triangle)) > 1e-8))
+    held, free = basis[:, :rank], basis[:, rank:]
+    mixed = np.random.default_rng(0).normal(size=(_MIXED, rank)) @ held.T
+    signs, steps, lost = _visible(objective, z, value, mixed / np.linalg.norm(mixed, axis=1, keepdims=True))
+    current = np.zeros((len(signs), free.shape[1]))
+    best = np.full(len(signs), -np.inf)
+    for step in steps:
+        across = _across(objective, z + step[:, None] * signs, free)
+        rows = np.arange(len(signs))
+        best = across.value(current, rows)
+        if np.isfinite(best).all() and free.shape[1]:
+            ends = maximize(across, current, rows=rows, max_iterations=25)
+            current, best = ends.z, ends.value
+    return bool(np.all(value - best < _KEPT * np.maximum(1.0, lost)))
+
+
+def _across(objective: Objective, points: Array, free: Array) -> Objective:
+    """The objective through each of some points (b, d), as a function of the coordinates along the columns of ``free``."""
+
+    def evaluate(order: int, y: Array, rows: Array) -> tuple[Array, ...]:
+        value, *derivatives = objective.evaluate(order, points[rows] + y @ free.T, np.zeros(len(y), dtype=int))
+        turned = (derivatives[0] @ free,) if derivatives else ()
+        return (value, *turned, *(free.T @ hessian @ free for hessian in derivatives[1:]))
+
+    return Objective(
+        size=free.shape[1], evaluate=evaluate, precision=objective.precision, derivatives=objective.derivatives
+    )
 
 
 def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:
