@@ -1,6 +1,7 @@
 """Derivatives of the integrand of a marginal likelihood, contracted with vectors: up to the fourth order, exact."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytensor.tensor as pt
@@ -10,11 +11,16 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
 from pp_mlekl.pymc_model.derivatives import derived
-from pp_mlekl.pymc_model.functions import flattened
+from pp_mlekl.pymc_model.functions import flattened, inlined, without_c
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.objective import Data
 
 Array = np.ndarray
+
+_DIRECTIONS = 3
+# The graph of the highest order takes so long to simplify, and is then a third shorter: it is left as it is until its
+# calls have cost as much.
+_SIMPLIFICATION_SECONDS = 2.5
 
 
 class IntegrandDerivatives:
@@ -52,10 +58,9 @@ class IntegrandDerivatives:
     def contracted(self, z: Array, *directions: Array) -> Array:
         """D^k h[a, b, ..., .] at z, for one to three directions: all (*batch, d), where batches broadcast."""
         objective = self.functions._objective
-        function = self._graphs.function(len(directions))
         batch = np.broadcast_shapes(z.shape[:-1], *(a.shape[:-1] for a in directions))
         arguments = [np.broadcast_to(a, (*batch, a.shape[-1])) for a in (*directions, z)]
-        return function(*arguments, self.weights, *objective._data_arrays(self.data))[0]
+        return self._graphs.call(len(directions), [*arguments, self.weights, *objective._data_arrays(self.data)])
 
 
 class _Graphs:
@@ -66,31 +71,46 @@ class _Graphs:
         self._z = objective._z
         self._inputs = [objective._z, objective._weights, *objective._data.values()]
         self._elements = functions.n_observations
-        self._directions = [pt.dvector(f"direction_{i}") for i in range(3)]
-        self._scalars: list[TensorVariable] = [flattened(objective._log_likelihood)]
+        self._directions = [pt.dvector(f"direction_{i}") for i in range(_DIRECTIONS)]
+        self._log_likelihood: TensorVariable = objective._log_likelihood
+        self._slopes: list[TensorVariable] = []
         self._functions: dict[int, BatchedFunction] = {}
+        self._spent = 0.0
 
-    def function(self, count: int) -> BatchedFunction:
+    def call(self, count: int, arguments: Sequence[Array]) -> Array:
         """The derivative of order ``count + 1``, contracted ``count`` times."""
         if count not in self._functions:
-            inputs = [*self._directions[:count], *self._inputs]
-            self._functions[count] = BatchedFunction(inputs, [self._slope(count)], self._elements)
-        return self._functions[count]
+            self._functions[count] = self._function(count, self._slope(count, simple=count < _DIRECTIONS))
+        start = time.perf_counter()
+        result = self._functions[count](*arguments)[0]
+        if count == _DIRECTIONS and self._spent <= _SIMPLIFICATION_SECONDS:
+            self._spent += time.perf_counter() - start
+            if self._spent > _SIMPLIFICATION_SECONDS:
+                self._functions[count] = self._function(count, flattened(self._slope(count, simple=False)))
+        return result
 
-    def _scalar(self, count: int) -> TensorVariable:
-        """D^k h contracted with k directions."""
-        while len(self._scalars) <= count:
-            order = len(self._scalars)
-            product = pt.dot(self._slope(order - 1), self._directions[order - 1])
-            self._scalars.append(flattened(product))
-        return self._scalars[count]
+    def _function(self, count: int, slope: TensorVariable) -> BatchedFunction:
+        inputs = [*self._directions[:count], *self._inputs]
+        return BatchedFunction(inputs, [slope], self._elements, simplify=False)
 
-    def _slope(self, count: int) -> TensorVariable:
-        value = self._scalar(count)
-        return derived(
-            lambda: grad(value, self._z, disconnected_inputs="ignore"),
-            "The integrand of the marginal likelihood",
-            min(count + 1, 2),
-            [value],
-            self._z,
-        )
+    def _slope(self, count: int, *, simple: bool) -> TensorVariable:
+        """The gradient of the derivative that is contracted with ``count`` directions."""
+        if count < len(self._slopes):
+            return self._slopes[count]
+        if count == 0:
+            scalar = flattened(self._log_likelihood)
+        else:
+            # A dot product would be looked at for special matrices, at length.
+            scalar = pt.sum(self._slope(count - 1, simple=True) * self._directions[count - 1])
+        with without_c():
+            slope = derived(
+                lambda: grad(scalar, self._z, disconnected_inputs="ignore"),
+                "The integrand of the marginal likelihood",
+                min(count + 1, 2),
+                [scalar],
+                self._z,
+            )
+        if not simple:
+            return inlined([slope])[0]
+        self._slopes.append(flattened(slope))
+        return self._slopes[count]

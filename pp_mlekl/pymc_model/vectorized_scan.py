@@ -13,7 +13,9 @@ from pytensor.graph.replace import _vectorize_node
 from pytensor.graph.replace import vectorize_graph as vectorized_by_pytensor
 from pytensor.graph.traversal import toposort
 from pytensor.scan.op import Scan
-from pytensor.tensor.blockwise import vectorize_node_fallback
+from pytensor.tensor.blockwise import Blockwise, vectorize_node_fallback
+from pytensor.tensor.rewriting.subtensor import local_blockwise_inc_subtensor
+from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
@@ -25,7 +27,7 @@ class BatchedScan(Scan):
 def vectorized(
     outputs: Sequence[TensorVariable], replace: Mapping[TensorVariable, TensorVariable]
 ) -> list[TensorVariable]:
-    """What ``pytensor.graph.replace.vectorize_graph`` does, with loops that run once for the whole batch."""
+    """What ``pytensor.graph.replace.vectorize_graph`` does, with loops over time and sums into slices in one run each."""
     memo: dict = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
@@ -39,7 +41,20 @@ def vectorized(
             )
         elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
-    return vectorized_by_pytensor([memo.get(o, o) for o in outputs], replace=replace)
+    return _with_sums_into_slices(vectorized_by_pytensor([memo.get(o, o) for o in outputs], replace=replace))
+
+
+def _with_sums_into_slices(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Gradients by a vector's slices are put together by sums into them, which PyTensor runs row by row of the batch."""
+    memo: dict = {}
+    for node in toposort(outputs):
+        inputs = [memo.get(i, i) for i in node.inputs]
+        new = node.clone_with_new_inputs(inputs) if any(v in memo for v in node.inputs) else node
+        results = new.outputs
+        if isinstance(node.op, Blockwise) and isinstance(node.op.core_op, IncSubtensor | AdvancedIncSubtensor):
+            results = local_blockwise_inc_subtensor.transform(None, new) or results
+        memo.update((old, found) for old, found in zip(node.outputs, results, strict=True) if found is not old)
+    return [memo.get(o, o) for o in outputs]
 
 
 def _batched(op: Scan) -> BatchedScan:
