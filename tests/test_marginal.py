@@ -132,3 +132,20 @@ def test_derivatives_of_the_approximation():
 def test_wrong_names_are_refused(names):
     with pytest.raises(ValueError, match="marginalize"):
         find_mle(golden.eight_schools(), marginalize=names)
+
+
+def test_latents_without_variance_rest_exactly_at_their_limit():
+    """Between groups there is less spread than chance would give, so tau = 0 and every effect is 0, and known to be."""
+    group = np.repeat(np.arange(6), 4)
+    y = np.tile([-1.0, 0.5, 1.5, -1.0], 6) + 0.01 * np.random.default_rng(0).normal(size=24)
+    with pm.Model() as model:
+        mu, tau, sigma = pm.Normal("mu", 0, 5), pm.HalfNormal("tau", 2), pm.HalfNormal("sigma", 2)
+        u, v = pm.Normal("u", 0, tau, shape=6), pm.Normal("v", mu, tau, shape=6)
+        pm.Normal("y", v[group] + u[group], sigma, observed=y)
+    estimate = find_mle(model, marginalize=["u", "v"], random_seed=1)
+    assert estimate.status == "boundary"
+    np.testing.assert_array_equal(estimate.values["u"], 0.0)
+    np.testing.assert_array_equal(estimate.standard_error["u"], 0.0)
+    np.testing.assert_allclose(estimate.values["v"], float(estimate.values["mu"]), atol=1e-8)
+    np.testing.assert_allclose(estimate.standard_error["v"], float(estimate.standard_error["mu"]), rtol=1e-7)
+    assert np.isnan(float(estimate.standard_error["tau"]))

@@ -122,25 +122,72 @@ def find_marginal_mle(
     z = problem.full(verdict.z) if np.all(np.isfinite(verdict.z)) else problem.base
     z, _ = problem.modes(z[None])
     settings["blocks"] = len(problem.integrand.blocks.members)
+    inner = _latents(problem, verdict, z)
     return labelled_estimate(
         problem,
         verdict,
         settings,
-        flat=z[0],
-        covariance=_joint_covariance(problem, verdict, z),
+        flat=inner.z,
+        covariance=inner.conditional + inner.spread @ verdict.covariance @ inner.spread.T,
         log_likelihood=verdict.value,
         n_observations=problem.n_observations,
         laplace_error=_laplace_error(problem, z, generator),
     )
 
 
-def _joint_covariance(problem: MarginalProblem, verdict: Verdict, z: Array) -> Array:
-    """Covariance of the whole of z: the latents given the parameters, and what the parameters' own adds to it."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Latents:
+    """What the latents are at the estimate.
+
+    Parameters
+    ----------
+    z
+        The whole point (d,), the latents at their modes.
+    conditional
+        Their covariance given the parameters, embedded in (d, d).
+    spread
+        How z moves with each parameter, (d, p).
+    """
+
+    z: Array
+    conditional: Array
+    spread: Array
+
+
+def _latents(problem: MarginalProblem, verdict: Verdict, z: Array) -> _Latents:
+    """The latents at z (1, d), where they are at their modes; at an edge what they tend to there.
+
+    The search stops near an edge: where the scale of the latents tends to 0, so do their own deviations and errors. What
+    falls by more than half while a parameter goes on by one unit of z has the limit 0.
+    """
+    near = _latents_at(problem, z)
+    for direction in verdict.run_off:
+        farther = z.copy()
+        farther[:, problem.kept] += direction / np.abs(direction).max()
+        farther, found = problem.modes(farther)
+        if not found.all():
+            continue
+        far = _latents_at(problem, farther)
+        modes = near.z.copy()
+        modes[problem.latent] = _limit(near.z, far.z)[problem.latent]
+        near = _Latents(
+            z=modes,
+            conditional=_limit(near.conditional, far.conditional),
+            spread=_limit(near.spread, far.spread),
+        )
+    return near
+
+
+def _latents_at(problem: MarginalProblem, z: Array) -> _Latents:
     integrand, latent = problem.integrand, problem.latent
-    covariance = np.zeros((integrand.size, integrand.size))
-    covariance[np.ix_(latent, latent)] = integrand.blocks.dense(np.linalg.inv(integrand.curvature(z))[0])
+    conditional = np.zeros((integrand.size, integrand.size))
+    conditional[np.ix_(latent, latent)] = integrand.blocks.dense(np.linalg.inv(integrand.curvature(z))[0])
     spread = laplace_terms(integrand, z, problem.kept).directions[0].T
-    return covariance + spread @ verdict.covariance @ spread.T
+    return _Latents(z=z[0], conditional=conditional, spread=spread)
+
+
+def _limit(near: Array, far: Array) -> Array:
+    return np.where(np.abs(far) < 0.5 * np.abs(near), 0.0, near)
 
 
 def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Generator, draws: int = 1000) -> Estimate:

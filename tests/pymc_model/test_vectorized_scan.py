@@ -1,4 +1,4 @@
-"""Loops over time, vectorised by their step: the same numbers as one run of the loop for each element of the batch."""
+"""What is vectorised in one run, loops over time above all: the same numbers as for each element of the batch alone."""
 
 import numpy as np
 import pymc as pm
@@ -9,6 +9,7 @@ from pytensor.gradient import grad
 from pytensor.graph.traversal import ancestors
 from pytensor.scan.op import Scan
 from pytensor.scan.utils import until
+from pytensor.tensor.blockwise import Blockwise
 
 from pp_mlekl.pymc_model.functions import interpreted, simplified
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -102,3 +103,15 @@ def test_garch_has_its_likelihood_and_exact_derivatives(garch):
         np.testing.assert_allclose(gradient[k], (values[:3] - values[3:]) / (2 * step), rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(hessian[k], (slopes[:3] - slopes[3:]) / (2 * step), rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(garch.hessian_product(z[k], np.eye(3)), hessian[k], rtol=1e-12, atol=1e-13)
+
+
+def test_gradients_by_slices_are_put_together_for_the_whole_batch():
+    z, batch = pt.tensor("z", shape=(5,)), np.random.default_rng(1).normal(size=(4, 5))
+    places = np.array([0, 1, 1, 0])
+    slope = simplified([grad(pt.sum(pt.exp(z[1:3])[places] * z[0] + z[3] * z[4:]), z)])
+    many = pt.tensor("many", shape=(None, 5))
+    graphs = vectorized(slope, {z: many})
+    (ours,) = interpreted([many], graphs)(batch)
+    single = interpreted([z], slope)
+    np.testing.assert_allclose(ours, [single(row)[0] for row in batch], rtol=1e-14)
+    assert not any(isinstance(v.owner.op, Blockwise) for v in ancestors(graphs) if v.owner)
