@@ -9,6 +9,7 @@ from pp_mlekl.optimize.curvature import Curvature, falls_off
 from pp_mlekl.optimize.edges import look_to_the_edges
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.rounded import before_rounding
 from pp_mlekl.optimize.soft import Soft, classify, curved_null
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends, joined, maximize
@@ -42,7 +43,7 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
     """
     ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
     for _ in range(_ROUNDS):
-        row = int(np.argmax(ends.value))
+        ends, row = _highest(objective, ends)
         if ends.state[row] != "stationary":
             break
         around = _around(objective, ends.z[row], float(ends.value[row]), space)
@@ -51,9 +52,20 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
         ends = joined(ends, more) if len(around) else ends
         if not higher:
             return _examined(objective, ends, row, space)
-    row = int(np.argmax(ends.value))
+    ends, row = _highest(objective, ends)
     verdict = unfinished(objective, ends, row, [], space, len(ends.z))
     return words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space) if verdict is None else verdict
+
+
+def _highest(objective: Objective, ends: Ends) -> tuple[Ends, int]:
+    """The row of the highest end, those that are high by rounding alone taken back to before it."""
+    for _ in range(len(ends.z)):
+        row = int(np.argmax(ends.value))
+        back = before_rounding(objective, ends, np.array([row]))
+        if back is ends:
+            break
+        ends = back
+    return ends, row
 
 
 def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: bool = True) -> Verdict:

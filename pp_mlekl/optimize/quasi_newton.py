@@ -20,6 +20,8 @@ _LULL, _NOTHING = 15, 1e-14
 # Coordinates up to which the diagonal of the inverse Hessian is taken exactly, random signs otherwise, and the least share
 # of its largest entry that counts.
 _EXACTLY, _SIGNS, _LEAST = 400, 16, 1e-16
+# Points of a trail are this share of its extent apart.
+_APART = 0.02
 # A search that is stuck where there is no more slope than this has come to rest.
 _NO_SLOPE = 1e-6
 # Steps up the slope at most.
@@ -134,6 +136,7 @@ def ascend(
         # A run that was cut short is gone on with, in units of its own curvature.
         if descent.ran or spent or end.decrement < _AIM or not end.value > before:
             break
+    end.trail = _thinned(end.trail)
     if end.state == "running" and end.decrement < max(_CLOSE, float(rounding(objective, end.z[None])[0])):
         end.state = "stationary"
     elif end.state == "running" and end.iterations < _STEPS * max_iterations:
@@ -141,6 +144,16 @@ def ascend(
         flat = np.abs(off(end.gradient, held)).max() < _NO_SLOPE * max(1.0, abs(end.value))
         end.state = "stationary" if flat else "stuck"
     return end
+
+
+def _thinned(trail: list[tuple[Array, float]]) -> list[tuple[Array, float]]:
+    """The points of a trail that are some way apart: most of L-BFGS' steps are short ones near the end."""
+    far = max(float(np.abs(z - trail[0][0]).max()) for z, _ in trail)
+    kept = trail[:1]
+    for point in trail[1:-1]:
+        if np.abs(point[0] - kept[-1][0]).max() > _APART * far:
+            kept.append(point)
+    return [*kept, trail[-1]]
 
 
 def _to_the_edge(objective: Objective, end: Climb, held: Array | None) -> None:

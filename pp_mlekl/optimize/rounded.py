@@ -57,7 +57,10 @@ def _taken_back(objective: Objective, ends: Ends, row: int, last: int) -> Ends:
     """The ends with one search, as if still running, at a point of its trail."""
     points = np.array([z[row] for z, _ in ends.trail])
     fields = {name: getattr(ends, name).copy() for name in ("z", "value", "gradient", "hessian", "state")}
-    found = objective.hessian(points[[last]])
+    if objective.derivatives < 2:
+        found = (*objective.gradient(points[[last]]), ends.hessian[[row]])
+    else:
+        found = objective.hessian(points[[last]])
     for name, (part,) in zip(("value", "gradient", "hessian"), found, strict=True):
         fields[name][row] = part
     fields["z"][row], fields["state"][row] = points[last], "running"
