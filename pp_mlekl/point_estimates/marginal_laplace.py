@@ -181,7 +181,11 @@ def _occurrence(rows: Array) -> Array:
 
 def laplace_value(integrand: Integrand, z: Array) -> Array:
     """h - log det(A / 2 pi) / 2 at points z (b, d) whose latents are at their mode; NaN where A is not positive."""
-    sign, half = np.linalg.slogdet(integrand.curvature(z))
+    return _laplace_value(integrand, z, integrand.curvature(z))
+
+
+def _laplace_value(integrand: Integrand, z: Array, curvature: Array) -> Array:
+    sign, half = np.linalg.slogdet(curvature)
     total = integrand.derivatives.terms(z).sum(axis=-1) - 0.5 * half.sum(axis=-1)
     return np.where((sign > 0).all(axis=-1), total, np.nan) + 0.5 * len(integrand.latent) * np.log(2 * np.pi)
 
@@ -198,25 +202,30 @@ def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
     """
     blocks, latent, contracted = integrand.blocks, integrand.latent, integrand.derivatives.contracted
     seeds = integrand.seeds
-    inverse = np.linalg.inv(integrand.curvature(z))
+    curvature = integrand.curvature(z)
+    inverse = np.linalg.inv(curvature)
     columns = integrand.embedded(blocks.columns(inverse))
-    trace = contracted(z[:, None], seeds, columns).sum(axis=1)
     directions = np.broadcast_to(np.eye(integrand.size)[kept], (len(z), len(kept), integrand.size))
     cross = contracted(z[:, None], directions)[..., latent]
     directions = directions + integrand.embedded(blocks.product(inverse[:, None], cross))
     _, slope = integrand.derivatives.value_gradient(z)
-    gradient = slope[:, kept] + 0.5 * np.einsum("bd,bid->bi", trace, directions)
 
     each, along = z[:, None, None], directions[:, :, None]
-    change = inverse[:, None] @ blocks.matrices(contracted(each, along, seeds)[..., latent]) @ inverse[:, None]
-    moved = contracted(each, seeds, integrand.embedded(blocks.columns(change))).sum(axis=2)
-    fourth = contracted(each, seeds, columns[:, None], along).sum(axis=2)
+    # What is alike is contracted in one call: with the columns of A^-1 for the trace, with every D_i for (A^-1)'.
+    both = contracted(each, np.concatenate([columns[:, None], np.repeat(along, len(seeds), axis=2)], axis=1), seeds)
+    trace = both[:, 0].sum(axis=1)
+    gradient = slope[:, kept] + 0.5 * np.einsum("bd,bid->bi", trace, directions)
+    change = inverse[:, None] @ blocks.matrices(both[:, 1:, :, latent]) @ inverse[:, None]
     weight = integrand.embedded(blocks.product(inverse, trace[:, latent]))
-    bend = contracted(z[:, None], directions, weight[:, None])
-    rows = contracted(z[:, None], directions) + 0.5 * (fourth + moved + bend)
+    first = np.broadcast_to(seeds, (len(z), len(kept), *seeds.shape))
+    second = integrand.embedded(blocks.columns(change))
+    bend = np.broadcast_to(weight[:, None, None], along.shape)
+    moved = contracted(each, np.concatenate([first, along], axis=2), np.concatenate([second, bend], axis=2))
+    fourth = contracted(each, seeds, columns[:, None], along).sum(axis=2)
+    rows = contracted(z[:, None], directions) + 0.5 * (fourth + moved.sum(axis=2))
     hessian = np.einsum("bjd,bid->bji", rows, directions)
     return LaplaceTerms(
-        value=laplace_value(integrand, z),
+        value=_laplace_value(integrand, z, curvature),
         gradient=gradient,
         hessian=0.5 * (hessian + hessian.swapaxes(1, 2)),
         directions=directions,
