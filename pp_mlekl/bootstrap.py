@@ -9,6 +9,7 @@ import xarray as xr
 
 from pp_mlekl.optimize.batched import Replicates, maximize_replicates
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.regular import regular_maximum
 from pp_mlekl.point_estimates.result import PointEstimate
@@ -140,15 +141,21 @@ def refit(
     """The estimate on ``count`` sets of weights (count, n) or data (count, ...), from the original one, in one batch."""
     functions = problem.functions
 
-    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
-        given: dict[str, Any] = {} if weights is None else {"weights": weights[rows]}
+    def given(rows: Array) -> dict[str, Any]:
+        result: dict[str, Any] = {} if weights is None else {"weights": weights[rows]}
         if data is not None:
-            given["data"] = {name: values[rows] for name, values in data.items()}
+            result["data"] = {name: values[rows] for name, values in data.items()}
+        return result
+
+    def products(z: Array, probes: Array, rows: Array) -> tuple[Array, ...]:
+        return functions.value_gradient_products(z, probes, **given(rows))
+
+    second = SparseEvaluation(functions.size, products)
+
+    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
         if order == 0:
-            return (functions.value(z, **given),)
-        if order == 1:
-            return functions.value_gradient(z, **given)
-        return functions.value_gradient_hessian(z, **given)
+            return (functions.value(z, **given(rows)),)
+        return functions.value_gradient(z, **given(rows)) if order == 1 else second(z, rows)
 
     whole = Objective(size=functions.size, evaluate=evaluate, derivatives=problem.objective.derivatives)
     objective = whole.restricted(problem.kept, problem.base)

@@ -111,28 +111,33 @@ class SparseEvaluation:
         Length d of the vector.
     products
         ``products(z, probes)`` with z of shape (b, d) and probes (k, d): the value (b,), the gradient (b, d), and the
-        Hessian times the probes (b, k, d).
+        Hessian times the probes (b, k, d). With ``rows`` (b,) of replicates, ``products(z, probes, rows)``.
     """
 
-    def __init__(self, size: int, products: Callable[[Array, Array], Sequence[Array]]):
+    def __init__(self, size: int, products: Callable[..., Sequence[Array]]):
         self._size = size
         self._products = products
         self._check = np.random.default_rng(0).normal(size=(1, size))
+        self._first = size >= _LEAST_SIZE
         self._groups: Groups | None = None
         self._nonzero: Array = np.zeros((1, 1), dtype=bool)
         self._probes: Array = self._check
 
-    def __call__(self, z: Array) -> tuple[Array, Array, Array]:
+    def __call__(self, z: Array, *rows: Array) -> tuple[Array, Array, Array]:
         """Shapes (b,), (b, d) and (b, d, d)."""
+        if self._first and len(z) > 1:
+            # One is enough to learn from: the others are checked.
+            self._learn(self._products(z[:1], np.eye(self._size), *(r[:1] for r in rows))[2])
+        self._first = False
         if self._groups is None:
-            value, gradient, hessian = self._products(z, np.eye(self._size))
+            value, gradient, hessian = self._products(z, np.eye(self._size), *rows)
             self._learn(hessian)
             return value, gradient, hessian
-        value, gradient, products = self._products(z, self._probes)
+        value, gradient, products = self._products(z, self._probes, *rows)
         hessian = self._groups.matrix(products[:, :-1])
         wrong = np.flatnonzero(self._missing(hessian, products[:, -1]))
         if len(wrong):
-            hessian[wrong] = self._products(z[wrong], np.eye(self._size))[2]
+            hessian[wrong] = self._products(z[wrong], np.eye(self._size), *(r[wrong] for r in rows))[2]
             self._learn(hessian[wrong])
         return value, gradient, hessian
 

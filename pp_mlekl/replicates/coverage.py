@@ -120,8 +120,10 @@ class Coverage:
         if not len(others):
             return self.replicates.evaluate(self.functions, 0, np.repeat(base[None], len(rows), axis=0), rows)[0]
 
+        whole = self.replicates.evaluator(self.functions)
+
         def evaluate(order: int, z: Array, batch: Array) -> tuple[Array, ...]:
-            return self.replicates.evaluate(self.functions, order, z, rows[batch])
+            return whole(order, z, rows[batch])
 
         objective = Objective(size=self.functions.size, evaluate=evaluate).restricted(kept[others], base)
         precision = -self.fits.hessian[rows]

@@ -1,11 +1,12 @@
 """Data sets of any number of observations for a model of a given number of rows."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.pseudo_true.nodes import NodeData, exchangeable, node_data
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.truth import Truth
@@ -42,17 +43,38 @@ class Replicates:
     def evaluate(
         self, functions: ModelFunctions, order: int, z: Array, rows: Array, **coefficients: float
     ) -> tuple[Array, ...]:
-        """Weighted objective of data sets ``rows`` (b,), each at its own ``z`` (b, d), and ``order`` derivatives."""
+        """Weighted objective of data sets ``rows`` (b,), each at its own ``z`` (b, d); with order 1 its gradient too."""
+        methods: Any = (lambda *a, **k: (functions.value(*a, **k),), functions.value_gradient)
+        return self._summed(functions, methods[order], z, rows, coefficients)
+
+    def evaluator(
+        self, functions: ModelFunctions, **coefficients: float
+    ) -> Callable[[int, Array, Array], tuple[Array, ...]]:
+        """The same as a function of order (up to 2), z and rows, whose Hessians take as few products as their zeros allow."""
+
+        def products(z: Array, probes: Array, rows: Array) -> tuple[Array, ...]:
+            def method(points: Array, **given: Any) -> tuple[Array, ...]:
+                return functions.value_gradient_products(points, probes, **given)
+
+            return self._summed(functions, method, z, rows, coefficients)
+
+        second = SparseEvaluation(functions.size, products)
+
+        def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+            return second(z, rows) if order == 2 else self.evaluate(functions, order, z, rows, **coefficients)
+
+        return evaluate
+
+    def _summed(
+        self, functions: ModelFunctions, method: Any, z: Array, rows: Array, coefficients: Mapping[str, float]
+    ) -> tuple[Array, ...]:
+        """What a method of the functions gives, over all copies of the rows, and the prior's part once."""
         data, weights = self.of(rows)
-        methods: Any = (functions.value, functions.value_gradient, functions.value_gradient_hessian)
-        result = methods[order](z[:, None], weights=weights, data=data)
-        parts = [np.sum(part, axis=1) for part in ((result,) if order == 0 else result)]
-        if any(coefficients.values()):
-            # The prior counts once, not once for every copy of the rows.
-            nothing = np.zeros(functions.n_observations)
-            prior = methods[order](z, weights=nothing, **coefficients)
-            parts = [s + p for s, p in zip(parts, (prior,) if order == 0 else prior, strict=True)]
-        return tuple(parts)
+        parts = tuple(np.sum(part, axis=1) for part in method(z[:, None], weights=weights, data=data))
+        if not any(coefficients.values()):
+            return parts
+        prior = method(z, weights=np.zeros(functions.n_observations), **coefficients)
+        return tuple(s + p for s, p in zip(parts, prior, strict=True))
 
     def mean_log_likelihood(self, functions: ModelFunctions, z: Array) -> Array:
         """Log-likelihood per observation of every data set at each of ``z`` (k, d): shape (k, count)."""

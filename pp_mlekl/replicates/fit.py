@@ -65,11 +65,9 @@ def fit_replicates(
     """
     a, b = ReplicateFits.COEFFICIENTS[estimator]
     kept = star.problem.kept if estimator == "mle" else np.arange(functions.size)
-
-    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
-        return replicates.evaluate(functions, order, z, rows, a=a, b=b)
-
-    objective = Objective(size=functions.size, evaluate=evaluate).restricted(kept, star.problem.base)
+    objective = Objective(size=functions.size, evaluate=replicates.evaluator(functions, a=a, b=b)).restricted(
+        kept, star.problem.base
+    )
     starts = np.repeat(star.flat[None, kept], replicates.count, axis=0)
     ends = maximize_replicates(
         objective, starts, inverse_hessian=_inverse_information(star, len(kept), replicates.size)

@@ -80,11 +80,9 @@ def _moves(coverage: Coverage, rows: Array, resampled: Replicates) -> list[Array
     """How far the estimates of the resamples lie from that of their data set, natural scale, (resamples, m) each."""
     functions, problem = coverage.functions, coverage.star.problem
     resamples = resampled.count // len(rows)
-
-    def evaluate(order: int, z: Array, batch: Array) -> tuple[Array, ...]:
-        return resampled.evaluate(functions, order, z, batch)
-
-    objective = Objective(size=functions.size, evaluate=evaluate).restricted(problem.kept, problem.base)
+    objective = Objective(size=functions.size, evaluate=resampled.evaluator(functions)).restricted(
+        problem.kept, problem.base
+    )
     starts = np.repeat(coverage.fits.flat[rows], resamples, axis=0)
     inverse = np.repeat(np.linalg.inv(-coverage.fits.hessian[rows]), resamples, axis=0)
     ends = maximize_replicates(objective, starts[:, problem.kept], inverse_hessian=inverse)
