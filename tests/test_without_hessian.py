@@ -132,7 +132,7 @@ def test_bootstrap_needs_no_hessian(model, estimate):
 def test_comparison_goes_through(model, tmp_path):
     comparison = mk.compare(model, random_seed=1, draws=200, chains=2, sampler="pymc")
     assert comparison.tree["audit"]["status"].values.tolist() == ["converged"] * 3
-    assert "DecaySlope" in comparison.verdict()
+    assert "DecaySlope" in str(comparison.verdict())
     comparison.to_html(tmp_path / "page.html")
     assert "DecaySlope" in (tmp_path / "page.html").read_text()
 

@@ -9,7 +9,7 @@ from pp_mlekl.optimize.curvature import Curvature, falls_off
 from pp_mlekl.optimize.edges import look_to_the_edges
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.rounded import before_rounding
+from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding
 from pp_mlekl.optimize.soft import Soft, classify, curved_null
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends, joined, maximize
@@ -46,11 +46,13 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
         ends, row = _highest(objective, ends)
         if ends.state[row] != "stationary":
             break
-        around = _around(objective, ends.z[row], float(ends.value[row]), space)
-        more = maximize(objective, around, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
-        higher = more.value.max(initial=-np.inf) > ends.value[row] + EQUAL * max(1.0, abs(ends.value[row]))
-        ends = joined(ends, more) if len(around) else ends
-        if not higher:
+        value = float(ends.value[row])
+        around = _around(objective, ends.z[row], value, space)
+        if len(around):
+            more = maximize(objective, around, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+            more, best = _highest(objective, more)
+            ends = joined(ends, more)
+        if not len(around) or more.value[best] <= value + EQUAL * max(1.0, abs(value)):
             return _examined(objective, ends, row, space)
     ends, row = _highest(objective, ends)
     verdict = unfinished(objective, ends, row, [], space, len(ends.z))
@@ -164,7 +166,9 @@ def _around(objective: Objective, z: Array, value: float, space: Space) -> Array
     # The last before the first that has fallen too far.
     last = np.where(np.any(falls > _OFF, axis=0), np.argmax(falls > _OFF, axis=0) - 1, len(grid) - 1)
     chosen = points[np.maximum(last, 0), np.arange(_AGAIN)]
-    return chosen[np.isfinite(objective.value(chosen))]
+    chosen = chosen[np.isfinite(objective.value(chosen))]
+    # A search that begins beyond mere rounding has no way back on which that would be seen.
+    return chosen[~crosses_rounding(objective, np.broadcast_to(z, chosen.shape), chosen)]
 
 
 def _about(points: Array, z: Array, period: Array | float) -> Array:
