@@ -39,7 +39,7 @@ def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | 
     --------
     >>> objective = Objective(size=1, evaluate=lambda order, z, rows: (-np.log(2 - z[:, 0]) / 3,))
     >>> climb = climb_into_edge(objective, np.array([0.0]), np.array([1.999]))
-    >>> round(climb.rate, 4), climb.edge.tolist()
+    >>> round(climb.rate, 4), climb.edge.round(12).tolist()
     (0.3333, [2.0])
     """
     ways = (end - inside)[None]
