@@ -14,6 +14,9 @@ from pp_mlekl.truth import truth_at
 
 Array = np.ndarray
 
+# The square of the score's expectation, relative to the information of one observation and the number of observations.
+_SCORE = 1e-8
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NullInformation:
@@ -46,8 +49,11 @@ def null_information(problem: Problem, z: Array, generator: np.random.Generator)
     cut = np.ix_(problem.kept, problem.kept)
     nodes = _nodes(problem, z, generator)
     if nodes is not None:
-        expected = -nodes.hessian(problem.functions, z)[2][cut]
-        if np.all(np.isfinite(expected)):
+        _, score, hessian = nodes.hessian(problem.functions, z)
+        expected = -hessian[cut]
+        # By Bartlett's first identity the score has expectation 0; where it has not, the nodes are not good enough.
+        most = _SCORE * nodes.weights.sum() * np.abs(np.diagonal(expected))
+        if np.all(np.isfinite(expected)) and np.all(score[problem.kept] ** 2 <= most):
             return NullInformation(matrix=expected, kind="expected")
     return NullInformation(matrix=_observed(problem, z)[cut], kind="observed")
 
@@ -55,6 +61,9 @@ def null_information(problem: Problem, z: Array, generator: np.random.Generator)
 def _nodes(problem: Problem, z: Array, generator: np.random.Generator) -> NodeData | None:
     """Nodes of the model's own distributions at z, weighted as the data are; None where there are none but draws."""
     functions = problem.functions
+    if any(v.circular for v in functions.free):
+        # Nodes depend on where the circle is cut.
+        return None
     if len(functions.measured) < len(functions.observed) or unknown_families(functions) or not _independent(functions):
         return None
     nodes = node_data(functions, truth_at(functions, z), generator)
