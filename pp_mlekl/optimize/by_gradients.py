@@ -7,7 +7,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import Curvature, falls_off
 from pp_mlekl.optimize.edges import look_to_the_edges
-from pp_mlekl.optimize.modes import Mode
+from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding
 from pp_mlekl.optimize.soft import Soft, classify, curved_null
@@ -27,8 +27,6 @@ _ALONE, _OTHERS = 50, 3
 _FALL = 0.1
 # Two ends are one maximum where they lie this share of the way to where the objective has fallen by half a nat.
 _SAME = 0.1
-# What two maxima have between them, in nats.
-_VALLEY = 1e-3
 # Ratios of a direction's coordinates are those of whole numbers up to the first where they are this near.
 _WHOLE, _RATIO = 6, 1e-4
 _GRID = 10.0 ** np.arange(-8, 7)
@@ -229,10 +227,6 @@ def _others(objective: Objective, ends: Ends, row: int, space: Space) -> tuple[i
 def _rivals(objective: Objective, ends: Ends, row: int, others: Array) -> list[Mode]:
     """Other ends as high, with a valley before them."""
     nothing = np.broadcast_to(np.nan, (ends.z.shape[1],) * 2)
-    z, shares = ends.z[row], np.linspace(0.1, 0.9, 9)[:, None]
-    found: list[Mode] = []
-    for k in others.tolist():
-        lowest = objective.value(z + shares * (ends.z[k] - z)).min()
-        if ends.value[k] - lowest > _VALLEY:
-            found.append(Mode(z=ends.z[k], value=float(ends.value[k]), hessian=nothing, agree=1))
-    return found
+    lowest = lowest_between(objective, ends.z[row], ends.z[others])
+    apart = others[ends.value[others] - lowest > VALLEY]
+    return [Mode(z=ends.z[k], value=float(ends.value[k]), hessian=nothing, agree=1) for k in apart.tolist()]

@@ -71,10 +71,4 @@ def _held(objective: Objective, held: Array) -> Objective:
             derivatives[1] = derivatives[1] * free[:, :, None] * free[:, None, :] - identity
         return (value, *derivatives)
 
-    return Objective(
-        size=objective.size,
-        evaluate=evaluate,
-        precision=objective.precision,
-        terms=objective.terms,
-        derivatives=objective.derivatives,
-    )
+    return replace(objective, evaluate=evaluate, product=None)

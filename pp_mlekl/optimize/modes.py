@@ -4,10 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pp_mlekl.optimize.objective import Objective
+
 Array = np.ndarray
 
 _SAME_IN_STANDARD_ERRORS = 1e-3
 _TIED = 1e-10
+# What two maxima have between them, in nats.
+VALLEY = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,6 +69,13 @@ def _same(mode: Mode, z: Array, period: Array | float) -> bool:
     squared = float(-difference @ mode.hessian @ difference)
     plain = float(difference @ difference)
     return 0 <= squared < _SAME_IN_STANDARD_ERRORS**2 and plain < 1e-4 * max(1.0, float(mode.z @ mode.z))
+
+
+def lowest_between(objective: Objective, z: Array, others: Array) -> Array:
+    """The lowest value on the straight line from a point (d,) to each of others (k, d), (k,)."""
+    shares = np.linspace(0.1, 0.9, 9)[:, None, None]
+    points = z + shares * (others - z)
+    return objective.value(points.reshape(-1, len(z))).reshape(len(shares), len(others)).min(axis=0)
 
 
 def is_permutation(first: Array, second: Array) -> bool:

@@ -1,7 +1,7 @@
 """The function to be maximised, as the optimisers see it: batched, and never NaN."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,14 +98,7 @@ class Objective:
             embedded[:, kept] = vectors
             return self.product(full(z[None])[0], embedded)[:, kept]  # type: ignore[misc]
 
-        return Objective(
-            size=len(kept),
-            evaluate=evaluate,
-            precision=self.precision,
-            terms=self.terms,
-            product=product if self.product else None,
-            derivatives=self.derivatives,
-        )
+        return replace(self, size=len(kept), evaluate=evaluate, product=product if self.product else None)
 
     def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:
         if not len(z):

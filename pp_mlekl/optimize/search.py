@@ -12,7 +12,7 @@ from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.edges import higher_nearby, look_to_the_edges
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
-from pp_mlekl.optimize.modes import Mode, distinct_modes
+from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
 from pp_mlekl.optimize.soft import classify
@@ -26,7 +26,6 @@ Array = np.ndarray
 # Half of the 95 % quantile of chi-squared with one degree of freedom: a second maximum this close is inside the
 # likelihood-ratio region, and intervals about the first one alone are wrong.
 NEARLY_EQUAL = 1.92
-_VALLEY = 1e-3
 # Variances that differ by more than this share along a flat family are not the parameters' own.
 _OTHER_VARIANCE = 1e-2
 # From this many parameters on a few searches that agree are enough.
@@ -279,10 +278,8 @@ def _rivals(objective: Objective, modes: list[Mode]) -> list[Mode]:
     near = [m for m in modes[1:] if best.value - m.value < NEARLY_EQUAL and curvature(m.hessian).eigenvalues[0] > 1e-9]
     if not near:
         return []
-    shares = np.linspace(0.1, 0.9, 9)[:, None]
-    between = np.array([best.z + shares * (m.z - best.z) for m in near])
-    lowest = objective.value(between.reshape(-1, objective.size)).reshape(len(near), -1).min(axis=1)
-    return [m for m, valley in zip(near, lowest, strict=True) if m.value - valley > _VALLEY]
+    lowest = lowest_between(objective, best.z, np.array([m.z for m in near]))
+    return [m for m, valley in zip(near, lowest, strict=True) if m.value - valley > VALLEY]
 
 
 def _central(objective: Objective, verdict: Verdict) -> Verdict:

@@ -1,6 +1,6 @@
 """What a direction is, along which the objective does not fall off: flat, running off, or curved and singular."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -193,9 +193,7 @@ def _across(objective: Objective, points: Array, free: Array) -> Objective:
         turned = (derivatives[0] @ free,) if derivatives else ()
         return (value, *turned, *(free.T @ hessian @ free for hessian in derivatives[1:]))
 
-    return Objective(
-        size=free.shape[1], evaluate=evaluate, precision=objective.precision, derivatives=objective.derivatives
-    )
+    return replace(objective, size=free.shape[1], evaluate=evaluate, product=None)
 
 
 def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:

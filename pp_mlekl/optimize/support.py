@@ -165,10 +165,4 @@ def _approaching(objective: Objective, place: int, edge: float, side: float) -> 
             derivatives[1] = hessian
         return (value, *derivatives)
 
-    return Objective(
-        size=objective.size,
-        evaluate=evaluate,
-        precision=objective.precision,
-        terms=objective.terms,
-        derivatives=objective.derivatives,
-    )
+    return replace(objective, evaluate=evaluate, product=None)
