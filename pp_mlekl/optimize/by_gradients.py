@@ -10,7 +10,8 @@ from pp_mlekl.optimize.edges import look_to_the_edges
 from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding
-from pp_mlekl.optimize.soft import Soft, classify, curved_null
+from pp_mlekl.optimize.run_off import runs_off
+from pp_mlekl.optimize.soft import Soft, classify, curved_null, independent
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import Ends, joined, maximize
 from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, unfinished
@@ -85,7 +86,7 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
         soft, suspicious = _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
     between = (ends.z[others] - z) / np.linalg.norm(ends.z[others] - z, axis=1, keepdims=True)
     flat = curved_null(objective, z, value, between)
-    null = np.concatenate([soft.null, between[flat]])
+    null = independent(np.concatenate([soft.null, between[flat]]))
     verdict = replace(verdict, run_off=_simplest(soft.run_off), null=null, singular=soft.singular)
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
     if verdict.climb is not None and verdict.climb.within_reach:
@@ -96,7 +97,9 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
     if len(soft.run_off):
         return words.at_the_edge(verdict, space)
     if len(null):
-        return words.not_identified(verdict, space)
+        # Ends along a bent way to infinity are as high as each other when all that is still gained is rounding.
+        limit = runs_off(objective, replace(verdict, null=null[:0]), points, space)
+        return limit or words.not_identified(verdict, space)
     rivals = _rivals(objective, ends, row, others)
     if rivals:
         return words.multimodal(verdict, rivals, space)

@@ -36,6 +36,8 @@ _GRADIENTS_FIRST = 60
 _OF_ROUNDING = 3.0
 # Iterations after which it is asked whether the searches that still run do so without end.
 _PATIENCE = 25
+# Points about an end at which the Hessian is looked for.
+_PROBES = 16
 # How many times as long a few searches may take before others are begun.
 _LONGER = 4
 
@@ -84,9 +86,17 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         if verdict is not None:
             return verdict
         ends = _continued(objective, ends, space, max_iterations - _PATIENCE)
-    ends = meaningful(objective, ends)
+    return _judged(objective, meaningful(objective, ends), starts, space, max_iterations)
+
+
+def _judged(objective: Objective, ends: Ends, starts: Array, space: Space, max_iterations: int) -> Verdict:
+    """The verdict on the ends of all searches."""
     modes = _modes(ends, space)
     wild = _wild(objective, ends, modes)
+    if not modes and np.isfinite(ends.value).any() and _has_holes(objective, ends):
+        return words.by_gradients(
+            search_by_gradients(_without_hessian(objective), starts, space, max_iterations), space
+        )
     if len(wild):
         ends = before_rounding(objective, ends, wild)
         wild = _wild(objective, ends, modes)
@@ -157,6 +167,17 @@ def _wild(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
     wild = np.flatnonzero(running & (ends.value > best + EQUAL * max(1.0, abs(best))))
     # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
     return wild[ends.value[wild] > best + _OF_ROUNDING * rounding(objective, ends.z[wild])] if len(wild) else wild
+
+
+def _has_holes(objective: Objective, ends: Ends) -> bool:
+    """Whether about the highest end there are points with a gradient but without a Hessian (0 times infinity, say)."""
+    top = ends.z[np.argmax(ends.value)]
+    around = top + 1e-3 * max(1.0, float(np.abs(top).max())) * np.random.default_rng(0).normal(size=(_PROBES, len(top)))
+    return bool(np.any(np.isfinite(objective.gradient(around)[0]) & ~np.isfinite(objective.hessian(around)[0])))
+
+
+def _without_hessian(objective: Objective) -> Objective:
+    return replace(objective, derivatives=1, product=None)
 
 
 def _approached(objective: Objective, starts: Array) -> tuple[Array, Array]:

@@ -81,10 +81,10 @@ def classify(
     backward = (back < _NOISE) & (ahead_all > _FALL) & ~flat & ~onward
     # In the candidates' own order, whichever way they run: of several that span the same, the simplest come first.
     signed = np.where(onward, 1.0, -1.0)[:, None] * candidates
-    run_off = _independent(signed[onward | backward])
-    null = _independent(candidates[flat])
+    run_off = independent(signed[onward | backward])
+    null = independent(candidates[flat])
     if len(run_off):
-        null = _independent(null, base=run_off)
+        null = independent(null, base=run_off)
         return Soft(run_off=run_off, null=null, singular=False, regular=regular, shallow=none)
     places = np.flatnonzero(suspicious)
     places = places[_outside(found.directions[places], null)]
@@ -97,7 +97,7 @@ def classify(
     shallow[singular] = _curved(objective, z, value, rest[singular])
     singular &= ~shallow
     regular[places[~flat & ~singular]] = True
-    null = _independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
+    null = independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
     return Soft(run_off=run_off, null=null, singular=bool(singular.any()), regular=regular, shallow=rest[shallow])
 
 
@@ -116,7 +116,7 @@ def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
     return (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
 
 
-def _independent(directions: Array, base: Array | None = None) -> Array:
+def independent(directions: Array, base: Array | None = None) -> Array:
     """The directions that are not in the span of those before them (or of ``base``)."""
     kept: list[Array] = []
     span = [] if base is None else list(base)

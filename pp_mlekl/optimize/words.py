@@ -223,6 +223,15 @@ def steps(verdict: Verdict, places: Array, space: Space) -> Verdict:
     return replace(verdict, status="failed", warnings=(text,))
 
 
+def by_gradients(verdict: Verdict, space: Space) -> Verdict:
+    """The same, found by gradients alone because the Hessian is not everywhere a number."""
+    text = (
+        f"The Hessian of the {space.what} is not defined where the search led (its numbers give out), so it went by gradients "
+        "alone (L-BFGS): there are no standard errors."
+    )
+    return replace(verdict, warnings=(*verdict.warnings, text))
+
+
 def failed(verdict: Verdict, space: Space) -> Verdict:
     """The search did not come to rest."""
     text = (
