@@ -133,6 +133,16 @@ def median_of_four():
     pm.Laplace("y", pm.Normal("mu", 0, 5), pm.HalfNormal("b", 3), observed=[1.0, 2.0, 3.0, 7.0])
 
 
+@case(
+    "mle",
+    "at_infinity",
+    "del Castillo (1994), AISM 46: a truncated normal for data with a coefficient of variation above 1",
+)
+def truncated_normal_of_skewed_data():
+    y = stats.gamma(0.6).ppf((np.arange(40) + 0.5) / 40)
+    pm.TruncatedNormal("y", mu=pm.Normal("mu", 0, 5), sigma=pm.HalfNormal("s", 5), lower=0, observed=y)
+
+
 @case("mle", "converged", "Laplace (1774): the median is where the likelihood has its kink")
 def least_absolute_deviations():
     b, s = pm.Normal("b", 0, 3, shape=2), pm.HalfNormal("s", 3)

@@ -17,6 +17,7 @@ from pp_mlekl.point_estimates import find_map, find_mle
 VERDICTS = golden.cases("degenerate/verdicts.json")
 # Cases that take a second and more, for the slow tier.
 _LONG = (
+    "truncated_normal_of_skewed_data",
     "ordered_mixture_far_from_its_collapse",
     "lognormal_that_becomes_normal",
     "lognormal_threshold",
@@ -258,6 +259,15 @@ def test_less_dispersed_than_multinomial_has_the_multinomial_as_its_supremum():
     assert estimate.log_likelihood == pytest.approx(stats.multinomial.logpmf(counts, 25, share).sum(), abs=1e-3)
     np.testing.assert_allclose(estimate.values["share"], share, rtol=1e-5)
     assert float(estimate.values["concentration"]) == np.inf
+
+
+def test_a_truncated_normal_may_become_exponential():
+    """Where its Hessian is not defined the search goes on by gradients, to the supremum: an exponential distribution's."""
+    model = degenerate.build("truncated_normal_of_skewed_data")
+    y = model.rvs_to_values[model["y"]].data
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.log_likelihood == pytest.approx(-len(y) * (np.log(y.mean()) + 1), abs=1e-4)
+    assert "by gradients alone" in estimate.warnings[-1]
 
 
 def test_a_knot_is_where_the_profile_over_a_fine_grid_has_its_maximum():
