@@ -142,6 +142,7 @@ def test_covariance_of_chosen_variables(monkeypatch, model, names):
     assert np.isnan(covariance.sel(parameter=others)).all()
 
 
+@pytest.mark.slow
 def test_shallow_side_is_told_of(monkeypatch):
     """Beside many others a small variance, on whose other side the likelihood hardly falls."""
     generator = np.random.default_rng(1)

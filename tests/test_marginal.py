@@ -134,6 +134,7 @@ def test_wrong_names_are_refused(names):
         find_mle(golden.eight_schools(), marginalize=names)
 
 
+@pytest.mark.slow
 def test_latents_without_variance_rest_exactly_at_their_limit():
     """Between groups there is less spread than chance would give, so tau = 0 and every effect is 0, and known to be."""
     group = np.repeat(np.arange(6), 4)

@@ -17,6 +17,9 @@ from pp_mlekl.point_estimates import find_map, find_mle
 VERDICTS = golden.cases("degenerate/verdicts.json")
 # Cases that take a second and more, for the slow tier.
 _LONG = (
+    "knot",
+    "empty_middle_category",
+    "uniform_between_two_limits",
     "truncated_normal_of_skewed_data",
     "ordered_mixture_far_from_its_collapse",
     "lognormal_that_becomes_normal",
@@ -261,6 +264,7 @@ def test_less_dispersed_than_multinomial_has_the_multinomial_as_its_supremum():
     assert float(estimate.values["concentration"]) == np.inf
 
 
+@pytest.mark.slow
 def test_a_truncated_normal_may_become_exponential():
     """Where its Hessian is not defined the search goes on by gradients, to the supremum: an exponential distribution's."""
     model = degenerate.build("truncated_normal_of_skewed_data")
