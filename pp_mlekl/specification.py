@@ -6,8 +6,8 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from pp_mlekl import asymptotics
 from pp_mlekl.asymptotics import Information, SpecificationTest
-from pp_mlekl.asymptotics import information_matrix_test as test_of_arrays
 from pp_mlekl.point_estimates import PointEstimate, find_mle
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import check_belongs
@@ -86,10 +86,11 @@ def information_matrix_test(
     model
         A PyMC model whose log-likelihood has independent terms.
     estimate
-        Its maximum likelihood estimate, if it is known.
+        Its maximum likelihood estimate, if it is known; the test is of its data and with its weights.
     replicates
-        Data sets to draw from the fit for a bootstrap p value. With 0 only the chi-squared limit is given, which rejects
-        right models too often: a normal one fitted to 30 observations every second time.
+        Data sets to draw from the fit for a bootstrap p value. With 0, or where the estimate has weights, only the
+        chi-squared limit is given, which rejects right models too often: a normal one fitted to 30 observations every
+        second time.
     random_seed
         For the search and the data sets.
     potentials
@@ -127,12 +128,26 @@ def information_matrix_test(
     if best.kind != "mle" or best.status != "converged" or best.laplace_error is not None:
         raise ValueError(f"The test needs a regular maximum of the likelihood; got {best.kind}, status {best.status}.")
     kept = Problem(functions=functions, kind="mle").kept
-    scores, hessians = contributions(functions, best.flat[None], kept)
-    test = test_of_arrays(scores[0], hessians[0])
+    data = best.settings.get("data")
+    arrays = data and {name: np.asarray(values)[None, None] for name, values in data.items()}
+    scores, hessians = contributions(functions, best.flat[None], kept, arrays)
+    weights = np.asarray(best.settings.get("weights", np.ones(scores.shape[1])), dtype=float)
+    counted = weights > 0
+    terms = _Terms(scores=scores[0, counted], hessians=hessians[0, counted], weights=weights[counted])
+    test = asymptotics.information_matrix_test(terms.scores, terms.hessians, terms.weights)
     share = np.nan
-    if replicates and test.degrees_of_freedom:
+    if replicates and test.degrees_of_freedom and np.all(weights == 1.0):
         share = _bootstrap(functions, best.flat, kept, test, replicates, generator)
-    return _labelled(functions, best.flat, kept, scores[0], hessians[0], test, share)
+    return _labelled(functions, best.flat, kept, terms, test, share)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Terms:
+    """Scores (n, k), Hessians (n, k, k) and weights (n,) of the terms that count."""
+
+    scores: Array
+    hessians: Array
+    weights: Array
 
 
 def contributions(
@@ -193,22 +208,18 @@ def _bootstrap(
         scores, hessians = contributions(functions, fits.flat[part], kept, data)
         flat_weights = np.broadcast_to(weights.reshape(len(weights), -1), scores.shape[:2])
         statistics += [
-            test_of_arrays(s[w > 0], h[w > 0], w[w > 0]).statistic
+            asymptotics.information_matrix_test(s[w > 0], h[w > 0], w[w > 0]).statistic
             for s, h, w in zip(scores, hessians, flat_weights, strict=True)
         ]
     return float((1 + np.sum(np.array(statistics) >= test.statistic)) / (1 + len(statistics)))
 
 
 def _labelled(
-    functions: ModelFunctions,
-    flat: Array,
-    kept: Array,
-    scores: Array,
-    hessians: Array,
-    test: SpecificationTest,
-    share: float,
+    functions: ModelFunctions, flat: Array, kept: Array, terms: _Terms, test: SpecificationTest, share: float
 ) -> InformationMatrixTest:
-    j, k = -hessians.mean(axis=0), scores.T @ scores / len(scores)
+    count = float(terms.weights.sum())
+    j = -np.einsum("n,njk->jk", terms.weights, terms.hessians) / count
+    k = np.einsum("n,nj,nk->jk", terms.weights, terms.scores, terms.scores) / count
     back = np.linalg.pinv(functions.natural_jacobian(flat)[:, kept])
     names = functions.natural_names
     matrices = [
@@ -220,10 +231,13 @@ def _labelled(
     warnings = []
     if not test.degrees_of_freedom:
         warnings.append("Both matrices agree whatever the data are, so there is nothing to test.")
-    elif np.isnan(share) and len(scores) < _FEW * test.degrees_of_freedom:
+    elif np.isnan(share) and count < _FEW * test.degrees_of_freedom:
+        instead = (
+            "let replicates be 199" if np.all(terms.weights == 1.0) else "no data sets are drawn for a weighted fit"
+        )
         warnings.append(
-            f"{len(scores)} observations are few for {test.degrees_of_freedom} degrees of freedom: the limit rejects right "
-            "models too often; let replicates be 199."
+            f"{count:g} observations are few for {test.degrees_of_freedom} degrees of freedom: the limit rejects right "
+            f"models too often; {instead}."
         )
     return InformationMatrixTest(
         statistic=test.statistic,

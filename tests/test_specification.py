@@ -63,6 +63,24 @@ def test_it_does_not_depend_on_the_parametrisation(model):
     np.testing.assert_allclose(two.ratios, one.ratios, rtol=1e-6)
 
 
+def test_weights_and_data_of_the_estimate_are_those_of_the_test(model):
+    """Frequencies are repeated rows; data in place of the model's are those of another model."""
+    other, often = np.random.default_rng(5).gamma(2, size=200), np.repeat([3.0, 0.0, 1.0, 1.0], 50)
+    exact = information_matrix_test(normal_model(np.repeat(other, often.astype(int))), replicates=0, random_seed=1)
+    estimate = find_mle(model, data={"y": other}, weights=often, random_seed=1)
+    test = information_matrix_test(model, estimate, replicates=19, random_seed=1)
+    assert test.statistic == pytest.approx(exact.statistic, rel=1e-6)
+    np.testing.assert_allclose(test.J, exact.J, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(test.ratios, exact.ratios, rtol=1e-6)
+    assert np.isnan(test.p_value_bootstrap)
+    plain = information_matrix_test(normal_model(other), replicates=49, random_seed=1)
+    given = information_matrix_test(
+        model, find_mle(model, data={"y": other}, random_seed=1), replicates=49, random_seed=1
+    )
+    assert given.statistic == pytest.approx(plain.statistic, rel=1e-6)
+    assert given.p_value_bootstrap == plain.p_value_bootstrap
+
+
 def test_a_wrong_model_is_rejected_and_a_right_one_is_not():
     generator = np.random.default_rng(3)
     for y, low, high in (
