@@ -88,7 +88,7 @@ def nested_tests(
 
     The score test is Rao's (1948, Mathematical Proceedings 44): the gradient at the null is measured by Fisher's
     information there, the expectation of minus the Hessian under the null, which all scales of the parameters share.
-    Where that expectation is no closed sum or quadrature (vectors, angles, ``CustomDist``, potentials in the likelihood) the
+    Where that expectation is no closed sum or quadrature (vectors, ``CustomDist``, potentials in the likelihood) the
     observed information takes its place, minus the Hessian by the parameters as the model states them: it does not
     depend on priors and transforms either, but on whether a model is stated in a variance or in a standard deviation.
 

@@ -61,9 +61,6 @@ def null_information(problem: Problem, z: Array, generator: np.random.Generator)
 def _nodes(problem: Problem, z: Array, generator: np.random.Generator) -> NodeData | None:
     """Nodes of the model's own distributions at z, weighted as the data are; None where there are none but draws."""
     functions = problem.functions
-    if any(v.circular for v in functions.free):
-        # Nodes depend on where the circle is cut.
-        return None
     if len(functions.measured) < len(functions.observed) or unknown_families(functions) or not _independent(functions):
         return None
     nodes = node_data(functions, truth_at(functions, z), generator)

@@ -101,6 +101,18 @@ def test_nothing_depends_on_where_the_circle_is_cut(at):
     assert found[0][0] < 0 < found[0][1]
 
 
+@pytest.mark.parametrize("centre", CENTRES)
+def test_the_score_test_of_a_direction_has_a_closed_form(at, centre):
+    """Direction and concentration are orthogonal: I = n kappa A(kappa), with kappa estimated under the null."""
+    model, estimate = at(centre)
+    y, null = angles(centre), np.angle(np.exp(1j * (centre + 0.1)))
+    mean = np.mean(np.cos(y - null))
+    kappa = optimize.brentq(lambda k: special.i1e(k) / special.i0e(k) - mean, 1e-9, 1e4, xtol=1e-14)
+    score = nested_tests(model, {"mu": null}, estimate=estimate)[2]
+    assert score.information == "expected"
+    assert score.statistic == pytest.approx(kappa * np.sum(np.sin(y - null)) ** 2 / (len(y) * mean), rel=1e-7)
+
+
 def test_two_opposite_directions_are_two_modes():
     y = angles(0.3)[:30].copy()
     y[::2] = np.angle(np.exp(1j * (y[::2] - np.pi)))

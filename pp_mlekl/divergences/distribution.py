@@ -183,6 +183,13 @@ class Distribution(ABC):
         """Points inside the support at which the density bends or jumps, each of the batch shape."""
         return ()
 
+    def panels(self) -> Array | None:
+        """Ascending edges of panels over the support, (m, *batch), on each of which the density is smooth and no tail.
+
+        None where quantiles place the points of a quadrature well: for all but circles.
+        """
+        return None
+
     def select(self, index: object) -> Self:
         """The distribution with every parameter indexed along the batch axes (after broadcasting)."""
         batch = self.batch_shape

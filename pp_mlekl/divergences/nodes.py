@@ -1,5 +1,6 @@
 """Expectations under a distribution as weighted sums over a few well-placed points."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +103,9 @@ def expectation_nodes(
         if atoms is not None:
             points = np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1])), -1, 0)
             return Nodes(points=points, weights=np.exp(p.log_density(points)), method="summation")
+        edges = p.panels()
+        if edges is not None:
+            return _panel_nodes(p, edges, points_a_panel)
         try:
             return _sum_nodes(p) if p.discrete else _quantile_nodes(p, deep, points_a_panel)
         except NotImplementedError:
@@ -110,24 +114,43 @@ def expectation_nodes(
     return Nodes(points=points, weights=np.full((sample_size, *p.batch_shape), 1 / sample_size), method="sample")
 
 
+def _panel_nodes(p: Distribution, edges: Array, points_a_panel: int) -> Nodes:
+    """Gauss-Legendre panels in x itself."""
+    points, weights = gauss_legendre_panels(edges, points_a_panel)
+    return Nodes(points=points, weights=weights * np.exp(p.log_density(points)), method="quadrature")
+
+
 def _quantile_nodes(p: Distribution, deep: bool, points_a_panel: int) -> Nodes:
     """Gauss-Legendre panels in t = -log u for each tail u: then X is a smooth function of t, and du = e^-t dt."""
     if deep or _heavy(p):
-        t, weights = gauss_legendre_panels(_DEEP_PANELS, points_a_panel)
+        edges, count = _DEEP_PANELS, points_a_panel
     else:
-        t, weights = gauss_legendre_panels(_LIGHT_PANELS, _LIGHT_POINTS)
-    weights = weights * np.exp(-t)
-    column = np.exp(-t).reshape(-1, *[1] * len(p.batch_shape))
-    u = np.broadcast_to(column, (len(t), *p.batch_shape))
-    with np.errstate(all="ignore"):
-        points = np.concatenate([p.quantile(u), p.upper_quantile(u)])
+        edges, count = _LIGHT_PANELS, _LIGHT_POINTS
+    points, weights = [], []
+    for tail, inverse in ((p.cdf, p.quantile), (p.survival, p.upper_quantile)):
+        t, w = gauss_legendre_panels(_split(edges, p, tail), count)
+        u = np.exp(-t)
+        with np.errstate(all="ignore"):
+            points.append(inverse(u))
+        weights.append(w * u)
+    x, w = np.concatenate(points), np.concatenate(weights)
     support = p.support()
-    size = np.abs(points)
-    kept = np.isfinite(points) & (size < _LARGEST) & (points > support.lower) & (points < support.upper)
+    size = np.abs(x)
+    kept = np.isfinite(x) & (size < _LARGEST) & (x > support.lower) & (x < support.upper)
     kept &= (size > _SMALLEST) | (support.lower < 0)
-    middle = np.broadcast_to(p.quantile(np.full(p.batch_shape, 0.5)), points.shape)
-    both = np.concatenate([weights, weights]).reshape(-1, *[1] * len(p.batch_shape))
-    return Nodes(points=np.where(kept, points, middle), weights=np.where(kept, both, 0.0), method="quadrature")
+    middle = p.quantile(np.full(p.batch_shape, 0.5))
+    return Nodes(points=np.where(kept, x, middle), weights=np.where(kept, w, 0.0), method="quadrature")
+
+
+def _split(edges: Array, p: Distribution, tail: Callable[[Array], Array]) -> Array:
+    """The edges of panels in t, (m, *batch), with those places at which the density bends."""
+    whole = np.broadcast_to(edges.reshape(-1, *[1] * len(p.batch_shape)), (len(edges), *p.batch_shape))
+    with np.errstate(divide="ignore"):
+        bends = [np.broadcast_to(-np.log(tail(kink)), p.batch_shape) for kink in p.kinks()]
+    if not bends:
+        return whole
+    # A bend on the other side of the median makes a panel without width.
+    return np.sort(np.concatenate([whole, np.clip(bends, edges[0], edges[-1])]), axis=0)
 
 
 def _heavy(p: Distribution) -> bool:

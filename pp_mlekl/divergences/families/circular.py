@@ -12,6 +12,9 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import bessel_ratio, log_bessel_excess
 
+# Edges of the panels of a quadrature, in standard deviations.
+_EDGES = np.array([0.0, 0.8, 1.6, 2.4, 3.2, 4.0, 5.0, 6.0, 7.5, 9.0, 12.0, 40.0, 400.0])
+
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +57,14 @@ class VonMises(Univariate):
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function."""
         return self._turned(1 - np.asarray(u) + self._cut())
+
+    def panels(self) -> Array:
+        """Some standard deviations wide about the mode, wherever on the circle that is, and cut at -pi."""
+        width = np.minimum(1.0, 1 / np.sqrt(self.kappa))
+        away = np.minimum(width * _EDGES.reshape(-1, *[1] * len(self.batch_shape)), np.pi)
+        inner = _wrapped(np.concatenate([self.mu - away, self.mu + away]))
+        ends = np.full((1, *self.batch_shape), np.pi)
+        return np.sort(np.concatenate([-ends, inner, ends]), axis=0)
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x)."""
