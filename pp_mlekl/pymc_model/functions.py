@@ -42,6 +42,9 @@ _UFUNCS = {
 # NumPy's iterators take 32 operands; PyTensor merges sums into longer ones.
 _MOST_OPERANDS = 30
 
+# A compiled function differs from the interpreted one by rounding, which where terms cancel may be this share.
+_ALIKE = 1e-6
+
 _SIMPLIFICATIONS = ("canonicalize", "fast_compile")
 # BLAS nodes have no derivative, and Numba falls back to Python objects for them.
 _BLAS = ("blas", "BlasOpt")
@@ -78,8 +81,8 @@ class LazyFunction:
         self._inputs = list(inputs)
         self._outputs = list(outputs)
         self._spent = 0.0
-        self._compiled = False
         self._function: Any = None
+        self._compiled: Any = None
         self._small = has_small_matrices(outputs)
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
@@ -90,29 +93,49 @@ class LazyFunction:
     def _evaluated(self, *arguments: np.ndarray) -> list[np.ndarray]:
         if self._function is None:
             self._function = interpreted(self._inputs, self._outputs)
-        if self._compiled:
-            return self._function(*arguments)
+        if self._compiled is not None:
+            return self._by_either(arguments)
         start = time.perf_counter()
         result = self._function(*arguments)
         self._spent += time.perf_counter() - start
         if self._spent > COMPILATION_PRICE_SECONDS:
-            self._compile(arguments)
+            self._spent = -np.inf
+            self._compile(arguments, result)
         return result
 
-    def _compile(self, arguments: Sequence[np.ndarray]) -> None:
-        """Change over to the compiled function; where Numba cannot make one, the interpreted one stays for good."""
-        from numba.core.errors import NumbaError
-
-        self._compiled = True
+    def _compile(self, arguments: Sequence[np.ndarray], expected: list[np.ndarray]) -> None:
+        """Change over to a compiled function, where there is one that gives at these arguments what is expected."""
         function = compiled(self._inputs, self._outputs)
         try:
             # Numba compiles at the first call.
-            function(*arguments)
-        except NumbaError as error:
-            text = str(error).strip().partition("\n")[0]
-            warnings.warn(f"A function is too much for Numba and stays slow: {text}", RuntimeWarning, stacklevel=2)
+            found = function(*arguments)
+        except Exception as error:  # noqa: BLE001  (Numba's own errors, or those of a graph that was rewritten for it)
+            _stays_slow(error)
+            return
+        if all(map(_alike, found, expected)):
+            self._compiled = function
         else:
-            self._function = function
+            _stays_slow("compiled, it has other values than interpreted")
+
+    def _by_either(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        try:
+            return self._compiled(*arguments)
+        except Exception as error:  # noqa: BLE001
+            # What is wrong with the arguments themselves is raised here again.
+            result = self._function(*arguments)
+            self._compiled = None
+            _stays_slow(error)
+            return result
+
+
+def _alike(found: np.ndarray, expected: np.ndarray) -> bool:
+    size = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+    return np.allclose(found, expected, rtol=_ALIKE, atol=_ALIKE * size, equal_nan=True)
+
+
+def _stays_slow(reason: object) -> None:
+    text = str(reason).strip().partition("\n")[0]
+    warnings.warn(f"A function is too much for Numba and stays slow: {text}", RuntimeWarning, stacklevel=2)
 
 
 def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
