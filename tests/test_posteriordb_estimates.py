@@ -1,5 +1,7 @@
 """MLE, standard errors and MAP against the reference values of posteriordb's models."""
 
+import re
+
 import numpy as np
 import posteriordb_models as posteriordb
 import pymc as pm
@@ -31,7 +33,8 @@ def test_reference_estimates(name):
     if name == "low_dim_gauss_mix":
         (warning,) = likelihood.warnings
         assert "local maximum" in warning
-        assert "sigma[1] -> 0" in warning
+        # Either component may collapse: the other then takes all data but one, whichever it is.
+        assert re.search(r"sigma\[[01]\] -> 0", warning)
     else:
         assert likelihood.warnings == ()
     np.testing.assert_allclose(numbers(likelihood.values), listed(expected["mle"]["estimate"]), rtol=1e-7)

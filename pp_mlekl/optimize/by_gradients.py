@@ -7,9 +7,10 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import Curvature, falls_off
 from pp_mlekl.optimize.edges import look_to_the_edges
+from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
-from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding
+from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, high_by_rounding
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.soft import Soft, classify, curved_null, independent
 from pp_mlekl.optimize.space import Space, axes
@@ -30,6 +31,9 @@ _FALL = 0.1
 _SAME = 0.1
 # Ratios of a direction's coordinates are those of whole numbers up to the first where they are this near.
 _WHOLE, _RATIO = 6, 1e-4
+# What is lost between two points of a plateau, relative to the value there.
+_NO_DROP = 1e-12
+_ENDED = ("stationary", "stuck")
 _GRID = 10.0 ** np.arange(-8, 7)
 
 
@@ -59,9 +63,13 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
 
 
 def _highest(objective: Objective, ends: Ends) -> tuple[Ends, int]:
-    """The row of the highest end, those that are high by rounding alone taken back to before it."""
+    """The row of the highest end, those that are high by rounding alone left out or taken back to before it."""
     for _ in range(len(ends.z)):
         row = int(np.argmax(ends.value))
+        if ends.state[row] in _ENDED:
+            ended = np.flatnonzero(np.isin(ends.state, _ENDED) & np.isfinite(ends.value))
+            sure = ended[~high_by_rounding(ends.value[ended], rounding(objective, ends.z[ended]))]
+            row = int(sure[np.argmax(ends.value[sure])])
         back = before_rounding(objective, ends, np.array([row]))
         if back is ends:
             break
@@ -85,7 +93,7 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
         ways = approach / np.linalg.norm(approach, axis=1, keepdims=True)
         soft, suspicious = _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
     between = (ends.z[others] - z) / np.linalg.norm(ends.z[others] - z, axis=1, keepdims=True)
-    flat = curved_null(objective, z, value, between)
+    flat = curved_null(objective, z, value, between) | _level(objective, z, value, ends.z[others])
     null = independent(np.concatenate([soft.null, between[flat]]))
     verdict = replace(verdict, run_off=_simplest(soft.run_off), null=null, singular=soft.singular)
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
@@ -97,6 +105,9 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
     if len(soft.run_off):
         return words.at_the_edge(verdict, space)
     if len(null):
+        stepped = step_coordinates(objective, Mode(z=z, value=value, hessian=verdict.hessian, agree=agree))
+        if len(stepped):
+            return words.steps(verdict, stepped, space)
         # Ends along a bent way to infinity are as high as each other when all that is still gained is rounding.
         limit = runs_off(objective, replace(verdict, null=null[:0]), points, space)
         return limit or words.not_identified(verdict, space)
@@ -225,6 +236,11 @@ def _others(objective: Objective, ends: Ends, row: int, space: Space) -> tuple[i
     # Where nothing falls along the line through both they are two of a flat family.
     same[doubtful] = np.isfinite(lengths) & (apart[doubtful] < _SAME * lengths)
     return 1 + int(same.sum()), rows[~same][:_OTHERS]
+
+
+def _level(objective: Objective, z: Array, value: float, others: Array) -> Array:
+    """Which of other ends (k, d) lie on one plateau with z, as between the two middle observations of a median."""
+    return value - lowest_between(objective, z, others) < _NO_DROP * max(1.0, abs(value))
 
 
 def _rivals(objective: Objective, ends: Ends, row: int, others: Array) -> list[Mode]:

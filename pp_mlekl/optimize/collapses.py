@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import Climb, Paths, climbs, profile_paths
+from pp_mlekl.optimize.paths import Climb, Paths, climbs, earliest, profile_paths
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -54,7 +54,7 @@ def hidden_climb(
     released = profile_paths(objective, near.points[-1, arrived], ways[arrived], _RELEASED)
     found = climbs(released, ways[arrived], verdict.value)
     gone = _WITH_OTHERS_HELD[-1]
-    climb = min(found, key=lambda c: c.crossing, default=None)
+    climb = earliest(found)
     return climb and replace(climb, crossing=climb.crossing + gone, distances=climb.distances + gone)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.subproblem import ROUNDING
 
 Array = np.ndarray
@@ -15,6 +15,8 @@ _LARGEST_FALL_AT_ONE = 10.0
 # A scaled eigenvalue below this is not trusted to be more than rounding, whatever the falls say.
 DOUBTFUL = 1e-11
 _NEAR_POINTS = 8
+# Losses from here on are looked at again, of so many points at most: a value is known to within so many times its scatter.
+_LOST, _MOST_DOUBTFUL, _SCATTERS = 1e-6, 2000, 3.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -144,11 +146,15 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
 
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
     to all of it; near by is an eighth of it, 5 e-foldings of a scale. Farther out rounding may take over (a shape
-    of 1e17), or the density be undefined (a scale that has become 0), which is no loss.
+    of 1e17), or the density be undefined (a scale that has become 0), which is no loss; nor is what rounding scatters.
     """
-    points = rays(z, directions, reach)
-    values = objective.value(points.reshape(-1, len(z))).reshape(len(points), len(directions))
+    points = rays(z, directions, reach).reshape(-1, len(z))
+    values = objective.value(points)
     lost = value - values
+    doubtful = np.flatnonzero(np.isfinite(lost) & (lost > _LOST))
+    if len(doubtful) <= _MOST_DOUBTFUL:
+        lost[doubtful] -= _SCATTERS * rounding(objective, points[doubtful])
+    values, lost = values.reshape(-1, len(directions)), lost.reshape(-1, len(directions))
     near = lost[:_NEAR_POINTS].max(axis=0)
     everywhere = np.where(np.isfinite(values), lost, -np.inf).max(axis=0)
     return near, np.where(np.isfinite(near), everywhere, np.inf)

@@ -6,7 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize.collapses import hidden_climb
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.paths import Paths, climbs, largest_loss, profile_paths
+from pp_mlekl.optimize.paths import Paths, climbs, earliest, largest_loss, profile_paths
 from pp_mlekl.optimize.rounded import before_rounding
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.support import climb_to_support
@@ -42,14 +42,14 @@ def look_to_the_edges(
     if len(edges):
         paths = profile_paths(objective, np.repeat(verdict.z[None], len(edges), axis=0), edges)
         found = climbs(paths, edges, verdict.value)
-        verdict = replace(verdict, climb=min(found, key=lambda c: c.crossing, default=None))
+        verdict = replace(verdict, climb=earliest(found))
         if verdict.climb is not None and verdict.climb.within_reach:
             return verdict, None
         higher = _higher(objective, paths, verdict, space)
         if higher is not None:
             return verdict, higher
         verdict = replace(verdict, climb=verdict.climb or hidden_climb(objective, paths, edges, verdict, suspicious))
-    if verdict.climb is None and not suspicious.any():
+    if verdict.climb is None and not len(verdict.run_off) and not len(verdict.null):
         verdict = replace(verdict, climb=climb_to_support(objective, verdict.z, verdict.value, space))
     return verdict, None
 

@@ -53,6 +53,8 @@ def climb_kinks(objective: Objective, z: Array) -> tuple[Array, float]:
 def step_coordinates(objective: Objective, mode: Mode) -> Array:
     """The coordinates along which the objective is a step function: no slope anywhere, but other values; (k,) of int.
 
+    Of a mode whose Hessian is not known (NaN) all coordinates are looked at.
+
     Examples
     --------
     >>> def evaluate(order, z, rows):
@@ -62,7 +64,7 @@ def step_coordinates(objective: Objective, mode: Mode) -> Array:
     [0]
     """
     found = []
-    for j in np.flatnonzero(~np.any(mode.hessian, axis=0)):
+    for j in np.flatnonzero(~np.any(np.nan_to_num(mode.hessian), axis=0)):
         points = np.repeat(mode.z[None], 2 * len(_LOOKED_AT), axis=0)
         points[:, j] += np.concatenate([_LOOKED_AT, -_LOOKED_AT])
         values, gradients = objective.gradient(points)

@@ -179,6 +179,11 @@ def climbs(paths: Paths, directions: Array, start: float) -> list[Climb]:
     return found
 
 
+def earliest(found: list[Climb]) -> Climb | None:
+    """The climb that passes its start first; of those that do so together (components with labels to switch) the first."""
+    return min(found, key=lambda climb: round(climb.crossing, 3), default=None)
+
+
 def divergence(distances: Array, values: Array) -> tuple[float, int]:
     """The rate at which values grow without limit, 0 if they do not, and the index of the last value trusted.
 

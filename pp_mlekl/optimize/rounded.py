@@ -10,6 +10,8 @@ from pp_mlekl.optimize.trust_region import Ends
 
 Array = np.ndarray
 
+# A value is known to within this many times its scatter, which is seen from this share of the value on.
+_SCATTERS, _SEEN = 10.0, 1e-8
 # Where on a step it is looked for rounding.
 _SHARES = np.linspace(0.125, 1.0, 8)
 
@@ -17,12 +19,17 @@ _SHARES = np.linspace(0.125, 1.0, 8)
 def meaningful(objective: Objective, ends: Ends) -> Ends:
     """The ends, of which those that came to rest in the rounding of large terms are taken back to before that.
 
-    Where others are at rest elsewhere they are left out.
+    Where others are at rest elsewhere they are left out, and so are those that are higher than a quieter one by rounding
+    alone.
     """
     resting = np.flatnonzero(ends.state == "stationary")
     flat = [row for row in resting.tolist() if curvature(ends.hessian[row]).eigenvalues[0] < DOUBTFUL]
     back = before_rounding(objective, ends, np.array(flat, dtype=int))
-    noisy = resting[(back.state[resting] != "stationary") | (rounding(objective, ends.z[resting]) > ONLY_ROUNDING)]
+    scatter = rounding(objective, ends.z[resting])
+    lost = (back.state[resting] != "stationary") | (scatter > ONLY_ROUNDING)
+    if not lost.all():
+        lost[~lost] = high_by_rounding(ends.value[resting[~lost]], scatter[~lost])
+    noisy = resting[lost]
     if not len(noisy):
         return ends
     if len(noisy) == len(resting):
@@ -31,6 +38,20 @@ def meaningful(objective: Objective, ends: Ends) -> Ends:
     names = ("z", "value", "gradient", "hessian", "decrement", "state", "count")
     trail = [(z[kept], value[kept]) for z, value in ends.trail]
     return replace(ends, **{name: getattr(ends, name)[kept] for name in names}, trail=trail)
+
+
+def high_by_rounding(value: Array, scatter: Array) -> Array:
+    """Which values (k,) are higher than a quieter one by no more than their own scatter (k,), or not at all; (k,) of bool.
+
+    Examples
+    --------
+    >>> high_by_rounding(np.array([-17.3051, -17.3034, -17.3]), np.array([1e-7, 1e-3, 1e-9])).tolist()
+    [False, True, False]
+    """
+    doubt = _SCATTERS * scatter
+    best = int(np.argmax(value - doubt))
+    seen = doubt > _SEEN * np.maximum(1.0, np.abs(value))
+    return seen & (doubt > doubt[best]) & (value - doubt <= value[best] - doubt[best])
 
 
 def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:

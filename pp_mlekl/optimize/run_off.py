@@ -38,7 +38,9 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
     rays = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     ahead = losses_along(objective, verdict.z, verdict.value, rays, space.reach)[0]
-    back = losses_along(objective, verdict.z, verdict.value, -rays, space.reach)[1]
+    # A search may have begun far out already: the way back leads beyond where it did.
+    beyond = space.reach + np.abs(verdict.z - trail[0])
+    back = losses_along(objective, verdict.z, verdict.value, -rays, beyond)[1]
     good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
     if len(good):
         return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space)

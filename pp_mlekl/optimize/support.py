@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import DISTANCES, Climb, climbs, divergence, profile_paths
+from pp_mlekl.optimize.paths import DISTANCES, Climb, climbs, divergence, earliest, profile_paths
 from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray
@@ -97,7 +97,7 @@ def climb_to_support(objective: Objective, z: Array, value: float, space: Space)
         if not value - objective.value(near[None])[0] < _OVERFLOWING:
             continue
         found.extend(_profile(objective, z, value, place, edge))
-    return min(found, key=lambda climb: climb.crossing, default=None)
+    return earliest(found)
 
 
 def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[Array, Array]:

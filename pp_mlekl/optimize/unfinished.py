@@ -25,6 +25,8 @@ _JUMP = 1e-8
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
+# How far from an edge an approach begins, relative to the size of the point.
+_INSIDE = 0.01
 
 
 def bare_verdict(objective: Objective, ends: Ends, row: int, modes: list[Mode], starts: int) -> Verdict:
@@ -144,7 +146,12 @@ def _climb_into_edge(objective: Objective, ends: Ends, row: int, space: Space) -
         climb = climb_to_support(objective, point[row], float(values[row]), space)
         if climb is not None:
             return climb
-    return climb_into_edge(objective, ends.trail[len(ends.trail) // 4][0][row], ends.z[row])
+    z, slope = ends.z[row], ends.gradient[row]
+    climb = climb_into_edge(objective, ends.trail[len(ends.trail) // 4][0][row], z)
+    if climb is None and np.any(slope):
+        # A search that crept along the edge has its steepest way straight into it.
+        climb = climb_into_edge(objective, z - _INSIDE * _size(z) * slope / np.linalg.norm(slope), z)
+    return climb
 
 
 def _on_the_kink(objective: Objective, verdict: Verdict) -> Verdict:

@@ -109,7 +109,7 @@ class LazyFunction:
         try:
             # Numba compiles at the first call.
             found = function(*arguments)
-        except Exception as error:  # noqa: BLE001  (Numba's own errors, or those of a graph that was rewritten for it)
+        except Exception as error:
             _stays_slow(error)
             return
         if all(map(_alike, found, expected)):
@@ -120,7 +120,7 @@ class LazyFunction:
     def _by_either(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
             return self._compiled(*arguments)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             # What is wrong with the arguments themselves is raised here again.
             result = self._function(*arguments)
             self._compiled = None
