@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import Climb, Paths, climbs, earliest, profile_paths
+from pp_mlekl.optimize.paths import ROUGHLY, Climb, Paths, climbs, earliest, profile_paths
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -47,11 +47,13 @@ def hidden_climb(
         return None
     ways = directions[chosen]
     starts = np.repeat(verdict.z[None], len(chosen), axis=0)
-    near = profile_paths(_held(objective, ran[chosen]), starts, ways, _WITH_OTHERS_HELD, rows=np.arange(len(chosen)))
+    near = profile_paths(
+        _held(objective, ran[chosen]), starts, ways, _WITH_OTHERS_HELD, rows=np.arange(len(chosen)), close=ROUGHLY
+    )
     arrived = np.isfinite(near.values[-1])
     if not arrived.any():
         return None
-    released = profile_paths(objective, near.points[-1, arrived], ways[arrived], _RELEASED)
+    released = profile_paths(objective, near.points[-1, arrived], ways[arrived], _RELEASED, close=ROUGHLY)
     found = climbs(released, ways[arrived], verdict.value)
     gone = _WITH_OTHERS_HELD[-1]
     climb = earliest(found)

@@ -6,7 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize.collapses import hidden_climb
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.paths import Paths, climbs, earliest, largest_loss, profile_paths
+from pp_mlekl.optimize.paths import ROUGHLY, Paths, climbs, earliest, largest_loss, profile_paths
 from pp_mlekl.optimize.rounded import before_rounding
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.support import climb_to_support
@@ -40,7 +40,7 @@ def look_to_the_edges(
     """
     edges = _edges(objective, verdict, space)
     if len(edges):
-        paths = profile_paths(objective, np.repeat(verdict.z[None], len(edges), axis=0), edges)
+        paths = profile_paths(objective, np.repeat(verdict.z[None], len(edges), axis=0), edges, close=ROUGHLY)
         found = climbs(paths, edges, verdict.value)
         verdict = replace(verdict, climb=earliest(found))
         if verdict.climb is not None and verdict.climb.within_reach:

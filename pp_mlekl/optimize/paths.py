@@ -20,6 +20,8 @@ _HOPELESS_EACH = 5.0
 _STEADY = 0.7
 # The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
 _LEAST_CLIMB = 0.02
+# What a point of a path may miss where but its climb is looked for.
+ROUGHLY = 1e-5
 # From this many e-foldings on a path on its way to a finite limit has become flat.
 _FAR_OUT = 15.0
 # An edge counts where the climb passes the maximum before this many e-foldings.
@@ -69,7 +71,13 @@ class Paths:
 
 
 def profile_paths(
-    objective: Objective, z: Array, directions: Array, distances: Array = DISTANCES, *, rows: Array | None = None
+    objective: Objective,
+    z: Array,
+    directions: Array,
+    distances: Array = DISTANCES,
+    *,
+    rows: Array | None = None,
+    close: float = 0.0,
 ) -> Paths:
     """Step from each row of z along its unit direction, maximising over everything else at each step.
 
@@ -83,6 +91,8 @@ def profile_paths(
         Increasing distances along the directions, (k,) or (k, b).
     rows
         Which replicate each path belongs to, (b,), for objectives whose derivatives depend on it; the value must not.
+    close
+        How many nats each point of a path may miss, about; a path on which a climb is looked for need not be exact.
     """
     starts = objective.value(z)
     rows = np.zeros(len(z), dtype=int) if rows is None else rows
@@ -98,7 +108,7 @@ def profile_paths(
         if k:
             ahead = (current - previous) * (step / last_step)[:, None]
             trial = _better(objective, trial, (current + ahead)[alive])
-        ends = maximize(objective, trial, rows=rows[alive], held=directions[alive], max_iterations=25)
+        ends = maximize(objective, trial, rows=rows[alive], held=directions[alive], max_iterations=25, close=close)
         previous[alive], current[alive] = current[alive], ends.z
         values[k, alive], points[k, alive] = ends.value, ends.z
         position, last_step = distance, step

@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import DISTANCES, Climb, climbs, divergence, earliest, profile_paths
+from pp_mlekl.optimize.paths import DISTANCES, ROUGHLY, Climb, climbs, divergence, earliest, profile_paths
 from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray
 
 # Distances at which the rays from a point are looked at, in units of its size, or of a share of the reach.
 _LOOKED_AT = np.array([1.0, 10.0, 100.0])
-_BISECTIONS = 60
+# An interval is cut in eight so many times: to the last of its 53 bits and beyond.
+_SECTIONS, _SHARES = 20, np.arange(1, 8) / 8
 # With more parameters no profile is taken towards these edges.
 _MOST_PARAMETERS = 40
 # E-foldings of the distance from an edge: the nearest is still some thousand times the spacing of doubles.
@@ -21,6 +22,8 @@ _NEAR = 1e-9
 _NEAREST = 1e-13
 # An edge at which a density overflows is none of its support: there it is lost far more than this.
 _OVERFLOWING = 1e8
+# The least change, in nats for an e-folding of the distance.
+_POWER = 1e-5
 
 
 def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | None:
@@ -93,11 +96,24 @@ def climb_to_support(objective: Objective, z: Array, value: float, space: Space)
     found = []
     for edge, row in zip(edges, which, strict=True):
         place = int(row % objective.size)
-        near = edge - _NEAR * (edge - z)
-        if not value - objective.value(near[None])[0] < _OVERFLOWING:
+        if not _of_a_density(objective, z, value, edge):
             continue
         found.extend(_profile(objective, z, value, place, edge))
     return earliest(found)
+
+
+def _of_a_density(objective: Objective, z: Array, value: float, edge: Array) -> bool:
+    """Whether an edge may be that of an observation's density, which goes there like a power of the distance.
+
+    Where a density overflows far more is lost; where the objective merely ceases to be defined (an inner maximisation that
+    fails, say) it changes by less and less from one e-folding of the distance to the next.
+    """
+    values = objective.value(edge - _NEAR * np.exp(-np.arange(4.0))[:, None] * (edge - z))
+    if not value - values[0] < _OVERFLOWING:
+        return False
+    with np.errstate(invalid="ignore"):
+        changes = np.abs(np.diff(values))
+    return not (changes[-1] < max(_POWER, 0.5 * changes[0]))
 
 
 def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[Array, Array]:
@@ -114,13 +130,18 @@ def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[A
     points = z + steps[..., None] * ways
     finite = np.isfinite(objective.value(points.reshape(-1, len(z)))).reshape(steps.shape)
     which = np.flatnonzero(~finite.all(axis=0))
-    first = np.argmin(finite[:, which], axis=0)
-    high = steps[first, which]
-    low = np.where(first > 0, steps[np.maximum(first - 1, 0), which], 0.0)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        defined = np.isfinite(objective.value(z + middle[:, None] * ways[which]))
-        low, high = np.where(defined, middle, low), np.where(defined, high, middle)
+    nearest = np.argmin(finite[:, which], axis=0)
+    high = steps[nearest, which]
+    low = np.where(nearest > 0, steps[np.maximum(nearest - 1, 0), which], 0.0)
+    for _ in range(_SECTIONS):
+        # A call costs more than a point.
+        between = low + _SHARES[:, None] * (high - low)
+        points = z + between[..., None] * ways[which]
+        defined = np.isfinite(objective.value(points.reshape(-1, len(z)))).reshape(between.shape)
+        inside = np.logical_and.accumulate(defined, axis=0).sum(axis=0)
+        grid = np.concatenate([low[None], between, high[None]])
+        columns = np.arange(len(which))
+        low, high = grid[inside, columns], grid[inside + 1, columns]
     return z + high[:, None] * ways[which], which
 
 
@@ -132,7 +153,7 @@ def _profile(objective: Objective, z: Array, value: float, place: int, edge: Arr
     nearest = np.log(_NEAREST * max(1.0, abs(edge[place])))
     way = -axes(np.array([place]), len(z))
     distances = DISTANCES * (start[place] - nearest) / DISTANCES[-1]
-    found = climbs(profile_paths(approach, start[None], way, distances), way, value)
+    found = climbs(profile_paths(approach, start[None], way, distances, close=ROUGHLY), way, value)
     return [_back(climb, place, edge, z) for climb in found]
 
 

@@ -107,6 +107,7 @@ def maximize(
     max_iterations: int = 150,
     keep_trail: bool = False,
     counts: Array | None = None,
+    close: float = 0.0,
 ) -> Ends:
     """Climb from each start to a local maximum.
 
@@ -129,6 +130,8 @@ def maximize(
     counts
         How many searches each start stands for, (b,). Where given, searches that come to the same maximum are merged
         before they arrive; there are then fewer ends than starts.
+    close
+        What a Newton step must still promise, in nats, for a search to go on.
 
     Examples
     --------
@@ -154,7 +157,7 @@ def maximize(
     iterations = 0
     while len(search.active) and iterations < max_iterations:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            _advance(objective, search, rows, held, merging=counts is not None)
+            _advance(objective, search, rows, held, close, merging=counts is not None)
         if reach is not None:
             far = np.any(np.abs(search.z - starts) > reach, axis=1)[search.active]
             search.state[search.active[far]] = "ran"
@@ -224,7 +227,9 @@ def _begin(objective: Objective, starts: Array, rows: Array, counts: Array | Non
     )
 
 
-def _advance(objective: Objective, search: _Search, rows: Array, held: Array | None, merging: bool) -> None:
+def _advance(
+    objective: Objective, search: _Search, rows: Array, held: Array | None, close: float, merging: bool
+) -> None:
     """One step of every active search."""
     a = search.active
     gradient, hessian = search.gradient[a], search.hessian[a]
@@ -238,6 +243,7 @@ def _advance(objective: Objective, search: _Search, rows: Array, held: Array | N
     last = search.decrement[a].copy()
     search.decrement[a] = np.where(over, np.minimum(model.decrement, search.decrement[a]), model.decrement)
     over |= model.gains(model.steps(search.radius[a])) <= 1e-30
+    over |= (model.decrement < close) & model.short(search.radius[a])
     search.state[a[over]] = "stationary"
     if merging:
         over |= _merged(search, a, model, last)

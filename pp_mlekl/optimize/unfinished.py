@@ -9,7 +9,7 @@ from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import Climb, climbs, profile_paths
+from pp_mlekl.optimize.paths import ROUGHLY, Climb, climbs, profile_paths
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
@@ -128,7 +128,7 @@ def _climb_from(objective: Objective, middle: Array, end: Array) -> Climb | None
     directions = axes(places, len(moved)) * np.sign(moved[places])[:, None]
     if not len(directions):
         return None
-    paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions)
+    paths = profile_paths(objective, np.repeat(middle[None], len(directions), axis=0), directions, close=ROUGHLY)
     found = climbs(paths, directions, float(objective.value(middle[None])[0]))
     return max(found, key=lambda c: (_leads(c), c.rate), default=None)
 
