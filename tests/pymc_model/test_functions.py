@@ -28,6 +28,55 @@ def test_what_numba_refuses_stays_interpreted(monkeypatch):
     assert lazy(np.array([3.0]))[0] == 9.0
 
 
+def numba_that(gives):
+    """In the place of Numba's functions: ``gives`` is called with how often they have been and with their arguments."""
+
+    def make(inputs, outputs):
+        calls = []
+
+        def call(*arguments):
+            calls.append(arguments)
+            return gives(len(calls), *arguments)
+
+        return call
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("gives", "reason"),
+    [
+        (lambda k, x: [np.sum(x**2) + 1e-3], "other values"),
+        (lambda k, x: [np.array(np.nan)], "other values"),
+        (lambda k, x: [np.array(1 / (2 - k) * np.sum(x**2))], "division by zero"),
+    ],
+)
+def test_what_numba_gets_wrong_stays_interpreted(monkeypatch, gives, reason):
+    monkeypatch.setattr(functions, "COMPILATION_PRICE_SECONDS", 0.0)
+    monkeypatch.setattr(functions, "compiled", numba_that(gives))
+    x = pt.dvector("x")
+    lazy = functions.LazyFunction([x], [pt.sum(x**2)])
+    with pytest.warns(RuntimeWarning, match=f"stays slow: .*{reason}"):
+        values = [float(lazy(np.array([k, 2.0]))[0]) for k in (1.0, 2.0, 3.0, 4.0)]
+    assert values == [5.0, 8.0, 13.0, 20.0]
+
+
+def test_what_numba_gets_right_is_used(monkeypatch):
+    monkeypatch.setattr(functions, "COMPILATION_PRICE_SECONDS", 0.0)
+    calls = []
+
+    def gives(k, x):
+        calls.append(k)
+        return [np.sum(x**2) * (1 + 1e-13)]
+
+    monkeypatch.setattr(functions, "compiled", numba_that(gives))
+    x = pt.dvector("x")
+    lazy = functions.LazyFunction([x], [pt.sum(x**2)])
+    for k in range(3):
+        assert lazy(np.array([float(k)]))[0] == pytest.approx(k**2)
+    assert calls == [1, 2, 3]
+
+
 def blas_threads():
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
