@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pp_mlekl.optimize.batched import Replicates, maximize_replicates
+from pp_mlekl.optimize.batched import Replicates, maximize_along_kinks, maximize_replicates
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.point_estimates.problem import Problem
@@ -163,6 +163,8 @@ def refit(
     if objective.derivatives < 2:
         return maximize_replicates(objective, starts)
     covariance = best.flat_covariance[np.ix_(problem.kept, problem.kept)]
+    if not np.isfinite(covariance).all():
+        return maximize_along_kinks(objective, starts)
     return maximize_replicates(objective, starts, inverse_hessian=covariance)
 
 
@@ -183,7 +185,7 @@ def _labelled(problem: Problem, best: PointEstimate, result: Replicates) -> Boot
     good = result.converged
     if not good.any():
         raise ValueError(
-            "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has kinks or steps."
+            "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has steps."
         )
     centre = functions.natural_flat(best.flat)
     # Angles are not cut where the circle is, but opposite to the estimate.

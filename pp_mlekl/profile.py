@@ -166,7 +166,7 @@ def held_maximum(objective: Objective, starts: Array, coordinate: int) -> tuple[
     others = np.delete(np.arange(starts.shape[1]), coordinate)
     for row in np.flatnonzero((ends.state == "stuck") & np.isfinite(ends.value)) if len(others) else ():
         follower = objective.restricted(others, ends.z[row])
-        ends.z[row, others], ends.value[row] = climb_kinks(follower, ends.z[row, others])
+        (ends.z[row, others],), (ends.value[row],) = climb_kinks(follower, ends.z[[row]][:, others])
     return ends.z, ends.value
 
 

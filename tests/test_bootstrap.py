@@ -4,6 +4,7 @@ import golden_models as golden
 import numpy as np
 import pymc as pm
 import pytest
+from scipy import integrate, special, stats
 
 from pp_mlekl.bootstrap import bootstrap
 from pp_mlekl.point_estimates import find_mle
@@ -88,3 +89,39 @@ def test_parameters_that_no_resample_moves_are_named():
         pm.Normal("x", pm.Normal("nu", 0, 10), 1.0, observed=3.0)
     result = bootstrap(model, replicates=20, random_seed=1)
     assert "do not vary in nu:" in result.warnings[0]
+
+
+@pytest.fixture(scope="module")
+def median():
+    y = np.random.default_rng(6).standard_t(3, size=25)
+    with pm.Model() as model:
+        pm.Laplace("y", pm.Normal("mu", 0, 5), pm.HalfNormal("b", 3), observed=y)
+    return model, y, find_mle(model, random_seed=1)
+
+
+def test_case_replicates_of_a_median_are_medians(median):
+    """No more than half of the resampled cases lie to either side of the location, and the scale is their mean deviation."""
+    model, y, estimate = median
+    result = bootstrap(model, replicates=200, estimate=estimate, random_seed=1)
+    counts = np.random.default_rng(1).multinomial(25, np.full(25, 1 / 25), size=200)
+    mu = result.draws["mu"].values[:, None]
+    assert result.failed == 0.0
+    assert np.all(np.sum(counts * (y < mu - 1e-6), axis=1) <= 12)
+    assert np.all(np.sum(counts * (y > mu + 1e-6), axis=1) <= 12)
+    np.testing.assert_allclose(result.draws["b"], np.sum(counts * np.abs(y - mu), axis=1) / 25, rtol=1e-6)
+
+
+def test_parametric_replicates_of_a_median_have_its_law(median):
+    """That of the 13th of 25 order statistics of a Laplace distribution."""
+    model, _, estimate = median
+    result = bootstrap(model, kind="parametric", replicates=400, estimate=estimate, random_seed=1)
+    constant = np.exp(special.gammaln(26) - 2 * special.gammaln(13))
+    law = stats.laplace
+    variance, _ = integrate.quad(
+        lambda x: 2 * x**2 * constant * (law.cdf(x) * law.sf(x)) ** 12 * law.pdf(x), 0, 30, epsabs=1e-12
+    )
+    ratio = np.mean((result.draws["mu"].values - float(estimate.values["mu"])) ** 2) / (
+        variance * float(estimate.values["b"]) ** 2
+    )
+    # 400 squares of nearly normal deviations: four standard errors.
+    assert abs(ratio - 1) < 4 * np.sqrt(2 / 400)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pp_mlekl.optimize.kinks import climb_kinks
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.subproblem import quadratic_model
 from pp_mlekl.optimize.trust_region import maximize
@@ -16,6 +17,8 @@ _ARMIJO = 1e-4
 # Without Hessians, ends of two searches that are this near in value, in nats, are one.
 _SAME_VALUE = 1e-6
 _LARGEST_STEP = 5.0
+# Moves about the end of a climb along kinks, and their sizes.
+_PROBES, _NEAR_BY = 16, (1e-6, 1e-3)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,7 +32,7 @@ class Replicates:
     decrement
         What a whole Newton step would still gain, in nats, (r,); it and ``hessian`` are NaN where there are gradients alone.
     converged
-        Whether each came to rest at a maximum with negative definite Hessian, (r,) of bool. Where the maximum lies at
+        Whether each came to rest at a maximum with negative definite Hessian (or on a kink), (r,) of bool. Where the maximum lies at
         an edge, at infinity or in a flat family this is false.
     """
 
@@ -95,6 +98,39 @@ def maximize_replicates(
     )
 
 
+def maximize_along_kinks(objective: Objective, starts: Array) -> Replicates:
+    """The same where the maximum lies on kinks (a median): there is no curvature, and none is looked for.
+
+    ``converged`` is where nothing near by is higher.
+
+    Examples
+    --------
+    >>> y = np.array([[1.0, 2.0, 4.0], [7.0, 3.0, 5.0]])
+    >>> def evaluate(order, z, rows):
+    ...     return (-np.abs(y[rows] - z).sum(axis=1), np.sign(y[rows] - z).sum(axis=1, keepdims=True))[: order + 1]
+    >>> maximize_along_kinks(Objective(size=1, evaluate=evaluate), np.zeros((2, 1))).z.round(6).tolist()
+    [[2.0], [5.0]]
+    """
+    rows = np.arange(len(starts))
+    z, value = climb_kinks(objective, np.array(starts, dtype=float), rows)
+    _, gradient = objective.gradient(z, rows)
+    around = np.random.default_rng(0).normal(size=(_PROBES, *z.shape)) * np.maximum(1.0, np.abs(z))
+    highest = np.max([objective.value(z + size * move, rows) for size in _NEAR_BY for move in around], axis=0)
+    converged = np.isfinite(value) & (highest <= value + _SAME_VALUE * np.maximum(1.0, np.abs(value)))
+    return _uncurved(z, value, gradient, converged)
+
+
+def _uncurved(z: Array, value: Array, gradient: Array, converged: Array) -> Replicates:
+    return Replicates(
+        z=z,
+        value=value,
+        gradient=gradient,
+        hessian=np.broadcast_to(np.nan, (*z.shape, z.shape[1])),
+        decrement=np.full(len(z), np.nan),
+        converged=converged,
+    )
+
+
 def _without_hessians(objective: Objective, z: Array, near: Array, max_iterations: int) -> Replicates:
     """The maxima by gradients alone: a second search, which begins near the first one's end, has to end there too."""
     rows = np.arange(len(z))
@@ -102,16 +138,7 @@ def _without_hessians(objective: Objective, z: Array, near: Array, max_iteration
     value, gradient = objective.gradient(again, rows)
     before = objective.value(z, rows)
     converged = near & still & np.isfinite(value) & (np.abs(value - before) < _SAME_VALUE)
-    shape = (*z.shape, z.shape[1])
-    nothing = np.full(len(z), np.nan)
-    return Replicates(
-        z=again,
-        value=value,
-        gradient=gradient,
-        hessian=np.broadcast_to(np.nan, shape),
-        decrement=nothing,
-        converged=converged,
-    )
+    return _uncurved(again, value, gradient, converged)
 
 
 @dataclass(kw_only=True, eq=False)

@@ -22,11 +22,20 @@ _LOOKED_AT = np.geomspace(1e-3, 4.0, 16)
 _STEP = 1e-6
 
 
-def climb_kinks(objective: Objective, z: Array) -> tuple[Array, float]:
-    """Climb from z (d,) without trust in curvature; the highest point met, and its value.
+def climb_kinks(objective: Objective, z: Array, rows: Array | None = None) -> tuple[Array, Array]:
+    """Climb from each of z (b, d) without trust in curvature; the highest points met, and their values (b,).
 
     BFGS whose line search asks for a change of slope (weak Wolfe conditions): its matrix takes up the kinks, across which
     the slope jumps, as directions of great curvature, and the search goes on along them.
+
+    Parameters
+    ----------
+    objective
+        What to maximise.
+    z
+        Where to begin, (b, d); the value there must be finite.
+    rows
+        The replicate each of them belongs to, (b,); 0 if not given.
 
     Source: A. S. Lewis and M. L. Overton (2013), Nonsmooth optimization via quasi-Newton methods, Mathematical
     Programming 141, 135-163.
@@ -36,17 +45,18 @@ def climb_kinks(objective: Objective, z: Array) -> tuple[Array, float]:
     >>> def evaluate(order, z, rows):
     ...     return (-np.abs(z).sum(axis=1) - np.abs(z[:, 0] - z[:, 1]), -np.sign(z) - np.sign(z @ [1, -1])[:, None] * [1, -1])
     >>> objective = Objective(size=2, evaluate=lambda order, z, rows: evaluate(order, z, rows)[: order + 1])
-    >>> bool(np.abs(climb_kinks(objective, np.array([0.7, -2.0]))[0]).max() < 1e-8)
+    >>> bool(np.abs(climb_kinks(objective, np.array([[0.7, -2.0]]))[0]).max() < 1e-8)
     True
     """
+    rows = np.zeros(len(z), dtype=int) if rows is None else rows
     generator = np.random.default_rng(0)
-    best = float(objective.value(z[None])[0])
+    best = objective.value(z, rows)
     for distance in _DISTANCES:
         # On the kink itself no slope says which way it runs: the climb begins beside it.
         beside = z + distance * np.maximum(1.0, np.abs(z)) * generator.normal(size=z.shape)
-        found, value = _climb(objective, beside)
-        if value > best:
-            z, best = found, value
+        found, value = _climb(objective, beside, rows)
+        better = value > best
+        z, best = np.where(better[:, None], found, z), np.where(better, value, best)
     return z, best
 
 
@@ -115,41 +125,52 @@ def climb_edges(objective: Objective, z: Array) -> tuple[Array, float]:
     return z, best
 
 
-def _climb(objective: Objective, z: Array) -> tuple[Array, float]:
-    """One climb, from a matrix that knows nothing."""
-    value, gradient = (part[0] for part in objective.gradient(z[None]))
-    inverse = np.eye(objective.size) / max(float(np.linalg.norm(gradient)), 1e-300)
+def _climb(objective: Objective, z: Array, rows: Array) -> tuple[Array, Array]:
+    """One climb from each of z (b, d), from a matrix that knows nothing."""
+    z = z.copy()
+    value, gradient = objective.gradient(z, rows)
+    size = np.maximum(np.linalg.norm(gradient, axis=1), 1e-300)
+    inverse = np.eye(objective.size) / size[:, None, None]
+    active = np.flatnonzero(np.isfinite(value))
     for _ in range(_ITERATIONS * objective.size):
-        direction = inverse @ gradient
-        slope = float(gradient @ direction)
-        if not slope > 0 or np.linalg.norm(direction) < _SHORTEST:
+        direction = np.einsum("bij,bj->bi", inverse[active], gradient[active])
+        slope = np.sum(gradient[active] * direction, axis=1)
+        going = (slope > 0) & (np.linalg.norm(direction, axis=1) >= _SHORTEST)
+        active, direction, slope = active[going], direction[going], slope[going]
+        step, reached, new_gradient = _weak_wolfe(objective, z[active], rows[active], value[active], direction, slope)
+        risen = reached > value[active]
+        active, moved, new_gradient = active[risen], (step[:, None] * direction)[risen], new_gradient[risen]
+        if not len(active):
             break
-        step, new_value, new_gradient = _weak_wolfe(objective, z, value, direction, slope)
-        if not new_value > value:
-            break
-        moved, change = step * direction, gradient - new_gradient
-        z, value, gradient = z + moved, new_value, new_gradient
-        curvature = float(moved @ change)
-        if curvature > 0:
-            left = np.eye(objective.size) - np.outer(moved, change) / curvature
-            inverse = left @ inverse @ left.T + np.outer(moved, moved) / curvature
-    return z, float(value)
+        change = gradient[active] - new_gradient
+        z[active] += moved
+        value[active], gradient[active] = reached[risen], new_gradient
+        curvature = np.sum(moved * change, axis=1)
+        curved = curvature > 0
+        s, y, rho = moved[curved], change[curved], 1.0 / curvature[curved]
+        left = np.eye(objective.size) - rho[:, None, None] * s[:, :, None] * y[:, None, :]
+        own = rho[:, None, None] * s[:, :, None] * s[:, None, :]
+        inverse[active[curved]] = left @ inverse[active[curved]] @ left.swapaxes(1, 2) + own
+    return z, value
 
 
 def _weak_wolfe(
-    objective: Objective, z: Array, value: float, direction: Array, slope: float
-) -> tuple[float, float, Array]:
-    """A step that gains enough and after which the slope is less, by bisection; with value and gradient there."""
-    low, high, step = 0.0, np.inf, 1.0
-    best = (0.0, value, np.zeros_like(z))
+    objective: Objective, z: Array, rows: Array, value: Array, direction: Array, slope: Array
+) -> tuple[Array, Array, Array]:
+    """Steps (b,) that gain enough and after which the slope is less, by bisection; with values and gradients there."""
+    low, high, step = np.zeros(len(z)), np.full(len(z), np.inf), np.ones(len(z))
+    best_step, best_value, best_gradient = np.zeros(len(z)), value.copy(), np.zeros_like(z)
+    left = np.arange(len(z))
     for _ in range(_HALVINGS):
-        reached, gradient = (part[0] for part in objective.gradient((z + step * direction)[None]))
-        if not reached >= value + _SUFFICIENT * step * slope:
-            high = step
-        else:
-            best = (step, float(reached), gradient)
-            if gradient @ direction <= _FLATTER * slope:
-                return best
-            low = step
-        step = (low + high) / 2 if np.isfinite(high) else 2 * low
-    return best
+        if not len(left):
+            break
+        reached, gradient = objective.gradient(z[left] + step[left, None] * direction[left], rows[left])
+        enough = reached >= value[left] + _SUFFICIENT * step[left] * slope[left]
+        high[left[~enough]] = step[left[~enough]]
+        gained = left[enough]
+        best_step[gained], best_value[gained], best_gradient[gained] = step[gained], reached[enough], gradient[enough]
+        low[gained] = step[gained]
+        steep = np.sum(gradient * direction[left], axis=1) > _FLATTER * slope[left]
+        left = left[~enough | steep]
+        step[left] = np.where(np.isfinite(high[left]), (low[left] + high[left]) / 2, 2 * low[left])
+    return best_step, best_value, best_gradient

@@ -158,8 +158,8 @@ def _on_the_kink(objective: Objective, verdict: Verdict) -> Verdict:
     """The verdict moved on to where a search goes that follows kinks."""
     if _is_kink(objective, verdict) or objective.size > _MOST_ALONG_KINKS:
         return verdict
-    z, value = climb_kinks(objective, verdict.z)
-    return replace(verdict, z=z, value=value, gradient=objective.gradient(z[None])[1][0])
+    (z,), (value,) = climb_kinks(objective, verdict.z[None])
+    return replace(verdict, z=z, value=float(value), gradient=objective.gradient(z[None])[1][0])
 
 
 def _in_the_corner(objective: Objective, verdict: Verdict) -> Verdict:

@@ -210,6 +210,8 @@ def at_support_edge(verdict: Verdict, uphill: Array, space: Space) -> Verdict:
 def kink(verdict: Verdict, space: Space) -> Verdict:
     """A maximum at which the objective is not differentiable."""
     text = f"The {space.what} has a kink at its maximum, so the information gives no standard error."
+    if space.what == "log-likelihood":
+        text += " profile() and bootstrap() follow the kinks."
     return replace(verdict, status="converged", singular=True, warnings=(text,))
 
 
