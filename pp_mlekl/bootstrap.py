@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pp_mlekl.optimize.batched import Replicates, maximize_along_kinks, maximize_replicates
+from pp_mlekl.optimize.batched import Replicates, maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.point_estimates.problem import Problem
@@ -160,12 +160,7 @@ def refit(
     whole = Objective(size=functions.size, evaluate=evaluate, derivatives=problem.objective.derivatives)
     objective = whole.restricted(problem.kept, problem.base)
     starts = np.repeat(best.flat[None, problem.kept], count, axis=0)
-    if objective.derivatives < 2:
-        return maximize_replicates(objective, starts)
-    covariance = best.flat_covariance[np.ix_(problem.kept, problem.kept)]
-    if not np.isfinite(covariance).all():
-        return maximize_along_kinks(objective, starts)
-    return maximize_replicates(objective, starts, inverse_hessian=covariance)
+    return maximize_again(objective, starts, best.flat_covariance[np.ix_(problem.kept, problem.kept)])
 
 
 def _case_weights(problem: Problem, count: int, generator: np.random.Generator) -> Array:

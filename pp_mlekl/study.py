@@ -179,10 +179,13 @@ class _Job:
             dataset["excess"] = ("replicate", fits.excess)
             dataset["exists"] = ("replicate", fits.exists)
             values = functions.natural_flat(fits.flat)
-            inside = {"sandwich": _covers(values, theory * quantile, target)}
-            if estimator == "mle":
+            inside = {name: np.full(values.shape, np.nan) for name in ("estimated", "naive", "unconstrained")}
+            inside |= {"sandwich": _covers(values, theory * quantile, target)}
+            if estimator == "mle" and fits.exists.any():
                 coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=self.asked.prob)
-                inside |= {"estimated": coverage.sandwich(), **coverage.wald(), **self._dear(coverage, generator)}
+                if star.kinked is None:
+                    inside |= {"estimated": coverage.sandwich(), **coverage.wald()}
+                inside |= self._dear(coverage, generator)
             for name, holds in inside.items():
                 dataset[f"covers_{name}"] = (("replicate", "parameter"), holds)
             pieces.append(dataset)

@@ -72,6 +72,32 @@ def test_regression_rows_are_gone_through_again():
     assert np.all(np.abs(summary["coverage_naive"] - 0.95) < 4.5 * np.sqrt(0.05 * 0.95 / 2000))
 
 
+def test_medians_are_fitted_along_their_kinks():
+    """A Laplace distribution's fits are median and mean deviation, and its divergences have closed forms."""
+    with pm.Model() as model:
+        pm.Laplace("y", pm.Normal("mu", 0, 5), pm.HalfNormal("b", 3), observed=np.zeros(25))
+    tree = study(model, {"mu": 0.0, "b": 1.0}, sizes=[25], replicates=400, random_seed=1)
+    y = np.random.default_rng(8).laplace(size=(20_000, 25))
+    mu = np.median(y, axis=1)
+    b = np.mean(np.abs(y - mu[:, None]), axis=1)
+    exact = np.log(b) + (np.abs(mu) + np.exp(-np.abs(mu))) / b - 1
+    error = np.hypot(tree["summary/kl_mcse"].item(), exact.std() / np.sqrt(len(exact)))
+    assert tree["summary/exists"].item() == 1.0
+    assert abs(tree["summary/kl"].item() - exact.mean()) < 4 * error
+    # An interval that the estimate of a single data set would not have is not counted either.
+    assert np.isnan(tree["summary/coverage_naive"]).all()
+    assert tree["replicates/mu"].std().item() == pytest.approx(mu.std(), rel=0.15)
+
+
+def test_data_sets_none_of_which_has_a_fit():
+    with pm.Model() as model:
+        pm.Bernoulli("y", pm.Beta("p", 1, 1), observed=np.zeros(3))
+    summary = study(model, {"p": 1e-4}, sizes=[2, 3], replicates=10, random_seed=1)["summary"]
+    assert summary["exists"].values.tolist() == [[0.0], [0.0]]
+    assert np.isnan(summary["kl"]).all()
+    assert np.isnan(summary["coverage_estimated"]).all()
+
+
 def test_map_shrinks_and_does_not_count_the_prior_twice():
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 0.5)

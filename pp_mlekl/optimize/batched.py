@@ -98,6 +98,19 @@ def maximize_replicates(
     )
 
 
+def maximize_again(objective: Objective, starts: Array, inverse_hessian: Array | None) -> Replicates:
+    """The maxima of replicates that begin at or near one estimate (r, d).
+
+    With the inverse (d, d) or (r, d, d) of the negative Hessian there it is ``maximize_replicates``. Where there is none (None, or not
+    finite) the searches follow the kink that the estimate lies on, or go by gradients alone.
+    """
+    if objective.derivatives < 2:
+        return maximize_replicates(objective, starts)
+    if inverse_hessian is None or not np.isfinite(inverse_hessian).all():
+        return maximize_along_kinks(objective, starts)
+    return maximize_replicates(objective, starts, inverse_hessian=inverse_hessian)
+
+
 def maximize_along_kinks(objective: Objective, starts: Array) -> Replicates:
     """The same where the maximum lies on kinks (a median): there is no curvature, and none is looked for.
 

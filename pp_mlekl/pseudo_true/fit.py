@@ -1,5 +1,6 @@
 """Maximising the expected log-likelihood: the same search as for the MLE, on the truth's nodes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -70,6 +71,9 @@ class ExpectedFit:
         Its Monte Carlo error.
     information
         J and K for one observation, over the kept coordinates of z; None where there is no regular minimum.
+    kinked
+        Where the log density has kinks, so that no sample's likelihood has a Hessian and the nodes are not exact:
+        KL(true||model) at points (b, d), mean over the rows, (b,). None elsewhere.
     """
 
     problem: ExpectedProblem
@@ -79,6 +83,7 @@ class ExpectedFit:
     kl_min: float
     kl_min_mcse: float
     information: Information | None
+    kinked: Callable[[Array], Array] | None = None
 
 
 def expected_fit(
@@ -106,9 +111,10 @@ def expected_fit(
         verdict = search(problem.objective, places, problem.space)
         if verdict.status == "failed" and not np.any(np.isfinite(problem.objective.value(places))):
             verdict = replace(verdict, warnings=(_INFINITE,))
-    information = None
+    information = kinked = None
     if verdict.status == "converged" and verdict.singular and not _unknown(functions, truth):
-        verdict, information = _across_kinks(problem, truth, verdict)
+        kinked = _divergence(functions, truth)
+        verdict, information = _across_kinks(problem, kinked, verdict)
     flat = problem.full(verdict.z)
     curved = not (verdict.singular or problem.without_hessian)
     if information is None and verdict.status == "converged" and curved:
@@ -126,6 +132,7 @@ def expected_fit(
         kl_min=kl_min,
         kl_min_mcse=error,
         information=information,
+        kinked=kinked if information is not None else None,
     )
 
 
@@ -171,18 +178,28 @@ def _at_the_truth(problem: ExpectedProblem, truth: Truth) -> Verdict | None:
     )
 
 
-def _across_kinks(problem: ExpectedProblem, truth: Truth, verdict: Verdict) -> tuple[Verdict, Information | None]:
+def _divergence(functions: ModelFunctions, truth: Truth) -> Callable[[Array], Array]:
+    """KL(true||model) at points (b, d), mean over the rows, (b,)."""
+
+    def kl(flat: Array) -> Array:
+        fitted = observed_distributions(functions, flat)
+        total = np.zeros(len(flat))
+        for name, p in truth.distributions.items():
+            total += np.asarray(kl_divergence(p, fitted[name]).value).reshape(len(flat), -1).sum(axis=1)
+        return total / functions.n_observations
+
+    return kl
+
+
+def _across_kinks(
+    problem: ExpectedProblem, divergence: Callable[[Array], Array], verdict: Verdict
+) -> tuple[Verdict, Information | None]:
     """The minimum of KL itself, which is smooth where its sum over nodes has kinks, and the information there."""
     functions, n = problem.functions, problem.functions.n_observations
     nodes = problem.nodes
 
-    def kl(z: Array) -> Array:
-        fitted = observed_distributions(functions, problem.full(z))
-        rows = [np.asarray(kl_divergence(p, fitted[name]).value) for name, p in truth.distributions.items()]
-        return sum(r.reshape(len(z), -1).sum(axis=1) for r in rows) / n  # type: ignore[return-value]
-
     rough = information_at(functions, nodes, problem.full(verdict.z), problem.kept)
-    found = smooth_minimum(kl, verdict.z, 1 / np.sqrt(np.diagonal(rough.score)))
+    found = smooth_minimum(lambda z: divergence(problem.full(z)), verdict.z, 1 / np.sqrt(np.diagonal(rough.score)))
     if found is None:
         return verdict, None
     z, hessian = found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.robust import one_to_one, robust_error
 from pp_mlekl.pseudo_true.fit import ExpectedFit
@@ -132,7 +132,9 @@ class Coverage:
         slope = covariance[:, others, coordinate] / covariance[:, coordinate, coordinate, None]
         starts = self.fits.flat[rows][:, kept[others]] - slope * self.off(rows)[:, coordinate, None]
         inverse = np.linalg.inv(precision[:, others[:, None], others])
-        return maximize_replicates(objective, starts, inverse_hessian=inverse).value
+        if self.star.kinked is not None:
+            starts = self.fits.flat[rows][:, kept[others]]
+        return maximize_again(objective, starts, inverse).value
 
     def _influence(self, rows: Array) -> tuple[Array, Array]:
         """What each observation adds to the kept coordinates, (r, n, k), and how often it counts, (r, n)."""

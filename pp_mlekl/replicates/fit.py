@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.batched import maximize_along_kinks, maximize_replicates
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.pseudo_true.fit import ExpectedFit
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
@@ -32,7 +32,7 @@ class ReplicateFits:
     excess
         KL(true||fit) - KL(true||pseudo-true), mean over the model's rows, (count,), in nats.
     hessian
-        Of the log-likelihood at each fit, over the kept coordinates, (count, k, k).
+        Of the log-likelihood at each fit, over the kept coordinates, (count, k, k); NaN at kinks.
     """
 
     COEFFICIENTS: ClassVar[dict[str, tuple[float, float]]] = {
@@ -69,15 +69,20 @@ def fit_replicates(
         kept, star.problem.base
     )
     starts = np.repeat(star.flat[None, kept], replicates.count, axis=0)
-    ends = maximize_replicates(
-        objective, starts, inverse_hessian=_inverse_information(star, len(kept), replicates.size)
-    )
+    if star.kinked is None:
+        inverse = _inverse_information(star, len(kept), replicates.size)
+        ends = maximize_replicates(objective, starts, inverse_hessian=inverse)
+    else:
+        ends = maximize_along_kinks(objective, starts)
     flat = np.repeat(star.problem.base[None], replicates.count, axis=0)
     flat[:, kept] = ends.z
     exists = ends.converged & curved(star, ends.hessian, replicates.size)
-    expected = star.problem.nodes.expected_log_likelihood(functions, flat[exists])
     excess = np.full(replicates.count, np.inf)
-    excess[exists] = (star.expected_log_likelihood - expected) / functions.n_observations
+    if star.kinked is None:
+        expected = star.problem.nodes.expected_log_likelihood(functions, flat[exists])
+        excess[exists] = (star.expected_log_likelihood - expected) / functions.n_observations
+    elif exists.any():
+        excess[exists] = star.kinked(flat[exists]) - star.kl_min / functions.n_observations
     return ReplicateFits(flat=flat, exists=exists, excess=excess, hessian=ends.hessian)
 
 
@@ -90,7 +95,12 @@ def _inverse_information(star: ExpectedFit, parameters: int, size: int) -> Array
 
 
 def curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
-    """Whether each Hessian is negative definite, measured by the information that the data should carry."""
+    """Whether each Hessian is negative definite, measured by the information that the data should carry.
+
+    At a kink there is no Hessian, and no more to ask.
+    """
+    if star.kinked is not None:
+        return np.ones(len(hessians), dtype=bool)
     information = star.information
     if information is None or len(information.hessian) != hessians.shape[1]:
         return np.linalg.eigvalsh(hessians)[:, -1] < 0

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.pymc_model.distributions import observed_distributions
 from pp_mlekl.replicates.coverage import Coverage
@@ -85,7 +85,7 @@ def _moves(coverage: Coverage, rows: Array, resampled: Replicates) -> list[Array
     )
     starts = np.repeat(coverage.fits.flat[rows], resamples, axis=0)
     inverse = np.repeat(np.linalg.inv(-coverage.fits.hessian[rows]), resamples, axis=0)
-    ends = maximize_replicates(objective, starts[:, problem.kept], inverse_hessian=inverse)
+    ends = maximize_again(objective, starts[:, problem.kept], inverse)
     exists = ends.converged & curved(coverage.star, ends.hessian, resampled.size)
     natural = functions.natural_flat(problem.full(ends.z)).reshape(len(rows), resamples, -1)
     centre = functions.natural_flat(coverage.fits.flat[rows])[:, None]

@@ -7,8 +7,10 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.batched import maximize_again
+from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.subproblem import quadratic_model
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.replicates import ReplicateFits
@@ -17,6 +19,8 @@ Array = np.ndarray
 
 # Elements of all refits' Hessians up to which each observation gets a refit of its own.
 _EXACT = 100_000_000
+# What a Newton step may promise at a smooth maximum, in nats: at a kink the slope does not vanish.
+_AT_REST = 1e-4
 # Pareto shape above which importance sampling cannot stand for a refit (Vehtari et al. 2024).
 _PARETO_K = 0.7
 
@@ -51,9 +55,8 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
     a, b = ReplicateFits.COEFFICIENTS[name]
     problem = Problem(functions=functions, kind=name)
     kept, n = problem.kept, functions.n_observations
-    _, _, hessian = functions.value_gradient_hessian(flat, a=a, b=b)
-    inverse = np.linalg.inv(-hessian[np.ix_(kept, kept)])
-    if len(places) * n * len(kept) ** 2 > _EXACT:
+    inverse = _inverse_information(problem.objective, flat[kept])
+    if inverse is not None and len(places) * n * len(kept) ** 2 > _EXACT:
         return _by_influence(functions, flat, kept, inverse, places)
 
     def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
@@ -64,9 +67,11 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
         method = functions.value_gradient if order == 1 else functions.value_gradient_hessian
         return method(z, a=a, b=b, weights=weights)
 
-    objective = Objective(size=functions.size, evaluate=evaluate).restricted(kept, problem.base)
-    scores = functions.scores(flat)[places][:, kept]
-    found = maximize_replicates(objective, flat[kept] - scores @ inverse, inverse_hessian=inverse)
+    whole = Objective(size=functions.size, evaluate=evaluate, derivatives=problem.objective.derivatives)
+    starts = np.repeat(flat[None, kept], len(places), axis=0)
+    if inverse is not None:
+        starts -= functions.scores(flat)[places][:, kept] @ inverse
+    found = maximize_again(whole.restricted(kept, problem.base), starts, inverse)
     z = np.repeat(flat[None], len(places), axis=0)
     z[:, kept] = found.z
     left_out = functions.pointwise(z)[np.arange(len(places)), places]
@@ -74,6 +79,17 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
     failed = int(np.sum(~found.converged))
     note = f"{name}: without {failed} of the observations, one at a time, there is no estimate, so no log score."
     return LeftOut(scores=left_out, failed=failed, method="refits", warnings=(note,) if failed else ())
+
+
+def _inverse_information(objective: Objective, z: Array) -> Array | None:
+    """The inverse of the negative Hessian at an estimate (k,); None without a Hessian, or at a kink."""
+    if objective.derivatives < 2:
+        return None
+    _, gradient, hessian = objective.hessian(z[None])
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        model = quadratic_model(gradient, hessian)
+    found = curvature(hessian[0])
+    return found.inverse() if model.decrement[0] < _AT_REST and found.eigenvalues[0] > DOUBTFUL else None
 
 
 def _by_influence(functions: ModelFunctions, flat: Array, kept: Array, inverse: Array, places: Array) -> LeftOut:
