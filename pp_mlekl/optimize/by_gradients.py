@@ -7,6 +7,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import Curvature, falls_off
 from pp_mlekl.optimize.edges import look_to_the_edges
+from pp_mlekl.optimize.ends import EQUAL, Ends, joined
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
@@ -14,8 +15,8 @@ from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, high_by
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.soft import Soft, classify, curved_null, independent
 from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.trust_region import Ends, joined, maximize
-from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, unfinished
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.unfinished import bare_verdict, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray

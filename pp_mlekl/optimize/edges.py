@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.collapses import hidden_climb
+from pp_mlekl.optimize.ends import Ends
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import ROUGHLY, Paths, climbs, earliest, largest_loss, profile_paths
 from pp_mlekl.optimize.rounded import before_rounding
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.support import climb_to_support
-from pp_mlekl.optimize.trust_region import Ends, maximize
+from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray

@@ -6,14 +6,15 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import Curvature, falls_off
+from pp_mlekl.optimize.ends import EQUAL, Ends
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import climbs, profile_paths
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.spectrum import LargeCurvature, Weakest
-from pp_mlekl.optimize.trust_region import Ends, maximize
-from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, unfinished
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.unfinished import bare_verdict, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray

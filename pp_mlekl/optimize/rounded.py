@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
+from pp_mlekl.optimize.ends import Ends
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
-from pp_mlekl.optimize.trust_region import Ends
 
 Array = np.ndarray
 

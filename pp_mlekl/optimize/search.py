@@ -1,15 +1,14 @@
 """Many searches, one verdict."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from pp_mlekl.optimize import words
-from pp_mlekl.optimize.batched import approach
 from pp_mlekl.optimize.by_gradients import search_by_gradients
 from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
 from pp_mlekl.optimize.edges import higher_nearby, look_to_the_edges
+from pp_mlekl.optimize.ends import EQUAL, Ends
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
@@ -17,8 +16,9 @@ from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.trust_region import Ends, joined, maximize
-from pp_mlekl.optimize.unfinished import EQUAL, bare_verdict, climb_of_trail, nothing, unfinished
+from pp_mlekl.optimize.starts import approached, climb_from, continued
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.unfinished import bare_verdict, climb_of_trail, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -28,9 +28,6 @@ Array = np.ndarray
 NEARLY_EQUAL = 1.92
 # Variances that differ by more than this share along a flat family are not the parameters' own.
 _OTHER_VARIANCE = 1e-2
-# From this many parameters on a few searches that agree are enough.
-_DEAR = 12
-_FEW = 4
 # From this many parameters on a gradient is so much cheaper than a Hessian that searches begin with gradients alone.
 _GRADIENTS_FIRST = 60
 _OF_ROUNDING = 3.0
@@ -38,8 +35,6 @@ _OF_ROUNDING = 3.0
 _PATIENCE = 25
 # Points about an end at which the Hessian is looked for.
 _PROBES = 16
-# How many times as long a few searches may take before others are begun.
-_LONGER = 4
 
 
 def search(objective: Objective, starts: Array, space: Space, *, max_iterations: int = 150) -> Verdict:
@@ -79,13 +74,13 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
         return other(objective, starts, space, max_iterations)
     agreeing = np.ones(len(starts), dtype=int)
     if objective.size >= _GRADIENTS_FIRST:
-        starts, agreeing = _approached(objective, starts)
-    ends = _climb(objective, starts, space, min(max_iterations, _PATIENCE), agreeing)
+        starts, agreeing = approached(objective, starts)
+    ends = climb_from(objective, starts, space, min(max_iterations, _PATIENCE), agreeing)
     if max_iterations > _PATIENCE and np.any(ends.state == "running"):
         verdict = _running_off(objective, ends, space)
         if verdict is not None:
             return verdict
-        ends = _continued(objective, ends, space, max_iterations - _PATIENCE)
+        ends = continued(objective, ends, space, max_iterations - _PATIENCE)
     return _judged(objective, meaningful(objective, ends), starts, space, max_iterations)
 
 
@@ -111,20 +106,6 @@ def _judged(objective: Objective, ends: Ends, starts: Array, space: Space, max_i
     return _examined(objective, ends, modes, space, int(ends.count.sum()))
 
 
-def _climb(objective: Objective, starts: Array, space: Space, max_iterations: int, counts: Array) -> Ends:
-    """Climb from all starts; where Hessians are dear, from a few first, and from the rest only if these disagree."""
-    few = len(starts) if objective.size < _DEAR else _FEW
-    options: dict[str, Any] = {"reach": space.reach, "max_iterations": max_iterations, "keep_trail": True}
-    ends = maximize(objective, starts[:few], counts=counts[:few], **options)
-    if few < len(starts) and np.any(ends.state == "stationary") and np.any(ends.state == "running"):
-        # One that has arrived says that the others may: they are nearer than any that has not begun.
-        ends = _continued(objective, ends, space, _LONGER * max_iterations)
-    agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= EQUAL * max(1.0, abs(ends.value[0]))
-    if few >= len(starts) or agreed:
-        return ends
-    return joined(ends, maximize(objective, starts[few:], counts=counts[few:], **options))
-
-
 def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | None:
     """That all searches run down a funnel is seen long before the first of them reaches the end of the numbers."""
     if np.any(ends.state == "stationary"):
@@ -135,22 +116,6 @@ def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | No
         return None
     verdict = bare_verdict(objective, ends, row, [], int(ends.count.sum()))
     return words.unbounded(replace(verdict, climb=climb), space)
-
-
-def _continued(objective: Objective, ends: Ends, space: Space, max_iterations: int) -> Ends:
-    """Go on with the searches that were still running."""
-    rows = np.flatnonzero(ends.state == "running")
-    more = maximize(objective, ends.z[rows], reach=space.reach, max_iterations=max_iterations, keep_trail=True)
-    merged = {}
-    for name in ("z", "value", "gradient", "hessian", "decrement", "state"):
-        merged[name] = getattr(ends, name).copy()
-        merged[name][rows] = getattr(more, name)
-    trail = list(ends.trail)
-    for points, values in more.trail[1:]:
-        z, value = ends.z.copy(), ends.value.copy()
-        z[rows], value[rows] = points, values
-        trail.append((z, value))
-    return replace(ends, **merged, iterations=ends.iterations + more.iterations, trail=trail)
 
 
 def _finite(objective: Objective, starts: Array) -> Array:
@@ -178,20 +143,6 @@ def _has_holes(objective: Objective, ends: Ends) -> bool:
 
 def _without_hessian(objective: Objective) -> Objective:
     return replace(objective, derivatives=1, product=None)
-
-
-def _approached(objective: Objective, starts: Array) -> tuple[Array, Array]:
-    """The starts moved uphill by gradients alone, merged where they arrive together, and how many each stands for."""
-    z, near = approach(objective, starts, np.zeros(len(starts), dtype=int))
-    kept: list[int] = []
-    count = np.ones(len(z), dtype=int)
-    for i in range(len(z)):
-        twin = next((k for k in kept if near[i] and near[k] and np.allclose(z[i], z[k], rtol=1e-3, atol=1e-3)), None)
-        if twin is None:
-            kept.append(i)
-        else:
-            count[twin] += 1
-    return z[kept], count[kept]
 
 
 def _modes(ends: Ends, space: Space) -> list[Mode]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import curvature
+from pp_mlekl.optimize.ends import EQUAL, Ends
 from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
@@ -13,13 +14,10 @@ from pp_mlekl.optimize.paths import ROUGHLY, Climb, climbs, profile_paths
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
-from pp_mlekl.optimize.trust_region import Ends
 from pp_mlekl.optimize.verdict import Audit, Verdict
 
 Array = np.ndarray
 
-# Values this close, relative to their size, are the same maximum's.
-EQUAL = 1e-6
 # The least jump of a slope at a kink.
 _JUMP = 1e-8
 # With more parameters the search along kinks, or into corners, takes too long.

@@ -1,0 +1,62 @@
+"""Where the searches from several starts ended."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+Array = np.ndarray
+
+# Values this close, relative to their size, are the same maximum's.
+EQUAL = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ends:
+    """Where the searches ended.
+
+    Parameters
+    ----------
+    z, value, gradient, hessian
+        The last point of each search, (b, d), and the objective there.
+    decrement
+        Half of g' A^-1 g (A the negative Hessian): the gain a Newton step would still bring; infinite where A is
+        not positive semi-definite.
+    state
+        ``"stationary"``, ``"stuck"`` (no step, however small, brings a gain), ``"ran"`` (out of reach) or
+        ``"running"`` (out of iterations).
+    iterations
+        How many were used by the longest search.
+    count
+        How many starts each search stands for, (b,).
+    trail
+        The points each search went through: pairs of z (b, d) and value (b,), one an iteration.
+    """
+
+    z: Array
+    value: Array
+    gradient: Array
+    hessian: Array
+    decrement: Array
+    state: Array
+    iterations: int
+    count: Array
+    trail: list[tuple[Array, Array]] = field(default_factory=list)
+
+
+def joined(first: Ends, second: Ends) -> Ends:
+    """The ends of two sets of searches in one, the first's before the second's."""
+    longest = max(len(first.trail), len(second.trail))
+    trails = [ends.trail + ends.trail[-1:] * (longest - len(ends.trail)) for ends in (first, second)]
+    parts = {
+        name: np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("z", "value", "gradient", "decrement", "state", "count")
+    }
+    unknown = first.hessian.strides[0] == 0
+    shape = (len(parts["z"]), *first.hessian.shape[1:])
+    return Ends(
+        # Hessians that are not known are views of one number.
+        hessian=np.broadcast_to(np.nan, shape) if unknown else np.concatenate([first.hessian, second.hessian]),
+        iterations=max(first.iterations, second.iterations),
+        trail=[(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(*trails, strict=True)],
+        **parts,
+    )

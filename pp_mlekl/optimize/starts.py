@@ -1,0 +1,64 @@
+"""Many searches begun and gone on with: where Hessians are dear, no more of them than are needed."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from pp_mlekl.optimize.batched import approach
+from pp_mlekl.optimize.ends import EQUAL, Ends, joined
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.trust_region import maximize
+
+Array = np.ndarray
+
+# From this many parameters on a few searches that agree are enough.
+_DEAR = 12
+_FEW = 4
+# How many times as long a few searches may take before others are begun.
+_LONGER = 4
+
+
+def climb_from(objective: Objective, starts: Array, space: Space, max_iterations: int, counts: Array) -> Ends:
+    """Climb from all starts; where Hessians are dear, from a few first, and from the rest only if these disagree."""
+    few = len(starts) if objective.size < _DEAR else _FEW
+    options: dict[str, Any] = {"reach": space.reach, "max_iterations": max_iterations, "keep_trail": True}
+    ends = maximize(objective, starts[:few], counts=counts[:few], **options)
+    if few < len(starts) and np.any(ends.state == "stationary") and np.any(ends.state == "running"):
+        # One that has arrived says that the others may: they are nearer than any that has not begun.
+        ends = continued(objective, ends, space, _LONGER * max_iterations)
+    agreed = np.all(ends.state == "stationary") and np.ptp(ends.value) <= EQUAL * max(1.0, abs(ends.value[0]))
+    if few >= len(starts) or agreed:
+        return ends
+    return joined(ends, maximize(objective, starts[few:], counts=counts[few:], **options))
+
+
+def continued(objective: Objective, ends: Ends, space: Space, max_iterations: int) -> Ends:
+    """Go on with the searches that were still running."""
+    rows = np.flatnonzero(ends.state == "running")
+    more = maximize(objective, ends.z[rows], reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    merged = {}
+    for name in ("z", "value", "gradient", "hessian", "decrement", "state"):
+        merged[name] = getattr(ends, name).copy()
+        merged[name][rows] = getattr(more, name)
+    trail = list(ends.trail)
+    for points, values in more.trail[1:]:
+        z, value = ends.z.copy(), ends.value.copy()
+        z[rows], value[rows] = points, values
+        trail.append((z, value))
+    return replace(ends, **merged, iterations=ends.iterations + more.iterations, trail=trail)
+
+
+def approached(objective: Objective, starts: Array) -> tuple[Array, Array]:
+    """The starts moved uphill by gradients alone, merged where they arrive together, and how many each stands for."""
+    z, near = approach(objective, starts, np.zeros(len(starts), dtype=int))
+    kept: list[int] = []
+    count = np.ones(len(z), dtype=int)
+    for i in range(len(z)):
+        twin = next((k for k in kept if near[i] and near[k] and np.allclose(z[i], z[k], rtol=1e-3, atol=1e-3)), None)
+        if twin is None:
+            kept.append(i)
+        else:
+            count[twin] += 1
+    return z[kept], count[kept]
