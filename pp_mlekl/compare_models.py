@@ -1,7 +1,6 @@
 """Several models of the same data side by side: evidence, leave-one-out, distance from the truth."""
 
 import os
-import warnings as python_warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,6 +13,7 @@ import xarray as xr
 
 from pp_mlekl.diagnostics import sampling_problems
 from pp_mlekl.information_gain import information_gain
+from pp_mlekl.leave_one_out import leave_one_out, loo_weights
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import ensure_groups, sample
@@ -132,14 +132,14 @@ def compare_models(
     trees = {name: _tree(name, given, generator) for name, given in models.items()}
     _check_same_data(trees)
     notes: list[str] = []
-    loos = {name: _loo(tree) for name, tree in trees.items()}
+    loos = {name: leave_one_out(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
     for name, tree in trees.items():
         notes += [f"{name}: {p} Its evidence may be wrong by more than its error." for p in sampling_problems(tree)]
     names = xr.DataArray(list(models), dims="model", name="model")
     rows = {key: ("model", np.array([c[key] for c in columns.values()], dtype=float)) for key in _COLUMNS}
     dataset = xr.Dataset(rows, coords={"model": names}, attrs={"units": "nats"})
-    dataset = dataset.assign(**_probabilities(dataset, prior), loo_weight=("model", _loo_weights(loos)))
+    dataset = dataset.assign(**_probabilities(dataset, prior), loo_weight=("model", loo_weights(loos)))
     dataset = dataset.assign_coords(against=names.values).assign(**_bayes_factors(dataset))
     return ModelComparison(dataset=dataset, warnings=tuple(notes))
 
@@ -235,37 +235,6 @@ def _of_proper_prior(joint: Any) -> tuple[float, float]:
         return value, error
     of_prior = float(joint["log_prior_normalizer"]), float(joint["log_prior_normalizer_mcse"])
     return value - of_prior[0], float(np.hypot(error, of_prior[1]))
-
-
-def _loo(tree: xr.DataTree) -> Any:
-    """ArviZ's leave-one-out of all observations of all observed variables together; None with fewer than two."""
-    import arviz as az
-
-    terms = [
-        v.stack(row=[d for d in v.dims if d not in ("chain", "draw")]) if v.ndim > 2 else v.expand_dims("row", -1)
-        for v in tree["log_likelihood"].data_vars.values()
-    ]
-    joined = np.concatenate([t.transpose("chain", "draw", "row").values for t in terms], axis=-1)
-    if joined.shape[-1] < 2:
-        return None
-    group = xr.Dataset({"observations": (("chain", "draw", "row"), joined)})
-    posterior = tree["posterior"].to_dataset()
-    with python_warnings.catch_warnings():
-        # What it warns of is counted from the k-hat and said once.
-        python_warnings.simplefilter("ignore")
-        return az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": group}), pointwise=True)
-
-
-def _loo_weights(loos: Mapping[str, Any]) -> np.ndarray:
-    """Stacking weights; NaN where a model has no leave-one-out."""
-    import arviz as az
-
-    if any(r is None for r in loos.values()):
-        return np.full(len(loos), np.nan)
-    with python_warnings.catch_warnings():
-        python_warnings.simplefilter("ignore")
-        table = az.compare(dict(loos), round_to="none")
-    return np.array([float(table.loc[name, "weight"]) for name in loos])
 
 
 def _probabilities(dataset: xr.Dataset, prior: np.ndarray) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""Leave-one-out of a whole model by Pareto-smoothed importance sampling, and the weights it gives several models."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+
+def leave_one_out(tree: xr.DataTree) -> Any:
+    """ArviZ's leave-one-out of all observations of all observed variables together; None with fewer than two."""
+    terms = [
+        v.stack(row=[d for d in v.dims if d not in ("chain", "draw")]) if v.ndim > 2 else v.expand_dims("row", -1)
+        for v in tree["log_likelihood"].data_vars.values()
+    ]
+    joined = np.concatenate([t.transpose("chain", "draw", "row").values for t in terms], axis=-1)
+    if joined.shape[-1] < 2:
+        return None
+    group = xr.Dataset({"observations": (("chain", "draw", "row"), joined)})
+    posterior = tree["posterior"].to_dataset()
+    with warnings.catch_warnings():
+        # What it warns of is counted from the k-hat and said once.
+        warnings.simplefilter("ignore")
+        return az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": group}), pointwise=True)
+
+
+def loo_weights(loos: Mapping[str, Any]) -> np.ndarray:
+    """Stacking weights; NaN where a model has no leave-one-out."""
+    if any(r is None for r in loos.values()):
+        return np.full(len(loos), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = az.compare(dict(loos), round_to="none")
+    return np.array([float(table.loc[name, "weight"]) for name in loos])
