@@ -59,6 +59,7 @@ def test_weights(model, find, weights, message):
         ({"y": Y[:4]}, r"shape of the model's data, \(6,\), got \(4,\)"),
         ({"y": np.where(np.arange(6) == 3, np.nan, Y)}, r"NaN at \[3\]"),
         ({"x": Y}, r"no observed variable: \['x'\]; the model has \['y'\]"),
+        ({"y": ["a"] * 6}, r"data\['y'\] must hold numbers"),
         (Y, "must map names of observed variables to arrays, got ndarray"),
     ],
 )
@@ -217,3 +218,14 @@ def test_a_single_term_has_no_bic():
     assert many.bic == pytest.approx(np.log(6) - 2 * many.log_likelihood, rel=1e-9)
     assert "no BIC for a single term" in repr(one)
     assert f"BIC {many.bic:.6g}" in repr(many)
+
+
+def test_a_marginal_search_begins_at_other_estimates_too(model, estimate):
+    alone = find_mle(model, marginalize=["mu"], starts=1, random_seed=1)
+    more = find_mle(model, marginalize=["mu"], starts=1, estimates=[estimate], random_seed=1)
+    assert (alone.settings["starts"], more.settings["starts"]) == (1, 2)
+    assert more.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-9)
+    with pm.Model() as other:
+        pm.Normal("y", pm.Normal("nu"), 1.0, observed=Y)
+    with pytest.raises(ValueError, match="belongs to another model"):
+        find_mle(model, marginalize=["mu"], estimates=[find_mle(other, random_seed=1)])

@@ -46,7 +46,7 @@ def find_mle(
     data
         Observed data in place of the model's, by observed variable, in the shape of the model's own and without NaN.
     marginalize
-        Names of latent variables to integrate out by Laplace's approximation.
+        Names of latent variables to integrate out by Laplace's approximation; at most five searches are then made.
     potentials
         Whether ``pm.Potential`` terms count as prior or as likelihood.
     tree
@@ -89,7 +89,14 @@ def find_mle(
     if marginalize is not None:
         functions = model_functions(model, potentials, _latents(model, marginalize))
         return find_marginal_mle(
-            functions, marginalize, starts=starts, random_seed=random_seed, weights=weights, data=data
+            functions,
+            marginalize,
+            starts=starts,
+            random_seed=random_seed,
+            weights=weights,
+            data=data,
+            tree=tree,
+            estimates=estimates,
         )
     problem = Problem(functions=model_functions(model, potentials), kind="mle", weights=weights, data=data)
     return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
@@ -16,7 +17,7 @@ from pp_mlekl.optimize.verdict import Verdict
 from pp_mlekl.point_estimates.impossible import with_reason
 from pp_mlekl.point_estimates.marginal_laplace import ConditionalModes, Integrand, laplace_terms, laplace_value
 from pp_mlekl.point_estimates.problem import Problem
-from pp_mlekl.point_estimates.result import PointEstimate, labelled_estimate
+from pp_mlekl.point_estimates.result import PointEstimate, check_belongs, labelled_estimate
 from pp_mlekl.pymc_model.marginal_functions import IntegrandDerivatives
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
@@ -107,6 +108,8 @@ def find_marginal_mle(
     random_seed: Any,
     weights: ArrayLike | None,
     data: Mapping[str, ArrayLike] | None,
+    tree: xr.DataTree | None = None,
+    estimates: Sequence[PointEstimate] = (),
 ) -> PointEstimate:
     """The maximiser of the marginal likelihood; see ``find_mle``.
 
@@ -116,7 +119,9 @@ def find_marginal_mle(
     """
     generator = np.random.default_rng(random_seed)
     problem = MarginalProblem(functions=functions, kind="mle", weights=weights, data=data, latents=tuple(latents))
-    places = problem.starts(min(starts, 5), generator, None, [])
+    for other in estimates:
+        check_belongs(functions, other)
+    places = problem.starts(min(starts, 5), generator, tree, [e.flat for e in estimates])
     verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
     settings = {"starts": len(places), "random_seed": repr(random_seed), "marginalize": tuple(latents)}
     z = problem.full(verdict.z) if np.all(np.isfinite(verdict.z)) else problem.base
