@@ -190,6 +190,12 @@ def _laplace_value(integrand: Integrand, z: Array, curvature: Array) -> Array:
     return np.where((sign > 0).all(axis=-1), total, np.nan) + 0.5 * len(integrand.latent) * np.log(2 * np.pi)
 
 
+def _inverse(curvature: Array) -> Array:
+    """Of matrices (..., s, s); of those that are not positive, where there is no value either, that of the identity."""
+    sign, _ = np.linalg.slogdet(curvature)
+    return np.linalg.inv(np.where((sign > 0)[..., None, None], curvature, np.eye(curvature.shape[-1])))
+
+
 def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
     """The approximation and its derivatives by the coordinates ``kept`` (p,), the latents following at their mode.
 
@@ -203,7 +209,7 @@ def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
     blocks, latent, contracted = integrand.blocks, integrand.latent, integrand.derivatives.contracted
     seeds = integrand.seeds
     curvature = integrand.curvature(z)
-    inverse = np.linalg.inv(curvature)
+    inverse = _inverse(curvature)
     columns = integrand.embedded(blocks.columns(inverse))
     directions = np.broadcast_to(np.eye(integrand.size)[kept], (len(z), len(kept), integrand.size))
     cross = contracted(z[:, None], directions)[..., latent]
