@@ -3,6 +3,7 @@
 import golden_models as golden
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 from scipy import optimize, special, stats
 
@@ -150,3 +151,54 @@ def test_latents_without_variance_rest_exactly_at_their_limit():
     np.testing.assert_allclose(estimate.values["v"], float(estimate.values["mu"]), atol=1e-8)
     np.testing.assert_allclose(estimate.standard_error["v"], float(estimate.standard_error["mu"]), rtol=1e-7)
     assert np.isnan(float(estimate.standard_error["tau"]))
+
+
+@pytest.mark.parametrize(("seed", "status"), [(6, "converged"), (4, "boundary")])
+def test_local_level_equals_its_multivariate_normal(seed, status):
+    """All latents of a random walk are one block; of a normal integrand Laplace's approximation is exact."""
+    walk, noise = (np.random.default_rng(s).normal(0, scale, 20) for s, scale in ((seed, 0.7), (seed + 1, 0.5)))
+    y = np.cumsum(walk) + noise
+    with pm.Model() as model:
+        tau, sigma = pm.HalfNormal("tau", 1), pm.HalfNormal("sigma", 1)
+        u = pm.GaussianRandomWalk("u", mu=0, sigma=tau, init_dist=pm.Normal.dist(0, 2), shape=20)
+        pm.Normal("y", u, sigma, observed=y)
+    estimate = find_mle(model, marginalize=["u"], random_seed=1)
+    steps = np.minimum(*np.indices((20, 20)))
+
+    def minus_log_likelihood(variances):
+        covariance = 4 + steps * variances[0] + variances[1] * np.eye(20)
+        return -stats.multivariate_normal(np.zeros(20), covariance).logpdf(y)
+
+    options = {"bounds": [(0, None), (1e-6, None)], "options": {"ftol": 1e-14, "gtol": 1e-9}}
+    found = [optimize.minimize(minus_log_likelihood, start, **options) for start in ([0.5, 0.5], [0.0, 0.5])]
+    exact = min(found, key=lambda end: end.fun)
+    assert estimate.status == status
+    assert estimate.settings["blocks"] == 1
+    assert estimate.log_likelihood == pytest.approx(-exact.fun, abs=1e-6)
+    squares = [float(estimate.values[name]) ** 2 for name in ("tau", "sigma")]
+    np.testing.assert_allclose(squares, exact.x, rtol=1e-4, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_correlated_intercepts_and_slopes_equal_statsmodels():
+    import statsmodels.api as sm
+
+    generator = np.random.default_rng(2)
+    group, x = np.repeat(np.arange(8), 5), generator.normal(size=40)
+    effects = generator.multivariate_normal([0, 0], [[0.6, 0.2], [0.2, 0.3]], size=8)[group]
+    y = 1 + effects[:, 0] + (0.5 + effects[:, 1]) * x + generator.normal(0, 0.5, 40)
+    with pm.Model() as model:
+        b, s = pm.Normal("b", 0, 5, shape=2), pm.HalfNormal("s", 1)
+        tau, rho = pm.HalfNormal("tau", 1, shape=2), pm.Uniform("rho", -1, 1)
+        between = rho * tau[0] * tau[1]
+        cov = pt.stack([pt.stack([tau[0] ** 2, between]), pt.stack([between, tau[1] ** 2])])
+        u = pm.MvNormal("u", mu=np.zeros(2), cov=cov, shape=(8, 2))
+        pm.Normal("y", b[0] + u[group, 0] + (b[1] + u[group, 1]) * x, s, observed=y)
+    estimate = find_mle(model, marginalize=["u"], random_seed=1)
+    design = np.column_stack([np.ones(40), x])
+    fitted = sm.MixedLM(y, design, group, exog_re=design).fit(reml=False, method=["bfgs", "lbfgs"])
+    assert estimate.status == "converged"
+    assert estimate.log_likelihood == pytest.approx(fitted.llf, abs=1e-6)
+    np.testing.assert_allclose(estimate.values["b"], fitted.fe_params, rtol=1e-5)
+    np.testing.assert_allclose(estimate.standard_error["b"], fitted.bse_fe, rtol=1e-3)
+    np.testing.assert_allclose(estimate.values["tau"].values ** 2, np.diagonal(fitted.cov_re), rtol=1e-3)

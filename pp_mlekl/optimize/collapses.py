@@ -73,4 +73,4 @@ def _held(objective: Objective, held: Array) -> Objective:
             derivatives[1] = derivatives[1] * free[:, :, None] * free[:, None, :] - identity
         return (value, *derivatives)
 
-    return replace(objective, evaluate=evaluate, product=None)
+    return replace(objective, evaluate=evaluate, product=None, support=None)

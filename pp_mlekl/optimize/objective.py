@@ -39,6 +39,9 @@ class Objective:
         ``product(z, vectors)``: the Hessian at z (d,) times vectors (b, d), for problems whose Hessian is too large.
     derivatives
         2, or 1 where ``evaluate`` has the gradient alone.
+    support
+        ``support(z)``, (b,) of bool: whether the data have a density above zero there, where another reason may make the
+        value undefined (an inner maximisation that fails); where the value is finite, by default.
 
     Examples
     --------
@@ -53,6 +56,7 @@ class Objective:
     terms: int = 0
     product: Callable[[Array, Array], Array] | None = None
     derivatives: int = 2
+    support: Callable[[Array], Array] | None = None
 
     @property
     def wide(self) -> bool:
@@ -67,6 +71,13 @@ class Objective:
     def value(self, z: Array, rows: Array | None = None) -> Array:
         """The value at each vector; minus infinity where it is not defined."""
         return self._clean(0, z, rows)[0]
+
+    def supported(self, z: Array) -> Array:
+        """Whether the data have a density above zero at each vector, (b,) of bool."""
+        if self.support is None:
+            return np.isfinite(self.value(z))
+        with np.errstate(all="ignore"):
+            return self.support(z)
 
     def gradient(self, z: Array, rows: Array | None = None) -> tuple[Array, Array]:
         """Value and gradient."""
@@ -98,7 +109,16 @@ class Objective:
             embedded[:, kept] = vectors
             return self.product(full(z[None])[0], embedded)[:, kept]  # type: ignore[misc]
 
-        return replace(self, size=len(kept), evaluate=evaluate, product=product if self.product else None)
+        def support(z: Array) -> Array:
+            return self.support(full(z))  # type: ignore[misc]
+
+        return replace(
+            self,
+            size=len(kept),
+            evaluate=evaluate,
+            product=product if self.product else None,
+            support=support if self.support else None,
+        )
 
     def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:
         if not len(z):

@@ -8,7 +8,7 @@ from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import losses_along
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import profile_paths
-from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -36,6 +36,10 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
         return None
     largest = np.abs(direction).max()
     rays = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
+    # What moved farthest may have done so where it says nothing any more.
+    moved = np.flatnonzero(np.abs(verdict.z - trail[0]) > 1.0)[:_MOST_ON_BENT_WAYS]
+    alone = axes(moved, objective.size) * np.sign(verdict.z - trail[0])[moved, None]
+    rays = np.concatenate([rays, alone])
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     ahead = losses_along(objective, verdict.z, verdict.value, rays, space.reach)[0]
     # A search may have begun far out already: the way back leads beyond where it did.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along
+from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along, rays
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space, axes
@@ -18,6 +18,8 @@ _LOSS = 1e-4
 # terms), while backwards the objective falls by more than the second.
 _NOISE = 1e-2
 _FALL = 0.1
+# Within this multiple of a point's size rays are looked at more closely; so many of 11 points are defined there at least.
+_WITHIN, _DEFINED = 100.0, 8
 # A plateau is level this far about a point, relative to its size.
 _LEVEL = 1e-2
 # Up to so many directions are tried each by itself, more of them together in so many random combinations.
@@ -77,8 +79,12 @@ def classify(
     ahead, ahead_all = losses_along(objective, z, value, candidates, space.reach)
     back, back_all = losses_along(objective, z, value, -candidates, space.reach)
     flat = (ahead_all < _LOSS) & (back_all < _LOSS)
-    onward = (ahead < _NOISE) & (back_all > _FALL) & ~flat
-    backward = (back < _NOISE) & (ahead_all > _FALL) & ~flat & ~onward
+    undefined = np.flatnonzero(np.isinf(ahead_all) | np.isinf(back_all))
+    flat[undefined] = _level_where_defined(objective, z, value, candidates[undefined], space.reach)
+    onward = _leads_on(ahead, back, back_all) & (back_all > _FALL) & ~flat
+    backward = _leads_on(back, ahead, ahead_all) & (ahead_all > _FALL) & ~flat
+    # Where numbers give out far ahead it looks as if the objective fell there too: less is lost near by.
+    onward, backward = onward & ~(backward & (back < ahead)), backward & ~(onward & (ahead <= back))
     # In the candidates' own order, whichever way they run: of several that span the same, the simplest come first.
     signed = np.where(onward, 1.0, -1.0)[:, None] * candidates
     run_off = independent(signed[onward | backward])
@@ -99,6 +105,22 @@ def classify(
     regular[places[~flat & ~singular]] = True
     null = independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
     return Soft(run_off=run_off, null=null, singular=bool(singular.any()), regular=regular, shallow=rest[shallow])
+
+
+def _level_where_defined(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> Array:
+    """Whether along each direction (k, d) nothing is lost on either side, up to where numbers overflow; (k,) of bool."""
+    both = np.concatenate([directions, -directions])
+    points = np.concatenate(
+        [rays(z, both, np.minimum(reach, _WITHIN * np.maximum(1.0, np.abs(z)))), rays(z, both, reach)]
+    )
+    values = objective.value(points.reshape(-1, len(z))).reshape(len(points), 2, len(directions))
+    lost = np.where(np.isfinite(values), value - values, -np.inf).max(axis=(0, 1))
+    return (lost < _LOSS) & np.isfinite(values[:_DEFINED]).all(axis=(0, 1))
+
+
+def _leads_on(near: Array, other: Array, other_all: Array) -> Array:
+    """Which rays lose nothing near by, or end on a plateau: undefined ahead, while the other way falls, but only far off."""
+    return (near < _NOISE) | (np.isinf(near) & (other < _NOISE) & np.isfinite(other_all))
 
 
 def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
@@ -193,7 +215,7 @@ def _across(objective: Objective, points: Array, free: Array) -> Objective:
         turned = (derivatives[0] @ free,) if derivatives else ()
         return (value, *turned, *(free.T @ hessian @ free for hessian in derivatives[1:]))
 
-    return replace(objective, size=free.shape[1], evaluate=evaluate, product=None)
+    return replace(objective, size=free.shape[1], evaluate=evaluate, product=None, support=None)
 
 
 def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:

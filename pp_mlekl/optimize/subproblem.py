@@ -10,6 +10,10 @@ Array = np.ndarray
 ROUNDING = 1e-13
 # Below this scaled eigenvalue curvature is negative beyond doubt: a saddle is near.
 NEGATIVE = -1e-9
+# Matrices of this size on are first tried by Cholesky's factor, and believed where its smallest pivot is no less than this.
+_WORTH_CHOLESKY, _PIVOT = 6, 1e-3
+# Of larger ones each is tried by itself where not all have a factor.
+_WORTH_ONE_BY_ONE = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,12 +94,39 @@ def quadratic_model(gradient: Array, hessian: Array) -> QuadraticModel:
     """
     diagonal = np.abs(np.diagonal(hessian, axis1=1, axis2=2))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    eigenvalues, vectors = np.linalg.eigh(-hessian * scale[:, :, None] * scale[:, None, :])
-    rotated = np.einsum("bji,bj->bi", vectors, gradient * scale)
-    clipped = np.maximum(eigenvalues, ROUNDING)
-    decrement = np.where(eigenvalues[:, 0] > NEGATIVE, 0.5 * np.sum(rotated**2 / clipped, axis=1), np.inf)
-    newton = scale * np.einsum("bij,bj->bi", vectors, rotated / clipped)
-    return QuadraticModel(newton=newton, decrement=decrement, gradient=gradient, hessian=hessian)
+    scaled = -hessian * scale[:, :, None] * scale[:, None, :]
+    right = gradient * scale
+    newton, decrement = _by_cholesky(scaled, right)
+    left = np.flatnonzero(np.isnan(decrement))
+    if len(left):
+        eigenvalues, vectors = np.linalg.eigh(scaled[left])
+        rotated = np.einsum("bji,bj->bi", vectors, right[left])
+        clipped = np.maximum(eigenvalues, ROUNDING)
+        gain = 0.5 * np.sum(rotated**2 / clipped, axis=1)
+        decrement[left] = np.where(eigenvalues[:, 0] > NEGATIVE, gain, np.inf)
+        newton[left] = np.einsum("bij,bj->bi", vectors, rotated / clipped)
+    return QuadraticModel(newton=scale * newton, decrement=decrement, gradient=gradient, hessian=hessian)
+
+
+def _by_cholesky(scaled: Array, right: Array) -> tuple[Array, Array]:
+    """Solutions (b, d) of scaled matrices (b, d, d) that are well above singular, and half their products with ``right``.
+
+    NaN where an eigendecomposition, which costs twenty times as much, has to say more.
+    """
+    solution, half = np.full(right.shape, np.nan), np.full(len(right), np.nan)
+    if right.shape[1] < _WORTH_CHOLESKY or not len(right):
+        return solution, half
+    try:
+        factor = np.linalg.cholesky(scaled)
+    except np.linalg.LinAlgError:
+        if right.shape[1] >= _WORTH_ONE_BY_ONE and len(right) > 1:
+            for k in range(len(right)):
+                (solution[k],), (half[k],) = _by_cholesky(scaled[[k]], right[[k]])
+        return solution, half
+    good = np.flatnonzero(np.diagonal(factor, axis1=1, axis2=2).min(axis=1) > _PIVOT)
+    solution[good] = np.linalg.solve(scaled[good], right[good, :, None])[..., 0]
+    half[good] = 0.5 * np.sum(solution[good] * right[good], axis=1)
+    return solution, half
 
 
 def project(gradient: Array, hessian: Array, held: Array) -> tuple[Array, Array]:

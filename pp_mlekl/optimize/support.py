@@ -128,7 +128,7 @@ def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[A
     """
     steps = np.broadcast_to(steps, (len(steps), len(ways)))
     points = z + steps[..., None] * ways
-    finite = np.isfinite(objective.value(points.reshape(-1, len(z)))).reshape(steps.shape)
+    finite = objective.supported(points.reshape(-1, len(z))).reshape(steps.shape)
     which = np.flatnonzero(~finite.all(axis=0))
     nearest = np.argmin(finite[:, which], axis=0)
     high = steps[nearest, which]
@@ -137,7 +137,7 @@ def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[A
         # A call costs more than a point.
         between = low + _SHARES[:, None] * (high - low)
         points = z + between[..., None] * ways[which]
-        defined = np.isfinite(objective.value(points.reshape(-1, len(z)))).reshape(between.shape)
+        defined = objective.supported(points.reshape(-1, len(z))).reshape(between.shape)
         inside = np.logical_and.accumulate(defined, axis=0).sum(axis=0)
         grid = np.concatenate([low[None], between, high[None]])
         columns = np.arange(len(which))
@@ -186,4 +186,4 @@ def _approaching(objective: Objective, place: int, edge: float, side: float) -> 
             derivatives[1] = hessian
         return (value, *derivatives)
 
-    return replace(objective, evaluate=evaluate, product=None)
+    return replace(objective, evaluate=evaluate, product=None, support=None)

@@ -97,7 +97,10 @@ class MarginalProblem(Problem):
             terms = laplace_terms(self.integrand, z, self.kept)
             return (np.where(found, terms.value, -np.inf), terms.gradient, terms.hessian)[: order + 1]
 
-        return Objective(size=len(self.kept), evaluate=evaluate, precision=_PRECISION)
+        def support(theta: Array) -> Array:
+            return np.isfinite(self.integrand.derivatives.terms(self.modes.nearby(self.full(theta))).sum(axis=1))
+
+        return Objective(size=len(self.kept), evaluate=evaluate, precision=_PRECISION, support=support)
 
 
 def find_marginal_mle(

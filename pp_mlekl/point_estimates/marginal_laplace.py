@@ -122,8 +122,7 @@ class ConditionalModes:
     def __call__(self, z: Array) -> tuple[Array, Array]:
         """Points z (b, d) with the latents moved to their mode, and whether there is one, (b,)."""
         integrand, blocks = self.integrand, self.integrand.blocks
-        z = z.copy()
-        z[:, integrand.latent] = self._nearest(z)
+        z = self.nearby(z)
         count = len(blocks.members)
         objective = Objective(size=blocks.width, evaluate=_BlockProblems(integrand=integrand, base=z.copy()).evaluate)
         starts = blocks.parts(z[:, integrand.latent]).reshape(-1, blocks.width)
@@ -135,11 +134,13 @@ class ConditionalModes:
         del self._theta[:-_REMEMBERED], self._modes[:-_REMEMBERED]
         return z, found
 
-    def _nearest(self, z: Array) -> Array:
-        if not self._theta:
-            return z[:, self.integrand.latent]
-        distance = np.sum((z[:, None, self.kept] - np.array(self._theta)[None]) ** 2, axis=2)
-        return np.array(self._modes)[np.argmin(distance, axis=1)]
+    def nearby(self, z: Array) -> Array:
+        """Points z (b, d) with the latents at the mode of the nearest parameters for which it is known."""
+        z = z.copy()
+        if self._theta:
+            distance = np.sum((z[:, None, self.kept] - np.array(self._theta)[None]) ** 2, axis=2)
+            z[:, self.integrand.latent] = np.array(self._modes)[np.argmin(distance, axis=1)]
+        return z
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,6 +14,7 @@ from pp_mlekl.pymc_model.derivatives import derived
 from pp_mlekl.pymc_model.functions import flattened, inlined, without_c
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.objective import Data
+from pp_mlekl.pymc_model.written_out import written_out
 
 Array = np.ndarray
 
@@ -98,7 +99,7 @@ class _Graphs:
         if count < len(self._slopes):
             return self._slopes[count]
         if count == 0:
-            scalar = flattened(self._log_likelihood)
+            scalar = flattened(written_out([flattened(self._log_likelihood)])[0])
         else:
             # A dot product would be looked at for special matrices, at length.
             scalar = pt.sum(self._slope(count - 1, simple=True) * self._directions[count - 1])
