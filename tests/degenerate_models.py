@@ -119,6 +119,26 @@ def underdispersed_dirichlet_multinomial():
     pm.DirichletMultinomial("y", n=25, a=share * concentration, observed=counts)
 
 
+@case("mle", "at_infinity", "Kosmidis (2014), JRSS B 76: an ordinal response that a covariate separates")
+def separated_ordinal_response():
+    ordered = pm.distributions.transforms.ordered
+    cut = pm.Normal("cut", 0, 3, shape=2, transform=ordered, initval=[-1.0, 1.0])
+    x = np.concatenate([np.linspace(-1, -0.015, 5), np.linspace(0.015, 1, 5), np.linspace(1.03, 2, 5)])
+    pm.OrderedLogistic("y", eta=pm.Normal("b", 0, 3) * x, cutpoints=cut, observed=np.repeat([0, 1, 2], 5))
+
+
+@case("mle", "not_identified", "a rate of a group without exposure is not in the likelihood, though its logarithm overflows")
+def group_without_exposure():
+    b, group = pm.Normal("b", 0, 2, shape=2), np.repeat([0, 1], 4)
+    pm.Poisson("y", np.repeat([2.0, 0.0], 4) * pt.exp(b[group]), observed=[3, 1, 2, 2, 0, 0, 0, 0])
+
+
+@case("mle", "boundary", "counts that are all zero have no mean and no dispersion: Hilbe (2011), Negative Binomial Regression")
+def negative_binomial_of_zeros():
+    mu, alpha = pm.Gamma("mu", 2, 1), pm.Gamma("alpha", 2, 1)
+    pm.NegativeBinomial("y", mu=mu, alpha=alpha, observed=np.zeros(8, dtype=int))
+
+
 @case("mle", "boundary", "McCullagh (1980), JRSS B 42: an ordinal category that nobody chose")
 def empty_middle_category():
     ordered = pm.distributions.transforms.ordered

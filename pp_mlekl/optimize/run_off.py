@@ -15,9 +15,16 @@ Array = np.ndarray
 
 # Multiples of a coordinate's size to which it is moved on along a bent way, and the share of a gain that the next, after as
 # long a way as all before, may have: a supremum is finite where the gains are a geometric series.
-_DOUBLED = 2.0 ** np.arange(1, 8) - 1
+# Half of them are there for what follows to keep up.
+_DOUBLED = 2.0 ** np.arange(0.5, 7.1, 0.5) - 1
 _LESS = 0.8
 _MOST_ON_BENT_WAYS = 40
+# So many points of a bent way are defined at least, and so many gains are the falling ones.
+_KNOWN, _LATER = 4, 3
+# Of the end of a bent way what moves less than this share of its longest coordinate is left out.
+_STRAIGHT = 1e-3
+# A coordinate that has grown to this many times its size may be on its way to infinity.
+_FROM_AFAR = 10.0
 
 
 def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space) -> Verdict | None:
@@ -51,13 +58,39 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
     return _bent(objective, verdict, direction, trail, space)
 
 
+def runs_on(objective: Objective, verdict: Verdict, trail: Array, run_off: Array, space: Space) -> Verdict | None:
+    """The verdict on an end at rest that a coordinate without a transform came to from far away, along a bent way; or None.
+
+    Far out on the way to a supremum all slopes are rounding, and straight lines leave a bent valley (the limits between
+    ordered categories that follow a coefficient) on both sides.
+
+    Parameters
+    ----------
+    objective, verdict, trail, space
+        As for ``runs_off``.
+    run_off
+        Straight ways to infinity (k, d) that were found; a coordinate on one of them is not looked at, unless much is lost
+        on it in the end.
+    """
+    moved = np.where(space.transformed, 0.0, verdict.z - trail[0])
+    place = int(np.argmax(np.abs(moved)))
+    if abs(moved[place]) < _FROM_AFAR * max(1.0, abs(trail[0, place])):
+        return None
+    ahead = losses_along(objective, verdict.z, verdict.value, run_off, space.reach)[1] if len(run_off) else np.zeros(0)
+    straight = run_off[~(np.isfinite(ahead) & (ahead > 0.1))]
+    if np.any(np.abs(straight[:, place]) > 0.1):
+        return None
+    return _bent(objective, verdict, np.eye(objective.size)[place] * moved[place], trail, space)
+
+
 def _bent(objective: Objective, verdict: Verdict, direction: Array, trail: Array, space: Space) -> Verdict | None:
     """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following.
 
     At the end of a search the gains may be but rounding, so it is looked at from the middle of its way too.
     """
+    direction = np.where(space.transformed, 0.0, direction)
     place = int(np.argmax(np.abs(direction)))
-    if space.transformed[place] or objective.size > _MOST_ON_BENT_WAYS:
+    if not direction[place] or objective.size > _MOST_ON_BENT_WAYS:
         return None
     way = np.sign(direction) * (np.arange(objective.size) == place)
     gone = np.abs(trail[:, place] - trail[0, place])
@@ -65,13 +98,22 @@ def _bent(objective: Objective, verdict: Verdict, direction: Array, trail: Array
     for start in (verdict.z, trail[middle]):
         value = float(objective.value(start[None])[0])
         paths = profile_paths(objective, start[None], way[None], max(1.0, abs(start[place])) * _DOUBLED)
-        points, values = paths.points[:, 0], paths.values[:, 0]
-        if not np.all(np.isfinite(values)):
-            continue
-        gains = np.diff(values, prepend=value)[1:]
-        noise = objective.precision * max(1.0, abs(value)) + rounding(objective, points).max()
-        if np.all(gains > -noise) and np.all(gains[1:] < _LESS * gains[:-1] + noise):
-            onward = points[-1] - points[-2]
+        points, values = paths.points[1::2, 0], paths.values[1::2, 0]
+        # Farther out a density's numbers may give out.
+        known = int(np.logical_and.accumulate(np.isfinite(values)).sum())
+        points, values = points[:known], values[:known]
+        if known >= _KNOWN and _to_a_supremum(objective, value, points, values):
+            onward = points[-1] - start
+            onward = np.where(np.abs(onward) < _STRAIGHT * np.abs(onward).max(), 0.0, onward)
             limit = replace(verdict, z=points[-1], value=float(values[-1]))
             return words.at_the_edge(replace(limit, run_off=onward[None] / np.linalg.norm(onward)), space)
     return None
+
+
+def _to_a_supremum(objective: Objective, value: float, points: Array, values: Array) -> bool:
+    """Whether values (k,) at points (k, d) on a way from ``value`` rise all along, and from some place on by less and less."""
+    gains = np.diff(values, prepend=value)
+    noise = objective.precision * max(1.0, abs(value)) + rounding(objective, points).max()
+    later = gains[int(np.argmax(gains)) :]
+    falling = np.all(later[1:] < _LESS * later[:-1] + noise)
+    return bool(np.all(gains[1:] > -noise) and falling and len(later) >= _LATER)

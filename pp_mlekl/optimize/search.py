@@ -14,6 +14,7 @@ from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
+from pp_mlekl.optimize.run_off import runs_on
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
@@ -111,7 +112,7 @@ def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | No
     if np.any(ends.state == "stationary"):
         return None
     row = int(np.argmax(ends.value))
-    climb = climb_of_trail(objective, ends, row)
+    climb = climb_of_trail(objective, ends, row, space)
     if climb is None:
         return None
     verdict = bare_verdict(objective, ends, row, [], int(ends.count.sum()))
@@ -163,10 +164,14 @@ def _examined(
         return words.steps(verdict, stepped, space)
     if suspicious.any():
         # Far down a funnel the rounding of doubles can make a search look as if it had come to rest.
-        climb = climb_of_trail(objective, ends, row)
+        climb = climb_of_trail(objective, ends, row, space)
         if climb is not None:
             return words.unbounded(replace(verdict, climb=climb), space)
     soft = classify(objective, mode.z, mode.value, found, suspicious, space, _approach(ends, row))
+    if suspicious.any():
+        limit = runs_on(objective, verdict, np.array([z[row] for z, _ in ends.trail]), soft.run_off, space)
+        if limit is not None:
+            return limit
     irregular = found.directions[~soft.regular]
     # What was made a direction of its own has its covariance with the others all the same.
     whole = curvature(mode.hessian, held=irregular).inverse() if len(soft.shallow) else found.inverse(soft.regular)
@@ -185,11 +190,14 @@ def _examined(
     if higher is None and not suspicious.any():
         higher = higher_nearby(objective, verdict, space)
     better = _from_there(objective, higher, space, starts) if again and higher is not None else None
-    if better is not None:
-        return better
-    if len(soft.run_off):
+    return better or _named(objective, verdict, modes, space)
+
+
+def _named(objective: Objective, verdict: Verdict, modes: list[Mode], space: Space) -> Verdict:
+    """The verdict on a stationary point from which nothing higher was found."""
+    if len(verdict.run_off):
         return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
-    if len(soft.null):
+    if len(verdict.null):
         return words.not_identified(_central(objective, verdict), space)
     rivals = _rivals(objective, modes)
     if rivals:

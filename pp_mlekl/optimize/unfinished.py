@@ -23,6 +23,8 @@ _JUMP = 1e-8
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
+# Units beyond the end of a climb at which it is looked at again.
+_BEYOND = np.array([30.0, 100.0, 250.0])
 # How far from an edge an approach begins, relative to the size of the point.
 _INSIDE = 0.01
 
@@ -70,7 +72,7 @@ def unfinished(
 ) -> Verdict | None:
     """The verdict where the highest search did not come to rest."""
     verdict = bare_verdict(objective, ends, row, modes, starts)
-    climb = climb_of_trail(objective, ends, row)
+    climb = climb_of_trail(objective, ends, row, space)
     if climb is not None:
         return words.unbounded(replace(verdict, climb=climb), space)
     climb = _climb_into_edge(objective, ends, row, space)
@@ -102,7 +104,7 @@ def _size(z: Array) -> float:
     return max(1.0, float(np.abs(z).max()))
 
 
-def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
+def climb_of_trail(objective: Objective, ends: Ends, row: int, space: Space) -> Climb | None:
     """Where a search ran off: profiles from the middle of its way, along the coordinates that moved most.
 
     The middle is that of its iterations; where little is moved after that, because the search crawls along a bent valley, it
@@ -114,9 +116,18 @@ def climb_of_trail(objective: Objective, ends: Ends, row: int) -> Climb | None:
     longest = gone[:, np.argmax(gone[-1])]
     for middle in (best // 2, int(np.argmax(longest >= 0.5 * longest[-1]))):
         climb = _climb_from(objective, z[middle], z[best])
-        if climb is not None:
+        if climb is not None and _goes_on(objective, climb, space):
             return climb
     return None
+
+
+def _goes_on(objective: Objective, climb: Climb, space: Space) -> bool:
+    """Whether a climb along a coordinate without a transform, whose unit need be no e-folding, goes on far beyond its end."""
+    if not np.any(np.abs(climb.direction[~space.transformed]) > 0.5):
+        return True
+    paths = profile_paths(objective, climb.points[-1:], climb.direction[None], _BEYOND, close=ROUGHLY)
+    gains = paths.values[:, 0] - climb.values[-1]
+    return bool(np.all(~np.isfinite(gains) | (gains > 0.5 * climb.rate * _BEYOND)))
 
 
 def _climb_from(objective: Objective, middle: Array, end: Array) -> Climb | None:
