@@ -188,6 +188,32 @@ def test_no_evidence_no_number():
     assert "No overlap." in gained.attrs["warnings"]
 
 
+def test_chain_that_stays_at_its_largest_value():
+    """A sampler that rejects in a tail repeats a draw there; four in a row are no atom."""
+    model, tree, *_ = _two_normals(1)
+    before = mk.information_gain(model, tree, random_seed=1)
+    a = tree["posterior"]["a"].values.copy()
+    a[0, 100:104] = a.max() + 0.01
+    after = mk.information_gain(model, _tree(a=a, b=tree["posterior"]["b"].values), random_seed=1)
+    error = float(before["marginal_mcse"]["a"])
+    assert abs(float(after["marginal"]["a"]) - float(before["marginal"]["a"])) < error
+    assert np.isfinite(float(after["joint"]["dependence_gap"]))
+    assert not any("a: " in w for w in after.attrs["warnings"])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_atom_costs_its_own_element_alone(share):
+    model, tree, *_ = _two_normals(1)
+    generator = np.random.default_rng(2)
+    a, b = (tree["posterior"][name].values.copy() for name in "ab")
+    a[generator.uniform(size=a.shape) < share] = 0.25
+    gained = mk.information_gain(model, _tree(a=a, b=b), random_seed=1)
+    assert np.isnan(float(gained["marginal"]["a"]))
+    assert np.isfinite(float(gained["marginal"]["b"]))
+    assert np.isfinite(float(gained["joint"]["kl_posterior_prior"]))
+    assert any(w.startswith("a: ") and "no density" in w for w in gained.attrs["warnings"])
+
+
 def _two_normals(seed):
     """a, b ~ Normal(0, 1), data on a + b: exact posterior draws, their covariance and mean."""
     with pm.Model() as model:

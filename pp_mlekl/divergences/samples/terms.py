@@ -47,7 +47,11 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
     """The mean of the terms times ``sign``, with an error made of its spread, the other sample's and the bias."""
     value = sign * float(np.mean(terms.values))
     if not np.isfinite(value):
-        raise ValueError("Draws coincide so often that they have no density; remove the repeated ones.")
+        lost = np.count_nonzero(~np.isfinite(terms.values))
+        raise ValueError(
+            f"A log density is infinite or not defined at {lost} of the {len(terms.values)} draws, as on the edge of a "
+            "support; look for draws that sit there, or leave them out."
+        )
     size = independent_size(terms.values, chains, ess)
     judged = sign * (terms.values if terms.smooth is None else terms.smooth)
     shape = tail_shape(judged)
