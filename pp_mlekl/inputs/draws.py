@@ -9,7 +9,7 @@ import xarray as xr
 
 from pp_mlekl.divergences.distribution import Array
 
-_SAMPLE_DIMS = ("chain", "draw", "sample")
+SAMPLE_DIMS = ("chain", "draw", "sample")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +32,21 @@ def is_draws(candidate: Any) -> bool:
     return isinstance(candidate, np.ndarray | list | tuple | xr.DataArray | xr.Dataset | xr.DataTree)
 
 
+def opened(candidate: Any) -> Any:
+    """A DataTree's ``posterior`` as a Dataset; anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        Where the tree has no such group.
+    """
+    if not isinstance(candidate, xr.DataTree):
+        return candidate
+    if "posterior" not in candidate.children:
+        raise ValueError("The DataTree has no group 'posterior'; give the group that holds the draws, as a Dataset.")
+    return candidate["posterior"].to_dataset()
+
+
 def read_draws(
     candidate: Any, event_dims: Sequence[str] | None = None, var_names: Sequence[str] | None = None
 ) -> SampleArray:
@@ -51,12 +66,7 @@ def read_draws(
     ValueError
         Where a DataArray has no sample dim, or a dim or variable is not there.
     """
-    if isinstance(candidate, xr.DataTree):
-        if "posterior" not in candidate.children:
-            raise ValueError(
-                "The DataTree has no group 'posterior'; give the group that holds the draws, as a Dataset."
-            )
-        candidate = candidate["posterior"].to_dataset()
+    candidate = opened(candidate)
     if isinstance(candidate, xr.Dataset):
         return _from_dataset(candidate, var_names)
     if isinstance(candidate, xr.DataArray):
@@ -77,7 +87,7 @@ def read_draws(
 
 
 def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> SampleArray:
-    sample = [d for d in _SAMPLE_DIMS if d in array.dims]
+    sample = [d for d in SAMPLE_DIMS if d in array.dims]
     if not sample:
         raise ValueError(f"The draws have dims {array.dims}; one must be named 'draw' (and 'chain') or 'sample'.")
     others = [str(d) for d in array.dims if d not in sample]
