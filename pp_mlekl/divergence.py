@@ -17,6 +17,7 @@ from pp_mlekl.divergences.samples.divergence import (
     js_between_draws,
     kl_between_draws,
     kl_to_density,
+    of_the_kind_of,
     values_for,
 )
 from pp_mlekl.divergences.samples.entropy import sample_entropy
@@ -236,6 +237,7 @@ def cross_entropy(
 
 
 def _mean_cross_entropy(p: Draws, q: Distribution) -> Estimate:
+    p = of_the_kind_of(p, q)
     values = -np.asarray(q.log_density(values_for(q, p)))
     if np.any(np.isinf(values)):
         return Estimate(value=np.inf, mcse=0.0, method="draws without density", direction="H(P,Q)")

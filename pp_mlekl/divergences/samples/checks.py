@@ -37,6 +37,11 @@ class Draws:
         """The number of coordinates."""
         return self.values.shape[1]
 
+    @property
+    def whole(self) -> bool:
+        """Whether all values are whole numbers."""
+        return _whole(self.values)
+
 
 def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") -> Draws:
     """Check draws of shape (n,) or (n, d), stacked chain by chain.
