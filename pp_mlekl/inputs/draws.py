@@ -63,27 +63,43 @@ def read_draws(
 
     Raises
     ------
+    TypeError
+        Where values are no real numbers.
     ValueError
-        Where a DataArray has no sample dim, or a dim or variable is not there.
+        Where there are no draws, a DataArray has no sample dim, or a dim or variable is not there.
     """
     candidate = opened(candidate)
     if isinstance(candidate, xr.Dataset):
         return _from_dataset(candidate, var_names)
     if isinstance(candidate, xr.DataArray):
         return _from_dataarray(candidate, event_dims)
-    try:
-        values = np.asarray(candidate, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        kinds = ", ".join(dict.fromkeys(type(v).__name__ for v in candidate))
-        raise TypeError(
-            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution; give one distribution, or "
-            "an array of numbers."
-        ) from error
+    values = _real(candidate)
     if values.ndim not in (1, 2):
         raise ValueError(
             f"Draws must be an array of shape (n,) or (n, d), or a DataArray with named dims, got {values.shape}."
         )
+    _check_any(values)
     return SampleArray(values=values.reshape(len(values), -1), chains=None)
+
+
+def _real(candidate: Any) -> Array:
+    """Draws as doubles."""
+    array = candidate if isinstance(candidate, np.ndarray) else None
+    if array is not None and np.iscomplexobj(array):
+        raise TypeError("The draws are complex numbers; give real and imaginary parts as two coordinates.")
+    try:
+        return np.asarray(candidate, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        kinds = ", ".join(dict.fromkeys(type(v).__name__ for v in candidate)) if array is None else array.dtype.name
+        raise TypeError(
+            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution; give one distribution, or "
+            "an array of numbers."
+        ) from error
+
+
+def _check_any(values: Array) -> None:
+    if values.size == 0:
+        raise ValueError(f"There are no draws: their shape is {values.shape}.")
 
 
 def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> SampleArray:
@@ -96,7 +112,8 @@ def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> Sa
     if unknown:
         raise ValueError(f"event_dims names {unknown[0]!r}, which is none of {', '.join(others) or 'no other dims'}.")
     batch = [d for d in others if d not in events]
-    values = array.transpose(*batch, *sample, *events).values.astype(np.float64)
+    values = _real(array.transpose(*batch, *sample, *events).values)
+    _check_any(values)
     shape = tuple(array.sizes[d] for d in batch)
     template = xr.zeros_like(array.isel(dict.fromkeys([*sample, *events], 0), drop=True), dtype=np.float64)
     n = int(np.prod([array.sizes[d] for d in sample]))
@@ -109,5 +126,7 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
     missing = [n for n in names if n not in dataset]
     if missing:
         raise ValueError(f"var_names has {missing[0]!r}, which is none of {', '.join(map(str, dataset.data_vars))}.")
+    if not names:
+        raise ValueError("There are no draws: the Dataset has no variables.")
     parts = [_from_dataarray(dataset[n], None) for n in names]
     return SampleArray(values=np.concatenate([p.values for p in parts], axis=-1), chains=parts[0].chains)

@@ -12,7 +12,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.inputs.alignment import aligned
 from pp_mlekl.inputs.draws import SampleArray, is_draws, read_draws
 from pp_mlekl.inputs.labelled import LabelledDistribution, joined_template
-from pp_mlekl.inputs.read import ACCEPTED, as_distribution, is_distribution
+from pp_mlekl.inputs.read import ACCEPTED, as_distribution, got, is_distribution
 
 
 def paired(
@@ -76,9 +76,7 @@ def _read(
         return as_distribution(side)
     if is_draws(side):
         return read_draws(side, event_dims, var_names)
-    raise TypeError(
-        f"{name} must be {ACCEPTED}, or draws (an array, a DataArray, a Dataset), got {type(side).__name__}."
-    )
+    raise TypeError(f"{name} must be {ACCEPTED}, or draws (an array, a DataArray, a Dataset), got {got(side)}.")
 
 
 def _template(side: Distribution | LabelledDistribution | SampleArray) -> xr.DataArray | None:
