@@ -10,7 +10,7 @@ from pp_mlekl.bridge.control import controlled_mean
 from pp_mlekl.bridge.density_ratio import density_ratio_divergences
 from pp_mlekl.bridge.errors import WithError, independent_mean, plain_mean
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.evidence import evidence_over
+from pp_mlekl.evidence import evidence_over, with_posterior
 from pp_mlekl.evidence import log_evidence as estimate_log_evidence
 from pp_mlekl.marginal_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
 from pp_mlekl.pymc_model.derivatives import NoDerivative
@@ -19,7 +19,6 @@ from pp_mlekl.pymc_model.marginal_prior import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.proper_prior import ProperPrior, prior_potentials, proper_prior
-from pp_mlekl.pymc_model.sampling import sample
 
 _PRIOR_DRAWS = 4000
 
@@ -42,7 +41,7 @@ def information_gain(
     model
         A PyMC model with a proper prior.
     tree
-        Posterior draws (``chain``, ``draw``); sampled where None.
+        Posterior draws (``chain``, ``draw``); sampled where it is None or has none.
     log_evidence
         log Z, estimated by bridge sampling where None.
     var_names
@@ -96,7 +95,7 @@ def information_gain(
         )
     names = _checked_names(functions, var_names, groups or {})
     generator = np.random.default_rng(random_seed)
-    tree = sample(model, random_seed=generator, potentials=potentials) if tree is None else tree
+    tree = with_posterior(model, tree, potentials, generator)
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, tree, potentials=potentials, random_seed=generator)
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
