@@ -65,7 +65,8 @@ def information_gain(
         ``hellinger_squared``, ``log_evidence``, ``log_prior_normalizer`` (0 but where potentials or transforms make the prior
         density integrate to something else than 1; ``log_evidence`` is that of the density as it stands),
         ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
-        ``dependence_gap`` (joint KL less the sum of the marginal ones), ``log_evidence_prior_sensitivity`` (d log Z / d log s
+        ``dependence_gap`` (joint KL less the sum of the marginal ones, also of elements that others determine, as on a
+        simplex), ``log_evidence_prior_sensitivity`` (d log Z / d log s
         where the priors with constant parents are widened s-fold), each with ``..._mcse`` beside it; ``marginal`` and
         ``marginal_mcse``: KL(post||prior) of each element; with ``reverse`` also ``marginal_reverse`` and its errors; ``group``:
         scalars of each group. What cannot be had is NaN, and the tree's ``warnings`` attribute says why.
@@ -105,6 +106,7 @@ def information_gain(
     gains = _gains(functions, names, z, prior, generator, reverse=False)
     if var_names is None:
         joint["dependence_gap"] = _dependence_gap(joint["kl_posterior_prior"], list(gains.values()))
+        notes += _redundant(functions)
     nodes = {"joint": _scalars(joint)}
     for suffix, more in (
         ("", gains),
@@ -195,6 +197,17 @@ def _dependence_gap(joint: WithError, gains: Sequence[Gain]) -> WithError:
         rest = sum(g.variance for g in gains) + sum(g.bias for g in gains) ** 2
         marginals = WithError(value=total, influence=terms - terms.mean(), rest=rest)
     return joint.plus(marginals, -1.0)
+
+
+def _redundant(functions: ModelFunctions) -> list[str]:
+    """A note where variables have more elements than free coordinates, as probabilities that sum to 1."""
+    names = [v.name for v in functions.free if v.flat.stop - v.flat.start < v.natural.stop - v.natural.start]
+    if not names:
+        return []
+    return [
+        f"dependence_gap: the elements of {', '.join(names)} determine one another and are counted each in the sum of the "
+        "marginals, which lowers the gap."
+    ]
 
 
 def _group_dataset(

@@ -52,6 +52,22 @@ def test_gap_is_joint_less_marginals():
     assert abs(gap + case["sum_marginals_minus_joint"]) < 4 * error
 
 
+@pytest.mark.parametrize(("prior", "told"), [("simplex", True), ("zero sum", True), ("normal", False)])
+def test_elements_that_determine_one_another_are_told(prior, told):
+    generator = np.random.default_rng(0)
+    with pm.Model() as model:
+        if prior == "simplex":
+            p, draws = pm.Dirichlet("p", np.ones(2)), generator.dirichlet([3, 5], size=(4, 1000))
+        elif prior == "zero sum":
+            p = pm.ZeroSumNormal("p", 1, shape=2)
+            draws = generator.normal(size=(4, 1000, 1)) * 0.3 * np.array([1.0, -1.0])
+        else:
+            p, draws = pm.Normal("p", 0, 1, shape=2), generator.normal(scale=0.3, size=(4, 1000, 2))
+        pm.Normal("y", p[0], 0.5, observed=0.2)
+    gained = mk.information_gain(model, _tree(p=draws), log_evidence=mk.Estimate(value=-1.0, method=""), random_seed=1)
+    assert any(w.startswith("dependence_gap: the elements of p determine") for w in gained.attrs["warnings"]) == told
+
+
 def test_same_seed_same_numbers():
     case = CASES["gamma-poisson-12"]
     model = golden.conjugate(case)
