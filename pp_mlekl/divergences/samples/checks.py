@@ -84,6 +84,8 @@ def share_repeated(values: Array, chains: int | None) -> float:
 
 
 def _share_repeated(values: Array, chains: int | None, different: int) -> float:
+    if different == len(values):
+        return 0.0
     # A chain of few values stands still rather than that it rejects.
     drawn = len(values) if chains is None or different < _FEWEST else _count_moves(values, chains)
     return max(1 - different / drawn, 0.0)

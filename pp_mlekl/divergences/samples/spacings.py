@@ -31,31 +31,39 @@ class _Distinct:
         In order, (k,).
     counts
         How many draws each has, (k,).
+    drawn
+        How many draws there are.
     """
 
     values: Array
     counts: Array
+    drawn: int
 
     @cached_property
     def _below(self) -> Array:
         return np.concatenate([[0], np.cumsum(self.counts)])
 
-    def log_repeats(self, first: Array, last: Array, without: Array | int = 0) -> Array:
+    def log_repeats(self, first: Array, last: Array, without: Array | int = 0) -> Array | float:
         """Log of how often values with ranks in [first, last) are drawn, some ``without`` their own, relative to all.
 
         A sampler that rejects proposals repeats draws, and most in tails: the values are then spread as the density
         over its mean number of repeats.
         """
+        if self.drawn == len(self.values):
+            return 0.0
         draws = self._below[last] - self._below[first] - without
         values = last - first - np.sign(without)
-        return np.log(draws / values) - np.log(self._below[-1] / len(self.values))
+        return np.log(draws / values) - np.log(self.drawn / len(self.values))
 
 
 def _distinct(ordered: Array) -> _Distinct:
+    n = len(ordered)
     # What differs by the rounding of a map alone is one value.
-    apart = np.diff(ordered) > _ROUNDING * np.abs(ordered[[0, -1]]).max()
+    apart = np.diff(ordered) > _ROUNDING * max(abs(ordered[0]), abs(ordered[-1]))
+    if apart.all():
+        return _Distinct(values=ordered, counts=np.ones(n, dtype=int), drawn=n)
     starts = np.concatenate([[0], 1 + np.flatnonzero(apart)])
-    return _Distinct(values=ordered[starts], counts=np.diff(starts, append=len(ordered)))
+    return _Distinct(values=ordered[starts], counts=np.diff(starts, append=n), drawn=n)
 
 
 def log_density_within(ordered: Array) -> Array:
