@@ -7,7 +7,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Array
 
 # Fewer draws than this give an error bar that is itself noise; more dimensions need more.
-_FEWEST = 50
+FEWEST = 50
 _FEWEST_PER_DIMENSION = 10
 # Repeated draws beyond this share are a point mass or a stuck chain, not rounding.
 MOST_REPEATED = 0.02
@@ -57,7 +57,7 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
     if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(f"{name} must have shape (n,) or (n, d), got {np.shape(draws)}.")
     n, d = values.shape
-    fewest = max(_FEWEST, _FEWEST_PER_DIMENSION * d)
+    fewest = max(FEWEST, _FEWEST_PER_DIMENSION * d)
     if n < fewest:
         raise ValueError(f"{name}: {n} draws in {d} dimensions are too few for an estimate; give at least {fewest}.")
     if not np.all(np.isfinite(values)):
@@ -87,7 +87,7 @@ def _share_repeated(values: Array, chains: int | None, different: int) -> float:
     if different == len(values):
         return 0.0
     # A chain of few values stands still rather than that it rejects.
-    drawn = len(values) if chains is None or different < _FEWEST else _count_moves(values, chains)
+    drawn = len(values) if chains is None or different < FEWEST else _count_moves(values, chains)
     return max(1 - different / drawn, 0.0)
 
 

@@ -10,7 +10,7 @@ from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
-from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned, variance_of_second_order
+from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned, variance_of_second_order, without_stays
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws, estimate
@@ -111,12 +111,12 @@ def draws_of(distribution: Distribution, size: int, generator: np.random.Generat
 def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Estimate:
     """Jensen-Shannon divergence in nats: what a draw tells of whether it is P's or Q's (Ross 2014, PLoS ONE 9).
 
-    The larger sample is cut to the size of the smaller, so that the two sides weigh the same.
+    Chains that repeat draws are thinned. The larger sample is cut to the size of the smaller, so that the two sides weigh the same.
     """
     _check_alike(p, q)
     if np.array_equal(p.values, q.values):
         return _of_the_same("JSD(P,Q)")
-    p, q = thinned(p), thinned(q)
+    p, q = (without_stays(thinned(v)) for v in (p, q))
     size = min(p.size, q.size)
     x, y = (_spread(v.values, size) for v in (p, q))
     effective = min(effective_draws(p), effective_draws(q), size)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.distribution import Array
-from pp_mlekl.divergences.samples.checks import Draws
+from pp_mlekl.divergences.samples.checks import FEWEST, MOST_REPEATED, Draws, share_repeated
 from pp_mlekl.divergences.samples.correction import corrected_within
 from pp_mlekl.divergences.samples.density import Beyond, LogDensities, SampleDensity, mean_beyond, neighbours_for
 from pp_mlekl.divergences.samples.effective_size import effective_size
@@ -34,6 +34,20 @@ def thinned(draws: Draws) -> Draws:
     smallest = min(effective_size(by_chain[..., j]) for j in range(draws.dimension))
     step = int(draws.size / (2 * smallest))
     return draws if step < 2 else draws.with_values(by_chain[:, ::step].reshape(-1, draws.dimension))
+
+
+def without_stays(draws: Draws) -> Draws:
+    """Every so-many-th draw of chains that repeat draws, so that few are the same: for what has no use for repeats."""
+    if draws.chains is None or draws.discrete:
+        return draws
+    by_chain, step = draws.values.reshape(draws.chains, -1, draws.dimension), 1
+
+    def kept() -> Array:
+        return by_chain[:, ::step].reshape(-1, draws.dimension)
+
+    while share_repeated(kept(), None) > MOST_REPEATED and draws.size >= 2 * step * FEWEST:
+        step *= 2
+    return draws if step == 1 else draws.with_values(kept())
 
 
 def log_density_terms(draws: Draws) -> Terms:

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pp_mlekl.divergences.families import family
+from pp_mlekl.divergences.jensen_shannon import js_divergence
 from pp_mlekl.divergences.kullback_leibler import kl_divergence as exact_kl
 from pp_mlekl.divergences.samples.checks import checked_draws
-from pp_mlekl.divergences.samples.divergence import kl_to_density
+from pp_mlekl.divergences.samples.divergence import js_between_draws, kl_to_density
 from pp_mlekl.divergences.samples.entropy import sample_entropy
 from pp_mlekl.divergences.samples.spacings import log_density_against, log_density_within
 
@@ -61,6 +62,15 @@ def test_entropy_of_a_plane_of_stays():
     assert abs(found.value - np.log(2 * np.pi * np.e)) < 3 * found.mcse
     once = sample_entropy(draws[:, ::4].reshape(-1, 2), chains=CHAINS)
     assert found.mcse == pytest.approx(once.mcse, rel=0.3)
+
+
+def test_jensen_shannon_of_chains_with_stays():
+    generator = np.random.default_rng(4)
+    draws, others = np.repeat(_stays_in_tails(generator), 2, axis=1), generator.normal(0, 1, size=2000)
+    found = js_between_draws(checked_draws(draws.ravel(), CHAINS), checked_draws(others), generator)
+    exact = float(js_divergence(POSTERIOR, family("Normal")(mu=0, sigma=1)))
+    assert abs(found.value - exact) < 3 * found.mcse
+    assert found.mcse < 0.05
 
 
 def test_spacings_of_draws_that_all_come_twice_are_those_of_the_draws():
