@@ -17,6 +17,7 @@ from pp_mlekl.divergences.samples.divergence import (
     js_between_draws,
     kl_between_draws,
     kl_to_density,
+    of_the_kind_of,
     values_for,
 )
 from pp_mlekl.divergences.samples.entropy import sample_entropy
@@ -24,7 +25,7 @@ from pp_mlekl.divergences.samples.one_sample import cut_circle, thinned
 from pp_mlekl.divergences.samples.terms import Terms, estimate
 from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
 from pp_mlekl.inputs.draws import is_draws
-from pp_mlekl.inputs.pairing import paired
+from pp_mlekl.inputs.pairing import alone, paired
 
 RandomSeed = int | np.random.Generator | np.random.SeedSequence | None
 
@@ -53,8 +54,9 @@ def kl_divergence(
     p, q
         A PyMC ``.dist()``, a frozen SciPy or PreliZ distribution, ``mk.distribution(...)``, a text like
         ``"Gamma(2, 1)"``; or draws: an array of shape (n,) or (n, d), a DataArray with dims chain and draw or sample,
-        a Dataset (its variables together) or a DataTree (its posterior). Parameters of any shapes broadcast, and those
-        with DataArrays as parameters keep their dims and coords.
+        a Dataset (its variables together) or a DataTree (its posterior). Variables of two Datasets are paired by name,
+        labels of a dim that both sides have by label. Parameters of any shapes broadcast, and those with DataArrays as
+        parameters keep their dims and coords.
     event_dims
         Dims of DataArray draws that make up one draw: all but the sample dims by default; the others are batch.
     var_names
@@ -81,7 +83,7 @@ def kl_divergence(
     TypeError
         Where ``p`` or ``q`` is none of these.
     ValueError
-        Where continuous meets discrete, dimensions differ, a scale is 0 or draws are too few.
+        Where continuous meets discrete, dimensions, variables or labels differ, a scale is 0 or draws are too few.
 
     Notes
     -----
@@ -193,13 +195,13 @@ def entropy(
     1.0
     """
 
-    def of_draws(a: Any, _: Any) -> Estimate:
+    def of_draws(a: Any) -> Estimate:
         return sample_entropy(a[0], chains=a[1], period=period)
 
-    def exact(a: Distribution, _: Distribution) -> Estimate:
+    def exact(a: Distribution) -> Estimate:
         return kullback_leibler.entropy(a, rtol=rtol, budget=budget, generator=np.random.default_rng(random_seed))
 
-    return _in_base(paired(p, None, exact, of_draws, event_dims, var_names), base)
+    return _in_base(alone(p, exact, of_draws, event_dims, var_names), base)
 
 
 def cross_entropy(
@@ -235,6 +237,7 @@ def cross_entropy(
 
 
 def _mean_cross_entropy(p: Draws, q: Distribution) -> Estimate:
+    p = of_the_kind_of(p, q)
     values = -np.asarray(q.log_density(values_for(q, p)))
     if np.any(np.isinf(values)):
         return Estimate(value=np.inf, mcse=0.0, method="draws without density", direction="H(P,Q)")

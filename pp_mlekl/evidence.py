@@ -70,7 +70,7 @@ def log_evidence(
     model
         A PyMC model.
     tree
-        Posterior draws of it (``chain``, ``draw``); sampled where None. Not used by ``"smc"`` and ``"laplace"``.
+        Posterior draws of it (``chain``, ``draw``); sampled where it is None or has none. Not used by ``"smc"`` and ``"laplace"``.
     method
         ``"bridge"`` (Meng and Wong 1996), ``"smc"`` (``pm.sample_smc``) or ``"laplace"``, whose error is its distance from
         importance sampling over the same normal.
@@ -116,7 +116,7 @@ def log_evidence(
         return _by_laplace(functions, space, potentials, generator)
     if method == "smc":
         return _by_smc(functions, generator)
-    tree = sample(model, random_seed=generator, potentials=potentials) if tree is None else tree
+    tree = with_posterior(model, tree, potentials, generator)
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
@@ -136,6 +136,26 @@ def log_evidence(
         draws=z,
         number=result.number,
     )
+
+
+def with_posterior(
+    model: Any, tree: xr.DataTree | None, potentials: Any, generator: np.random.Generator
+) -> xr.DataTree:
+    """A tree of posterior draws: the given one, or a sampled one where it has none.
+
+    Raises
+    ------
+    TypeError
+        Where it is no tree.
+    """
+    if tree is not None and not isinstance(tree, xr.DataTree):
+        raise TypeError(
+            f"tree must be a DataTree with a group 'posterior', got {type(tree).__name__}; make one by "
+            "xarray.DataTree.from_dict({'posterior': dataset})."
+        )
+    if tree is not None and "posterior" in tree.children:
+        return tree
+    return sample(model, random_seed=generator, potentials=potentials)
 
 
 def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pp_mlekl.bridge.control import controlled_mean
 from pp_mlekl.bridge.density_ratio import density_ratio_divergences
 from pp_mlekl.bridge.errors import WithError, independent_mean, plain_mean
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.evidence import evidence_over
+from pp_mlekl.evidence import evidence_over, with_posterior
 from pp_mlekl.evidence import log_evidence as estimate_log_evidence
 from pp_mlekl.marginal_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
 from pp_mlekl.pymc_model.derivatives import NoDerivative
@@ -19,7 +19,6 @@ from pp_mlekl.pymc_model.marginal_prior import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.proper_prior import ProperPrior, prior_potentials, proper_prior
-from pp_mlekl.pymc_model.sampling import sample
 
 _PRIOR_DRAWS = 4000
 
@@ -42,7 +41,7 @@ def information_gain(
     model
         A PyMC model with a proper prior.
     tree
-        Posterior draws (``chain``, ``draw``); sampled where None.
+        Posterior draws (``chain``, ``draw``); sampled where it is None or has none.
     log_evidence
         log Z, estimated by bridge sampling where None.
     var_names
@@ -66,7 +65,8 @@ def information_gain(
         ``hellinger_squared``, ``log_evidence``, ``log_prior_normalizer`` (0 but where potentials or transforms make the prior
         density integrate to something else than 1; ``log_evidence`` is that of the density as it stands),
         ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
-        ``dependence_gap`` (joint KL less the sum of the marginal ones), ``log_evidence_prior_sensitivity`` (d log Z / d log s
+        ``dependence_gap`` (joint KL less the sum of the marginal ones, also of elements that others determine, as on a
+        simplex), ``log_evidence_prior_sensitivity`` (d log Z / d log s
         where the priors with constant parents are widened s-fold), each with ``..._mcse`` beside it; ``marginal`` and
         ``marginal_mcse``: KL(post||prior) of each element; with ``reverse`` also ``marginal_reverse`` and its errors; ``group``:
         scalars of each group. What cannot be had is NaN, and the tree's ``warnings`` attribute says why.
@@ -96,7 +96,7 @@ def information_gain(
         )
     names = _checked_names(functions, var_names, groups or {})
     generator = np.random.default_rng(random_seed)
-    tree = sample(model, random_seed=generator, potentials=potentials) if tree is None else tree
+    tree = with_posterior(model, tree, potentials, generator)
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, tree, potentials=potentials, random_seed=generator)
     z = functions.unconstrain_draws(tree["posterior"].to_dataset())
@@ -106,6 +106,7 @@ def information_gain(
     gains = _gains(functions, names, z, prior, generator, reverse=False)
     if var_names is None:
         joint["dependence_gap"] = _dependence_gap(joint["kl_posterior_prior"], list(gains.values()))
+        notes += _redundant(functions)
     nodes = {"joint": _scalars(joint)}
     for suffix, more in (
         ("", gains),
@@ -196,6 +197,17 @@ def _dependence_gap(joint: WithError, gains: Sequence[Gain]) -> WithError:
         rest = sum(g.variance for g in gains) + sum(g.bias for g in gains) ** 2
         marginals = WithError(value=total, influence=terms - terms.mean(), rest=rest)
     return joint.plus(marginals, -1.0)
+
+
+def _redundant(functions: ModelFunctions) -> list[str]:
+    """A note where variables have more elements than free coordinates, as probabilities that sum to 1."""
+    names = [v.name for v in functions.free if v.flat.stop - v.flat.start < v.natural.stop - v.natural.start]
+    if not names:
+        return []
+    return [
+        f"dependence_gap: the elements of {', '.join(names)} determine one another and are counted each in the sum of the "
+        "marginals, which lowers the gap."
+    ]
 
 
 def _group_dataset(

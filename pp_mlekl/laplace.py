@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import cloudpickle
 import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
@@ -50,6 +51,13 @@ class LaplaceApproximation:
     mode: np.ndarray
     mode_covariance: np.ndarray
     warnings: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A PyMC model holds functions that only cloudpickle knows how to store.
+        return self.__dict__ | {"functions": cloudpickle.dumps(self.functions)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"functions": cloudpickle.loads(state["functions"])})
 
     def log_density(self, z: np.ndarray) -> np.ndarray:
         """Log density of the approximation, as one of the unconstrained parameters, at ``z`` (..., d), in nats."""

@@ -8,7 +8,7 @@ import numpy as np
 from pp_mlekl.bridge.chains import effective_size
 from pp_mlekl.bridge.normality import check_normality
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.samples.checks import Draws, checked_draws
+from pp_mlekl.divergences.samples.checks import MOST_REPEATED, Draws, checked_draws, share_repeated
 from pp_mlekl.divergences.samples.divergence import kl_between_draws
 from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
@@ -18,7 +18,7 @@ from pp_mlekl.pymc_model.marginal_prior import group_log_prior, marginal_log_pri
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 FORWARD, REVERSE = "KL(posterior||prior)", "KL(prior||posterior)"
-# A sampler that rejects proposals repeats draws; chains are thinned so many times before that is given up.
+# Resampled particles repeat draws; chains are thinned so many times before that is given up.
 _MOST_THINNING = 32
 
 
@@ -63,16 +63,15 @@ def variable_gain(
         )
         note = f"{variable.name}: the prior density of its elements is not known in closed form; draws are used."
         return Gain(values=gain.values, errors=gain.errors, warnings=(note, *gain.warnings))
-    estimates, total, variance, bias = [], np.zeros(z.shape[:2]), 0.0, 0.0
+    estimates, total, variance, bias, chains = [], np.zeros(z.shape[:2]), 0.0, 0.0, len(z)
     for j, more in enumerate(known.extra_variance):
         try:
             terms = _element_terms(known.draws[..., j], known.log_density[..., j], float(more))
+            estimates.append(estimate(terms, sign=1.0, direction=FORWARD, chains=chains, ess=None))
         except ValueError as error:
             estimates.append(_nothing(f"{variable.name}: {error}"))
             total = np.full_like(total, np.nan)
             continue
-        chains = len(z)
-        estimates.append(estimate(terms, sign=1.0, direction=FORWARD, chains=chains, ess=None))
         spread = terms.values.reshape(chains, -1)
         total = total + np.repeat(spread, -(-z.shape[1] // spread.shape[1]), axis=1)[:, : z.shape[1]]
         variance, bias = variance + terms.extra_variance, bias + terms.bias
@@ -149,7 +148,7 @@ def _group_terms(p: Draws, log_prior: np.ndarray) -> Terms:
 
 def _element_terms(draws: np.ndarray, log_prior: np.ndarray, extra_variance: float) -> Terms:
     step = _step(draws)
-    kept = checked_draws(draws[:, ::step].ravel(), len(draws))
+    kept = checked_draws(draws[:, ::step].ravel(), len(draws), "its draws")
     if kept.discrete:
         raise ValueError("its draws take few values, so it has no density.")
     terms = log_density_terms(kept)
@@ -163,13 +162,13 @@ def _element_terms(draws: np.ndarray, log_prior: np.ndarray, extra_variance: flo
 
 
 def _unrepeated(draws: np.ndarray) -> Draws:
-    return checked_draws(draws[:, :: _step(draws)].ravel(), len(draws))
+    return checked_draws(draws[:, :: _step(draws)].ravel(), len(draws), "its draws")
 
 
 def _step(draws: np.ndarray) -> int:
-    """Every how manieth draw to keep so that few are repeated."""
+    """Every how manieth draw to keep so that few come back to a value that was left."""
     step = 1
-    while step < _MOST_THINNING and np.unique(draws[:, ::step]).size < 0.98 * draws[:, ::step].size:
+    while step < _MOST_THINNING and share_repeated(draws[:, ::step].reshape(-1, 1), len(draws)) > MOST_REPEATED:
         step *= 2
     return step
 

@@ -42,6 +42,13 @@ def test_arrays_broadcast():
     assert value.shape == (3, 2)
 
 
+@pytest.mark.parametrize("of", [mk.kl_divergence, mk.js_divergence, mk.wasserstein_distance, mk.cross_entropy])
+def test_errors_have_the_shape_of_values(of):
+    estimate = of(stats.norm([0, 1, 2], 1), stats.norm(0, 1))
+    assert estimate.mcse.shape == estimate.value.shape == (3,)
+    assert not np.any(estimate.mcse)
+
+
 def test_dataarrays_keep_dims_and_coords():
     mu = xr.DataArray([0.0, 1.0, 2.0], dims="site", coords={"site": list("abc")})
     sigma = xr.DataArray([1.0, 2.0], dims="year", coords={"year": [2001, 2002]})

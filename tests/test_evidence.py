@@ -113,6 +113,17 @@ def test_same_seed_same_number():
     assert first.mcse == second.mcse
 
 
+def test_tree_without_draws_is_sampled_and_no_tree_is_refused():
+    case = CASES["gamma-poisson-12"]
+    model = golden.conjugate(case)
+    found = mk.log_evidence(model, xr.DataTree(), random_seed=1)
+    assert abs(found.value - case["log_evidence"]) < 5 * found.mcse
+    dataset = xr.Dataset({"mu": (("chain", "draw"), np.ones((4, 100)))})
+    for of in (mk.log_evidence, mk.information_gain):
+        with pytest.raises(TypeError, match=r"DataTree with a group 'posterior', got Dataset"):
+            of(model, dataset)
+
+
 def test_stuck_chains_are_refused():
     """Four chains that hardly move are worth a few independent draws, whatever their length."""
     with pm.Model() as model:

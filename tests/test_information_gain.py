@@ -52,6 +52,22 @@ def test_gap_is_joint_less_marginals():
     assert abs(gap + case["sum_marginals_minus_joint"]) < 4 * error
 
 
+@pytest.mark.parametrize(("prior", "told"), [("simplex", True), ("zero sum", True), ("normal", False)])
+def test_elements_that_determine_one_another_are_told(prior, told):
+    generator = np.random.default_rng(0)
+    with pm.Model() as model:
+        if prior == "simplex":
+            p, draws = pm.Dirichlet("p", np.ones(2)), generator.dirichlet([3, 5], size=(4, 1000))
+        elif prior == "zero sum":
+            p = pm.ZeroSumNormal("p", 1, shape=2)
+            draws = generator.normal(size=(4, 1000, 1)) * 0.3 * np.array([1.0, -1.0])
+        else:
+            p, draws = pm.Normal("p", 0, 1, shape=2), generator.normal(scale=0.3, size=(4, 1000, 2))
+        pm.Normal("y", p[0], 0.5, observed=0.2)
+    gained = mk.information_gain(model, _tree(p=draws), log_evidence=mk.Estimate(value=-1.0, method=""), random_seed=1)
+    assert any(w.startswith("dependence_gap: the elements of p determine") for w in gained.attrs["warnings"]) == told
+
+
 def test_same_seed_same_numbers():
     case = CASES["gamma-poisson-12"]
     model = golden.conjugate(case)
@@ -186,6 +202,32 @@ def test_no_evidence_no_number():
     for name in ("kl_posterior_prior", "kl_prior_posterior", "jsd", "total_variation", "hellinger_squared"):
         assert np.isnan(float(gained["joint"][name])), name
     assert "No overlap." in gained.attrs["warnings"]
+
+
+def test_chain_that_stays_at_its_largest_value():
+    """A sampler that rejects in a tail repeats a draw there; four in a row are no atom."""
+    model, tree, *_ = _two_normals(1)
+    before = mk.information_gain(model, tree, random_seed=1)
+    a = tree["posterior"]["a"].values.copy()
+    a[0, 100:104] = a.max() + 0.01
+    after = mk.information_gain(model, _tree(a=a, b=tree["posterior"]["b"].values), random_seed=1)
+    error = float(before["marginal_mcse"]["a"])
+    assert abs(float(after["marginal"]["a"]) - float(before["marginal"]["a"])) < error
+    assert np.isfinite(float(after["joint"]["dependence_gap"]))
+    assert not any("a: " in w for w in after.attrs["warnings"])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_atom_costs_its_own_element_alone(share):
+    model, tree, *_ = _two_normals(1)
+    generator = np.random.default_rng(2)
+    a, b = (tree["posterior"][name].values.copy() for name in "ab")
+    a[generator.uniform(size=a.shape) < share] = 0.25
+    gained = mk.information_gain(model, _tree(a=a, b=b), random_seed=1)
+    assert np.isnan(float(gained["marginal"]["a"]))
+    assert np.isfinite(float(gained["marginal"]["b"]))
+    assert np.isfinite(float(gained["joint"]["kl_posterior_prior"]))
+    assert any(w.startswith("a: ") and "no density" in w for w in gained.attrs["warnings"])
 
 
 def _two_normals(seed):

@@ -1,5 +1,7 @@
 """Laplace approximations: exact for normals, tangent in the space asked for, refused where there is no mode."""
 
+import pickle
+
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -29,6 +31,15 @@ def test_normal_posterior_is_met_exactly(space):
     evidence = Estimate(value=case["log_evidence"], method="exact")
     for divergence in (approximation.kl_from_posterior(tree, evidence), approximation.kl_to_posterior(evidence)):
         assert float(divergence) == pytest.approx(0, abs=1e-6)
+
+
+def test_goes_through_pickle():
+    approximation = mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), "natural", random_seed=1)
+    again = pickle.loads(pickle.dumps(approximation))
+    z = np.array([[0.5], [0.7]])
+    np.testing.assert_array_equal(again.log_density(z), approximation.log_density(z))
+    assert again.log_normalizer() == approximation.log_normalizer()
+    assert again.tree.identical(approximation.tree)
 
 
 def test_mean_and_curvature_on_both_scales():

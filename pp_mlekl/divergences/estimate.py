@@ -15,7 +15,8 @@ class Estimate:
     value
         The estimate; a float, an array or (from the labelled layer) a DataArray. May be ``inf``.
     mcse
-        Monte Carlo standard error of the same shape; 0 for a closed form, NaN where none can be had.
+        Monte Carlo standard error of the same shape (one number given for an array holds for all its elements); 0 for a
+        closed form, NaN where none can be had.
     method
         How it was reached, e.g. ``"closed form"``, ``"quadrature"``, ``"bridge sampling (normal)"``.
     direction
@@ -32,6 +33,10 @@ class Estimate:
     direction: str = ""
     unit: str = "nats"
     warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, np.ndarray) and self.value.ndim and np.ndim(self.mcse) == 0:
+            object.__setattr__(self, "mcse", np.full(self.value.shape, self.mcse, dtype=np.float64))
 
     def __float__(self) -> float:
         return float(np.asarray(self.value))

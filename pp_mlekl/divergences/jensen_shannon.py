@@ -5,8 +5,12 @@ import numpy as np
 from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, mutually_singular, shaped
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.landmarks import apart
 from pp_mlekl.divergences.log_ratios import even_part, mean_of, sum_of
 from pp_mlekl.divergences.monte_carlo import monte_carlo
+
+# A side that is nearly all it can be is looked at again: the other may have been lost between two doubles.
+_FAR = 0.99 * np.log(2)
 
 
 def js_divergence(
@@ -56,9 +60,20 @@ def js_divergence(
     rows = np.flatnonzero(~identical(a, b))
     if rows.size:
         a, b = a.select(rows), b.select(rows)
-        value[rows] = np.minimum((mean_of(a, b, even_part).value + mean_of(b, a, even_part).value) / 2, np.log(2))
+        value[rows] = _joined(a, b, mean_of(a, b, even_part).value, mean_of(b, a, even_part).value)
     method = "summation" if p.discrete else "quadrature"
     return Estimate(value=shaped(value.reshape(shape)), mcse=0.0, method=method, direction="JSD(P,Q)")
+
+
+def _joined(a: Distribution, b: Distribution, of_a: Array, of_b: Array) -> Array:
+    """Half the sum of the two sides; log 2 where the distributions lie too far apart for doubles to tell how they vary."""
+    larger, lost = np.maximum(of_a, of_b), np.minimum(of_a, of_b) <= 0
+    # One that is narrow between two doubles is lost; where the other one's mass lies elsewhere, so does its own.
+    value = np.minimum(np.where(lost & (larger > _FAR), larger, (of_a + of_b) / 2), np.log(2))
+    rows = np.flatnonzero(lost | (larger > _FAR))
+    if rows.size and not a.discrete:
+        value[rows[apart(a.select(rows), b.select(rows))]] = np.log(2)
+    return value
 
 
 def _by_monte_carlo(

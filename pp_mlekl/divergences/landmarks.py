@@ -11,6 +11,9 @@ _FEW = np.array([0.2, 1e-2, 1e-5, 1e-10, 1e-18, 1e-32])
 # Further out, where a log ratio grows so fast that tails below 1e-32 matter.
 DEEP = np.array([1e-44, 1e-64, 1e-90, 1e-130, 1e-190, 1e-250, 1e-300])
 
+# Less mass than that does not show in a sum with 1.
+_NOTHING = 1e-16
+
 
 def range_points(p: Distribution, levels: Array = LEVELS) -> tuple[Array, Array]:
     """Lower and upper quantiles (k, n) of the parts of P, the outermost (smallest level) last, over all parts."""
@@ -19,6 +22,28 @@ def range_points(p: Distribution, levels: Array = LEVELS) -> tuple[Array, Array]
         lower.append(quantiles(part, levels, upper=False))
         upper.append(quantiles(part, levels, upper=True))
     return np.concatenate(lower), np.concatenate(upper)
+
+
+def apart(p: Distribution, q: Distribution) -> Array:
+    """Where (n,) one has all its mass but 1e-16 where the other has less than that; False where that is not to be had."""
+    n = p.batch_shape[0]
+    if any(d.atoms() is not None or d.panels() is not None for d in (p, q)):
+        return np.zeros(n, dtype=bool)
+    (low, high), (other_low, other_high) = (_outermost(d) for d in (p, q))
+    result = (high < other_low) | (other_high < low)
+    try:
+        with np.errstate(all="ignore"):
+            for inner, ends in ((q, (low, high)), (p, (other_low, other_high))):
+                result |= inner.cdf(ends[1]) - inner.cdf(ends[0]) <= _NOTHING
+    except NotImplementedError:
+        pass
+    return result
+
+
+def _outermost(p: Distribution) -> tuple[Array, Array]:
+    lower, upper = range_points(p, np.array([_NOTHING]))
+    # The true ends lie between neighbours of the doubles that they are rounded to.
+    return np.nextafter(np.min(lower, axis=0), -np.inf), np.nextafter(np.max(upper, axis=0), np.inf)
 
 
 def middles(p: Distribution) -> Array:

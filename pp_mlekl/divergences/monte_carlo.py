@@ -100,7 +100,7 @@ def tail_shape(values: Array) -> float:
     Returns
     -------
     float
-        The shape; -inf where the tail is constant or holds too few values, inf where a value is infinite.
+        The shape; -inf where a quarter of the tail ties with what lies below it or it holds too few values, inf where a value is infinite.
     """
     values = np.asarray(values, dtype=np.float64)
     if np.any(np.isposinf(values)):
@@ -110,10 +110,10 @@ def tail_shape(values: Array) -> float:
         return -np.inf
     ordered = np.sort(values)
     tail = ordered[-size:] - ordered[-size - 1]
-    if tail[-1] <= 0 or tail[size // 4] <= 0:
+    quartile = tail[int(size / 4 + 0.5) - 1]
+    if quartile <= 0:
         return -np.inf
     grid = 30 + int(np.sqrt(size))
-    quartile = tail[int(size / 4 + 0.5) - 1]
     b = 1 / tail[-1] + (1 - np.sqrt(grid / (np.arange(1, grid + 1) - 0.5))) / (3 * quartile)
     k = np.mean(np.log1p(-b[:, None] * tail), axis=1)
     likelihood = size * (np.log(-(b / k)) - k - 1)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from pp_mlekl.divergences.distribution import Array
 
-_SAMPLE_DIMS = ("chain", "draw", "sample")
+SAMPLE_DIMS = ("chain", "draw", "sample")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,6 +32,21 @@ def is_draws(candidate: Any) -> bool:
     return isinstance(candidate, np.ndarray | list | tuple | xr.DataArray | xr.Dataset | xr.DataTree)
 
 
+def opened(candidate: Any) -> Any:
+    """A DataTree's ``posterior`` as a Dataset; anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        Where the tree has no such group.
+    """
+    if not isinstance(candidate, xr.DataTree):
+        return candidate
+    if "posterior" not in candidate.children:
+        raise ValueError("The DataTree has no group 'posterior'; give the group that holds the draws, as a Dataset.")
+    return candidate["posterior"].to_dataset()
+
+
 def read_draws(
     candidate: Any, event_dims: Sequence[str] | None = None, var_names: Sequence[str] | None = None
 ) -> SampleArray:
@@ -48,36 +63,47 @@ def read_draws(
 
     Raises
     ------
+    TypeError
+        Where values are no real numbers.
     ValueError
-        Where a DataArray has no sample dim, or a dim or variable is not there.
+        Where there are no draws, a DataArray has no sample dim, or a dim or variable is not there.
     """
-    if isinstance(candidate, xr.DataTree):
-        if "posterior" not in candidate.children:
-            raise ValueError(
-                "The DataTree has no group 'posterior'; give the group that holds the draws, as a Dataset."
-            )
-        candidate = candidate["posterior"].to_dataset()
+    candidate = opened(candidate)
     if isinstance(candidate, xr.Dataset):
         return _from_dataset(candidate, var_names)
     if isinstance(candidate, xr.DataArray):
         return _from_dataarray(candidate, event_dims)
-    try:
-        values = np.asarray(candidate, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        kinds = ", ".join(dict.fromkeys(type(v).__name__ for v in candidate))
-        raise TypeError(
-            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution; give one distribution, or "
-            "an array of numbers."
-        ) from error
+    values = _real(candidate)
     if values.ndim not in (1, 2):
         raise ValueError(
             f"Draws must be an array of shape (n,) or (n, d), or a DataArray with named dims, got {values.shape}."
         )
+    _check_any(values)
     return SampleArray(values=values.reshape(len(values), -1), chains=None)
 
 
+def _real(candidate: Any) -> Array:
+    """Draws as doubles."""
+    array = candidate if isinstance(candidate, np.ndarray) else None
+    if array is not None and np.iscomplexobj(array):
+        raise TypeError("The draws are complex numbers; give real and imaginary parts as two coordinates.")
+    try:
+        return np.asarray(candidate, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        kinds = ", ".join(dict.fromkeys(type(v).__name__ for v in candidate)) if array is None else array.dtype.name
+        raise TypeError(
+            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution; give one distribution, or "
+            "an array of numbers."
+        ) from error
+
+
+def _check_any(values: Array) -> None:
+    if values.size == 0:
+        raise ValueError(f"There are no draws: their shape is {values.shape}.")
+
+
 def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> SampleArray:
-    sample = [d for d in _SAMPLE_DIMS if d in array.dims]
+    sample = [d for d in SAMPLE_DIMS if d in array.dims]
     if not sample:
         raise ValueError(f"The draws have dims {array.dims}; one must be named 'draw' (and 'chain') or 'sample'.")
     others = [str(d) for d in array.dims if d not in sample]
@@ -86,7 +112,8 @@ def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> Sa
     if unknown:
         raise ValueError(f"event_dims names {unknown[0]!r}, which is none of {', '.join(others) or 'no other dims'}.")
     batch = [d for d in others if d not in events]
-    values = array.transpose(*batch, *sample, *events).values.astype(np.float64)
+    values = _real(array.transpose(*batch, *sample, *events).values)
+    _check_any(values)
     shape = tuple(array.sizes[d] for d in batch)
     template = xr.zeros_like(array.isel(dict.fromkeys([*sample, *events], 0), drop=True), dtype=np.float64)
     n = int(np.prod([array.sizes[d] for d in sample]))
@@ -99,5 +126,7 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
     missing = [n for n in names if n not in dataset]
     if missing:
         raise ValueError(f"var_names has {missing[0]!r}, which is none of {', '.join(map(str, dataset.data_vars))}.")
+    if not names:
+        raise ValueError("There are no draws: the Dataset has no variables.")
     parts = [_from_dataarray(dataset[n], None) for n in names]
     return SampleArray(values=np.concatenate([p.values for p in parts], axis=-1), chains=parts[0].chains)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.inputs.alignment import aligned
 from pp_mlekl.inputs.draws import SampleArray, is_draws, read_draws
 from pp_mlekl.inputs.labelled import LabelledDistribution, joined_template
-from pp_mlekl.inputs.read import ACCEPTED, as_distribution, is_distribution
+from pp_mlekl.inputs.read import ACCEPTED, as_distribution, got, is_distribution
 
 
 def paired(
@@ -22,21 +23,37 @@ def paired(
     event_dims: Sequence[str] | None,
     var_names: Sequence[str] | None,
 ) -> Estimate:
-    """Give both sides one set of batch axes and pass them on; ``q`` may be None where there is one side only.
+    """Give both sides one set of batch axes and pass them on, draws of both paired by name where they have names.
 
     ``exact`` takes distributions, ``sampled`` at least one pair (draws (n, d), chains) in the place of one.
     """
-    sides = [_read(side, name, event_dims, var_names) for side, name in ((p, "p"), (q, "q")) if side is not None]
+    p, q = aligned(p, q, var_names)
+    return _passed_on([_read(s, n, event_dims, var_names) for s, n in ((p, "p"), (q, "q"))], exact, sampled)
+
+
+def alone(
+    p: Any,
+    exact: Callable[[Distribution], Estimate],
+    sampled: Callable[[tuple[Array, int | None]], Estimate],
+    event_dims: Sequence[str] | None,
+    var_names: Sequence[str] | None,
+) -> Estimate:
+    """The same of one side."""
+    side = _read(p, "p", event_dims, var_names)
+    return _passed_on([side], exact, sampled)
+
+
+def _passed_on(
+    sides: list[Distribution | LabelledDistribution | SampleArray],
+    exact: Callable[..., Estimate],
+    sampled: Callable[..., Estimate],
+) -> Estimate:
     templates = [t for t in map(_template, sides) if t is not None]
     template = joined_template(templates) if templates else xr.DataArray(0.0)
     if any(isinstance(side, SampleArray) for side in sides):
-        first, last = sides[0], sides[-1]
-        results = [
-            sampled(_element(first, template, i), _element(last, template, i)) for i in np.ndindex(template.shape)
-        ]
+        results = [sampled(*(_element(side, template, i) for side in sides)) for i in np.ndindex(template.shape)]
         return results[0] if not template.ndim else _stacked(results, template)
-    whole = [_whole(side, template) for side in sides]
-    result = exact(whole[0], whole[-1])
+    result = exact(*(_whole(side, template) for side in sides))
     return _labelled(result, template) if template.ndim else result
 
 
@@ -59,9 +76,7 @@ def _read(
         return as_distribution(side)
     if is_draws(side):
         return read_draws(side, event_dims, var_names)
-    raise TypeError(
-        f"{name} must be {ACCEPTED}, or draws (an array, a DataArray, a Dataset), got {type(side).__name__}."
-    )
+    raise TypeError(f"{name} must be {ACCEPTED}, or draws (an array, a DataArray, a Dataset), got {got(side)}.")
 
 
 def _template(side: Distribution | LabelledDistribution | SampleArray) -> xr.DataArray | None:

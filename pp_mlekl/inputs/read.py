@@ -4,7 +4,7 @@ from typing import Any
 
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.inputs.labelled import LabelledDistribution
-from pp_mlekl.inputs.scipy import from_scipy, is_scipy
+from pp_mlekl.inputs.scipy import from_scipy, is_scipy, is_unfrozen_scipy
 from pp_mlekl.inputs.text import parse_distribution
 
 ACCEPTED = (
@@ -53,7 +53,15 @@ def as_distribution(candidate: Any) -> Distribution:
         from pp_mlekl.pymc_model.distributions import distribution_of
 
         return distribution_of(candidate)
-    raise TypeError(f"A distribution must be {ACCEPTED}, got {type(candidate).__name__}.")
+    raise TypeError(f"A distribution must be {ACCEPTED}, got {got(candidate)}.")
+
+
+def got(candidate: Any) -> str:
+    """What something is that is no distribution, and what would make it one."""
+    kind = type(candidate).__name__
+    if not is_unfrozen_scipy(candidate):
+        return kind
+    return f"SciPy's {kind}, which has to be called first, with its parameters if it has any: dist()"
 
 
 # Neither library is imported to look at an object that cannot be from it.

@@ -84,6 +84,11 @@ def is_scipy(candidate: Any) -> bool:
     return isinstance(candidate, _FROZEN)
 
 
+def is_unfrozen_scipy(candidate: Any) -> bool:
+    """Whether something is a SciPy distribution that has not been called with parameters."""
+    return isinstance(candidate, stats.rv_continuous | stats.rv_discrete | type(stats.multivariate_normal).__mro__[1])
+
+
 def from_scipy(frozen: Any) -> Distribution:
     """The family of a frozen SciPy distribution, or a family made of SciPy's functions.
 

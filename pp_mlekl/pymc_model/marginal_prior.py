@@ -181,6 +181,8 @@ def _shares(flat: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def _interpolated(x: np.ndarray, points: np.ndarray, values: np.ndarray) -> np.ndarray:
     points, first = np.unique(points, return_index=True)
+    if len(points) == 1:
+        return np.full(x.shape, values[first[0]])
     return CubicSpline(points, values[first])(x)
 
 

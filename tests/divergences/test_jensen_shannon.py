@@ -31,10 +31,20 @@ def test_is_symmetric_and_at_most_log_two():
         (normal(mu=0, sigma=1e-3), normal(mu=1e5, sigma=1e-3)),
         (poisson(mu=1e6), family("DiscreteUniform")(lower=0, upper=9)),
         (family("Pareto")(alpha=0.01, m=1.0), uniform(lower=0, upper=1)),
+        # Narrower than the distance of doubles where they are, at both sides or at one.
+        (normal(mu=[1e6, 1e6, 1e6], sigma=[1e-11, 1e-12, 1e-20]), normal(mu=-1e6, sigma=1e-12)),
+        (normal(mu=0, sigma=1), normal(mu=[1e16, 1e17, 1e18, 1e200], sigma=1)),
+        (family("Laplace")(mu=0, b=1), family("Laplace")(mu=1e200, b=1)),
+        (normal(mu=0, sigma=1e-300), normal(mu=0, sigma=1e300)),
+        (normal(mu=1e6, sigma=1e-12), normal(mu=1e6, sigma=1e3)),
     ],
 )
 def test_is_log_two_where_no_mass_is_shared(p, q):
     np.testing.assert_allclose(js_divergence(p, q).value, np.log(2), rtol=1e-11)
+
+
+def test_what_doubles_cannot_tell_apart_is_not_far_apart():
+    assert js_divergence(normal(mu=1e20, sigma=1), normal(mu=1e20, sigma=2)).value < np.log(2)
 
 
 @pytest.mark.parametrize("step", [1e-2, 1e-4, 1e-6, 1e-8])

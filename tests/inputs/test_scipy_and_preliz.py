@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import pp_mlekl as mk
 from pp_mlekl.divergences.families import FAMILIES
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.inputs import as_distribution, is_distribution
@@ -112,6 +113,22 @@ def test_other_objects_are_refused_in_one_line():
     assert not is_distribution(np.zeros(3))
     with pytest.raises(TypeError, match=r"PyMC.*SciPy.*PreliZ.*got int"):
         as_distribution(3)
+
+
+@pytest.mark.parametrize(
+    "dist",
+    [
+        stats.norm,
+        stats.poisson,
+        stats.multivariate_normal,
+        stats.rv_discrete(values=([0, 1, 5], [0.2, 0.3, 0.5])),
+        stats.rv_histogram(np.histogram([0.0, 1.0, 1.5], 2)),
+    ],
+)
+def test_scipy_distributions_have_to_be_called(dist):
+    for refused in (lambda: as_distribution(dist), lambda: mk.kl_divergence(dist, "Normal(0, 1)")):
+        with pytest.raises(TypeError, match=r"called first, .*: dist\(\)"):
+            refused()
 
 
 PRELIZ = {

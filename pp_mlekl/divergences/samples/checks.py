@@ -7,10 +7,10 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Array
 
 # Fewer draws than this give an error bar that is itself noise; more dimensions need more.
-_FEWEST = 50
+FEWEST = 50
 _FEWEST_PER_DIMENSION = 10
 # Repeated draws beyond this share are a point mass or a stuck chain, not rounding.
-_MOST_REPEATED = 0.02
+MOST_REPEATED = 0.02
 # So many draws for each value that occurs mean that the variable itself takes few values.
 _DRAWS_PER_VALUE = 20
 
@@ -37,6 +37,11 @@ class Draws:
         """The number of coordinates."""
         return self.values.shape[1]
 
+    @property
+    def whole(self) -> bool:
+        """Whether all values are whole numbers."""
+        return _whole(self.values)
+
 
 def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") -> Draws:
     """Check draws of shape (n,) or (n, d), stacked chain by chain.
@@ -45,14 +50,14 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
     ------
     ValueError
         Where there are too few, a value is not finite, or a share of them is repeated although the values are
-        continuous (a chain that stands still, rounding, a point mass in a density).
+        continuous (rounding, a point mass in a density). A chain may stay where it is, as where proposals are rejected.
     """
     values = np.asarray(draws, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or values.shape[1] == 0:
         raise ValueError(f"{name} must have shape (n,) or (n, d), got {np.shape(draws)}.")
     n, d = values.shape
-    fewest = max(_FEWEST, _FEWEST_PER_DIMENSION * d)
+    fewest = max(FEWEST, _FEWEST_PER_DIMENSION * d)
     if n < fewest:
         raise ValueError(f"{name}: {n} draws in {d} dimensions are too few for an estimate; give at least {fewest}.")
     if not np.all(np.isfinite(values)):
@@ -60,14 +65,35 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
     if chains is not None and (chains < 1 or n % chains):
         raise ValueError(f"{name}: {n} draws do not make {chains} chains of equal length.")
     different = _count_different(values)
-    repeated = 1 - different / n
-    discrete = repeated > _MOST_REPEATED and (_whole(values) or different * _DRAWS_PER_VALUE <= n)
-    if repeated > _MOST_REPEATED and not discrete:
+    repeated = _share_repeated(values, chains, different)
+    discrete = repeated > MOST_REPEATED and (_whole(values) or different * _DRAWS_PER_VALUE <= n)
+    if repeated > MOST_REPEATED and not discrete:
         raise ValueError(
-            f"{name}: {repeated:.0%} of the draws are repeated, so they have no density; thin the chain, or split "
-            "off the values that carry a mass of their own."
+            f"{repeated:.0%} of {name} are repeated values, so they have no density; thin the chain, "
+            "or split off the values that carry a mass of their own."
         )
     return Draws(values=values, chains=chains, discrete=discrete)
+
+
+def share_repeated(values: Array, chains: int | None) -> float:
+    """The share of draws (n, d) whose value was drawn before; in chains, at another time than just before.
+
+    A chain that stays where it is rejected a proposal; a value that it comes back to has a mass.
+    """
+    return _share_repeated(values, chains, _count_different(values))
+
+
+def _share_repeated(values: Array, chains: int | None, different: int) -> float:
+    if different == len(values):
+        return 0.0
+    # A chain of few values stands still rather than that it rejects.
+    drawn = len(values) if chains is None or different < FEWEST else _count_moves(values, chains)
+    return max(1 - different / drawn, 0.0)
+
+
+def _count_moves(values: Array, chains: int) -> int:
+    by_chain = values.reshape(chains, -1, values.shape[1])
+    return chains + int(np.any(np.diff(by_chain, axis=1), axis=-1).sum())
 
 
 def _count_different(values: Array) -> int:

@@ -162,7 +162,27 @@ class SampleDensity:
         result = np.empty_like(self.z)
         levels = special.ndtri((np.arange(self.n) + 0.5) / self.n)
         np.put_along_axis(result, self._order, levels[:, None], axis=0)
+        if len(self._different) < self.n:
+            # Draws that coincide have one place: the first one's.
+            result = result[self._different][self._which]
         return result
+
+    @cached_property
+    def _unique(self) -> tuple[Array, Array]:
+        if len(np.unique(self.draws[:, 0])) == self.n:
+            return np.arange(self.n), np.arange(self.n)
+        _, first, which = np.unique(self.draws, axis=0, return_index=True, return_inverse=True)
+        return first, which.ravel()
+
+    @property
+    def _different(self) -> Array:
+        """Places of draws that all differ, one for each value."""
+        return self._unique[0]
+
+    @property
+    def _which(self) -> Array:
+        """Each draw's place among those."""
+        return self._unique[1]
 
     @cached_property
     def chol(self) -> Array:
@@ -176,9 +196,9 @@ class SampleDensity:
 
     @cached_property
     def tree(self) -> cKDTree:
-        """The draws where neighbours are looked for, as a tree."""
+        """The different draws where neighbours are looked for, as a tree."""
         # Whitened draws fill space evenly: a balanced tree would take longer to build than it saves.
-        return cKDTree(self.whitened_scores, balanced_tree=False, compact_nodes=False)
+        return cKDTree(self.whitened_scores[self._different], balanced_tree=False, compact_nodes=False)
 
     @cached_property
     def smooth(self) -> Gaussianizer:
@@ -218,7 +238,7 @@ class SampleDensity:
     def _densities(
         self, margins: Array, scores: Array, v: Array, distance: Array, queries: Array, itself: int
     ) -> LogDensities:
-        key = (neighbours_for(self.n), self.n - itself, self.d)
+        key = (neighbours_for(self.n), self.tree.n - itself, self.d)
         seen = log_density_by_neighbours(distance, *key)
         dependence = 0.5 * (scores**2 - v**2).sum(axis=1) - np.sum(np.log(np.diagonal(self.chol)))
         beyond = seen - expected_log_density(np.linalg.norm(v[queries], axis=1), *key)

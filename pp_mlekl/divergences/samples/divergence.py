@@ -1,5 +1,7 @@
 """Divergences of which one side or both are draws."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import special
 from scipy.spatial import cKDTree
@@ -8,10 +10,10 @@ from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
-from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
+from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned, variance_of_second_order, without_stays
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
-from pp_mlekl.divergences.samples.terms import Terms, estimate, independent_size
+from pp_mlekl.divergences.samples.terms import Terms, effective_draws, estimate
 from pp_mlekl.divergences.samples.two_sample import log_ratio_terms
 
 _DIRECTION = "KL(P||Q)"
@@ -29,6 +31,8 @@ def kl_between_draws(p: Draws, q: Draws, generator: np.random.Generator, ess: fl
         Where the two differ in dimension, or one is discrete and the other not.
     """
     _check_alike(p, q)
+    if np.array_equal(p.values, q.values):
+        return _of_the_same(_DIRECTION)
     p, q = thinned(p), thinned(q)
     terms = log_ratio_terms(p, q, generator)
     return estimate(terms, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
@@ -39,6 +43,7 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
 
     ``angles`` are the draws as Q knows them, where P's lie on a circle that was cut open.
     """
+    p = of_the_kind_of(p, q)
     x = values_for(q, p) if angles is None else angles[:, 0]
     log_q = np.asarray(q.log_density(x), dtype=np.float64)
     outside = float(np.mean(np.isneginf(log_q)))
@@ -46,8 +51,6 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
         return Estimate(
             value=np.inf, mcse=0.0, method=f"{outside:.1%} of the draws have no density", direction=_DIRECTION
         )
-    if p.discrete != q.discrete:
-        raise ValueError("KL needs both sides discrete or both continuous; the draws and the distribution differ.")
     terms = log_density_terms(in_free_coordinates(p, q))
     combined = Terms(
         values=terms.values - log_q,
@@ -58,6 +61,24 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
         warnings=terms.warnings,
     )
     return estimate(combined, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
+
+
+def of_the_kind_of(draws: Draws, distribution: Distribution) -> Draws:
+    """The draws, discrete where the distribution is so and they are whole numbers, however seldom one comes twice.
+
+    Raises
+    ------
+    ValueError
+        Where one is discrete and the other not.
+    """
+    if distribution.discrete and not draws.discrete and draws.whole:
+        return replace(draws, discrete=True)
+    if draws.discrete != distribution.discrete:
+        kinds = ["discrete" if d.discrete else "continuous" for d in (draws, distribution)]
+        raise ValueError(
+            f"The draws are {kinds[0]} and the distribution is {kinds[1]}: a divergence needs both to be of one kind."
+        )
+    return draws
 
 
 def values_for(distribution: Distribution, draws: Draws) -> Array:
@@ -90,15 +111,17 @@ def draws_of(distribution: Distribution, size: int, generator: np.random.Generat
 def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Estimate:
     """Jensen-Shannon divergence in nats: what a draw tells of whether it is P's or Q's (Ross 2014, PLoS ONE 9).
 
-    The larger sample is cut to the size of the smaller, so that the two sides weigh the same.
+    Chains that repeat draws are thinned. The larger sample is cut to the size of the smaller, so that the two sides weigh the same.
     """
     _check_alike(p, q)
-    p, q = thinned(p), thinned(q)
+    if np.array_equal(p.values, q.values):
+        return _of_the_same("JSD(P,Q)")
+    p, q = (without_stays(thinned(v)) for v in (p, q))
     size = min(p.size, q.size)
     x, y = (_spread(v.values, size) for v in (p, q))
-    effective = min(_effective(p), _effective(q), size)
+    effective = min(effective_draws(p), effective_draws(q), size)
     if p.discrete:
-        terms = _js_of_counts(x, y)
+        terms = _js_of_counts(x, y, effective)
     else:
         both = np.concatenate([x, y])
         check_full_rank(both)
@@ -115,10 +138,6 @@ def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Esti
         bias = remaining_bias(changes_with_size(full, by_part, np.arange(2 * size), index), size, p.dimension)
         terms = Terms(values=full, method=f"{_JSD_NEIGHBOURS} nearest neighbours (mutual information)", bias=bias)
     return estimate(terms, sign=1.0, direction="JSD(P,Q)", chains=None, ess=2 * effective)
-
-
-def _effective(draws: Draws) -> float:
-    return min(independent_size(column, draws.chains, None) for column in draws.values.T)
 
 
 def _spread(values: Array, size: int) -> Array:
@@ -139,20 +158,32 @@ def _information(x: Array, y: Array) -> Array:
     return np.concatenate(result)
 
 
-def _js_of_counts(x: Array, y: Array) -> Terms:
-    """Frequencies, less the first-order bias (Miller 1955): (K_P + K_Q - K_M) / 2n-type terms of the three entropies."""
+def _js_of_counts(x: Array, y: Array, effective: float) -> Terms:
+    """Frequencies, less the first-order bias of the three entropies (Miller 1955).
+
+    A value that both samples have adds (1 - 2 p q / (p + q)) / 4n to it, one that only one of them has adds nothing: the
+    mixture has as many draws of P as of Q. The estimate so stays below log 2.
+    """
     n = len(x)
     _, which = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)
     which = which.ravel()
     a, b = (np.bincount(w, minlength=which.max() + 1) for w in (which[:n], which[n:]))
     i, j = which[:n], which[n:]
     terms = np.concatenate([np.log(2 * a[i] / (a[i] + b[i])), np.log(2 * b[j] / (a[j] + b[j]))])
-    excess = ((a > 0).sum() - 1 + (b > 0).sum() - 1) / (4 * n) - ((a + b > 0).sum() - 1) / (4 * n)
-    return Terms(values=terms - excess, method="frequencies")
+    both = (a > 0) & (b > 0)
+    excess = np.sum(1 - 2 * a[both] * b[both] / (a[both] + b[both]) / n) / (4 * n)
+    second_order = variance_of_second_order(len(a), 1 / (2 * effective))
+    return Terms(values=terms - excess, method="frequencies", extra_variance=second_order)
+
+
+def _of_the_same(direction: str) -> Estimate:
+    return Estimate(value=0.0, mcse=0.0, method="the same draws", direction=direction)
 
 
 def _check_alike(p: Draws, q: Draws) -> None:
     if p.dimension != q.dimension:
         raise ValueError(f"The draws of P have dimension {p.dimension}, those of Q {q.dimension}.")
     if p.discrete != q.discrete:
-        raise ValueError("KL needs both sides discrete or both continuous; the draws of P and Q differ.")
+        raise ValueError(
+            "One of the two samples is discrete, the other not: a divergence needs both to be of one kind."
+        )

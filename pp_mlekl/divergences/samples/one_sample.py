@@ -4,13 +4,13 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.distribution import Array
-from pp_mlekl.divergences.samples.checks import Draws
+from pp_mlekl.divergences.samples.checks import FEWEST, MOST_REPEATED, Draws, share_repeated
 from pp_mlekl.divergences.samples.correction import corrected_within
 from pp_mlekl.divergences.samples.density import Beyond, LogDensities, SampleDensity, mean_beyond, neighbours_for
 from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
-from pp_mlekl.divergences.samples.terms import Terms
+from pp_mlekl.divergences.samples.terms import Terms, effective_draws
 
 # Draws of a large sample at which it is enough to look for neighbours, among all of them.
 QUERIES = 1500
@@ -34,6 +34,20 @@ def thinned(draws: Draws) -> Draws:
     smallest = min(effective_size(by_chain[..., j]) for j in range(draws.dimension))
     step = int(draws.size / (2 * smallest))
     return draws if step < 2 else draws.with_values(by_chain[:, ::step].reshape(-1, draws.dimension))
+
+
+def without_stays(draws: Draws) -> Draws:
+    """Every so-many-th draw of chains that repeat draws, so that few are the same: for what has no use for repeats."""
+    if draws.chains is None or draws.discrete:
+        return draws
+    by_chain, step = draws.values.reshape(draws.chains, -1, draws.dimension), 1
+
+    def kept() -> Array:
+        return by_chain[:, ::step].reshape(-1, draws.dimension)
+
+    while share_repeated(kept(), None) > MOST_REPEATED and draws.size >= 2 * step * FEWEST:
+        step *= 2
+    return draws if step == 1 else draws.with_values(kept())
 
 
 def log_density_terms(draws: Draws) -> Terms:
@@ -83,10 +97,23 @@ def _discrete_terms(draws: Draws) -> Terms:
     warnings: tuple[str, ...] = ()
     if single > _MOST_SINGLE:
         warnings = (f"{single:.0%} of the draws are the only one of their value: mass is unseen, the entropy too low.",)
-    # For Poisson counts E[n digamma(n)] = E[n] log E[n] but for values hardly ever seen (Grassberger 2003).
+    # For Poisson counts E[n digamma(n)] = E[n] log E[n] but for values hardly ever seen (Grassberger 2003); the digamma
+    # of their total makes it (k - 1) / 2n that is taken off, and 0 the entropy of a constant.
     return Terms(
-        values=special.digamma(counts[which.ravel()]) - np.log(draws.size), method="frequencies", warnings=warnings
+        values=special.digamma(counts[which.ravel()]) - special.digamma(draws.size),
+        method="frequencies",
+        extra_variance=variance_of_second_order(len(counts), 1 / effective_draws(draws)),
+        warnings=warnings,
     )
+
+
+def variance_of_second_order(k: int, scale: float) -> float:
+    """Variance of ``scale`` / 2 times a chi-square: what frequencies of ``k`` values add where the slope is 0.
+
+    That is the error of the entropy of a uniform distribution and of the divergence of equal ones, whose terms are all
+    equal. One degree of freedom is for what was never drawn: from draws nothing is known exactly.
+    """
+    return 0.5 * k * scale**2
 
 
 def cut_circle(values: Array, period: float) -> Array:

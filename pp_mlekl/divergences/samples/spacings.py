@@ -1,5 +1,8 @@
 """Log densities in one dimension from the spacings of ordered draws."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from scipy import special
 
@@ -10,6 +13,7 @@ _NARROWEST = 3
 _SHARE_OF_ROOT = 0.5
 # A window is at most so wide, as a share of the draws beyond it: in a tail the density changes from draw to draw.
 _SHARE_OF_TAIL = 0.25
+_ROUNDING = 8 * np.finfo(float).eps
 
 
 def _half_widths(rank: Array, n: int) -> Array:
@@ -17,18 +21,66 @@ def _half_widths(rank: Array, n: int) -> Array:
     return np.clip((_SHARE_OF_TAIL * np.minimum(rank, n - 1 - rank)).astype(int), _NARROWEST, widest)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Distinct:
+    """The values that ordered draws take.
+
+    Parameters
+    ----------
+    values
+        In order, (k,).
+    counts
+        How many draws each has, (k,).
+    drawn
+        How many draws there are.
+    """
+
+    values: Array
+    counts: Array
+    drawn: int
+
+    @cached_property
+    def _below(self) -> Array:
+        return np.concatenate([[0], np.cumsum(self.counts)])
+
+    def log_repeats(self, first: Array, last: Array, without: Array | int = 0) -> Array | float:
+        """Log of how often values with ranks in [first, last) are drawn, some ``without`` their own, relative to all.
+
+        A sampler that rejects proposals repeats draws, and most in tails: the values are then spread as the density
+        over its mean number of repeats.
+        """
+        if self.drawn == len(self.values):
+            return 0.0
+        draws = self._below[last] - self._below[first] - without
+        values = last - first - np.sign(without)
+        return np.log(draws / values) - np.log(self.drawn / len(self.values))
+
+
+def _distinct(ordered: Array) -> _Distinct:
+    n = len(ordered)
+    # What differs by the rounding of a map alone is one value.
+    apart = np.diff(ordered) > _ROUNDING * max(abs(ordered[0]), abs(ordered[-1]))
+    if apart.all():
+        return _Distinct(values=ordered, counts=np.ones(n, dtype=int), drawn=n)
+    starts = np.concatenate([[0], 1 + np.flatnonzero(apart)])
+    return _Distinct(values=ordered[starts], counts=np.diff(starts, append=n), drawn=n)
+
+
 def log_density_within(ordered: Array) -> Array:
     """Log density at the draws ``ordered`` (n,), from the width between order statistics on either side.
 
     The expected log of a spacing of w steps is digamma(w) - digamma(n + 1) - log p where p is flat (Vasicek 1976; the
-    digammas after Singh et al. 2003); at the ends the window is what is there.
+    digammas after Singh et al. 2003); at the ends the window is what is there. Steps are between different values, and
+    what the window's other values are repeated multiplies the density.
     """
-    n, rank = len(ordered), np.arange(len(ordered))
-    half = _half_widths(rank, n)
-    left, right = np.maximum(rank - half, 0), np.minimum(rank + half, n - 1)
+    found = _distinct(ordered)
+    k, rank = len(found.values), np.arange(len(found.values))
+    half = _half_widths(rank, k)
+    left, right = np.maximum(rank - half, 0), np.minimum(rank + half, k - 1)
     with np.errstate(divide="ignore"):
-        width = np.log(ordered[right] - ordered[left])
-    return special.digamma(right - left) - special.digamma(n + 1) - width
+        width = np.log(found.values[right] - found.values[left])
+    spread = special.digamma(right - left) - special.digamma(k + 1) - width
+    return np.repeat(spread + found.log_repeats(left, right + 1, without=found.counts), found.counts)
 
 
 def log_density_against(at: Array, ordered: Array) -> Array:
@@ -38,16 +90,18 @@ def log_density_against(at: Array, ordered: Array) -> Array:
     point to the w-th draw on one side it is as far as w spacings, between the w-th draws on both sides 2 w. Points near
     or beyond an end look to the inside alone, so that it does not matter how far beyond they are.
     """
-    m = len(ordered)
-    rank = np.searchsorted(ordered, at)
-    half = _half_widths(rank, m + 1)
-    left = np.where(rank >= half, ordered[np.maximum(rank - half, 0)], at)
-    right = np.where(rank + half <= m, ordered[np.minimum(rank + half, m) - 1], at)
-    steps = np.where((rank >= half) & (rank + half <= m), 2 * half, half)
+    found = _distinct(ordered)
+    values, k = found.values, len(found.values)
+    rank = np.searchsorted(values, at)
+    half = _half_widths(rank, k + 1)
+    first, last = np.where(rank >= half, rank - half, rank), np.where(rank + half <= k, rank + half, rank)
+    left = np.where(first < rank, values[np.minimum(first, k - 1)], at)
+    right = np.where(last > rank, values[last - 1], at)
     # Differences of the smaller tail probabilities, which keep their digits.
     sign = np.where(at > 0, -1.0, 1.0)
     width = np.abs(special.ndtr(sign * right) - special.ndtr(sign * left))
-    return special.digamma(steps) - special.digamma(m + 1) - np.log(np.maximum(width, np.finfo(float).tiny))
+    spread = special.digamma(last - first) - special.digamma(k + 1) - np.log(np.maximum(width, np.finfo(float).tiny))
+    return spread + found.log_repeats(first, last)
 
 
 def normal_scores(z: Array, ordered: Array) -> Array:

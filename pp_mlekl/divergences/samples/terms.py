@@ -7,6 +7,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape, tail_size
+from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.effective_size import effective_size
 
 # Above this shape of the tail the terms have no variance.
@@ -45,9 +46,14 @@ class Terms:
 
 def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, ess: float | None) -> Estimate:
     """The mean of the terms times ``sign``, with an error made of its spread, the other sample's and the bias."""
-    value = sign * float(np.mean(terms.values))
+    # Not -0.
+    value = sign * float(np.mean(terms.values)) + 0.0
     if not np.isfinite(value):
-        raise ValueError("Draws coincide so often that they have no density; remove the repeated ones.")
+        lost = np.count_nonzero(~np.isfinite(terms.values))
+        raise ValueError(
+            f"A log density is infinite or not defined at {lost} of the {len(terms.values)} draws, as on the edge of a "
+            "support; look for draws that sit there, or leave them out."
+        )
     size = independent_size(terms.values, chains, ess)
     judged = sign * (terms.values if terms.smooth is None else terms.smooth)
     shape = tail_shape(judged)
@@ -101,3 +107,8 @@ def independent_size(values: Array, chains: int | None, ess: float | None) -> fl
     if ess is not None:
         return float(ess)
     return float(len(values)) if chains is None else effective_size(values.reshape(chains, -1))
+
+
+def effective_draws(draws: Draws) -> float:
+    """How many independent draws the mean of the slowest coordinate is worth; their number at the most."""
+    return min(draws.size, *(independent_size(column, draws.chains, None) for column in draws.values.T))

@@ -9,10 +9,10 @@ from pp_mlekl.divergences.samples.correction import corrected_at, corrected_with
 from pp_mlekl.divergences.samples.density import SampleDensity, mean_beyond
 from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.gaussianize import best_starts, fit_margins, mean_log_densities
-from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unseen
+from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unseen, variance_of_second_order
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
-from pp_mlekl.divergences.samples.terms import Terms, independent_size
+from pp_mlekl.divergences.samples.terms import Terms, effective_draws, independent_size
 
 # Groups of draws left out for an error, and the draws of each side that are enough for it.
 _GROUPS = 10
@@ -135,17 +135,22 @@ def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) ->
 
 
 def _discrete_terms(p: Draws, q: Draws) -> Terms:
-    """Frequencies; digamma(m + 1) has the expectation log E m for Poisson counts m, and is finite where m = 0."""
+    """Frequencies; digamma(m + 1) has the expectation log E m for Poisson counts m, and is finite where m = 0.
+
+    Relative to the same of their totals, so that it is also right where one value has all the mass.
+    """
     _, which = np.unique(np.concatenate([p.values, q.values]), axis=0, return_inverse=True)
     which = which.ravel()
     own = np.bincount(which[: p.size], minlength=which.max() + 1)
     other = np.bincount(which[p.size :], minlength=which.max() + 1)
     i, j = which[: p.size], which[p.size :]
-    terms = special.digamma(own[i]) - np.log(p.size) - special.digamma(other[i] + 1) + np.log(q.size)
+    of_p = special.digamma(own[i]) - special.digamma(p.size)
+    of_q = special.digamma(other[i] + 1) - special.digamma(q.size + 1)
     ratio = (own[j] / p.size) / (other[j] / q.size)
     unseen = float(np.mean(other[i] == 0))
     warnings: tuple[str, ...] = ()
     if unseen > 0:
         warnings = (f"Q's draws lack values that {unseen:.1%} of P's have: the value is only a lower bound.",)
     variance = float(np.var(ratio, ddof=1) / independent_size(ratio, q.chains, None))
-    return Terms(values=terms, method="frequencies", extra_variance=variance, warnings=warnings)
+    variance += variance_of_second_order(len(own), 1 / effective_draws(p) + 1 / effective_draws(q))
+    return Terms(values=of_p - of_q, method="frequencies", extra_variance=variance, warnings=warnings)

@@ -1,0 +1,32 @@
+"""What is no draws says so."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import pp_mlekl as mk
+
+DRAWS = np.random.default_rng(0).normal(size=100)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        [],
+        np.empty((0, 3)),
+        np.empty((100, 0)),
+        xr.DataArray(np.empty((4, 0)), dims=("chain", "draw")),
+        xr.Dataset(),
+    ],
+)
+def test_none_at_all(empty):
+    with pytest.raises(ValueError, match="There are no draws"):
+        mk.entropy(empty)
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, lambda v: xr.DataArray(v, dims="draw")])
+def test_numbers_that_are_not_real(wrap):
+    with pytest.raises(TypeError, match="complex numbers"):
+        mk.kl_divergence(wrap(DRAWS + 1j), DRAWS)
+    with pytest.raises(TypeError, match="ndarray of str"):
+        mk.kl_divergence(wrap(np.full(100, "a")), DRAWS)
