@@ -180,8 +180,8 @@ class Comparison:
         return report().plots.prior_posterior(self)
 
     def plot_trace(self) -> Any:
-        """Rank-ordered chains of each parameter."""
-        return report().plots.ranks(self)
+        """Rank-ordered chains of each parameter; its draws in their order where there is one chain."""
+        return report().chains.chains(self)
 
     def plot_pair(self) -> Any:
         """Joint draws of the few parameters that depend on each other most."""
