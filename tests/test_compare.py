@@ -213,9 +213,22 @@ def test_an_estimate_that_does_not_exist_is_a_word():
     result = mk.compare(model, name="separated", **SETTINGS)
     assert result.statuses["mle"] == "at_infinity"
     assert np.isnan(result.summary().loc["slope", "MLE"])
+    assert np.isnan(result.summary().loc["slope", "SE"])
     assert np.isnan(result.tree["fitted"]["kl"].sel(estimator="mle"))
     assert "Not to be used: MLE" in result.verdict().sentence
     assert json.loads(result.tree["audit"].attrs["warnings"])["mle"]
+
+
+def test_a_standard_error_needs_its_estimate(comparison):
+    """The data identify one parameter alone: its error is known, but the point that it belongs to is not."""
+    tree = comparison.tree.copy(deep=True)
+    audit = tree["audit"].to_dataset()
+    tree["audit"] = xr.DataTree(
+        audit.assign(status=audit["status"].where(audit["estimator"] != "mle", "not_identified"))
+    )
+    table = mk.Comparison(tree=tree).summary()
+    assert table[["MLE", "SE"]].isna().all(axis=None)
+    assert comparison.summary()["SE"].notna().all()
 
 
 def test_wrong_use_is_refused_before_anything_runs():

@@ -91,7 +91,7 @@ class Comparison:
             "MAP": _flat(estimates.sel(estimator="map"), self.free_names),
             "MAP_unconstrained": _flat(estimates.sel(estimator="map_unconstrained"), self.free_names),
         }
-        for column, kind in (("MLE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
+        for column, kind in (("MLE", "mle"), ("SE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
             if self.statuses[kind] in NO_NUMBER:
                 columns[column] = np.full_like(columns[column], np.nan)
         table = self.diagnostics.summary
