@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pp_mlekl.compare.names import in_words
 from pp_mlekl.compare.presentation import report
-from pp_mlekl.diagnostics import Diagnostics, Finding
+from pp_mlekl.diagnostics import Diagnostics
+from pp_mlekl.findings import Finding
 
 _STATUS = {
     "converged": ("ok", "A proper maximum"),
@@ -97,6 +98,8 @@ def _about_sampling(findings: list[Finding]) -> str:
     relevant = [f for f in findings if f.topic in ("convergence", "efficiency", "divergences", "energy")]
     if any(f.level == "problem" for f in relevant):
         return "The sampling is not to be trusted: mend it before reading what follows."
+    if not all(f.judged for f in relevant):
+        return "Whether the sampling is sound could not be judged, so nothing that rests on it is known to hold."
     if any(f.level == "caution" for f in relevant):
         return "The sampling is usable, with reservations."
     return "The sampling is sound."
