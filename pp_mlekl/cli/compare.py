@@ -45,9 +45,10 @@ def fit_and_write(function: Callable[..., Any], builder: str, folder: Path, **se
     with steps(name) as say:
         result = run(model, name=name, progress=say, **settings)
         say("writing the page")
-        page = write_html(result, folder / f"{name}.html", about_module(function))
-        write_markdown(result, folder / f"{name}.md")
+        # What took long is kept first.
         result.save(folder / f"{name}.nc")
+        write_markdown(result, folder / f"{name}.md")
+        page = write_html(result, folder / f"{name}.html", about_module(function))
     return result, page
 
 

@@ -118,7 +118,7 @@ def verdict_html(verdict: Any) -> str:
 
 
 def write_index(entries: list[dict[str, Any]], path: Path) -> Path:
-    """Write an index page of ``entries`` with ``href``, ``name``, ``shows``, ``verdict`` and ``levels``."""
+    """Write an index page of ``entries`` with ``href`` (empty where there is no page), ``name``, ``shows`` and ``findings``."""
     with atomic_path(path) as temporary:
         temporary.write_text(template("index.html").render(entries=entries), encoding="utf-8")
     return path
