@@ -78,12 +78,30 @@ def writable_folder(folder: Path) -> Path:
 
     Raises
     ------
-    OSError
+    ValueError
         Where nothing can be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ValueError(
+            f"Nothing can be written to {folder} ({error.strerror or error}); let --out be a folder that you may write to."
+        ) from error
+
+
+def writable_file(path: Path) -> Path:
+    """The path of a file, in a folder that is made where it is missing.
+
+    Raises
+    ------
+    ValueError
+        Where it cannot be written.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; let --out be a file, such as {path / 'study.nc'}.")
+    return writable_folder(path.parent) / path.name
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

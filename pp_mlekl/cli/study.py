@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.options import FixedSeed
 
 _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
 
@@ -18,14 +19,16 @@ def study(
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,
     estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
-    seed: Annotated[int, typer.Option(help="seed of everything random")] = 1,
+    seed: FixedSeed = 1,
     out: Annotated[Path | None, typer.Option(help="NetCDF file to keep the result in")] = None,
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
     from pp_mlekl.cli.progress import steps
+    from pp_mlekl.cli.specification import writable_file
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
 
     with one_line_errors():
+        store = out if out is None else writable_file(out)
         model, values = model_and_truth(builder, truth)
         from pp_mlekl.study import study as run
 
@@ -37,7 +40,7 @@ def study(
                 replicates=replicates,
                 estimators=estimators.split(","),
                 random_seed=seed,
-                store=out,
+                store=store,
                 progress=say,
             )
     _print(tree)
