@@ -17,6 +17,7 @@ from pp_mlekl.leave_one_out import leave_one_out, loo_weights
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import ensure_groups, sample
+from pp_mlekl.seeds import generator_of
 
 _PARETO_K = 0.7
 # So many standard errors from 0 a log Bayes factor has to be before it favours a model.
@@ -128,7 +129,7 @@ def compare_models(
     if len(models) < 2:
         raise ValueError(f"Give at least two models to compare, got {len(models)}.")
     prior = _prior(models, prior_probabilities)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     trees = {name: _tree(name, given, generator) for name, given in models.items()}
     _check_same_data(trees)
     notes: list[str] = []

@@ -16,6 +16,7 @@ from pp_mlekl.replicates.coverage import Coverage
 from pp_mlekl.replicates.resampling import bootstrap_covers
 from pp_mlekl.replicates.settings import DEAR, Settings
 from pp_mlekl.replicates.storage import read_study, write_study
+from pp_mlekl.seeds import integer_of
 from pp_mlekl.truth import as_truth
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
@@ -97,6 +98,8 @@ def study(
     >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
     True
     """
+    if not isinstance(random_seed, np.random.SeedSequence):
+        random_seed = integer_of(random_seed)
     asked = Settings(
         truth=truth,
         sizes=sizes,
@@ -217,8 +220,6 @@ def _covers(values: np.ndarray, half: np.ndarray, target: np.ndarray) -> np.ndar
 
 def _tasks(sizes: Sequence[int], replicates: int, random_seed: Any) -> list[_Task]:
     """Batches of bounded size, the same whoever runs them."""
-    if isinstance(random_seed, np.random.Generator):
-        random_seed = random_seed.integers(2**63)
     root = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
     shapes = []
     for size in sizes:
