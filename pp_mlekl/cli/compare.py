@@ -29,18 +29,21 @@ def compare(
         function = load_builder(builder)
         values = read_truth(truth) if truth is not None else None
         settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
-        result, page = fit_and_write(function, builder, folder, truth=values, **settings)
+        result, page = fit_and_write(
+            build_model(function, builder), function, builder, folder, truth=values, **settings
+        )
         print(result)
         print(f"\n{page}")
 
 
-def fit_and_write(function: Callable[..., Any], builder: str, folder: Path, **settings: Any) -> tuple[Any, Path]:
+def fit_and_write(
+    model: Any, function: Callable[..., Any], builder: str, folder: Path, **settings: Any
+) -> tuple[Any, Path]:
     """The comparison of a builder's model, and its page; the Markdown and the NetCDF file are written too."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.compare import compare as run
     from pp_mlekl.report import write_html, write_markdown
 
-    model = build_model(function, builder)
     name = short_name(builder)
     with steps(name) as say:
         result = run(model, name=name, progress=say, **settings)

@@ -70,7 +70,7 @@ def _rank(row: Any, rank: str, value: str) -> str:
 def _content(comparison: Any) -> dict[str, Any]:
     return {
         "names": [str(name) for name in comparison.summary().index],
-        "findings": comparison.findings(),
+        "findings": comparison.graded_findings(),
         "warnings": comparison.warnings,
         "models": models_table(comparison),
         "factors": bayes_factor_table(comparison),

@@ -27,6 +27,11 @@ def build(scale=10):
 def build_wide():
     return build(100)
 
+def build_other():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu"), 1, observed=[0.4, 1.2])
+    return model
+
 def raises():
     raise RuntimeError("no data today")
 
@@ -133,7 +138,7 @@ def test_reports_and_their_index(folder):
         (
             ["compare", "my_model.py:biuld"],
             2,
-            "it has build, build_wide, raises, refused, nothing, penalised. Did you mean build?",
+            "it has build, build_wide, build_other, raises, refused, nothing, penalised. Did you mean build?",
         ),
         (["compare", "my_model.py:raises"], 1, "no data today"),
         (["compare", "my_model.py:nothing"], 2, "not a pymc.Model"),
@@ -147,6 +152,11 @@ def test_reports_and_their_index(folder):
         (["compare", "my_model.py:build", "--sampler", "nupie"], 2, "Sampler nupie not found"),
         (["compare-models", "my_model.py:build"], 2, "at least two models"),
         (["compare-models", "my_model.py:build", "my_model.py:build"], 2, "each once"),
+        (
+            ["compare-models", "my_model.py:build", "my_model.py:build_other"],
+            2,
+            "has 4 observations and my_model-other has 2",
+        ),
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
