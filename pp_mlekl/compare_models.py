@@ -16,6 +16,7 @@ from pp_mlekl.diagnostics import sampling_problems
 from pp_mlekl.findings import Finding
 from pp_mlekl.information_gain import information_gain
 from pp_mlekl.leave_one_out import leave_one_out, loo_weights
+from pp_mlekl.proper_evidence import log_evidence_of
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import ensure_groups, sample
 from pp_mlekl.same_data import check_same_data
@@ -202,7 +203,7 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
     gained = tree["information_gain"] if "information_gain" in tree.children else xr.DataTree()
     if "joint" in gained.children:
         joint = gained["joint"]
-        row["log_evidence"], row["log_evidence_mcse"] = _of_proper_prior(joint)
+        row["log_evidence"], row["log_evidence_mcse"] = log_evidence_of(joint)
         if "log_evidence_prior_sensitivity" in joint:
             row["prior_sensitivity"] = float(joint["log_evidence_prior_sensitivity"])
             row["prior_sensitivity_mcse"] = float(joint["log_evidence_prior_sensitivity_mcse"])
@@ -220,15 +221,6 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
     if bad:
         notes.append(f"{name}: {bad} Pareto k-hat exceed {_PARETO_K}; its leave-one-out is unreliable.")
     return row
-
-
-def _of_proper_prior(joint: Any) -> tuple[float, float]:
-    """Log evidence and its error, less what the prior's density integrates to where that is not 1."""
-    value, error = float(joint["log_evidence"]), float(joint["log_evidence_mcse"])
-    if "log_prior_normalizer" not in joint:
-        return value, error
-    of_prior = float(joint["log_prior_normalizer"]), float(joint["log_prior_normalizer_mcse"])
-    return value - of_prior[0], float(np.hypot(error, of_prior[1]))
 
 
 def _probabilities(dataset: xr.Dataset, prior: np.ndarray) -> dict[str, Any]:

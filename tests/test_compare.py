@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import resource
 
 import numpy as np
@@ -68,6 +69,35 @@ def test_verdict_reads_everything(comparison):
     assert str(verdict).startswith(verdict.sentence)
     assert verdict.level == max((f.level for f in verdict.findings), key=["ok", "caution", "problem"].index)
     assert verdict._repr_html_().count("<li") == len(verdict.findings)
+
+
+def test_verdict_says_which_fit_is_closest_and_how_far_off(comparison):
+    fitted = comparison.tree["fitted"].to_dataset()
+    closest = fitted["kl"].idxmin().item()
+    name = {"mle": "MLE", "map": "MAP", "posterior_predictive": "posterior predictive"}[closest]
+    said = re.search(
+        rf"Closest to the truth.* is the {name}, KL ([\d.]+).* nats in all", comparison.verdict().conclusion
+    )
+    assert float(said[1]) == pytest.approx(float(fitted["kl"].min()), rel=0.05)
+    assert ("not clearly" in said[0]) == (fitted.attrs["closest_is_clear"] == "no")
+
+
+def test_a_single_observation_has_no_sum_over_observations(comparison):
+    tree = comparison.tree.copy(deep=True)
+    tree.attrs["n_observations"] = 1
+    quantities = mk.Comparison(tree=tree).divergences()["quantity"]
+    assert not quantities.str.contains("over observations").any()
+    assert "KL, of the single observation" in set(quantities)
+
+
+def test_log_evidence_is_that_of_a_prior_that_integrates_to_one(comparison):
+    tree = comparison.tree.copy(deep=True)
+    joint = tree["information_gain/joint"].to_dataset()
+    tree["information_gain/joint"] = xr.DataTree(joint.assign(log_prior_normalizer=-2.0, log_prior_normalizer_mcse=0.0))
+    rows = [c.divergences().set_index("direction").loc["log Z"] for c in (comparison, mk.Comparison(tree=tree))]
+    assert rows[1]["value"] == rows[0]["value"] + 2.0
+    assert f"({rows[0]['value']:.6g} as it is written)" in rows[1]["quantity"]
+    assert rows[0]["quantity"] == "Log evidence"
 
 
 def test_verdict_says_how_far_the_two_maps_are_apart(comparison, tmp_path):

@@ -70,8 +70,9 @@ def read_verdict(
     diagnostics: Diagnostics,
     truth_unknown: bool,
     scales: Finding | None = None,
+    closest: str = "",
 ) -> Verdict:
-    """Read statuses, warnings, diagnostics and how far the two MAPs are apart together."""
+    """Read statuses, warnings, diagnostics, how far the two MAPs are apart and which fit is closest together."""
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
         Finding(level="caution", topic=topic, text=in_words(text))
@@ -79,8 +80,9 @@ def read_verdict(
         for text in warnings.get(key, [])
     ]
     sampling = list(diagnostics.findings)
+    parts = (_about_sampling(sampling), _about_estimates(estimates, statuses), _about_fit(sampling), closest)
     return Verdict(
-        conclusion=f"{_about_sampling(sampling)} {_about_estimates(estimates, statuses)}{_about_fit(sampling)}",
+        conclusion=" ".join(part for part in parts if part),
         scope=_NO_TRUTH if truth_unknown else "",
         findings=tuple([*sampling, *estimates, *([scales] if scales else []), *computed]),
     )
@@ -107,7 +109,7 @@ def _about_sampling(findings: list[Finding]) -> str:
 
 def _about_fit(findings: list[Finding]) -> str:
     at_odds = any(f.topic == "calibration" and f.level == "problem" for f in findings)
-    return " The data contradict the model: no error bar here covers that." if at_odds else ""
+    return "The data contradict the model: no error bar here covers that." if at_odds else ""
 
 
 def _about_estimates(findings: list[Finding], statuses: dict[str, str]) -> str:
