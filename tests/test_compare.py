@@ -183,6 +183,12 @@ def test_page_is_self_contained(comparison, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
 
+def test_no_panel_is_written_over(comparison):
+    (axis,) = comparison.plot_loo_pit().axes
+    assert not axis.texts
+    assert re.fullmatch(r"deviation, p [=<] [\d.]+", axis.get_title())
+
+
 def test_markdown_has_the_tables(comparison, tmp_path):
     text = comparison.to_markdown(tmp_path / "page.md").read_text(encoding="utf-8")
     assert "## Parameters" in text

@@ -1,6 +1,5 @@
 """Pictures of the chains against each other, and what they can show."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -9,9 +8,6 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import shown_elements
 from pp_mlekl.report.plots import drawn
-
-# ArviZ writes p to two places.
-_SMALLEST_P = 0.005
 
 
 def chains(comparison: Any) -> Figure:
@@ -23,10 +19,7 @@ def chains(comparison: Any) -> Figure:
     if shown.sizes["chain"] < 2:
         return drawn(azp.plot_trace, xr.DataTree.from_dict({"posterior": shown}), names)[0]
     thinned = shown.isel(draw=slice(None, None, thinning(shown)))
-    figure, collection = drawn(azp.plot_rank, xr.DataTree.from_dict({"posterior": thinned}), names)
-    for name in names:
-        _into_title(collection.viz["plot"][name].item())
-    return figure
+    return drawn(azp.plot_rank, xr.DataTree.from_dict({"posterior": thinned}), names)[0]
 
 
 def about_chains(comparison: Any) -> str:
@@ -66,11 +59,3 @@ def thinning(draws: xr.Dataset) -> int:
 
 def _shown(comparison: Any) -> xr.Dataset:
     return shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
-
-
-def _into_title(axis: Any) -> None:
-    """Move the p value, which hides curves, from the inside of a panel to its title."""
-    for note in list(axis.texts):
-        p = float(re.findall(r"[\d.]+", note.get_text())[0])
-        axis.set_title(f"{axis.get_title()}, p {f'< {_SMALLEST_P}' if p < _SMALLEST_P else f'= {p:.2f}'}")
-        note.remove()

@@ -1,5 +1,6 @@
 """Pictures of a comparison, by arviz-plots on matplotlib."""
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,8 @@ _MARKS: dict[str, tuple[str, str, Any]] = {
     "truth": ("truth", "#111111", "-"),
 }
 _MOST_BARS = 20
+# ArviZ writes p to two places.
+_SMALLEST_P = 0.005
 # 95% of a normal lies so many standard errors about its mean.
 _NORMAL_95 = 1.96
 # Width in inches of a single row of one or two panels; text keeps its size on the page.
@@ -138,9 +141,21 @@ def drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs
             kwargs["var_names"] = names
         collection = plot(tree, backend="matplotlib", **kwargs)
     figure = collection.viz["figure"].item()
+    for axis in figure.get_axes():
+        _chance_into_title(axis)
     _spaced(figure)
     plt.close(figure)
     return figure, collection
+
+
+def _chance_into_title(axis: Any) -> None:
+    """Move a p value, which hides curves, from the inside of a panel to its title."""
+    for note in list(axis.texts):
+        found = re.match(r"p=([\d.]+)", note.get_text())
+        if found:
+            p = float(found[1])
+            axis.set_title(f"{axis.get_title()}, p {f'< {_SMALLEST_P}' if p < _SMALLEST_P else f'= {p:.2f}'}")
+            note.remove()
 
 
 def _spaced(figure: Figure) -> None:
