@@ -18,6 +18,7 @@ from pp_mlekl.replicates.settings import DEAR, Settings
 from pp_mlekl.replicates.storage import read_study, write_study
 from pp_mlekl.seeds import integer_of
 from pp_mlekl.truth import as_truth
+from pp_mlekl.writable import check_writable
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
 _BATCH_TERMS = 1_000_000
@@ -85,7 +86,8 @@ def study(
     Raises
     ------
     ValueError
-        Where the sizes are not increasing, an estimator is not known, or no pseudo-true parameter exists.
+        Where the sizes are not increasing, an estimator is not known, ``store`` cannot be written, or no pseudo-true
+        parameter exists.
 
     Examples
     --------
@@ -113,8 +115,10 @@ def study(
     asked.check()
     job = _Job(build=build, asked=asked)
     settings = asked.attributes() | {"model": job.fingerprint()}
-    if store is not None and (kept := read_study(Path(store), settings)) is not None:
-        return kept
+    if store is not None:
+        if (kept := read_study(Path(store), settings)) is not None:
+            return kept
+        check_writable(Path(store))
     tasks = _tasks(sizes, replicates, random_seed)
     results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
     tree = _tree(job, tasks, results, settings)

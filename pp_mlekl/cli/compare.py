@@ -22,7 +22,8 @@ def compare(
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
-    from pp_mlekl.cli.specification import read_truth, writable_folder
+    from pp_mlekl.cli.specification import read_truth
+    from pp_mlekl.writable import writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)

@@ -21,7 +21,7 @@ def compare_models(
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
 ) -> None:
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
-    from pp_mlekl.cli.specification import writable_folder
+    from pp_mlekl.writable import writable_folder
 
     with one_line_errors():
         names = [short_name(builder) for builder in builders]

@@ -21,8 +21,8 @@ def proof(
 ) -> None:
     """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""
     from pp_mlekl.cli.progress import steps
-    from pp_mlekl.cli.specification import writable_folder
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+    from pp_mlekl.writable import writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from pp_mlekl.cli.errors import Stopped, one_line_each, one_line_errors
-from pp_mlekl.cli.specification import Specification, read_specification, writable_folder
+from pp_mlekl.cli.specification import Specification, read_specification
+from pp_mlekl.writable import writable_folder
 
 # Longer findings are for the page itself.
 _LONGEST = 260

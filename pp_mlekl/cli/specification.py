@@ -1,6 +1,5 @@
-"""What a user writes down: report specifications and truths in TOML, and the folder for the output."""
+"""What a user writes down: report specifications and truths in TOML."""
 
-import tempfile
 import tomllib
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -71,37 +70,6 @@ def read_specification(path: Path) -> Specification:
 def read_truth(path: Path) -> dict[str, Any]:
     """Parameter values from a TOML file: numbers, lists, lists of lists."""
     return _read_toml(path)
-
-
-def writable_folder(folder: Path) -> Path:
-    """The folder, made where it is missing.
-
-    Raises
-    ------
-    ValueError
-        Where nothing can be written there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError as error:
-        raise ValueError(
-            f"Nothing can be written to {folder} ({error.strerror or error}); let --out be a folder that you may write to."
-        ) from error
-
-
-def writable_file(path: Path) -> Path:
-    """The path of a file, in a folder that is made where it is missing.
-
-    Raises
-    ------
-    ValueError
-        Where it cannot be written.
-    """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; let --out be a file, such as {path / 'study.nc'}.")
-    return writable_folder(path.parent) / path.name
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

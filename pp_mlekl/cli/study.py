@@ -24,11 +24,9 @@ def study(
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
     from pp_mlekl.cli.progress import steps
-    from pp_mlekl.cli.specification import writable_file
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
 
     with one_line_errors():
-        store = out if out is None else writable_file(out)
         model, values = model_and_truth(builder, truth)
         from pp_mlekl.study import study as run
 
@@ -40,7 +38,7 @@ def study(
                 replicates=replicates,
                 estimators=estimators.split(","),
                 random_seed=seed,
-                store=store,
+                store=out,
                 progress=say,
             )
     _print(tree)
