@@ -11,16 +11,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.bayes_factor_words import about_bayes_factor
 from pp_mlekl.diagnostics import sampling_problems
+from pp_mlekl.findings import Finding
 from pp_mlekl.information_gain import information_gain
 from pp_mlekl.leave_one_out import leave_one_out, loo_weights
-from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.proper_evidence import log_evidence_of
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.sampling import ensure_groups, sample
+from pp_mlekl.same_data import check_same_data
+from pp_mlekl.seeds import generator_of
 
 _PARETO_K = 0.7
-# So many standard errors from 0 a log Bayes factor has to be before it favours a model.
-_ERRORS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,10 +38,13 @@ class ModelComparison:
         ``against``): ``log_bayes_factor`` and its own sensitivity, with their errors. In nats; NaN where it cannot be had.
     warnings
         What to know before the numbers are believed.
+    doubtful
+        The models whose evidence may be wrong by more than its error, since their draws are not to be trusted.
     """
 
     dataset: xr.Dataset
     warnings: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
 
     def summary(self) -> pd.DataFrame:
         """A row for each model, the best evidence first, with ranks by evidence and by leave-one-out."""
@@ -61,8 +66,12 @@ class ModelComparison:
 
     def findings(self) -> list[str]:
         """What the numbers say, in sentences: the Bayes factor for the best model, and how it hangs on the priors."""
+        return [found.text for found in self.graded_findings()]
+
+    def graded_findings(self) -> list[Finding]:
+        """The same with their levels: ``"caution"`` where an evidence is not to be trusted."""
         order = [str(name) for name in self.summary().index if np.isfinite(self._of(str(name), "log_evidence"))]
-        return [_in_words(self, order[0], other) for other in order[1:]]
+        return [about_bayes_factor(self, order[0], other) for other in order[1:]]
 
     def _of(self, model: str, name: str) -> float:
         return float(self.dataset[name].sel(model=model))
@@ -128,20 +137,24 @@ def compare_models(
     if len(models) < 2:
         raise ValueError(f"Give at least two models to compare, got {len(models)}.")
     prior = _prior(models, prior_probabilities)
-    generator = np.random.default_rng(random_seed)
-    trees = {name: _tree(name, given, generator) for name, given in models.items()}
-    _check_same_data(trees)
+    generator = generator_of(random_seed)
+    for name, given in models.items():
+        _check_tree(name, getattr(given, "tree", given))
+    check_same_data(models)
+    trees = {name: _tree(given, generator) for name, given in models.items()}
     notes: list[str] = []
     loos = {name: leave_one_out(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
-    for name, tree in trees.items():
-        notes += [f"{name}: {p} Its evidence may be wrong by more than its error." for p in sampling_problems(tree)]
+    problems = {name: sampling_problems(tree) for name, tree in trees.items()}
+    for name, found in problems.items():
+        notes += [f"{name}: {p} Its evidence may be wrong by more than its error." for p in found]
     names = xr.DataArray(list(models), dims="model", name="model")
     rows = {key: ("model", np.array([c[key] for c in columns.values()], dtype=float)) for key in _COLUMNS}
     dataset = xr.Dataset(rows, coords={"model": names}, attrs={"units": "nats"})
     dataset = dataset.assign(**_probabilities(dataset, prior), loo_weight=("model", loo_weights(loos)))
     dataset = dataset.assign_coords(against=names.values).assign(**_bayes_factors(dataset))
-    return ModelComparison(dataset=dataset, warnings=tuple(notes))
+    doubtful = tuple(name for name, found in problems.items() if found)
+    return ModelComparison(dataset=dataset, warnings=tuple(notes), doubtful=doubtful)
 
 
 _COLUMNS = (
@@ -165,17 +178,19 @@ def _prior(models: Mapping[str, Any], given: Mapping[str, float] | None) -> np.n
     return values / values.sum()
 
 
-def _tree(name: str, given: Any, generator: np.random.Generator) -> xr.DataTree:
+def _check_tree(name: str, given: Any) -> None:
+    if isinstance(given, xr.DataTree) and not {"information_gain", "log_likelihood"} <= set(given.children):
+        raise ValueError(
+            f"{name}: the tree has no evidence or no log-likelihood; give (model, tree), or the tree of mk.compare."
+        )
+
+
+def _tree(given: Any, generator: np.random.Generator) -> xr.DataTree:
     """A tree with ``log_likelihood`` and ``information_gain``."""
     given = getattr(given, "tree", given)
     if isinstance(given, xr.DataTree):
-        if "information_gain" not in given.children or "log_likelihood" not in given.children:
-            raise ValueError(
-                f"{name}: the tree has no evidence or no log-likelihood; give (model, tree), or the tree of mk.compare."
-            )
         return given
     model, tree = given if isinstance(given, tuple) else (given, None)
-    model_functions(model)
     tree = sample(model, random_seed=generator) if tree is None else tree.copy()
     tree = ensure_groups(model, tree, ["log_likelihood", "observed_data"], random_seed=generator)
     if not improper_names(model):
@@ -183,32 +198,12 @@ def _tree(name: str, given: Any, generator: np.random.Generator) -> xr.DataTree:
     return tree
 
 
-def _check_same_data(trees: Mapping[str, xr.DataTree]) -> None:
-    """The evidence of different data cannot be compared: as many observations, and the same values where names agree."""
-    first_name, first = next(iter(trees.items()))
-    for name, tree in trees.items():
-        sizes = [sum(_observations(v) for v in t["log_likelihood"].data_vars.values()) for t in (first, tree)]
-        if sizes[0] != sizes[1]:
-            raise ValueError(
-                f"{first_name} has {sizes[0]} observations and {name} has {sizes[1]}: compare models of the same data."
-            )
-        if "observed_data" in tree.children and "observed_data" in first.children:
-            one, other = first["observed_data"].to_dataset(), tree["observed_data"].to_dataset()
-            for variable in set(one.data_vars) & set(other.data_vars):
-                if not np.array_equal(one[variable].values, other[variable].values):
-                    raise ValueError(f"The data of {variable!r} differ between {first_name} and {name}.")
-
-
-def _observations(terms: xr.DataArray) -> int:
-    return int(np.prod([n for d, n in terms.sizes.items() if d not in ("chain", "draw")], dtype=int))
-
-
 def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, float]:
     row = dict.fromkeys(_COLUMNS, np.nan)
     gained = tree["information_gain"] if "information_gain" in tree.children else xr.DataTree()
     if "joint" in gained.children:
         joint = gained["joint"]
-        row["log_evidence"], row["log_evidence_mcse"] = _of_proper_prior(joint)
+        row["log_evidence"], row["log_evidence_mcse"] = log_evidence_of(joint)
         if "log_evidence_prior_sensitivity" in joint:
             row["prior_sensitivity"] = float(joint["log_evidence_prior_sensitivity"])
             row["prior_sensitivity_mcse"] = float(joint["log_evidence_prior_sensitivity_mcse"])
@@ -226,15 +221,6 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
     if bad:
         notes.append(f"{name}: {bad} Pareto k-hat exceed {_PARETO_K}; its leave-one-out is unreliable.")
     return row
-
-
-def _of_proper_prior(joint: Any) -> tuple[float, float]:
-    """Log evidence and its error, less what the prior's density integrates to where that is not 1."""
-    value, error = float(joint["log_evidence"]), float(joint["log_evidence_mcse"])
-    if "log_prior_normalizer" not in joint:
-        return value, error
-    of_prior = float(joint["log_prior_normalizer"]), float(joint["log_prior_normalizer_mcse"])
-    return value - of_prior[0], float(np.hypot(error, of_prior[1]))
 
 
 def _probabilities(dataset: xr.Dataset, prior: np.ndarray) -> dict[str, Any]:
@@ -259,30 +245,6 @@ def _bayes_factors(dataset: xr.Dataset) -> dict[str, Any]:
         "log_bayes_factor_sensitivity": pairs("prior_sensitivity", np.subtract),
         "log_bayes_factor_sensitivity_mcse": pairs("prior_sensitivity_mcse", lambda a, b: np.hypot(a, b) * off),
     }
-
-
-def _in_words(comparison: ModelComparison, best: str, other: str) -> str:
-    """The Bayes factor, and what becomes of it when both models' priors are made a tenth wider."""
-    factor, error = comparison.bayes_factor(best, other)
-    cell = comparison.dataset.sel(model=best, against=other)
-    slope, slope_error = (float(cell[f"log_bayes_factor_sensitivity{suffix}"]) for suffix in ("", "_mcse"))
-    said = f"The data favour {best} over {other} by a Bayes factor of {factor:.4g} (standard error {error:.2g})."
-    if not abs(float(cell["log_bayes_factor"])) > _ERRORS * float(cell["log_bayes_factor_mcse"]):
-        said = (
-            f"The Bayes factor of {best} over {other}, {factor:.4g}, is not told from 1 (standard error {error:.2g})."
-        )
-    if not np.isfinite(slope):
-        return said
-    if abs(slope) < 2 * slope_error:
-        return (
-            f"{said} Wider or narrower top-level priors in both change it by no more than the error of that estimate."
-        )
-    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, other families' about so. The slope is
-    # that at s = 1; over a factor of two it bends, so no more is said than what a tenth does.
-    return (
-        f"{said} Top-level priors 10% wider in both multiply it by {1.1**slope:.3g}, 10% narrower ones by {0.9**slope:.3g} "
-        f"(d log BF / d log scale = {slope:.2g} ± {slope_error:.1g})."
-    )
 
 
 def _rank(values: pd.Series) -> pd.Series:

@@ -1,6 +1,5 @@
 """ArviZ's diagnostics of a sampled tree, read together."""
 
-import logging
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -9,24 +8,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.findings import Finding, finding, not_judged, some
+from pp_mlekl.prior_sensitivity import no_sensitivity, prior_sensitivity
+
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
 _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
 # Above the older limit of Gelman et al. (2013) chains have plainly not met, however few the draws.
 _R_HAT_APART = 1.05
-# Kallioinen et al. (2024): power-scaling sensitivity from which a posterior is said to react.
-_SENSITIVE = 0.05
 # Tesso et al. (2026): predictions are at odds with the data where their LOO-PIT would be so uneven by chance only so often.
 _UNEVEN = 0.01
 _SMALLEST_P = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One observation about a result: ``level`` is ``"ok"``, ``"caution"`` or ``"problem"``."""
-
-    level: str
-    topic: str
-    text: str
+_TOO_FEW = "cannot be had from so few draws: take more."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +76,11 @@ def diagnose(
         summary = az.summary(tree, var_names=var_names, round_to="none")
         notes += _sampling(tree, summary)
         loo = _loo(tree, notes)
-        sensitivity = _sensitivity(tree, var_names, prior_var_names, notes)
+        if _sizes(summary).notna().any():
+            sensitivity = prior_sensitivity(tree, var_names, prior_var_names, notes)
+        else:
+            sensitivity = no_sensitivity()
+            notes.append(not_judged("prior", f"The sensitivity to the prior {_TOO_FEW}"))
     return Diagnostics(summary=summary, loo=loo, sensitivity=sensitivity, findings=tuple(notes))
 
 
@@ -109,38 +105,41 @@ def _sampling(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
 
 def _convergence(r_hat: pd.Series, chains: int) -> Finding:
     worst = r_hat.max()
+    if chains == 1:
+        return not_judged("convergence", "One chain cannot show what others would have found; run four.")
     if not np.isfinite(worst):
-        return _finding("caution", "convergence", "R-hat cannot be had from so few draws: take more.")
+        return not_judged("convergence", f"R-hat {_TOO_FEW}")
     if worst <= _R_HAT:
-        alone = " One chain cannot show what others would have found; run four." if chains == 1 else ""
-        level = "caution" if chains == 1 else "ok"
-        return _finding(level, "convergence", f"The chains agree (largest R-hat {worst:.3f}).{alone}")
+        return finding("ok", "convergence", f"The chains agree (largest R-hat {worst:.3f}).")
     level, text = (
         ("problem", "disagree") if worst > _R_HAT_APART else ("caution", "do not agree fully yet; take more draws")
     )
-    return _finding(
-        level, "convergence", f"R-hat is up to {worst:.3f} ({_some(r_hat[r_hat > _R_HAT].index)}): the chains {text}."
+    return finding(
+        level, "convergence", f"R-hat is up to {worst:.3f} ({some(r_hat[r_hat > _R_HAT].index)}): the chains {text}."
     )
 
 
+def _sizes(summary: pd.DataFrame) -> pd.Series:
+    """The smaller effective sample size of each element, of the bulk or the tails; NaN where there are too few draws."""
+    return np.minimum(summary["ess_bulk"].astype(float), summary["ess_tail"].astype(float))
+
+
 def _efficiency(tree: xr.DataTree, summary: pd.DataFrame) -> Finding:
-    size = np.minimum(summary["ess_bulk"].astype(float), summary["ess_tail"].astype(float))
+    size = _sizes(summary)
     if not size.notna().any():
-        return _finding(
-            "caution", "efficiency", "The effective sample size cannot be had from so few draws: take more."
-        )
+        return not_judged("efficiency", f"The effective sample size {_TOO_FEW}")
     need = _ESS_A_CHAIN * tree["posterior"].sizes["chain"]
     level = "caution" if size.min() < need else "ok"
     text = f"The smallest effective sample size is {size.min():.0f} ({size.idxmin()}); {need} is the usual minimum."
-    return _finding(level, "efficiency", text)
+    return finding(level, "efficiency", text)
 
 
 def _precision(summary: pd.DataFrame) -> Finding:
     share = summary["mcse_mean"].astype(float) / summary["sd"].astype(float)
     if not share.notna().any():
-        return _finding("caution", "precision", "The Monte Carlo errors cannot be had from so few draws: take more.")
+        return not_judged("precision", f"The Monte Carlo errors {_TOO_FEW}")
     text = f"The Monte Carlo error of a posterior mean is at most {share.max():.1%} of its standard deviation ({share.idxmax()})."
-    return _finding("ok" if share.max() < 0.1 else "caution", "precision", text)
+    return finding("ok" if share.max() < 0.1 else "caution", "precision", text)
 
 
 def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
@@ -154,16 +153,16 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
         count, total = int(stats["diverging"].sum()), int(stats["diverging"].size)
         if count:
             text = f"{count} of {total} transitions diverged: parts of the posterior may be missing; reparametrise."
-            found.append(_finding("problem" if count > 0.001 * total else "caution", "divergences", text))
+            found.append(finding("problem" if count > 0.001 * total else "caution", "divergences", text))
         else:
-            found.append(_finding("ok", "divergences", "No transition diverged."))
+            found.append(finding("ok", "divergences", "No transition diverged."))
     if "energy" in stats:
         fraction = float(np.min(az.bfmi(tree)["energy"].values))
         level = "caution" if fraction < _BFMI else "ok"
         text = (
             f"The energy fraction (BFMI) is {fraction:.2f} at the least; below {_BFMI} the tails are explored slowly."
         )
-        found.append(_finding(level, "energy", text))
+        found.append(finding(level, "energy", text))
     return found
 
 
@@ -174,8 +173,8 @@ def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
     for name, terms in observed.items():
         n = int(terms.size / terms.sizes["chain"] / terms.sizes["draw"])
         if n < 2:
-            text = f"{name} is one joint observation: nothing can be left out."
-            notes.append(_finding("caution", "leave-one-out", text))
+            text = f"{name} is one joint observation: nothing can be left out, so there is no calibration either."
+            notes.append(finding("caution", "leave-one-out", text))
             continue
         row = _loo_of(tree, str(name), n, notes)
         if row is not None:
@@ -190,7 +189,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         result = az.loo(tree, var_name=name, pointwise=True)
     except ValueError as error:
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
-        notes.append(_finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
+        notes.append(finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
         return None
     notes += _calibration(tree, name, result)
     k, limit = np.asarray(result.pareto_k), float(result.good_k)
@@ -201,8 +200,16 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         )
     else:
         text = f"all {n} Pareto k-hat are below {limit:.2g}."
-    notes.append(_finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
+    if _are_vectors(tree, name, result):
+        text += " Its observations are vectors, for which there is no calibration."
+    notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
     return [float(result.elpd), float(result.se), float(result.p), float(np.max(k)), limit, bad, n]
+
+
+def _are_vectors(tree: xr.DataTree, name: str, loo: Any) -> bool:
+    """Whether an observed variable has more numbers than terms of the log-likelihood."""
+    observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
+    return observed is not None and observed.shape != loo.pareto_k.shape
 
 
 def _calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
@@ -210,7 +217,7 @@ def _calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
     import arviz as az
 
     observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
-    if observed is None or "posterior_predictive" not in tree.children or observed.shape != loo.pareto_k.shape:
+    if observed is None or "posterior_predictive" not in tree.children or _are_vectors(tree, name, loo):
         return []
     # The tail of a continuous prediction can be smoothed; a count's value is drawn within its step.
     smooth = observed.dtype.kind == "f"
@@ -221,47 +228,5 @@ def _calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
     chance = f"p {'<' if p < _SMALLEST_P else '='} {max(p, _SMALLEST_P):.2g}"
     if p < _UNEVEN:
         text = f"the data are not what the model predicts (LOO-PIT, {chance}): its distribution of {name} does not fit."
-        return [_finding("problem", "calibration", f"{name}: {text}")]
-    return [_finding("ok", "calibration", f"{name}: the data are as the model predicts them (LOO-PIT, {chance}).")]
-
-
-def _sensitivity(
-    tree: xr.DataTree, var_names: list[str] | None, prior_var_names: list[str] | None, notes: list[Finding]
-) -> pd.DataFrame:
-    import arviz as az
-
-    nothing = pd.DataFrame(columns=["prior", "likelihood", "diagnosis"])
-    if not {"log_likelihood", "log_prior"} <= set(tree.children) or prior_var_names == []:
-        return nothing
-    # It logs where to read on; the findings say it.
-    logger = logging.getLogger("arviz_stats.psense")
-    before, logger.disabled = logger.disabled, True
-    try:
-        table = az.psense_summary(tree, var_names=var_names, prior_var_names=prior_var_names)
-    except ValueError as error:
-        notes.append(_finding("caution", "prior", f"The sensitivity to the prior is not to be had ({error})."))
-        return nothing
-    finally:
-        logger.disabled = before
-    prior, likelihood = table["prior"].astype(float), table["likelihood"].astype(float)
-    against = table.index[(prior > _SENSITIVE) & (likelihood > _SENSITIVE)]
-    strong = table.index[(prior > _SENSITIVE) & ~(likelihood > _SENSITIVE)]
-    if len(against):
-        text = f"The posterior of {_some(against)} reacts to scaling the prior as well as the likelihood: they may disagree."
-        notes.append(_finding("caution", "prior", text))
-    if len(strong):
-        text = f"The posterior of {_some(strong)} reacts to scaling the prior more than the likelihood: the prior may say most."
-        notes.append(_finding("caution", "prior", text))
-    if not len(against) and not len(strong):
-        notes.append(_finding("ok", "prior", "The posterior hardly reacts to scaling the prior."))
-    return table
-
-
-def _some(names: Any) -> str:
-    names = list(names)
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return ", ".join(str(n) for n in names[:4]) + more
-
-
-def _finding(level: str, topic: str, text: str) -> Finding:
-    return Finding(level=level, topic=topic, text=text)
+        return [finding("problem", "calibration", f"{name}: {text}")]
+    return [finding("ok", "calibration", f"{name}: the data are as the model predicts them (LOO-PIT, {chance}).")]

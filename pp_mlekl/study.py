@@ -16,7 +16,9 @@ from pp_mlekl.replicates.coverage import Coverage
 from pp_mlekl.replicates.resampling import bootstrap_covers
 from pp_mlekl.replicates.settings import DEAR, Settings
 from pp_mlekl.replicates.storage import read_study, write_study
+from pp_mlekl.seeds import integer_of
 from pp_mlekl.truth import as_truth
+from pp_mlekl.writable import check_writable
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
 _BATCH_TERMS = 1_000_000
@@ -84,7 +86,8 @@ def study(
     Raises
     ------
     ValueError
-        Where the sizes are not increasing, an estimator is not known, or no pseudo-true parameter exists.
+        Where the sizes are not increasing, an estimator is not known, ``store`` cannot be written, or no pseudo-true
+        parameter exists.
 
     Examples
     --------
@@ -97,6 +100,8 @@ def study(
     >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
     True
     """
+    if not isinstance(random_seed, np.random.SeedSequence):
+        random_seed = integer_of(random_seed)
     asked = Settings(
         truth=truth,
         sizes=sizes,
@@ -110,8 +115,10 @@ def study(
     asked.check()
     job = _Job(build=build, asked=asked)
     settings = asked.attributes() | {"model": job.fingerprint()}
-    if store is not None and (kept := read_study(Path(store), settings)) is not None:
-        return kept
+    if store is not None:
+        if (kept := read_study(Path(store), settings)) is not None:
+            return kept
+        check_writable(Path(store))
     tasks = _tasks(sizes, replicates, random_seed)
     results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
     tree = _tree(job, tasks, results, settings)
@@ -217,8 +224,6 @@ def _covers(values: np.ndarray, half: np.ndarray, target: np.ndarray) -> np.ndar
 
 def _tasks(sizes: Sequence[int], replicates: int, random_seed: Any) -> list[_Task]:
     """Batches of bounded size, the same whoever runs them."""
-    if isinstance(random_seed, np.random.Generator):
-        random_seed = random_seed.integers(2**63)
     root = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
     shapes = []
     for size in sizes:

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import re
 import resource
 
 import numpy as np
@@ -68,6 +69,35 @@ def test_verdict_reads_everything(comparison):
     assert str(verdict).startswith(verdict.sentence)
     assert verdict.level == max((f.level for f in verdict.findings), key=["ok", "caution", "problem"].index)
     assert verdict._repr_html_().count("<li") == len(verdict.findings)
+
+
+def test_verdict_says_which_fit_is_closest_and_how_far_off(comparison):
+    fitted = comparison.tree["fitted"].to_dataset()
+    closest = fitted["kl"].idxmin().item()
+    name = {"mle": "MLE", "map": "MAP", "posterior_predictive": "posterior predictive"}[closest]
+    said = re.search(
+        rf"Closest to the truth.* is the {name}, KL ([\d.]+).* nats in all", comparison.verdict().conclusion
+    )
+    assert float(said[1]) == pytest.approx(float(fitted["kl"].min()), rel=0.05)
+    assert ("not clearly" in said[0]) == (fitted.attrs["closest_is_clear"] == "no")
+
+
+def test_a_single_observation_has_no_sum_over_observations(comparison):
+    tree = comparison.tree.copy(deep=True)
+    tree.attrs["n_observations"] = 1
+    quantities = mk.Comparison(tree=tree).divergences()["quantity"]
+    assert not quantities.str.contains("over observations").any()
+    assert "KL, of the single observation" in set(quantities)
+
+
+def test_log_evidence_is_that_of_a_prior_that_integrates_to_one(comparison):
+    tree = comparison.tree.copy(deep=True)
+    joint = tree["information_gain/joint"].to_dataset()
+    tree["information_gain/joint"] = xr.DataTree(joint.assign(log_prior_normalizer=-2.0, log_prior_normalizer_mcse=0.0))
+    rows = [c.divergences().set_index("direction").loc["log Z"] for c in (comparison, mk.Comparison(tree=tree))]
+    assert rows[1]["value"] == rows[0]["value"] + 2.0
+    assert f"({rows[0]['value']:.6g} as it is written)" in rows[1]["quantity"]
+    assert rows[0]["quantity"] == "Log evidence"
 
 
 def test_verdict_says_how_far_the_two_maps_are_apart(comparison, tmp_path):
@@ -153,6 +183,12 @@ def test_page_is_self_contained(comparison, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
 
+def test_no_panel_is_written_over(comparison):
+    (axis,) = comparison.plot_loo_pit().axes
+    assert not axis.texts
+    assert re.fullmatch(r"deviation, p [=<] [\d.]+", axis.get_title())
+
+
 def test_markdown_has_the_tables(comparison, tmp_path):
     text = comparison.to_markdown(tmp_path / "page.md").read_text(encoding="utf-8")
     assert "## Parameters" in text
@@ -213,9 +249,22 @@ def test_an_estimate_that_does_not_exist_is_a_word():
     result = mk.compare(model, name="separated", **SETTINGS)
     assert result.statuses["mle"] == "at_infinity"
     assert np.isnan(result.summary().loc["slope", "MLE"])
+    assert np.isnan(result.summary().loc["slope", "SE"])
     assert np.isnan(result.tree["fitted"]["kl"].sel(estimator="mle"))
     assert "Not to be used: MLE" in result.verdict().sentence
     assert json.loads(result.tree["audit"].attrs["warnings"])["mle"]
+
+
+def test_a_standard_error_needs_its_estimate(comparison):
+    """The data identify one parameter alone: its error is known, but the point that it belongs to is not."""
+    tree = comparison.tree.copy(deep=True)
+    audit = tree["audit"].to_dataset()
+    tree["audit"] = xr.DataTree(
+        audit.assign(status=audit["status"].where(audit["estimator"] != "mle", "not_identified"))
+    )
+    table = mk.Comparison(tree=tree).summary()
+    assert table[["MLE", "SE"]].isna().all(axis=None)
+    assert comparison.summary()["SE"].notna().all()
 
 
 def test_wrong_use_is_refused_before_anything_runs():

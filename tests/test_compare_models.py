@@ -79,7 +79,7 @@ def test_equal_models_are_not_told_apart():
     assert "is not told from 1" in result.findings()[0]
 
 
-def test_draws_that_are_not_to_be_trusted_are_told_of():
+def test_draws_that_are_not_to_be_trusted_are_told_of(tmp_path):
     model, tree = build(1.0)
     bad = tree.copy(deep=True)
     diverging = np.zeros((4, 1000), dtype=bool)
@@ -89,6 +89,21 @@ def test_draws_that_are_not_to_be_trusted_are_told_of():
     doubts = [w for w in result.warnings if "wrong by more than its error" in w]
     assert len(doubts) == 1
     assert doubts[0].startswith("bad: 80 of 4000 transitions diverged")
+    (finding,) = result.graded_findings()
+    assert finding.level == "caution"
+    assert "favour" not in finding.text
+    assert "the evidence of bad is not to be trusted" in finding.text
+    text = result.to_html(tmp_path / "models.html").read_text(encoding="utf-8")
+    assert f'<li class="caution">{finding.text}</li>' in text
+
+
+def test_other_data_are_refused_before_anything_is_computed():
+    """The trees are empty: whatever needs draws would fail first."""
+    models = [(build(1.0, y)[0], xr.DataTree()) for y in (Y, Y[:10], Y + 1)]
+    with pytest.raises(ValueError, match="20 observations and b has 10"):
+        mk.compare_models({"a": models[0], "b": models[1]})
+    with pytest.raises(ValueError, match="data of 'y' differ between a and b"):
+        mk.compare_models({"a": models[0], "b": models[2]})
 
 
 def test_tree_of_the_caller_is_left_alone():

@@ -6,6 +6,7 @@ import xarray as xr
 from scipy import stats
 from tiers import slow_if
 
+from pp_mlekl.compare.verdict import read_verdict
 from pp_mlekl.diagnostics import diagnose
 
 CHAINS, DRAWS, N = 4, 250, 100
@@ -37,6 +38,11 @@ def poisson_tree(data, generator):
     rate = generator.gamma(data.sum(), 1 / N, (CHAINS, DRAWS))
     predictive = generator.poisson(rate[..., None], (CHAINS, DRAWS, N))
     return tree_of("rate", rate, predictive, stats.poisson(rate[..., None]).logpmf(data), data)
+
+
+def said(findings, topic):
+    (found,) = (f for f in findings if f.topic == topic)
+    return found.text
 
 
 def level(tree, topic):
@@ -74,7 +80,35 @@ def test_vectors_have_no_calibration():
     tree = normal_tree(generator.normal(size=N), generator)
     pairs = np.zeros((N, 2))
     tree["observed_data"] = xr.DataTree(xr.Dataset({"y": (("row", "feature"), pairs)}))
-    assert not [f for f in diagnose(tree).findings if f.topic == "calibration"]
+    findings = diagnose(tree).findings
+    assert not [f for f in findings if f.topic == "calibration"]
+    assert "are vectors, for which there is no calibration" in said(findings, "leave-one-out")
+
+
+def test_one_joint_observation_has_no_calibration():
+    generator = np.random.default_rng(2)
+    tree = normal_tree(generator.normal(size=N), generator)
+    tree["log_likelihood"] = xr.DataTree(tree["log_likelihood"].to_dataset().sum("row"))
+    assert "one joint observation" in (text := said(diagnose(tree).findings, "leave-one-out"))
+    assert "no calibration" in text
+
+
+@pytest.mark.parametrize(("chains", "draws", "why"), [(1, 250, "run four"), (4, 3, "so few draws")])
+def test_what_could_not_be_judged_is_not_called_usable(chains, draws, why):
+    tree = normal_tree(np.random.default_rng(1).normal(size=N), np.random.default_rng(2))
+    tree["log_prior"] = xr.DataTree(-0.5 * tree["posterior"].to_dataset() ** 2)
+    diagnostics = diagnose(tree.isel(chain=slice(chains), draw=slice(draws)))
+    assert why in said(diagnostics.findings, "convergence")
+    assert ("so few draws" in said(diagnostics.findings, "prior")) == (draws == 3)
+    sentence = read_verdict({"mle": "converged"}, {}, diagnostics, False).sentence
+    assert "could not be judged" in sentence
+    assert "usable" not in sentence
+
+
+def test_a_flat_prior_is_said_to_be_flat():
+    tree = normal_tree(np.random.default_rng(1).normal(size=N), np.random.default_rng(2))
+    tree["log_prior"] = xr.DataTree(0.0 * tree["posterior"].to_dataset() + np.log(2))
+    assert "The prior is flat" in said(diagnose(tree).findings, "prior")
 
 
 def test_chains_apart_are_a_problem():

@@ -5,11 +5,14 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from difflib import get_close_matches
+from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pp_mlekl.cli.errors import FAILED, WRONG_USE, stop
+from pp_mlekl.cli.errors import FAILED, WRONG_USE, place_of, stop
+
+_MOST_NAMES = 12
 
 
 def load_builder(name: str) -> Callable[..., Any]:
@@ -19,10 +22,21 @@ def load_builder(name: str) -> Callable[..., Any]:
     function_name = function_name or "build"
     builder = getattr(module, function_name, None)
     if not callable(builder):
-        known = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        near = get_close_matches(function_name, known, n=3) or known[:5]
-        stop(f"{module_name} has no function {function_name!r}; it has {', '.join(near)}.", WRONG_USE)
+        stop(f"{module_name} has no function {function_name!r}; {_functions(module, function_name)}", WRONG_USE)
     return builder
+
+
+def _functions(module: ModuleType, wanted: str) -> str:
+    """The functions that a module makes itself, and those with names near the wanted one."""
+    own = [
+        n
+        for n, v in vars(module).items()
+        if isfunction(v) and v.__module__ == module.__name__ and not n.startswith("_")
+    ]
+    near = get_close_matches(wanted, own, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    more = f" and {len(own) - _MOST_NAMES} more" if len(own) > _MOST_NAMES else ""
+    return f"it has {', '.join(own[:_MOST_NAMES]) or 'none'}{more}.{hint}"
 
 
 def build_model(builder: Callable[..., Any], name: str) -> Any:
@@ -32,7 +46,7 @@ def build_model(builder: Callable[..., Any], name: str) -> Any:
     try:
         model = builder()
     except Exception as error:  # The user's own code may raise anything.
-        place = _last_place(error)
+        place = place_of(error)
         stop(f"{name} raised {type(error).__name__}: {error} ({place})", FAILED)
     if not is_model(model):
         stop(f"{name} returned {type(model).__name__}, not a pymc.Model; let it return the model.", WRONG_USE)
@@ -62,7 +76,7 @@ def _load_module(name: str) -> ModuleType:
             stop(f"There is no module {name!r}; `pp-mlekl list` shows the gallery.{_near_module(name)}", WRONG_USE)
         stop(f"{name} needs the package {error.name}, which is not installed.", WRONG_USE)
     except Exception as error:  # The user's own code may raise anything.
-        stop(f"{name} raised {type(error).__name__} on import: {error} ({_last_place(error)})", FAILED)
+        stop(f"{name} raised {type(error).__name__} on import: {error} ({place_of(error)})", FAILED)
 
 
 def _near_module(name: str) -> str:
@@ -70,10 +84,3 @@ def _near_module(name: str) -> str:
 
     near = get_close_matches(name, gallery_modules(), n=1)
     return f" Did you mean {near[0]}?" if near else ""
-
-
-def _last_place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}" if trace else "unknown place"

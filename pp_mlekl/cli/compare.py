@@ -22,32 +22,37 @@ def compare(
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
-    from pp_mlekl.cli.specification import read_truth, writable_folder
+    from pp_mlekl.cli.specification import read_truth
+    from pp_mlekl.writable import writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)
         function = load_builder(builder)
         values = read_truth(truth) if truth is not None else None
         settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
-        result, page = fit_and_write(function, builder, folder, truth=values, **settings)
+        result, page = fit_and_write(
+            build_model(function, builder), function, builder, folder, truth=values, **settings
+        )
         print(result)
         print(f"\n{page}")
 
 
-def fit_and_write(function: Callable[..., Any], builder: str, folder: Path, **settings: Any) -> tuple[Any, Path]:
+def fit_and_write(
+    model: Any, function: Callable[..., Any], builder: str, folder: Path, **settings: Any
+) -> tuple[Any, Path]:
     """The comparison of a builder's model, and its page; the Markdown and the NetCDF file are written too."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.compare import compare as run
     from pp_mlekl.report import write_html, write_markdown
 
-    model = build_model(function, builder)
     name = short_name(builder)
     with steps(name) as say:
         result = run(model, name=name, progress=say, **settings)
         say("writing the page")
-        page = write_html(result, folder / f"{name}.html", about_module(function))
-        write_markdown(result, folder / f"{name}.md")
+        # What took long is kept first.
         result.save(folder / f"{name}.nc")
+        write_markdown(result, folder / f"{name}.md")
+        page = write_html(result, folder / f"{name}.html", about_module(function))
     return result, page
 
 

@@ -1,14 +1,16 @@
 """``pp-mlekl kl``: divergences between distributions written as text; ``pp-mlekl rules``: the closed forms."""
 
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.options import FixedSeed
 
 if TYPE_CHECKING:
     from pp_mlekl.divergences.distribution import Distribution
@@ -20,7 +22,7 @@ def kl(
     base: Annotated[float | None, typer.Option(help="Base of the logarithm: 2 for bits.")] = None,
     rtol: Annotated[float | None, typer.Option(help="Relative standard error at which Monte Carlo stops.")] = None,
     budget: Annotated[int | None, typer.Option(help="Draws that Monte Carlo may take at the most.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = 0,
+    seed: FixedSeed = 0,
 ) -> None:
     """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
     from pp_mlekl.inputs import parse_distribution
@@ -52,22 +54,26 @@ def rules() -> None:
 
 
 def _estimates(texts: list[str], parsed: list["Distribution"], options: dict[str, Any]) -> list[tuple[str, "Estimate"]]:
-    """KL of every ordered pair; of two distributions their Jensen-Shannon divergence as well."""
+    """KL of every ordered pair, and the Jensen-Shannon divergence of every pair."""
     from pp_mlekl.divergence import js_divergence, kl_divergence
 
     rows = []
     for i, j in permutations(range(len(parsed)), 2):
         value = kl_divergence(parsed[i], parsed[j], **options)
         rows.append((f"KL({texts[i]} || {texts[j]})", value))
-    if len(parsed) == 2:
-        rows.append((f"JSD({texts[0]}, {texts[1]})", js_divergence(*parsed, **options)))
+    for i, j in combinations(range(len(parsed)), 2):
+        rows.append((f"JSD({texts[i]}, {texts[j]})", js_divergence(parsed[i], parsed[j], **options)))
     return rows
 
 
 def _table(rows: list[tuple[str, "Estimate"]]) -> Table:
     table = Table(Column("", overflow="fold"), "value", "mcse", "unit", "method", box=None)
     for label, estimate in rows:
-        error = f"{float(estimate.mcse):.2g}"
-        # What a user typed may hold square brackets, which rich would take for styles.
-        table.add_row(escape(label), f"{float(estimate.value):.10g}", error, estimate.unit, escape(estimate.method))
+        values, errors = np.broadcast_arrays(np.asarray(estimate.value, float), np.asarray(estimate.mcse, float))
+        # Parameters given as lists make a batch of distributions: a row for each.
+        for index in np.ndindex(values.shape):
+            place = f"[{', '.join(map(str, index))}]" if index else ""
+            cells = [f"{values[index]:.10g}", f"{errors[index]:.2g}", estimate.unit, escape(estimate.method)]
+            # What a user typed may hold square brackets, which rich would take for styles.
+            table.add_row(escape(label + place), *cells)
     return table

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.builders import load_builder
+from pp_mlekl.cli.builders import build_model, load_builder
 from pp_mlekl.cli.compare import fit_and_write, short_name
 from pp_mlekl.cli.errors import one_line_errors
 from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
@@ -21,7 +21,7 @@ def compare_models(
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
 ) -> None:
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
-    from pp_mlekl.cli.specification import writable_folder
+    from pp_mlekl.writable import writable_folder
 
     with one_line_errors():
         names = [short_name(builder) for builder in builders]
@@ -31,11 +31,14 @@ def compare_models(
         functions = [load_builder(builder) for builder in builders]
         from pp_mlekl.compare_models import compare_models as run
         from pp_mlekl.report.models_page import write_models
+        from pp_mlekl.same_data import check_same_data
 
         settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+        models = [build_model(function, builder) for function, builder in zip(functions, builders, strict=True)]
+        check_same_data(dict(zip(names, models, strict=True)), potentials)
         fits, pages = {}, {}
-        for name, builder, function in zip(names, builders, functions, strict=True):
-            fits[name], page = fit_and_write(function, builder, folder, **settings)
+        for name, model, builder, function in zip(names, models, builders, functions, strict=True):
+            fits[name], page = fit_and_write(model, function, builder, folder, **settings)
             pages[name] = page.name
         result = run(fits, random_seed=seed)
         print(result)

@@ -4,8 +4,19 @@ from typing import Annotated
 
 import typer
 
+from pp_mlekl.cli.errors import WRONG_USE, stop
+
+
+def _not_negative(seed: int | None) -> int | None:
+    if seed is not None and seed < 0:
+        stop(f"--seed must be a whole number of at least 0, got {seed}.", WRONG_USE)
+    return seed
+
+
 Draws = Annotated[int, typer.Option(help="kept draws of each chain")]
 Chains = Annotated[int, typer.Option(help="number of chains")]
-Seed = Annotated[int | None, typer.Option(help="seed of everything random")]
+SeedOption = typer.Option(help="seed of everything random", callback=_not_negative)
+Seed = Annotated[int | None, SeedOption]
+FixedSeed = Annotated[int, SeedOption]
 Sampler = Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")]
 Potentials = Annotated[str | None, typer.Option(help="what pm.Potential terms count as: prior or likelihood")]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.errors import FAILED, one_line_errors, stop
+from pp_mlekl.cli.options import FixedSeed
 
 
 def proof(
@@ -15,13 +16,13 @@ def proof(
     truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000,3000,10000,30000,100000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 1000,
-    seed: Annotated[int, typer.Option(help="seed of everything random")] = 1,
+    seed: FixedSeed = 1,
     out: Annotated[Path, typer.Option(help="folder for the page")] = Path("."),
 ) -> None:
     """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""
     from pp_mlekl.cli.progress import steps
-    from pp_mlekl.cli.specification import writable_folder
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+    from pp_mlekl.writable import writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)

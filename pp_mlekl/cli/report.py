@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from pp_mlekl.cli.errors import one_line_errors
-from pp_mlekl.cli.specification import Specification, read_specification, writable_folder
+from pp_mlekl.cli.errors import Stopped, one_line_each, one_line_errors
+from pp_mlekl.cli.specification import Specification, read_specification
+from pp_mlekl.writable import writable_folder
 
 # Longer findings are for the page itself.
 _LONGEST = 260
@@ -28,17 +29,16 @@ def report(
     for i, specification in enumerate(wanted, 1):
         print(f"[{i}/{len(wanted)}] {specification.name}", file=sys.stderr, flush=True)
         try:
-            with one_line_errors():
+            with one_line_each():
                 entries.append(_one(specification, folder))
-        except SystemExit as failure:
+        except Stopped as failure:
             statuses.append(int(failure.code or 0))
-    if not entries:
-        raise typer.Exit(max(statuses))
+            entries.append(_failed(specification, failure.reason))
     with one_line_errors():
         from pp_mlekl.report import write_index
 
         index = write_index(entries, folder / "index.html")
-    for path in [*(folder / entry["href"] for entry in entries), index]:
+    for path in [*(folder / entry["href"] for entry in entries if entry["href"]), index]:
         print(path.resolve())
     raise typer.Exit(max(statuses))
 
@@ -80,10 +80,15 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
             progress=say,
         )
         about = about_module(builder)
-        page = write_html(result, folder / f"{stem}.html", about)
         write_markdown(result, folder / f"{stem}.md")
+        page = write_html(result, folder / f"{stem}.html", about)
     verdict = result.verdict()
     return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": _in_short(verdict)}
+
+
+def _failed(specification: Specification, reason: str) -> dict[str, Any]:
+    text = shorten(f"There is no page: {reason}", _LONGEST, placeholder=" …")
+    return {"href": "", "name": specification.name, "shows": "", "findings": [("problem", text)]}
 
 
 def _in_short(verdict: Any) -> list[tuple[str, str]]:

@@ -1,6 +1,5 @@
-"""What a user writes down: report specifications and truths in TOML, and the folder for the output."""
+"""What a user writes down: report specifications and truths in TOML."""
 
-import tempfile
 import tomllib
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -71,19 +70,6 @@ def read_specification(path: Path) -> Specification:
 def read_truth(path: Path) -> dict[str, Any]:
     """Parameter values from a TOML file: numbers, lists, lists of lists."""
     return _read_toml(path)
-
-
-def writable_folder(folder: Path) -> Path:
-    """The folder, made where it is missing.
-
-    Raises
-    ------
-    OSError
-        Where nothing can be written there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.options import FixedSeed
 
 _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
 
@@ -18,7 +19,7 @@ def study(
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,
     estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
-    seed: Annotated[int, typer.Option(help="seed of everything random")] = 1,
+    seed: FixedSeed = 1,
     out: Annotated[Path | None, typer.Option(help="NetCDF file to keep the result in")] = None,
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""

@@ -12,8 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.compare.angles import in_one_turn
-from pp_mlekl.compare.names import FIT_NAMES, JOINT, NO_NUMBER, OF_FITS
+from pp_mlekl.compare.closest import about_closest
+from pp_mlekl.compare.names import NO_NUMBER
 from pp_mlekl.compare.presentation import report
+from pp_mlekl.compare.rows import fitted_rows, gained_rows
 from pp_mlekl.compare.scales import about_scales
 from pp_mlekl.compare.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics import Diagnostics, diagnose
@@ -91,7 +93,7 @@ class Comparison:
             "MAP": _flat(estimates.sel(estimator="map"), self.free_names),
             "MAP_unconstrained": _flat(estimates.sel(estimator="map_unconstrained"), self.free_names),
         }
-        for column, kind in (("MLE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
+        for column, kind in (("MLE", "mle"), ("SE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
             if self.statuses[kind] in NO_NUMBER:
                 columns[column] = np.full_like(columns[column], np.nan)
         table = self.diagnostics.summary
@@ -109,56 +111,16 @@ class Comparison:
 
     def divergences(self) -> pd.DataFrame:
         """One row for each divergence: what it is, its direction, value and standard error in nats, and what to know of it."""
-        rows = [*self._gained(), *self._fitted()]
+        warnings = self.warnings()
+        rows = [*gained_rows(self.tree, warnings["information_gain"]), *fitted_rows(self.tree, warnings["fitted"])]
         return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of", "note"])
-
-    def _gained(self) -> list[dict[str, Any]]:
-        gained = self.tree["information_gain"]
-        if "joint" not in gained.children:
-            return []
-        joint, notes = gained["joint"], _notes(self.warnings()["information_gain"])
-        return [
-            {
-                "quantity": label,
-                "direction": direction,
-                "value": float(joint[key]),
-                "mcse": float(joint[f"{key}_mcse"]),
-                "of": "joint",
-                "note": notes.get(key, ""),
-            }
-            for key, (label, direction) in JOINT.items()
-            if key in joint
-        ]
-
-    def _fitted(self) -> list[dict[str, Any]]:
-        fitted, rows = self.tree["fitted"].to_dataset(), []
-        source = "posterior predictive" if self.tree.attrs["truth"] == "unknown" else "truth"
-        notes = _notes(self.warnings()["fitted"])
-        for key, (label, direction) in OF_FITS.items():
-            for estimator in fitted["estimator"].values if key in fitted else ():
-                value = float(fitted[key].sel(estimator=estimator))
-                if key == "kl_theory" and np.isnan(value):
-                    continue  # Theory speaks of a known truth only.
-                # What theory expects is computed, not sampled.
-                mcse = float(fitted[f"{key}_mcse"].sel(estimator=estimator)) if f"{key}_mcse" in fitted else 0.0
-                fit = FIT_NAMES.get(str(estimator), str(estimator))
-                rows.append(
-                    {
-                        "quantity": label,
-                        "direction": direction.format(source, fit),
-                        "value": value,
-                        "mcse": mcse,
-                        "of": str(estimator),
-                        "note": notes.get(str(estimator), ""),
-                    }
-                )
-        return rows
 
     def verdict(self) -> Verdict:
         """What to trust and what not, in words."""
         unknown = self.tree.attrs["truth"] == "unknown"
         scales = about_scales(self.summary(), self.statuses)
-        return read_verdict(self.statuses, self.warnings(), self.diagnostics, unknown, scales)
+        closest = "" if unknown else about_closest(self.tree["fitted"].to_dataset())
+        return read_verdict(self.statuses, self.warnings(), self.diagnostics, unknown, scales, closest)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back."""
@@ -180,8 +142,8 @@ class Comparison:
         return report().plots.prior_posterior(self)
 
     def plot_trace(self) -> Any:
-        """Rank-ordered chains of each parameter."""
-        return report().plots.ranks(self)
+        """Rank-ordered chains of each parameter; its draws in their order where there is one chain."""
+        return report().chains.chains(self)
 
     def plot_pair(self) -> Any:
         """Joint draws of the few parameters that depend on each other most."""
@@ -209,9 +171,3 @@ class Comparison:
 
 def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:
     return np.concatenate([np.ravel(dataset[name].values) for name in names])
-
-
-def _notes(warnings: list[str]) -> dict[str, str]:
-    """Warnings that begin with the name of what they are about, by that name."""
-    parts = [w.partition(": ") for w in warnings]
-    return {name: text for name, colon, text in reversed(parts) if colon and " " not in name}

@@ -20,6 +20,7 @@ from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
 from pp_mlekl.pymc_model.description import describe_variables
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.sampling import sample
+from pp_mlekl.seeds import integer_of
 from pp_mlekl.truth import as_truth
 
 _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy", "xarray")
@@ -51,8 +52,8 @@ def compare(
     draws, chains
         Kept draws of each chain, and the number of chains.
     random_seed
-        An integer, SeedSequence or Generator; the same integer gives the same numbers. A random one is drawn, and
-        kept in the result, where it is None.
+        An integer, SeedSequence or Generator. An integer is drawn from the latter two, and a random one where it is
+        None; the result keeps it, and it gives the same numbers again.
     sampler
         ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``.
     name
@@ -73,7 +74,7 @@ def compare(
     """
     start = time.perf_counter()
     say = progress or (lambda _: None)
-    seed = int(np.random.SeedSequence().generate_state(1)[0]) if random_seed is None else random_seed
+    seed = integer_of(random_seed)
     generator = np.random.default_rng(seed)
     functions = model_functions(model, potentials)
     if truth is not None:
@@ -171,7 +172,7 @@ def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[s
 
 
 def _attributes(
-    functions: ModelFunctions, estimates: Any, name: str, seed: Any, sampler: str, truth: Any
+    functions: ModelFunctions, estimates: Any, name: str, seed: int, sampler: str, truth: Any
 ) -> dict[str, Any]:
     versions = {f"{package}_version": version(package) for package in _PACKAGES}
     return {
@@ -180,7 +181,7 @@ def _attributes(
         "variables": json.dumps(describe_variables(functions)),
         "n_observations": functions.n_observations,
         "n_parameters": functions.natural_size,
-        "random_seed": seed if isinstance(seed, int | np.integer) else repr(seed),
+        "random_seed": seed,
         "sampler": sampler,
         "truth": "unknown" if truth is None else type(truth).__name__,
         "units": "nats",

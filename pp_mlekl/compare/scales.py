@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from pp_mlekl.compare.names import NO_NUMBER
-from pp_mlekl.diagnostics import Finding
+from pp_mlekl.findings import Finding
 
 # In posterior standard deviations: what differs by less is printed alike anyway.
 SAME = 1e-4

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from pp_mlekl.compare.names import in_words
 from pp_mlekl.compare.presentation import report
-from pp_mlekl.diagnostics import Diagnostics, Finding
+from pp_mlekl.diagnostics import Diagnostics
+from pp_mlekl.findings import Finding
 
 _STATUS = {
     "converged": ("ok", "A proper maximum"),
@@ -69,8 +70,9 @@ def read_verdict(
     diagnostics: Diagnostics,
     truth_unknown: bool,
     scales: Finding | None = None,
+    closest: str = "",
 ) -> Verdict:
-    """Read statuses, warnings, diagnostics and how far the two MAPs are apart together."""
+    """Read statuses, warnings, diagnostics, how far the two MAPs are apart and which fit is closest together."""
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
         Finding(level="caution", topic=topic, text=in_words(text))
@@ -78,8 +80,9 @@ def read_verdict(
         for text in warnings.get(key, [])
     ]
     sampling = list(diagnostics.findings)
+    parts = (_about_sampling(sampling), _about_estimates(estimates, statuses), _about_fit(sampling), closest)
     return Verdict(
-        conclusion=f"{_about_sampling(sampling)} {_about_estimates(estimates, statuses)}{_about_fit(sampling)}",
+        conclusion=" ".join(part for part in parts if part),
         scope=_NO_TRUTH if truth_unknown else "",
         findings=tuple([*sampling, *estimates, *([scales] if scales else []), *computed]),
     )
@@ -97,6 +100,8 @@ def _about_sampling(findings: list[Finding]) -> str:
     relevant = [f for f in findings if f.topic in ("convergence", "efficiency", "divergences", "energy")]
     if any(f.level == "problem" for f in relevant):
         return "The sampling is not to be trusted: mend it before reading what follows."
+    if not all(f.judged for f in relevant):
+        return "Whether the sampling is sound could not be judged, so nothing that rests on it is known to hold."
     if any(f.level == "caution" for f in relevant):
         return "The sampling is usable, with reservations."
     return "The sampling is sound."
@@ -104,7 +109,7 @@ def _about_sampling(findings: list[Finding]) -> str:
 
 def _about_fit(findings: list[Finding]) -> str:
     at_odds = any(f.topic == "calibration" and f.level == "problem" for f in findings)
-    return " The data contradict the model: no error bar here covers that." if at_odds else ""
+    return "The data contradict the model: no error bar here covers that." if at_odds else ""
 
 
 def _about_estimates(findings: list[Finding], statuses: dict[str, str]) -> str:

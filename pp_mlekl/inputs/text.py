@@ -64,6 +64,8 @@ def _value(node: ast.AST, text: str) -> Any:
         return node.value
     if isinstance(node, ast.Name) and node.id in _CONSTANTS:
         return _CONSTANTS[node.id]
+    if isinstance(node, ast.Name) and node.id == "nan":
+        raise ValueError(f"{node.id} in {text!r} is no number; every parameter needs one.")
     if isinstance(node, ast.Name):
         family(node.id)
         raise ValueError(f"{node.id} in {text!r} needs its parameters in parentheses.")

@@ -19,6 +19,7 @@ from pp_mlekl.pseudo_true.find import pseudo_true_of
 from pp_mlekl.pymc_model.distributions import unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.replicates import Simulator
+from pp_mlekl.seeds import integer_of
 from pp_mlekl.truth import Truth, as_truth
 
 SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
@@ -83,8 +84,9 @@ def proof(
     (True, 7)
     """
     _check(sizes, replicates)
+    seed = integer_of(random_seed)
     functions = model_functions(model, potentials)
-    generator = np.random.default_rng(random_seed)
+    generator = np.random.default_rng(seed)
     resolved = as_truth(functions, truth)
     setting, star = _setting(functions, resolved, generator)
     used = _sizes(setting, sizes)
@@ -107,7 +109,7 @@ def proof(
         densities=densities(setting),
         pseudo_true=star,
         settings={
-            "random_seed": str(random_seed),
+            "random_seed": str(seed),
             "sizes": used,
             "replicates": counts,
             "pp_mlekl_version": version("pp_mlekl"),

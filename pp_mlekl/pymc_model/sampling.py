@@ -16,6 +16,7 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_draws import improper_names
 from pp_mlekl.pymc_model.proper_prior import prior_potentials
+from pp_mlekl.pymc_model.quiet import quiet
 from pp_mlekl.pymc_model.validation import Potentials
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
@@ -95,8 +96,9 @@ def sample(
     tree["sample_stats"] = xr.DataTree(_plain_text(tree["sample_stats"].to_dataset()))
     tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
     tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}
-    # An entropy has more digits than a file format's integers, so the seed is kept as text.
-    tree.attrs |= {"sampler": sampler, "random_seed": str(seed)}
+    # An entropy has more digits than a file format's integers, so the seed is kept as text; a generator's is not known.
+    kept = "of a Generator" if isinstance(seed, np.random.Generator) else str(seed)
+    tree.attrs |= {"sampler": sampler, "random_seed": kept}
     return tree
 
 
@@ -245,7 +247,7 @@ def _predictive(functions: ModelFunctions, draws: xr.Dataset, generator: np.rand
 
 def _predictive_by_pymc(functions: ModelFunctions, draws: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
     names = [rv.name for rv in functions.model.observed_RVs]
-    with functions.model, without_c():
+    with functions.model, without_c(), quiet():
         tree = pm.sample_posterior_predictive(
             xr.DataTree.from_dict({"posterior": draws}),
             var_names=names,

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from pp_mlekl.pymc_model.quiet import quiet
+
 
 def smc_log_evidence(
     model: Any, generator: np.random.Generator, draws: int = 2000, chains: int = 4
 ) -> tuple[float, float]:
     """Mean over independent runs of PyMC's SMC, in nats, and the standard error of that mean."""
-    with model:
+    with model, quiet():
         tree = pm.sample_smc(
             draws=draws, chains=chains, random_seed=int(generator.integers(2**31)), progressbar=False, cores=1
         )

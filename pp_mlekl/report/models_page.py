@@ -8,7 +8,7 @@ import numpy as np
 
 from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.report.model_plots import models
-from pp_mlekl.report.page import embedded, template
+from pp_mlekl.report.page import picture, template
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.report.words import number, with_error
 
@@ -19,6 +19,7 @@ _COLUMNS = (
     ("elpd (LOO)", "elpd_loo", "elpd_loo_se"),
     ("KL(truth‖predictive)", "kl_truth", "kl_truth_mcse"),
 )
+_ALT = "Log evidence and leave-one-out of each model with 95% intervals, the best evidence on top."
 
 
 def write_models(comparison: Any, path: Path, pages: Mapping[str, str] | None = None) -> Path:
@@ -26,7 +27,9 @@ def write_models(comparison: Any, path: Path, pages: Mapping[str, str] | None = 
 
     ``pages`` gives the addresses of the models' own pages, by name.
     """
-    text = template("models.html").render(**_content(comparison), pages=pages or {})
+    text = template("models.html").render(
+        **_content(comparison), picture=picture(models, comparison, "Picture", _ALT), pages=pages or {}
+    )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return path
@@ -34,7 +37,7 @@ def write_models(comparison: Any, path: Path, pages: Mapping[str, str] | None = 
 
 def models_html(comparison: Any) -> str:
     """What the page holds but the picture, for a notebook's output cell."""
-    return template("models_notebook.html").render(**{**_content(comparison), "picture": ""})
+    return template("models_notebook.html").render(**_content(comparison))
 
 
 def models_table(comparison: Any) -> Table:
@@ -67,9 +70,8 @@ def _rank(row: Any, rank: str, value: str) -> str:
 def _content(comparison: Any) -> dict[str, Any]:
     return {
         "names": [str(name) for name in comparison.summary().index],
-        "findings": comparison.findings(),
+        "findings": comparison.graded_findings(),
         "warnings": comparison.warnings,
         "models": models_table(comparison),
         "factors": bayes_factor_table(comparison),
-        "picture": embedded(models(comparison)),
     }

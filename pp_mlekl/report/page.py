@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.garbage import collected_rarely
 from pp_mlekl.report import plots
+from pp_mlekl.report.chains import about_chains, chains
 from pp_mlekl.report.elements import MOST_PANELS
 from pp_mlekl.report.tables import (
     audit_table,
@@ -26,7 +27,8 @@ from pp_mlekl.report.tables import (
 )
 
 _DOTS_PER_INCH = 110
-_FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
+About = str | Callable[[Any], str]
+_FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, About], ...] = (
     (
         plots.prior_posterior,
         "Prior and posterior",
@@ -39,10 +41,9 @@ _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, str], ...] = (
         "How far the data moved each parameter: KL(posterior||prior) in nats with its 95% interval; the largest first.",
     ),
     (
-        plots.ranks,
+        chains,
         "Chains",
-        "Rank plots: a line for each chain, which stays near the middle where the chains explore the same distribution. Black "
-        "marks where a chain is further off than chance explains; p is that of the test behind them.",
+        about_chains,
     ),
     (
         plots.pairs,
@@ -117,7 +118,7 @@ def verdict_html(verdict: Any) -> str:
 
 
 def write_index(entries: list[dict[str, Any]], path: Path) -> Path:
-    """Write an index page of ``entries`` with ``href``, ``name``, ``shows``, ``verdict`` and ``levels``."""
+    """Write an index page of ``entries`` with ``href`` (empty where there is no page), ``name``, ``shows`` and ``findings``."""
     with atomic_path(path) as temporary:
         temporary.write_text(template("index.html").render(entries=entries), encoding="utf-8")
     return path
@@ -137,19 +138,32 @@ def _source(name: str) -> str:
 
 
 def _figures(comparison: Any) -> list[dict[str, str]]:
-    result = []
-    for draw, title, alt in _FIGURES:
+    found = [picture(draw, comparison, title, about) for draw, title, about in _FIGURES]
+    return [one for one in found if one is not None]
+
+
+def picture(draw: Callable[[Any], Figure | None], comparison: Any, title: str, about: About) -> dict[str, str] | None:
+    """A picture for a page, or in its place why it is missing; None where there is nothing to draw.
+
+    Whatever a plot raises, the numbers beside it stay.
+    """
+    try:
         figure = draw(comparison)
-        if figure is not None:
-            result.append({"title": title, "alt": alt + _left_out(comparison, draw), "source": embedded(figure)})
-    return result
+        if figure is None:
+            return None
+        text = about if isinstance(about, str) else about(comparison)
+        text += _left_out(comparison, draw)
+        return {"title": title, "alt": text, "source": embedded(figure), "missing": ""}
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return {"title": title, "alt": "", "source": "", "missing": f"This picture could not be drawn ({reason})."}
 
 
 def _left_out(comparison: Any, draw: Any) -> str:
-    total = comparison.tree.attrs["n_parameters"]
-    if draw not in (plots.prior_posterior, plots.ranks) or total <= MOST_PANELS:
+    if draw not in (plots.prior_posterior, chains):
         return ""
-    return f" Shown are {MOST_PANELS} of the {total} parameters."
+    total = comparison.tree.attrs["n_parameters"]
+    return f" Shown are {MOST_PANELS} of the {total} parameters." if total > MOST_PANELS else ""
 
 
 def embedded(figure: Figure) -> str:

@@ -1,5 +1,6 @@
 """Pictures of a comparison, by arviz-plots on matplotlib."""
 
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,17 +12,18 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.compare.names import NO_NUMBER
 from pp_mlekl.report.elements import elements, most_dependent, shown_elements
+from pp_mlekl.report.observations import in_one_row, kind_of
 
 # The shape of fewer prior draws is not worth drawing.
 _FEWEST_INSIDE = 20
-# Counts that reach further are drawn as if they were continuous.
-_LARGEST_COUNT = 200
 _MARKS: dict[str, tuple[str, str, Any]] = {
     "mle": ("MLE", "#b3261e", "--"),
     "map": ("MAP", "#6750a4", ":"),
     "truth": ("truth", "#111111", "-"),
 }
 _MOST_BARS = 20
+# ArviZ writes p to two places.
+_SMALLEST_P = 0.005
 # 95% of a normal lies so many standard errors about its mean.
 _NORMAL_95 = 1.96
 # Width in inches of a single row of one or two panels; text keeps its size on the page.
@@ -49,7 +51,7 @@ def prior_posterior(comparison: Any) -> Figure:
         prior = elements(comparison.tree["prior"].to_dataset()[comparison.free_names])
         groups["prior"] = xr.Dataset({name: _cut(prior[name], *window) for name, window in windows.items()})
         plot = azp.plot_prior_posterior
-    figure, collection = _drawn(plot, xr.DataTree.from_dict(groups), list(windows))
+    figure, collection = drawn(plot, xr.DataTree.from_dict(groups), list(windows))
     for kind in _marks(comparison):
         values = elements(_point(comparison, kind)[comparison.free_names])
         for name, window in windows.items():
@@ -79,14 +81,6 @@ def gained(comparison: Any) -> Figure | None:
     return figure
 
 
-def ranks(comparison: Any) -> Figure:
-    """Rank plots of each parameter: marked where a chain is not where the others are."""
-    import arviz_plots as azp
-
-    shown = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
-    return _drawn(azp.plot_rank, xr.DataTree.from_dict({"posterior": shown}), [str(n) for n in shown.data_vars])[0]
-
-
 def pairs(comparison: Any) -> Figure | None:
     """Joint draws of the few elements that depend on each other most; None with fewer than two."""
     import arviz_plots as azp
@@ -99,7 +93,7 @@ def pairs(comparison: Any) -> Figure | None:
     if "sample_stats" in comparison.tree.children:
         groups["sample_stats"] = comparison.tree["sample_stats"].to_dataset()
     points = {"scatter": {"alpha": 0.15, "size": 6}}
-    return _drawn(azp.plot_pair, xr.DataTree.from_dict(groups), [str(n) for n in shown.data_vars], visuals=points)[0]
+    return drawn(azp.plot_pair, xr.DataTree.from_dict(groups), [str(n) for n in shown.data_vars], visuals=points)[0]
 
 
 def energy(comparison: Any) -> Figure | None:
@@ -108,7 +102,7 @@ def energy(comparison: Any) -> Figure | None:
 
     if "sample_stats" not in comparison.tree.children or "energy" not in comparison.tree["sample_stats"]:
         return None
-    return _drawn(azp.plot_energy, comparison.tree, None)[0]
+    return drawn(azp.plot_energy, comparison.tree, None)[0]
 
 
 def predictive(comparison: Any) -> Figure | None:
@@ -120,9 +114,9 @@ def predictive(comparison: Any) -> Figure | None:
         return None
     names = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
     for kind, plot in (("real", azp.plot_ppc_dist), ("count", azp.plot_ppc_rootogram), ("binary", azp.plot_ppc_pava)):
-        chosen = [n for n in names if _kind(tree["observed_data"][n].values) == kind]
+        chosen = [n for n in names if kind_of(tree["observed_data"][n].values) == kind]
         if chosen:
-            return _drawn(plot, tree, chosen, **({"num_samples": 50} if kind == "real" else {}))[0]
+            return drawn(plot, in_one_row(tree, chosen), chosen, **({"num_samples": 50} if kind == "real" else {}))[0]
     return None
 
 
@@ -133,10 +127,11 @@ def loo_pit(comparison: Any) -> Figure | None:
     names = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
     if not names:
         return None
-    return _drawn(azp.plot_loo_pit, comparison.tree, names)[0]
+    return drawn(azp.plot_loo_pit, comparison.tree, names)[0]
 
 
-def _drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs: Any) -> tuple[Figure, Any]:
+def drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs: Any) -> tuple[Figure, Any]:
+    """A figure by arviz-plots in the page's style, and its collection of plots."""
     import matplotlib.pyplot as plt
 
     with warnings.catch_warnings(), mpl.rc_context(_STYLE):
@@ -146,9 +141,21 @@ def _drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwarg
             kwargs["var_names"] = names
         collection = plot(tree, backend="matplotlib", **kwargs)
     figure = collection.viz["figure"].item()
+    for axis in figure.get_axes():
+        _chance_into_title(axis)
     _spaced(figure)
     plt.close(figure)
     return figure, collection
+
+
+def _chance_into_title(axis: Any) -> None:
+    """Move a p value, which hides curves, from the inside of a panel to its title."""
+    for note in list(axis.texts):
+        found = re.match(r"p=([\d.]+)", note.get_text())
+        if found:
+            p = float(found[1])
+            axis.set_title(f"{axis.get_title()}, p {f'< {_SMALLEST_P}' if p < _SMALLEST_P else f'= {p:.2f}'}")
+            note.remove()
 
 
 def _spaced(figure: Figure) -> None:
@@ -158,15 +165,6 @@ def _spaced(figure: Figure) -> None:
     columns = len({round(a.get_position().x0, 3) for a in axes}) if axes else 1
     figure.set_size_inches(*((11, 2.2 * rows) if rows > 1 else (_WIDTHS.get(columns, 11), 3.2)))
     figure.set_layout_engine("constrained")
-
-
-def _kind(values: np.ndarray) -> str:
-    """What a plot of predictions should take data for: ``real``, ``count`` or ``binary``."""
-    if values.dtype.kind == "f" and not np.array_equal(values, np.round(values)):
-        return "real"
-    if set(np.unique(values)) <= {0, 1}:
-        return "binary"
-    return "count" if values.min() >= 0 and values.dtype.kind in "iu" and np.ptp(values) <= _LARGEST_COUNT else "real"
 
 
 def _window(draws: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """The command line as a user meets it: pages, one-line errors, exit statuses."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 import pp_mlekl as mk
 from pp_mlekl.cli.app import app
-from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.errors import one_line_each, one_line_errors
 
 MODEL = """
 '''A normal sample of one's own.'''
@@ -25,6 +26,11 @@ def build(scale=10):
 
 def build_wide():
     return build(100)
+
+def build_other():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu"), 1, observed=[0.4, 1.2])
+    return model
 
 def raises():
     raise RuntimeError("no data today")
@@ -92,6 +98,13 @@ def test_a_bug_keeps_its_traceback():
         raise TypeError("Give a model.")
 
 
+def test_a_bug_in_one_of_many_is_a_line():
+    with pytest.raises(SystemExit) as stopped, one_line_each():
+        _ = None + 1
+    assert re.fullmatch(r"TypeError: unsupported operand .* \(test_cli.py, line \d+\)", stopped.value.reason)
+    assert stopped.value.code == 1
+
+
 @pytest.mark.slow
 def test_potentials_count_as_what_the_user_says(folder):
     result = run("compare", "my_model.py:penalised", *QUICK, "--potentials", "likelihood", "--out", "out")
@@ -108,6 +121,9 @@ def test_reports_and_their_index(folder):
     # The one that fails is told and keeps nobody else from a page.
     assert result.exit_code == 1, result.output
     assert "no data today" in result.stderr
+    index = (folder / "pages" / "index.html").read_text(encoding="utf-8")
+    assert "There is no page: my_model.py:raises raised RuntimeError: no data today" in index
+    assert index.count("There is no page") == 1
     assert {p.name for p in (folder / "pages").iterdir()} == {"index.html", "one.html", "one.md"}
     assert result.stdout.split() == [str((folder / "pages" / name).resolve()) for name in ("one.html", "index.html")]
     assert 'href="one.html"' in (folder / "pages" / "index.html").read_text(encoding="utf-8")
@@ -119,18 +135,28 @@ def test_reports_and_their_index(folder):
         (["compare", "nope:build"], 2, "no module 'nope'"),
         (["compare", "models.eight_school:build"], 2, "Did you mean models.eight_schools?"),
         (["compare", "nope.py:build"], 2, "no file nope.py"),
-        (["compare", "my_model.py:biuld"], 2, "it has build"),
+        (
+            ["compare", "my_model.py:biuld"],
+            2,
+            "it has build, build_wide, build_other, raises, refused, nothing, penalised. Did you mean build?",
+        ),
         (["compare", "my_model.py:raises"], 1, "no data today"),
         (["compare", "my_model.py:nothing"], 2, "not a pymc.Model"),
         (["compare", "my_model.py:refused"], 2, "sum them out"),
         (["compare", "my_model.py:build", "--draws", "0"], 2, "positive integer"),
         (["compare", "my_model.py:build", "--truth", "none.toml"], 2, "no file none.toml"),
         (["compare", "my_model.py:build", "--truth", "lacks.toml"], 2, "mu"),
-        (["compare", "my_model.py:build", "--out", "my_model.py/x"], 1, "my_model.py"),
+        (["compare", "my_model.py:build", "--out", "my_model.py/x"], 2, "Nothing can be written to my_model.py/x"),
+        (["compare", "my_model.py:build", "--seed", "-1"], 2, "--seed must be"),
         (["compare", "my_model.py:penalised"], 2, "may be prior or likelihood"),
         (["compare", "my_model.py:build", "--sampler", "nupie"], 2, "Sampler nupie not found"),
         (["compare-models", "my_model.py:build"], 2, "at least two models"),
         (["compare-models", "my_model.py:build", "my_model.py:build"], 2, "each once"),
+        (
+            ["compare-models", "my_model.py:build", "my_model.py:build_other"],
+            2,
+            "has 4 observations and my_model-other has 2",
+        ),
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),

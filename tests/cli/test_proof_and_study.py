@@ -51,6 +51,8 @@ def test_a_study_of_the_gallery():
         (["study", "bernoulli", "--sizes", "ten"], "--sizes must be numbers"),
         (["proof", "bernoulli", "--replicates", "3"], "at least 30"),
         (["study", "bernoulli", "--estimators", "median"], "must be among mle"),
+        (["proof", "bernoulli", "--seed", "-1"], "--seed must be"),
+        (["study", "bernoulli", "--out", "MODEL_FILE/x.nc"], "Nothing can be written to"),
         (["proof", "MODEL"], "has no TRUTH"),
         (["proof", "MODEL", "--truth", "TRUTH"], "truth lacks the parameter 'sigma'"),
         (["proof", "MODEL", "--truth", "Poisson(3)"], "is discrete, the model's variable continuous"),
@@ -59,7 +61,7 @@ def test_a_study_of_the_gallery():
 )
 def test_wrong_use_is_one_line_with_status_2(model, arguments, message):
     places = {"MODEL": f"{model}:build", "TRUTH": model.with_name("truth.toml")}
-    result = run(*(places.get(a, a) for a in arguments))
+    result = run(*(places.get(a, a.replace("MODEL_FILE", str(model))) for a in arguments))
     assert result.exit_code == 2
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1

@@ -69,6 +69,7 @@ def test_arithmetic_lists_and_nesting():
         ("Normal(0, sigm=1)", "did you mean 'sigma'"),
         ("Normal(0, 1, mu=1)", "given twice"),
         ("Gamma(alpha=1, mu=2, sigma=1)", "either mu, sigma or alpha"),
+        ("Normal(0, nan)", "is no number"),
         ("Normal(0, 1/0)", "division by zero"),
         ("Normal(9**9**9, 1)", "too large"),
         ("Normal(0, sqrt(-1))", "Cannot read"),

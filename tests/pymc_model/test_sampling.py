@@ -1,5 +1,6 @@
 """Groups of draws: what PyMC itself computes for them, seeds, what is kept and what is left out."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -194,12 +195,14 @@ def test_rows_of_a_multivariate_observation_vary_together(predictive):
     assert abs(np.corrcoef(pair[:, 0, 0], pair[:, 1, 0])[0, 1]) < 4.5 / np.sqrt(len(pair))
 
 
-def test_unknown_families_are_drawn_by_pymc():
+def test_unknown_families_are_drawn_by_pymc(caplog):
+    caplog.set_level(logging.INFO)
     with pm.Model() as model:
         rho = pm.Uniform("rho", -0.9, 0.9)
         pm.AR("y", rho, sigma=1.0, init_dist=pm.Normal.dist(0, 1), observed=np.array([0.1, 0.4, 0.2, -0.3]))
     result = ensure_groups(model, from_prior(model, draws=20), random_seed=2)
     assert result["posterior_predictive"]["y"].shape == (2, 20, 4)
+    assert not [record for record in caplog.records if record.name.startswith("pymc")]
 
 
 def test_prior_draws_have_the_priors_moments():
