@@ -13,7 +13,7 @@ from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.regular import regular_maximum
 from pp_mlekl.point_estimates.result import PointEstimate
-from pp_mlekl.point_estimates.robust import check_terms
+from pp_mlekl.point_estimates.robust import check_sums, check_terms
 from pp_mlekl.truth import truth_at
 
 Array = np.ndarray
@@ -119,12 +119,19 @@ def bootstrap(
     weights: Any = None
     data: Any = problem.data
     if kind == "case":
+        check_sums(problem.functions, "A bootstrap of cases")
         terms = (
             problem.functions.n_observations if problem.weights is None else int(np.sum(np.asarray(problem.weights)))
         )
         check_terms(best, terms, "A bootstrap of cases")
         weights = _case_weights(problem, replicates, generator)
     else:
+        functions = problem.functions
+        if len(functions.measured) < len(functions.observed):
+            raise ValueError(
+                "New data cannot be drawn for a pm.Potential that counts as likelihood; write it as a pm.CustomDist with "
+                "random=..., or resample cases, where it has one term for each."
+            )
         weights = problem.weights
         data = truth_at(problem.functions, best.flat).sample(replicates, generator)
     if weights is not None:

@@ -77,6 +77,14 @@ def student_without_tails():
     pm.StudentT("y", nu=nu, mu=mu, sigma=sigma, observed=np.linspace(-1, 1, 21))
 
 
+@case(
+    "mle", "converged", "Rotnitzky et al. (2000), Bernoulli 6: the information of a skew normal is singular at symmetry"
+)
+def skew_normal_of_symmetric_data():
+    mu, sigma, alpha = pm.Normal("mu", 0, 1), pm.HalfNormal("sigma", 2), pm.Normal("alpha", 0, 2)
+    pm.SkewNormal("y", mu=mu, sigma=sigma, alpha=alpha, observed=stats.norm.ppf((np.arange(40) + 0.5) / 40))
+
+
 @case("mle", "at_infinity", "skew normal whose shape diverges: Azzalini & Capitanio 1999, JRSS B 61, section 5")
 def skew_normal_without_a_left_tail():
     mu, sigma, alpha = pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), pm.Normal("alpha", 0, 3)
@@ -127,13 +135,21 @@ def separated_ordinal_response():
     pm.OrderedLogistic("y", eta=pm.Normal("b", 0, 3) * x, cutpoints=cut, observed=np.repeat([0, 1, 2], 5))
 
 
-@case("mle", "not_identified", "a rate of a group without exposure is not in the likelihood, though its logarithm overflows")
+@case(
+    "mle",
+    "not_identified",
+    "a rate of a group without exposure is not in the likelihood, though its logarithm overflows",
+)
 def group_without_exposure():
     b, group = pm.Normal("b", 0, 2, shape=2), np.repeat([0, 1], 4)
     pm.Poisson("y", np.repeat([2.0, 0.0], 4) * pt.exp(b[group]), observed=[3, 1, 2, 2, 0, 0, 0, 0])
 
 
-@case("mle", "boundary", "counts that are all zero have no mean and no dispersion: Hilbe (2011), Negative Binomial Regression")
+@case(
+    "mle",
+    "boundary",
+    "counts that are all zero have no mean and no dispersion: Hilbe (2011), Negative Binomial Regression",
+)
 def negative_binomial_of_zeros():
     mu, alpha = pm.Gamma("mu", 2, 1), pm.Gamma("alpha", 2, 1)
     pm.NegativeBinomial("y", mu=mu, alpha=alpha, observed=np.zeros(8, dtype=int))

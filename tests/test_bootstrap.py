@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, special, stats
 
 from pp_mlekl.bootstrap import bootstrap
-from pp_mlekl.point_estimates import find_mle
+from pp_mlekl.point_estimates import find_mle, sandwich
 from pp_mlekl.pymc_model.functions import CompilationCount
 
 Y = np.random.default_rng(2).normal(1.0, 2.0, 40)
@@ -61,6 +61,29 @@ def test_wrong_use_is_refused():
         bootstrap(normal(), replicates=1)
     with pytest.raises(ValueError, match="at_infinity"):
         bootstrap(golden.separated(), random_seed=1)
+
+
+@pytest.mark.parametrize("summed", [True, False])
+def test_a_potential_is_drawn_anew_by_nobody(summed):
+    """Its data would stay the same in every replicate; and a sum of terms would be resampled as one case."""
+    generator = np.random.default_rng(1)
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 5)
+        pm.Normal("y", mu, 1.0, observed=generator.normal(size=30))
+        terms = pm.logp(pm.Normal.dist(mu, 1.0), generator.normal(size=30))
+        pm.Potential("rest", terms.sum() if summed else terms)
+    given = {"potentials": "likelihood", "random_seed": 1}
+    with pytest.raises(ValueError, match="New data cannot be drawn"):
+        bootstrap(model, kind="parametric", **given)
+    if summed:
+        with pytest.raises(ValueError, match="rest is a single number"):
+            bootstrap(model, **given)
+        with pytest.raises(ValueError, match="rest is a single number"):
+            sandwich(model, find_mle(model, **given), potentials="likelihood")
+    else:
+        error = float(bootstrap(model, replicates=1000, **given).standard_error["mu"])
+        robust = float(sandwich(model, find_mle(model, **given), potentials="likelihood")["mu"])
+        assert error == pytest.approx(robust, rel=0.1)
 
 
 def exponential(**given):

@@ -202,3 +202,13 @@ def test_correlated_intercepts_and_slopes_equal_statsmodels():
     np.testing.assert_allclose(estimate.values["b"], fitted.fe_params, rtol=1e-5)
     np.testing.assert_allclose(estimate.standard_error["b"], fitted.bse_fe, rtol=1e-3)
     np.testing.assert_allclose(estimate.values["tau"].values ** 2, np.diagonal(fitted.cov_re), rtol=1e-3)
+
+
+def test_latents_too_far_from_normal_are_told():
+    """All or nothing in every group: the exact marginal likelihood rises on to tau = infinity, Laplace's does not."""
+    with pm.Model() as model:
+        tau = pm.HalfNormal("tau", 2)
+        a = pm.Normal("a", pm.Normal("mu", 0, 2), tau, shape=6)
+        pm.Binomial("y", n=20, logit_p=a, observed=[0, 20, 20, 0, 20, 0])
+    estimate = find_mle(model, marginalize=["a"], random_seed=2)
+    assert any("Laplace's approximation is not good enough" in warning for warning in estimate.warnings)

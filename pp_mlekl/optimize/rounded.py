@@ -41,17 +41,18 @@ def meaningful(objective: Objective, ends: Ends) -> Ends:
 
 
 def high_by_rounding(value: Array, scatter: Array) -> Array:
-    """Which values (k,) are higher than a quieter one by no more than their own scatter (k,), or not at all; (k,) of bool.
+    """Which values (k,) are as high as a quieter one to within their own scatter (k,); (k,) of bool.
 
     Examples
     --------
-    >>> high_by_rounding(np.array([-17.3051, -17.3034, -17.3]), np.array([1e-7, 1e-3, 1e-9])).tolist()
+    >>> high_by_rounding(np.array([-17.3051, -17.3034, -19.2]), np.array([1e-9, 1e-3, 1e-4])).tolist()
     [False, True, False]
     """
     doubt = _SCATTERS * scatter
     best = int(np.argmax(value - doubt))
     seen = doubt > _SEEN * np.maximum(1.0, np.abs(value))
-    return seen & (doubt > doubt[best]) & (value - doubt <= value[best] - doubt[best])
+    near = np.abs(value - value[best]) <= doubt + doubt[best]
+    return seen & (doubt > doubt[best]) & near
 
 
 def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:

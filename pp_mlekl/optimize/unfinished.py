@@ -9,7 +9,7 @@ from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.ends import EQUAL, Ends
 from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import ROUGHLY, Climb, climbs, profile_paths
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.space import Space, axes
@@ -20,6 +20,8 @@ Array = np.ndarray
 
 # The least jump of a slope at a kink.
 _JUMP = 1e-8
+# Where rounding scatters the value by more than this share of it, a highest point is no kink.
+_SCATTER = 1e-5
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
@@ -191,6 +193,8 @@ def _is_kink(objective: Objective, verdict: Verdict) -> bool:
     points = verdict.z + distances[:, None, None] * directions
     around = objective.value(points.reshape(-1, objective.size))
     if not np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))):
+        return False
+    if rounding(objective, verdict.z[None])[0] > _SCATTER * max(1.0, abs(verdict.value)):
         return False
     # At a kink slopes differ by as much however near; where the objective is but strongly curved, by less and less.
     near, nearer = (

@@ -1,7 +1,7 @@
 """Maximum likelihood with latent variables integrated out by Laplace's approximation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,11 @@ Array = np.ndarray
 
 # The log determinant cancels against the latents' densities where their scale is small.
 _PRECISION = 1e-10
+# Standard errors by which Laplace's own error may move an estimate without a word.
+_SHIFT = 0.5
+# The error of importance sampling, in nats, from which on it has not settled.
+_UNSETTLED = 0.1
+_SAMPLE = "Groups of few or extreme counts are where it fails; sample the posterior instead."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,6 +135,8 @@ def find_marginal_mle(
     z = problem.full(verdict.z) if np.all(np.isfinite(verdict.z)) else problem.base
     z, _ = problem.modes(z[None])
     settings["blocks"] = len(problem.integrand.blocks.members)
+    error = _laplace_error(problem, z, generator)
+    verdict = replace(verdict, warnings=(*verdict.warnings, *_doubts(problem, verdict, error)))
     inner = _latents(problem, verdict, z)
     return labelled_estimate(
         problem,
@@ -139,7 +146,7 @@ def find_marginal_mle(
         covariance=inner.conditional + inner.spread @ verdict.covariance @ inner.spread.T,
         log_likelihood=verdict.value,
         n_observations=problem.n_observations,
-        laplace_error=_laplace_error(problem, z, generator),
+        laplace_error=error,
     )
 
 
@@ -196,6 +203,44 @@ def _latents_at(problem: MarginalProblem, z: Array) -> _Latents:
 
 def _limit(near: Array, far: Array) -> Array:
     return np.where(np.abs(far) < 0.5 * np.abs(near), 0.0, near)
+
+
+def _doubts(problem: MarginalProblem, verdict: Verdict, error: Estimate) -> tuple[str, ...]:
+    """A warning where Laplace's error is not to be had, or changes so fast that the exact maximum lies elsewhere."""
+    if verdict.status not in ("converged", "multimodal"):
+        return ()
+    if not error.mcse < _UNSETTLED:
+        return (
+            "Laplace's approximation is not good enough here: the latents' densities are so far from normal that importance "
+            f"sampling cannot say how wrong it is (by {error.value:.2g} +- {error.mcse:.2g} nats). {_SAMPLE}",
+        )
+    shift = _shift(problem, verdict)
+    far = np.flatnonzero(np.abs(shift) > _SHIFT).tolist()
+    if not far:
+        return ()
+    names = ", ".join(f"{problem.space.coordinates[j]} by {shift[j]:+.1f}" for j in far)
+    return (
+        "Laplace's approximation is not good enough here: its error moves the maximum, in standard errors "
+        f"{names}. {_SAMPLE}",
+    )
+
+
+def _shift(problem: MarginalProblem, verdict: Verdict) -> Array:
+    """By how many standard errors the exact maximum lies off Laplace's, (p,), to first order; 0 where it cannot be told.
+
+    With a log-likelihood that is off by e(theta), a maximum with covariance C moves by C grad e. The slope of e is that
+    of importance sampling with the same noise on either side, over a standard error.
+    """
+    errors = np.sqrt(np.diagonal(verdict.covariance))
+    if not np.all(errors > 0):
+        return np.zeros(len(errors))
+    moves = np.concatenate([np.diag(errors), -np.diag(errors)]) / 2
+    points, found = problem.modes(problem.full(verdict.z + moves))
+    if not found.all():
+        return np.zeros(len(errors))
+    off = [_laplace_error(problem, point[None], np.random.default_rng(0), 400).value for point in points]
+    slope = (np.array(off[: len(errors)]) - off[len(errors) :]) / errors
+    return verdict.covariance @ slope / errors
 
 
 def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Generator, draws: int = 1000) -> Estimate:

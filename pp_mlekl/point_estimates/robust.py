@@ -144,6 +144,7 @@ def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences
             "observations; use the standard errors of the estimate itself."
         )
     check_covariance(estimate)
+    check_sums(functions, "A sandwich")
     weights = np.asarray(estimate.settings.get("weights", np.ones(functions.n_observations)), dtype=float)
     scores = functions.scores(estimate.flat, data=estimate.settings.get("data"))
     # An observation that does not count may have no finite score.
@@ -152,6 +153,17 @@ def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences
     result = Influences(of_z=scores @ estimate.settled.covariance, weights=weights)
     _check_variation(functions, estimate, result)
     return result
+
+
+def check_sums(functions: ModelFunctions, what: str) -> None:
+    """Raise ValueError where a potential in the likelihood is a sum, whose observations cannot be told apart."""
+    measured = {v.name for v in functions.measured}
+    sums = [v.name for v in functions.observed if v.name not in measured and v.pointwise.stop - v.pointwise.start == 1]
+    if sums:
+        raise ValueError(
+            f"{what} needs each observation's term, and pm.Potential {', '.join(sums)} is a single number: leave out its sum, "
+            f"so that it has one term for each observation. {_INSTEAD}"
+        )
 
 
 def check_terms(estimate: PointEstimate, terms: int, what: str) -> None:

@@ -37,7 +37,10 @@ def check_model(model: pm.Model, potentials: Potentials = None) -> None:
         raise ValueError(f'potentials must be "prior", "likelihood" or None, got {potentials!r}.')
     _check_free(model)
     if not model.observed_RVs:
-        raise ValueError("The model has no observed variable; pass observed=... to the variable that holds the data.")
+        raise ValueError(
+            "The model has no observed variable; pass observed=... to the variable that holds the data. A likelihood that is "
+            "written as a pm.Potential alone is better a pm.CustomDist, whose terms are known one by one."
+        )
     if model.potentials and potentials is None:
         names = ", ".join(p.name for p in model.potentials)
         raise ValueError(f'pm.Potential ({names}) may be prior or likelihood: pass potentials="prior" or "likelihood".')
