@@ -127,6 +127,18 @@ def underdispersed_dirichlet_multinomial():
     pm.DirichletMultinomial("y", n=25, a=share * concentration, observed=counts)
 
 
+@case("mle", "not_identified", "the scale of a latent variable: Greene (2018), Econometric Analysis, section 17.2")
+def probit_with_a_latent_scale():
+    b, scale = pm.Normal("b", 0, 2, shape=2), pm.HalfNormal("scale", 1)
+    y = (np.random.default_rng(4).random(30) < stats.norm.cdf(0.3 + X)).astype(int)
+    pm.Bernoulli("y", p=pm.math.invprobit((b[0] + b[1] * X) / scale), observed=y)
+
+
+@case("mle", "not_identified", "two observations from a Cauchy: Copas (1975), Biometrika 62, has a circle of maxima")
+def cauchy_of_two():
+    pm.Cauchy("y", pm.Normal("mu", 0, 2), pm.HalfNormal("scale", 2), observed=[-1.0, 1.0])
+
+
 @case("mle", "at_infinity", "Kosmidis (2014), JRSS B 76: an ordinal response that a covariate separates")
 def separated_ordinal_response():
     ordered = pm.distributions.transforms.ordered

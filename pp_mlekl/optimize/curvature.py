@@ -117,9 +117,14 @@ def _soft(objective: Objective, z: Array, value: float, directions: Array, reach
     """Which directions, of one standard error each, fall off too little (or, if ``skewed``, far too fast)."""
     if not len(directions):
         return np.zeros(0, dtype=bool)
-    falls = value - _along(objective, z, _within(directions, reach))
+    shortened = _within(directions, reach)
+    falls = value - _along(objective, z, shortened)
     soft = falls[2:].min(axis=0) < _LEAST_FALL_AT_TWO
-    return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE) if skewed else soft
+    if not skewed:
+        return soft
+    # Less than a standard error off less may be lost.
+    share = np.linalg.norm(shortened, axis=1) / np.linalg.norm(directions, axis=1)
+    return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE * share**2)
 
 
 def falls_off(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> Array:

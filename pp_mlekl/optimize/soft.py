@@ -26,6 +26,8 @@ _LEVEL = 1e-2
 _SINGLY, _MIXED = 8, 4
 # What a surface of equal value may lose, in nats, or of the fall along the straight line.
 _KEPT = 1e-4
+# A loss many times what may be lost, or as many times less.
+_SEEN = 5.0
 # A quarter of a standard error off a regular maximum costs a thirtieth of a nat.
 _TOO_FAST = 0.5
 # Standard errors within which any smooth maximum is a parabola.
@@ -172,6 +174,9 @@ def curved_null(objective: Objective, z: Array, value: float, directions: Array)
         signs, steps, lost = _visible(objective, z, value, unit)
         paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
         kept = value - paths.values[-1] < _KEPT * np.maximum(1.0, lost)
+        # Such a surface may end not far off, but near by it is wholly level where the straight line is not.
+        straight = value - objective.value(z + steps[0][:, None] * signs)
+        kept |= (straight > _SEEN * _KEPT) & (value - paths.values[0] < 0.1 * _KEPT / _SEEN)
         return kept[: len(unit)] & kept[len(unit) :]
     if _all_tangent(objective, z, value, unit):
         return np.ones(len(unit), dtype=bool)
