@@ -11,7 +11,7 @@ _ERRORS = 2.0
 
 
 def about_bayes_factor(comparison: Any, best: str, other: str) -> Finding:
-    """The Bayes factor, and what becomes of it when both models' priors are made a tenth wider.
+    """The Bayes factor, and what becomes of it when both models' priors are flattened by a tenth.
 
     Parameters
     ----------
@@ -46,10 +46,11 @@ def _about_priors(comparison: Any, best: str, other: str) -> str:
     if not np.isfinite(slope):
         return ""
     if abs(slope) < 2 * error:
-        return " Wider or narrower top-level priors in both change it by no more than the error of that estimate."
-    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, other families' about so. The slope is
-    # that at s = 1; over a factor of two it bends, so no more is said than what a tenth does.
+        return " Flatter or sharper top-level priors in both change it by no more than the error of that estimate."
+    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, a uniform stays. The slope is that at
+    # s = 1; over a factor of two it bends, so no more is said than what a tenth does.
     return (
-        f" Top-level priors 10% wider in both multiply it by {1.1**slope:.3g}, 10% narrower ones by {0.9**slope:.3g} "
-        f"(d log BF / d log scale = {slope:.2g} ± {error:.1g})."
+        " Top-level priors flattened in both (raised to the power 1/1.1², which makes a normal one 10% wider and leaves a "
+        f"uniform one as it is) multiply it by {1.1**slope:.3g}, sharpened as much by {0.9**slope:.3g} "
+        f"(d log BF / d log s = {slope:.2g} ± {error:.1g})."
     )

@@ -34,7 +34,7 @@ class ModelComparison:
     dataset
         Over ``model``: ``log_evidence``, ``probability`` (posterior, of the model), ``elpd_loo`` with their errors,
         ``loo_weight`` (stacking), ``kl_truth`` (KL(truth||posterior predictive), sum over rows; NaN without a truth),
-        ``prior_sensitivity`` (d log Z / d log s when the top-level priors are widened s-fold); over (``model``,
+        ``prior_sensitivity`` (d log Z / d log s when the top-level priors are raised to the power s^-2); over (``model``,
         ``against``): ``log_bayes_factor`` and its own sensitivity, with their errors. In nats; NaN where it cannot be had.
     warnings
         What to know before the numbers are believed.

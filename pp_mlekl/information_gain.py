@@ -67,7 +67,8 @@ def information_gain(
         ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
         ``dependence_gap`` (joint KL less the sum of the marginal ones, also of elements that others determine, as on a
         simplex), ``log_evidence_prior_sensitivity`` (d log Z / d log s
-        where the priors with constant parents are widened s-fold), each with ``..._mcse`` beside it; ``marginal`` and
+        where the priors with constant parents are raised to the power s^-2, so that a normal's scale grows s-fold and a uniform
+        stays as it is), each with ``..._mcse`` beside it; ``marginal`` and
         ``marginal_mcse``: KL(post||prior) of each element; with ``reverse`` also ``marginal_reverse`` and its errors; ``group``:
         scalars of each group. What cannot be had is NaN, and the tree's ``warnings`` attribute says why.
 

@@ -125,7 +125,7 @@ def test_sensitivity_in_words(result):
     cell = result.dataset.sel(model="narrow", against="wide")
     assert float(cell["log_bayes_factor_sensitivity_mcse"]) > 0
     said = 1.1 ** float(cell["log_bayes_factor_sensitivity"])
-    assert f"10% wider in both multiply it by {said:.3g}" in sentence
+    assert f"leaves a uniform one as it is) multiply it by {said:.3g}" in sentence
     assert said == pytest.approx(np.exp(exact(1.1) - exact(11.0) - exact(1.0) + exact(10.0)), abs=0.02)
     assert sentence in repr(result)
 

@@ -14,7 +14,7 @@ JOINT = {
     "model_dimensionality": ("Bayesian model dimensionality", "2 Var(log L)"),
     "log_evidence": ("Log evidence", "log Z"),
     "log_evidence_prior_sensitivity": (
-        "Log evidence when the top-level priors are widened s-fold",
+        "Log evidence when the top-level priors are raised to the power 1/s²",
         "d log Z / d log s",
     ),
     "kl_posterior_laplace": ("KL from the normal at the mode (Laplace)", "KL(posterior||Laplace)"),
