@@ -54,5 +54,7 @@ def test_conjugate_map_on_both_scales(name):
         else:
             np.testing.assert_allclose(natural.values[key], value, rtol=1e-7, atol=1e-9)
     assert unconstrained.status == "converged"
+    # A mode is tested by nothing.
+    assert list(unconstrained.summary().columns) == ["estimate", "se", "2.5%", "97.5%"]
     for key in case["mle"]:
         np.testing.assert_allclose(unconstrained.values[key], case["map_unconstrained"][key], rtol=1e-7)

@@ -116,12 +116,18 @@ def unbounded(verdict: Verdict, space: Space) -> Verdict:
     text = f"The {space.what} grows without limit as {towards}: {steps}."
     if verdict.audit.modes:
         mode = verdict.audit.modes[0]
-        text += f" There is a local maximum of {mode.value:.6g}, at {_listed(mode.z, space)}."
+        text += f" There is a local maximum of {mode.value:.6g}, at {_listed(mode.z, space)}"
+        text += (
+            f", which it passes farther on ({climb.rate:.2g} nats for each unit)."
+            if mode.value > climb.values[-1]
+            else "."
+        )
     return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
 
 
 def _steps(climb: Climb, ends: list[int], space: Space) -> str:
-    shown = np.unique(np.linspace(0, len(climb.values) - 1, 4).astype(int))
+    # On the way down to where it begins there is no climb.
+    shown = np.unique(np.linspace(int(np.argmin(climb.values)), len(climb.values) - 1, 4).astype(int))
     column = ends[0] if len(ends) else 0
     at = space.natural(climb.points[shown])[:, column]
     limit = space.limit(climb.points[-1], climb.direction)

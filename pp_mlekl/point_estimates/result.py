@@ -102,7 +102,7 @@ class PointEstimate:
         return penalty * self.n_parameters - 2.0 * self.log_likelihood
 
     def summary(self, prob: float = 0.95) -> pd.DataFrame:
-        """One row for each parameter: estimate, standard error, z, p value (of being 0) and Wald interval.
+        """One row for each parameter: estimate, standard error and Wald interval, of an MLE also z and p value (of being 0).
 
         Parameters
         ----------
@@ -115,7 +115,9 @@ class PointEstimate:
             Where ``prob`` is not between 0 and 1.
         """
         names = [str(name) for name in self.covariance["parameter"].values]
-        return wald_table(names, _flat(self.values), _flat(self.standard_error), prob, index="parameter")
+        table = wald_table(names, _flat(self.values), _flat(self.standard_error), prob, index="parameter")
+        # A mode of a posterior density is tested by nothing.
+        return table if self.kind == "mle" else table.drop(columns=["z", "p"])
 
     def __repr__(self) -> str:
         return "\n".join([*self._header(), self.summary().to_string(float_format="{:.5g}".format)])
