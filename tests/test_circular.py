@@ -113,6 +113,15 @@ def test_the_score_test_of_a_direction_has_a_closed_form(at, centre):
     assert score.statistic == pytest.approx(kappa * np.sum(np.sin(y - null)) ** 2 / (len(y) * mean), rel=1e-7)
 
 
+def test_balanced_angles_have_no_direction(model):
+    with model:
+        pm.set_data({"angles": np.arange(8) * np.pi / 4 - np.pi + 0.1})
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "boundary"
+    assert float(estimate.values["kappa"]) == 0.0
+    assert estimate.warnings[-1].endswith("does not change along: mu.")
+
+
 def test_two_opposite_directions_are_two_modes():
     y = angles(0.3)[:30].copy()
     y[::2] = np.angle(np.exp(1j * (y[::2] - np.pi)))

@@ -15,7 +15,7 @@ from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
 from pp_mlekl.optimize.run_off import runs_on
-from pp_mlekl.optimize.soft import classify
+from pp_mlekl.optimize.soft import classify, idle_coordinates
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
 from pp_mlekl.optimize.trust_region import maximize
@@ -242,6 +242,7 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
     found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
     return replace(
         verdict,
+        null=np.concatenate([verdict.null, idle_coordinates(objective, z, value, [*verdict.null, *directions])]),
         z=z,
         value=value,
         gradient=gradient[0],

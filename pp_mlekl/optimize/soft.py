@@ -1,11 +1,12 @@
 """What a direction is, along which the objective does not fall off: flat, running off, or curved and singular."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along, rays
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import maximize
@@ -22,6 +23,8 @@ _FALL = 0.1
 _WITHIN, _DEFINED = 100.0, 8
 # A plateau is level this far about a point, relative to its size.
 _LEVEL = 1e-2
+# How far off a coordinate that says nothing is tried, relative to its size.
+_IDLE = 0.05
 # Up to so many directions are tried each by itself, more of them together in so many random combinations.
 _SINGLY, _MIXED = 8, 4
 # What a surface of equal value may lose, in nats, or of the fall along the straight line.
@@ -233,6 +236,23 @@ def _plateau(objective: Objective, z: Array, value: float, directions: Array) ->
     steps = np.array([-1.0, -0.1, 0.1, 1.0])[:, None, None] * _LEVEL * max(1.0, float(np.abs(z).max()))
     around = objective.value((z + steps * unit).reshape(-1, len(z))).reshape(4, len(unit))
     return np.all(np.abs(around - value) <= objective.precision * max(1.0, abs(value)), axis=0)
+
+
+def idle_coordinates(objective: Objective, z: Array, value: float, directions: Sequence[Array]) -> Array:
+    """Axes (k, d) of coordinates, in none of the directions, that say nothing near z: a mean direction without concentration.
+
+    Examples
+    --------
+    >>> flat = Objective(size=3, evaluate=lambda order, z, rows: (-z[:, 1] ** 2,))
+    >>> idle_coordinates(flat, np.zeros(3), 0.0, [np.array([1.0, 0.0, 0.0])]).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+    taken = np.any(np.abs(np.array(directions).reshape(-1, len(z))) > 1e-8, axis=0)
+    alone = axes(np.flatnonzero(~taken), len(z))
+    steps = np.array([-1.0, -0.2, 0.2, 1.0])[:, None, None] * _IDLE * np.maximum(1.0, np.abs(z))
+    around = objective.value((z + steps * alone).reshape(-1, len(z))).reshape(4, len(alone))
+    noise = objective.precision * max(1.0, abs(value)) + 3 * float(rounding(objective, z[None])[0])
+    return alone[np.all(np.abs(around - value) <= noise, axis=0)]
 
 
 def _singular(objective: Objective, z: Array, value: float, directions: Array) -> Array:

@@ -7,14 +7,13 @@ from functools import cached_property
 import numpy as np
 
 from pp_mlekl.asymptotics import Information
-from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.pseudo_true.kinks import smooth_minimum
+from pp_mlekl.pseudo_true.minimum import divergence, minimum, unknown
 from pp_mlekl.pseudo_true.nodes import NodeData, node_data
-from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.truth import Truth
 
@@ -112,8 +111,8 @@ def expected_fit(
         if verdict.status == "failed" and not np.any(np.isfinite(problem.objective.value(places))):
             verdict = replace(verdict, warnings=(_INFINITE,))
     information = kinked = None
-    if verdict.status == "converged" and verdict.singular and not _unknown(functions, truth):
-        kinked = _divergence(functions, truth)
+    if verdict.status == "converged" and verdict.singular and not unknown(functions, truth):
+        kinked = divergence(functions, truth)
         verdict, information = _across_kinks(problem, kinked, verdict)
     flat = problem.full(verdict.z)
     curved = not (verdict.singular or problem.without_hessian)
@@ -121,7 +120,7 @@ def expected_fit(
         information = information_at(functions, nodes, flat, problem.kept)
     if information is not None and _rests_on_far_tails(functions, nodes, flat, problem.kept, information):
         verdict, information = replace(verdict, warnings=(*verdict.warnings, _NO_VARIANCE)), None
-    kl_min, error = _minimum(functions, truth, flat, nodes) if verdict.status == "converged" else (np.nan, np.nan)
+    kl_min, error = minimum(functions, truth, flat, nodes) if verdict.status == "converged" else (np.nan, np.nan)
     if np.isinf(kl_min):
         verdict, information = replace(verdict, status="failed", warnings=(_INFINITE,)), None
     return ExpectedFit(
@@ -178,28 +177,15 @@ def _at_the_truth(problem: ExpectedProblem, truth: Truth) -> Verdict | None:
     )
 
 
-def _divergence(functions: ModelFunctions, truth: Truth) -> Callable[[Array], Array]:
-    """KL(true||model) at points (b, d), mean over the rows, (b,)."""
-
-    def kl(flat: Array) -> Array:
-        fitted = observed_distributions(functions, flat)
-        total = np.zeros(len(flat))
-        for name, p in truth.distributions.items():
-            total += np.asarray(kl_divergence(p, fitted[name]).value).reshape(len(flat), -1).sum(axis=1)
-        return total / functions.n_observations
-
-    return kl
-
-
 def _across_kinks(
-    problem: ExpectedProblem, divergence: Callable[[Array], Array], verdict: Verdict
+    problem: ExpectedProblem, kl: Callable[[Array], Array], verdict: Verdict
 ) -> tuple[Verdict, Information | None]:
     """The minimum of KL itself, which is smooth where its sum over nodes has kinks, and the information there."""
     functions, n = problem.functions, problem.functions.n_observations
     nodes = problem.nodes
 
     rough = information_at(functions, nodes, problem.full(verdict.z), problem.kept)
-    found = smooth_minimum(lambda z: divergence(problem.full(z)), verdict.z, 1 / np.sqrt(np.diagonal(rough.score)))
+    found = smooth_minimum(lambda z: kl(problem.full(z)), verdict.z, 1 / np.sqrt(np.diagonal(rough.score)))
     if found is None:
         return verdict, None
     z, hessian = found
@@ -233,44 +219,6 @@ def _rests_on_far_tails(
             square += nodes.weights[k][far[k]] @ scores[:, kept] ** 2
     total = np.diagonal(information.score) * functions.n_observations
     return not np.all(np.isfinite(total)) or bool(np.any(square > _FAR_SHARE * np.abs(total)))
-
-
-def _unknown(functions: ModelFunctions, truth: Truth) -> bool:
-    """Whether a side is known by its log density and draws alone."""
-    return truth.kind == "draws" or bool(truth.sampled) or bool(unknown_families(functions))
-
-
-def _minimum(functions: ModelFunctions, truth: Truth, flat: Array, nodes: NodeData) -> tuple[float, float]:
-    """The sum over rows of KL(true||model), and its Monte Carlo error."""
-    if truth.kind == "draws":
-        return np.nan, np.nan
-    if _unknown(functions, truth):
-        return _sampled_minimum(functions, truth, flat, nodes)
-    fitted = observed_distributions(functions, flat)
-    estimates = [kl_divergence(truth.distributions[v.name], fitted[v.name]) for v in functions.observed]
-    error = np.sqrt(sum(np.sum(np.square(np.broadcast_to(e.mcse, np.shape(e.value)))) for e in estimates))
-    return float(sum(np.sum(e.value) for e in estimates)), float(error)
-
-
-def _sampled_minimum(functions: ModelFunctions, truth: Truth, flat: Array, nodes: NodeData) -> tuple[float, float]:
-    """The same from the nodes' log densities, where the engine does not know one side."""
-    log_q = functions.pointwise(flat, data=nodes.data)
-    log_p = np.zeros(log_q.shape)
-    for variable in functions.observed:
-        values = nodes.data[variable.name]
-        sampled = truth.sampled.get(variable.name)
-        if sampled is None:
-            rows = truth.distributions[variable.name].log_density(values)
-        else:
-            rows = sampled.density(sampled.taken, values)
-        log_p[:, variable.pointwise] = np.reshape(rows, (len(values), -1))
-    with np.errstate(invalid="ignore"):
-        ratio = np.where(nodes.weights > 0, log_p - log_q, 0.0)
-    terms = np.sum(nodes.weights * ratio, axis=1)
-    # A data set of nodes of one variable has equal weights; the spread between data sets is the sampling error.
-    used = terms[np.any(nodes.weights > 0, axis=1)]
-    error = 0.0 if nodes.exact else float(np.std(used, ddof=1) * np.sqrt(len(used)))
-    return float(np.sum(terms)), error
 
 
 def information_at(
