@@ -335,3 +335,21 @@ def test_no_false_alarm_on_regular_models(name):
     posterior = find_map(model, space="unconstrained", random_seed=1)
     assert posterior.status == "converged"
     assert posterior.warnings == ()
+
+
+def test_a_group_without_counts_leaves_the_dispersion_as_it_is():
+    """At the limit the rest is the model without that group, whose dispersion is badly known but known."""
+    counts = np.random.default_rng(1).negative_binomial(1.5, 0.3, 16)
+
+    def fitted(group, y):
+        with pm.Model() as model:
+            b, alpha = pm.Normal("b", 0, 3, shape=int(group.max()) + 1), pm.Gamma("alpha", 2, 0.1)
+            pm.NegativeBinomial("y", mu=pm.math.exp(b[group]), alpha=alpha, observed=y)
+        return find_mle(model, random_seed=1)
+
+    rest = fitted(np.repeat([0, 1], 8), counts)
+    whole = fitted(np.repeat([0, 1, 2], 8), np.concatenate([counts, np.zeros(8, dtype=int)]))
+    assert whole.status == "at_infinity"
+    assert float(whole.values["b"][2]) == -np.inf
+    assert float(whole.values["alpha"]) == pytest.approx(float(rest.values["alpha"]), rel=1e-6)
+    assert float(whole.standard_error["alpha"]) == pytest.approx(float(rest.standard_error["alpha"]), rel=1e-5)

@@ -15,7 +15,7 @@ from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
 from pp_mlekl.optimize.run_off import runs_on
-from pp_mlekl.optimize.soft import classify, idle_coordinates
+from pp_mlekl.optimize.soft import classify, curved_nearby, idle_coordinates
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
 from pp_mlekl.optimize.trust_region import maximize
@@ -240,6 +240,8 @@ def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdi
     z, value = ends.z[first], float(ends.value[first])
     _, gradient, hessian = objective.hessian(z[None])
     found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
+    # What is curved at the maximum, though it hardly falls farther off, has an estimate all the same.
+    suspicious[suspicious] = ~curved_nearby(objective, z, value, found.directions[suspicious])
     return replace(
         verdict,
         null=np.concatenate([verdict.null, idle_coordinates(objective, z, value, [*verdict.null, *directions])]),

@@ -107,7 +107,7 @@ def classify(
     )
     singular, shallow = np.zeros(len(rest), dtype=bool), np.zeros(len(rest), dtype=bool)
     singular[~flat] = _singular(objective, z, value, rest[~flat])
-    shallow[singular] = _curved(objective, z, value, rest[singular])
+    shallow[singular] = curved_nearby(objective, z, value, rest[singular])
     singular &= ~shallow
     regular[places[~flat & ~singular]] = True
     null = independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
@@ -269,7 +269,7 @@ def _singular(objective: Objective, z: Array, value: float, directions: Array) -
     return ~((falls > 0.05) & (falls < 100.0) & (near < _TOO_FAST))
 
 
-def _curved(objective: Objective, z: Array, value: float, directions: Array) -> Array:
+def curved_nearby(objective: Objective, z: Array, value: float, directions: Array) -> Array:
     """Whether the objective is quadratic near by along each direction, with the curvature that its length stands for.
 
     So it is where a small variance makes a maximum on a slope that levels off towards zero; it is not where the
