@@ -74,7 +74,7 @@ class Objective:
 
     def supported(self, z: Array) -> Array:
         """Whether the data have a density above zero at each vector, (b,) of bool."""
-        if self.support is None:
+        if self.support is None or not len(z):
             return np.isfinite(self.value(z))
         with np.errstate(all="ignore"):
             return self.support(z)
