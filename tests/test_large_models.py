@@ -75,7 +75,11 @@ def by_products(monkeypatch, find, model, **options):
 
 @pytest.mark.parametrize(
     ("model", "space"),
-    [(poisson_groups(40), "unconstrained"), (logistic(30, 200), "natural"), (rates_with_a_zero(30), "unconstrained")],
+    [
+        pytest.param(poisson_groups(40), "unconstrained", marks=pytest.mark.slow),
+        (logistic(30, 200), "natural"),
+        (rates_with_a_zero(30), "unconstrained"),
+    ],
 )
 def test_both_ways_agree(monkeypatch, model, space):
     whole = find_map(model, space=space, random_seed=1)

@@ -153,7 +153,7 @@ def test_latents_without_variance_rest_exactly_at_their_limit():
     assert np.isnan(float(estimate.standard_error["tau"]))
 
 
-@pytest.mark.parametrize(("seed", "status"), [(6, "converged"), (4, "boundary")])
+@pytest.mark.parametrize(("seed", "status"), [(6, "converged"), pytest.param(4, "boundary", marks=pytest.mark.slow)])
 def test_local_level_equals_its_multivariate_normal(seed, status):
     """All latents of a random walk are one block; of a normal integrand Laplace's approximation is exact."""
     walk, noise = (np.random.default_rng(s).normal(0, scale, 20) for s, scale in ((seed, 0.7), (seed + 1, 0.5)))

@@ -212,6 +212,7 @@ def test_probabilities_have_pearsons_statistic():
     assert score.statistic == pytest.approx(pearson, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_observed_information_along_the_simplex_does_not_depend_on_the_transform():
     counts, null = np.array([9, 5, 16]), np.array([0.5, 0.2, 0.3])
     statistics = []

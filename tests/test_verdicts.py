@@ -18,6 +18,7 @@ VERDICTS = golden.cases("degenerate/verdicts.json")
 # Cases that take a second and more, for the slow tier.
 _LONG = (
     "knot",
+    "separated_ordinal_response",
     "empty_middle_category",
     "uniform_between_two_limits",
     "truncated_normal_of_skewed_data",

@@ -7,7 +7,8 @@ from scipy import stats
 from pp_mlekl.bridge.normality import check_normality
 
 
-@pytest.mark.parametrize("d", [1, pytest.param(4, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("d", [1, 4, 20])
 def test_normals_are_rejected_as_seldom_as_the_level_says(d):
     rejected = 0
     for seed in range(60):
