@@ -58,7 +58,7 @@ def test_wrong_use_is_named(model, mle):
 
 def series():
     """A moving average of which the likelihood is one multivariate normal density."""
-    n = 25
+    n = 30
     e = np.random.default_rng(18).normal(size=n + 1)
     with pm.Model() as model:
         theta, s = pm.Uniform("theta", -1, 1), pm.HalfNormal("s", 3)
