@@ -12,6 +12,8 @@ Array = np.ndarray
 # A regular maximum falls by 1/2 at one standard error and by 2 at two. Outside these bounds a look is taken.
 _LEAST_FALL_AT_TWO = 0.1
 _LARGEST_FALL_AT_ONE = 10.0
+# Of a standard error this share at least lies within the reach of a scale.
+_LEAST_SHARE = 0.1
 # A scaled eigenvalue below this is not trusted to be more than rounding, whatever the falls say.
 DOUBTFUL = 1e-11
 _NEAR_POINTS = 8
@@ -122,9 +124,9 @@ def _soft(objective: Objective, z: Array, value: float, directions: Array, reach
     soft = falls[2:].min(axis=0) < _LEAST_FALL_AT_TWO
     if not skewed:
         return soft
-    # Less than a standard error off less may be lost.
+    # Less than a standard error off less may be lost; one of hundreds of e-foldings is none.
     share = np.linalg.norm(shortened, axis=1) / np.linalg.norm(directions, axis=1)
-    return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE * share**2)
+    return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE * share**2) | (share < _LEAST_SHARE)
 
 
 def falls_off(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> Array:
