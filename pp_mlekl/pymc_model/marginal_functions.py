@@ -99,7 +99,10 @@ class _Graphs:
         if count < len(self._slopes):
             return self._slopes[count]
         if count == 0:
-            scalar = flattened(written_out([flattened(self._log_likelihood)])[0])
+            flat = flattened(self._log_likelihood)
+            (scalar,) = written_out([flat])
+            if scalar is not flat:
+                scalar = flattened(scalar)
         else:
             # A dot product would be looked at for special matrices, at length.
             scalar = pt.sum(self._slope(count - 1, simple=True) * self._directions[count - 1])
