@@ -422,6 +422,57 @@ def squared_coefficient():
     pm.Normal("y", b**2, 1.0, observed=[3.5, 4.2, 4.6])
 
 
+@case("mle", "boundary", "pymc-devs/pymc2#114: a beta-binomial on its way to a single point")
+def beta_binomial_of_zeros():
+    a, b = pm.Gamma("a", 2, 1), pm.Gamma("b", 2, 1)
+    pm.BetaBinomial("y", alpha=a, beta=b, n=10, observed=np.zeros(8, dtype=int))
+
+
+@case("mle", "boundary", "zeileis/distributions3#97: a Poisson truncated at zero, of which only ones are seen")
+def hurdle_poisson_of_ones():
+    psi, mu = pm.Beta("psi", 2, 2), pm.Gamma("mu", 2, 1)
+    pm.HurdlePoisson("y", psi=psi, mu=mu, observed=np.repeat([0, 1], [8, 12]))
+
+
+@case(
+    "mle", "boundary", "zeileis/distributions3#97: the same of a negative binomial, whose dispersion then says nothing"
+)
+def hurdle_negative_binomial_of_ones():
+    psi, mu, alpha = pm.Beta("psi", 2, 2), pm.Gamma("mu", 2, 1), pm.Exponential("alpha", 1)
+    pm.HurdleNegativeBinomial("y", psi=psi, mu=mu, alpha=alpha, observed=np.repeat([0, 1], [8, 12]))
+
+
+@case("mle", "boundary", "bambinos/bambi#997: an ex-Gaussian, here of data with the longer tail to the left")
+def exgaussian_of_left_skewed_data():
+    mu, sigma, nu = pm.Normal("mu", 0, 3), pm.HalfNormal("sigma", 2), pm.HalfNormal("nu", 2)
+    y = -np.random.default_rng(22).gamma(2, 1, 40)
+    pm.ExGaussian("y", mu=mu, sigma=sigma, nu=nu, observed=y)
+
+
+@case("mle", "at_infinity", "glmmTMB/glmmTMB#967: a Conway-Maxwell-Poisson of underdispersed counts")
+def conway_maxwell_poisson_of_equal_counts():
+    rate, nu = pm.Gamma("lambda", 2, 0.5), pm.Gamma("nu", 2, 1)
+    counts = np.arange(60.0)
+
+    def logp(value, rate, nu):
+        weights = counts * pt.log(rate) - nu * pt.gammaln(counts + 1)
+        return value * pt.log(rate) - nu * pt.gammaln(value + 1) - pt.logsumexp(weights)
+
+    pm.CustomDist("y", rate, nu, logp=logp, dtype="int64", observed=np.full(10, 3))
+
+
+@case("mle", "failed", "openturns/openturns#89: a Clayton copula overflows where dependence is perfect")
+def clayton_copula_that_overflows():
+    theta = pm.HalfNormal("theta", 3)
+    u = (np.arange(12) + 0.5) / 12
+
+    def logp(value, theta):
+        both = pt.log(value) + pt.log(u)
+        return pt.log1p(theta) - (1 + theta) * both - (2 + 1 / theta) * pt.log(value**-theta + u**-theta - 1)
+
+    pm.CustomDist("y", theta, logp=logp, observed=u)
+
+
 def build(name):
     """The model of one case."""
     with pm.Model() as model:

@@ -295,3 +295,30 @@ def test_garch_is_the_maximum_of_its_recursion():
     np.testing.assert_allclose(approx_fprime_cs(at, terms), 0.0, atol=1e-6)
     errors = np.sqrt(np.diagonal(np.linalg.inv(-approx_hess_cs(at, terms))))
     np.testing.assert_allclose([float(found.standard_error[k]) for k in ("omega", "alpha", "beta")], errors, rtol=1e-4)
+
+
+def test_counts_beyond_a_hurdle():
+    """The positive counts are a zero-truncated negative binomial, the share of them a proportion."""
+    from statsmodels.discrete.truncated_model import TruncatedLFNegativeBinomialP
+
+    y = np.array([0, 0, 3, 1, 2, 0, 5, 1, 0, 2, 8, 1, 0, 4, 2])
+    positive = y[y > 0]
+
+    def hurdle():
+        psi, mu, alpha = pm.Beta("psi", 1, 1), pm.HalfNormal("mu", 5), pm.HalfNormal("alpha", 5)
+        pm.HurdleNegativeBinomial("y", psi=psi, mu=mu, alpha=alpha, observed=y)
+
+    found = fitted(hurdle)
+    truncated = TruncatedLFNegativeBinomialP(positive, np.ones(len(positive)), truncation=0)
+    fit = truncated.fit(method="newton", start_params=[1.0, 0.5], maxiter=200, tol=1e-12, disp=False)
+    log_mu, dispersion = fit.params
+    share = len(positive) / len(y)
+    for name, value, error in (
+        ("psi", share, np.sqrt(share * (1 - share) / len(y))),
+        ("mu", np.exp(log_mu), np.exp(log_mu) * fit.bse[0]),
+        ("alpha", 1 / dispersion, fit.bse[1] / dispersion**2),
+    ):
+        np.testing.assert_allclose(found.values[name], value, **CLOSE)
+        np.testing.assert_allclose(found.standard_error[name], error, rtol=1e-5)
+    both = len(y) * (share * np.log(share) + (1 - share) * np.log1p(-share))
+    assert found.log_likelihood == pytest.approx(fit.llf + both, abs=1e-8)

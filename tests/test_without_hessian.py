@@ -6,7 +6,6 @@ import pytensor.tensor as pt
 import pytest
 from pytensor.compile.ops import wrap_py
 from pytensor.graph.op import Op
-from scipy import optimize, stats
 
 import pp_mlekl as mk
 
@@ -154,24 +153,3 @@ def test_differential_equation():
     assert "DifferentialEquation" in found.warnings[0]
     for name in known.values:
         assert abs(found.values[name] - known.values[name]) < 1e-2 * known.standard_error[name]
-
-
-@pytest.mark.slow
-def test_counts_beyond_a_hurdle_have_an_estimate():
-    """The incomplete beta function's gradient is a loop that PyTensor does not differentiate again."""
-    y = np.array([0, 0, 3, 1, 2, 0, 5, 1, 0, 2, 8, 1, 0, 4, 2])
-    with pm.Model() as model:
-        psi, mu, alpha = pm.Beta("psi", 1, 1), pm.HalfNormal("mu", 5), pm.HalfNormal("alpha", 5)
-        pm.HurdleNegativeBinomial("y", psi=psi, mu=mu, alpha=alpha, observed=y)
-    found = mk.find_mle(model, random_seed=1)
-
-    def cost(logs):
-        mu, alpha = np.exp(logs)
-        law = stats.nbinom(alpha, alpha / (alpha + mu))
-        return -np.sum(law.logpmf(y[y > 0]) - law.logsf(0))
-
-    exact = optimize.minimize(cost, [0.5, 0.5], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12})
-    assert found.status == "converged"
-    assert found.log_likelihood == pytest.approx(10 * np.log(2 / 3) + 5 * np.log(1 / 3) - exact.fun, abs=1e-5)
-    assert float(found.values["psi"]) == pytest.approx(10 / 15, abs=1e-3)
-    assert "has no Hessian" in found.warnings[0]

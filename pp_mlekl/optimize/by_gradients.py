@@ -9,6 +9,7 @@ from pp_mlekl.optimize.curvature import Curvature, falls_off
 from pp_mlekl.optimize.edges import look_to_the_edges
 from pp_mlekl.optimize.ends import EQUAL, Ends, joined
 from pp_mlekl.optimize.kinks import step_coordinates
+from pp_mlekl.optimize.limit import without_idle
 from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, high_by_rounding
@@ -104,7 +105,7 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
         more = joined(ends, higher)
         return _examined(objective, more, int(np.argmax(more.value)), space, again=False)
     if len(soft.run_off):
-        return words.at_the_edge(verdict, space)
+        return words.at_the_edge(without_idle(objective, verdict, space), space)
     if len(null):
         stepped = step_coordinates(objective, Mode(z=z, value=value, hessian=verdict.hessian, agree=agree))
         if len(stepped):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
 from pp_mlekl.optimize.subproblem import ROUNDING
 
 Array = np.ndarray
@@ -17,6 +17,8 @@ _LEAST_SHARE = 0.1
 # A scaled eigenvalue below this is not trusted to be more than rounding, whatever the falls say.
 DOUBTFUL = 1e-11
 _NEAR_POINTS = 8
+# So many points of a ray have their say whatever rounding does there.
+_KNOWN_POINTS = 4
 # Losses from here on are looked at again, of so many points at most: a value is known to within so many times its scatter.
 _LOST, _MOST_DOUBTFUL, _SCATTERS = 1e-6, 2000, 3.0
 
@@ -153,15 +155,19 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
 
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
     to all of it; near by is an eighth of it, 5 e-foldings of a scale. Farther out rounding may take over (a shape
-    of 1e17), or the density be undefined (a scale that has become 0), which is no loss; nor is what rounding scatters.
+    of 1e17), or the density be undefined (a scale that has become 0), which is no loss; nor is what rounding scatters, or
+    anything beyond where there is but rounding.
     """
-    points = rays(z, directions, reach).reshape(-1, len(z))
-    values = objective.value(points)
+    points = rays(z, directions, reach)
+    values = objective.value(points.reshape(-1, len(z))).reshape(points.shape[:2])
     lost = value - values
-    doubtful = np.flatnonzero(np.isfinite(lost) & (lost > _LOST))
-    if len(doubtful) <= _MOST_DOUBTFUL:
-        lost[doubtful] -= _SCATTERS * rounding(objective, points[doubtful])
-    values, lost = values.reshape(-1, len(directions)), lost.reshape(-1, len(directions))
+    doubtful = np.flatnonzero(np.any(np.isfinite(lost) & (lost > _LOST), axis=0))
+    if 0 < len(doubtful) * len(points) <= _MOST_DOUBTFUL:
+        scatter = rounding(objective, points[:, doubtful].reshape(-1, len(z))).reshape(len(points), -1)
+        noisy = np.logical_or.accumulate(scatter > ONLY_ROUNDING, axis=0)
+        noisy[:_KNOWN_POINTS] = False
+        lost[:, doubtful] = np.where(noisy, -np.inf, lost[:, doubtful] - _SCATTERS * scatter)
+        values[:, doubtful] = np.where(noisy, value, values[:, doubtful])
     near = lost[:_NEAR_POINTS].max(axis=0)
     everywhere = np.where(np.isfinite(values), lost, -np.inf).max(axis=0)
     return near, np.where(np.isfinite(near), everywhere, np.inf)

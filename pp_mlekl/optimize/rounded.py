@@ -12,6 +12,11 @@ Array = np.ndarray
 
 # A value is known to within this many times its scatter, which is seen from this share of the value on.
 _SCATTERS, _SEEN = 10.0, 1e-8
+# Distances, relative to a point's size, at which steps of the value are looked for, in so many directions each; the height
+# of a step does not depend on the distance, what a smooth function does between does, by more than this for ten times as
+# far; and moves that change the value by more nats tell nothing.
+_DISTANCES, _WAYS = 10.0 ** np.arange(-9, 0), 4
+_SAME_HEIGHT, _CHANGED = 3.0, 5.0
 # Where on a step it is looked for rounding.
 _SHARES = np.linspace(0.125, 1.0, 8)
 
@@ -55,14 +60,48 @@ def high_by_rounding(value: Array, scatter: Array) -> Array:
     return seen & (doubt > doubt[best]) & near
 
 
+def stairs(objective: Objective, z: Array) -> Array:
+    """How high the steps of the value are about each of the points z (b, d), in nats: (b,).
+
+    Where a density has lost its digits (one less a probability of almost one) it may be constant between steps that are far
+    wider than the moves by which ``rounding`` sees a scatter: the slopes between two points then do not add up to what the
+    value has changed by.
+
+    Examples
+    --------
+    >>> def evaluate(order, z, rows):
+    ...     lost = 1.0 - (1.0 - np.exp(z))
+    ...     return (np.log(lost[:, 0]) - z[:, 0], np.exp(z) / lost - 1.0, np.zeros((len(z), 1, 1)))[: order + 1]
+    >>> stairs(Objective(size=1, evaluate=evaluate), np.array([[-1.0], [-25.0], [-35.0]])).round(3).tolist()
+    [0.0, 0.0, 0.074]
+    """
+    generator = np.random.default_rng(0)
+    size = np.maximum(1.0, np.abs(z))
+    moves = _DISTANCES[:, None, None, None] * generator.normal(size=(_WAYS, 1, objective.size)) * size
+    value, gradient = objective.gradient(z)
+    there, slope = objective.gradient((z + moves).reshape(-1, objective.size))
+    there, slope = there.reshape(moves.shape[:-1]), slope.reshape(moves.shape)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = there - value
+        missed = np.abs(change - np.sum(moves * (slope + gradient), axis=-1) / 2)
+        highest = np.where(np.all(np.abs(change) < _CHANGED, axis=1), missed.max(axis=1), np.inf)
+        steps = np.where(highest[1:] < _SAME_HEIGHT * highest[:-1], np.minimum(highest[1:], highest[:-1]), 0.0)
+    return steps.max(axis=0)
+
+
 def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
     """The ends, of which those among ``rows`` are taken back to before the first step across a region of mere rounding.
 
-    Beyond such a region all digits may cancel and the density be a constant, in which nothing scatters any more.
+    So they are to before the first step whose gain rounding may have made. Beyond such a region all digits may cancel and
+    the density be a constant, in which nothing scatters any more.
     """
     for row in rows.tolist():
         points = np.array([z[row] for z, _ in ends.trail])
-        crossed = np.flatnonzero(crosses_rounding(objective, points[:-1], points[1:]))
+        gains = np.diff([value[row] for _, value in ends.trail])
+        scatter = rounding(objective, points[1:])
+        moved = np.any(points[1:] != points[:-1], axis=1)
+        vain = moved & (gains < _SCATTERS * scatter) & (scatter > _SEEN * np.maximum(1.0, np.abs(ends.value[row])))
+        crossed = np.flatnonzero(vain | crosses_rounding(objective, points[:-1], points[1:]))
         if len(crossed):
             ends = _taken_back(objective, ends, row, int(crossed[0]))
     return ends

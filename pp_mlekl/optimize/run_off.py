@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize import words
-from pp_mlekl.optimize.curvature import losses_along
-from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.curvature import losses_along, rays
+from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.verdict import Verdict
@@ -17,12 +17,17 @@ Array = np.ndarray
 # long a way as all before, may have: a supremum is finite where the gains are a geometric series.
 # Half of them are there for what follows to keep up.
 _DOUBLED = 2.0 ** np.arange(0.5, 7.1, 0.5) - 1
+_STEPS = np.arange(2.5, 35.1, 2.5)
 _LESS = 0.8
 _MOST_ON_BENT_WAYS = 40
 # So many points of a bent way are defined at least, and so many gains are the falling ones.
 _KNOWN, _LATER = 4, 3
 # Of the end of a bent way what moves less than this share of its longest coordinate is left out.
 _STRAIGHT = 1e-3
+# A value is known to within so many times its scatter.
+_SCATTERS = 3.0
+# What is lost, in nats, on a way on which nothing is lost near by.
+_LEVEL = 1e-2
 # A coordinate that has grown to this many times its size may be on its way to infinity.
 _FROM_AFAR = 10.0
 
@@ -35,27 +40,42 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
     objective, verdict, space
         What is maximised, what is known of the end of the search, and the parameters.
     trail
-        The points it went through, (t, d). Some of its coordinates may have come to a kink (the location of a skew normal
-        that becomes half-normal), so the way is also tried without what is small in it.
+        The points it went through, (t, d); where it stayed in the end they do not count. Some of its coordinates may have
+        come to a kink (the location of a skew normal that becomes half-normal), so the way is also tried without what is
+        small in it.
     """
-    direction = verdict.z - trail[3 * len(trail) // 4 if len(trail) > 2 else 0]
+    trail = trail[: 2 + int(np.flatnonzero(np.any(np.diff(trail, axis=0), axis=1)).max(initial=-1))]
+    direction = verdict.z - trail[max(0, min(3 * len(trail) // 4, len(trail) - 2))]
     if np.linalg.norm(direction) <= 1.0:
         return None
     largest = np.abs(direction).max()
-    rays = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
+    bent = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
     # What moved farthest may have done so where it says nothing any more.
     moved = np.flatnonzero(np.abs(verdict.z - trail[0]) > 1.0)[:_MOST_ON_BENT_WAYS]
     alone = axes(moved, objective.size) * np.sign(verdict.z - trail[0])[moved, None]
-    rays = np.concatenate([rays, alone])
-    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-    ahead = losses_along(objective, verdict.z, verdict.value, rays, space.reach)[0]
+    # One coordinate says it more simply than several, and says the same wherever the searches began.
+    tried = np.concatenate([alone, -alone, bent / np.linalg.norm(bent, axis=1, keepdims=True)])
+    near, everywhere = losses_along(objective, verdict.z, verdict.value, tried, space.reach)
+    ahead = np.where(everywhere < _LEVEL, near, np.inf)
     # A search may have begun far out already: the way back leads beyond where it did.
     beyond = space.reach + np.abs(verdict.z - trail[0])
-    back = losses_along(objective, verdict.z, verdict.value, -rays, beyond)[1]
+    back = losses_along(objective, verdict.z, verdict.value, -tried, beyond)[1]
     good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
     if len(good):
-        return words.at_the_edge(replace(verdict, run_off=rays[good[:1]]), space)
+        # A finite edge says more than infinity.
+        finite = [way for way in tried[good] if not space.limit(verdict.z, way).runs_off.any()]
+        way = finite[0] if finite else tried[good[0]]
+        return words.at_the_edge(_moved_on(objective, replace(verdict, run_off=way[None]), space), space)
     return _bent(objective, verdict, direction, trail, space)
+
+
+def _moved_on(objective: Objective, verdict: Verdict, space: Space) -> Verdict:
+    """The verdict at the highest point that is known on the way to a supremum."""
+    points = np.concatenate([verdict.z[None], rays(verdict.z, verdict.run_off, space.reach)[:, 0]])
+    values, scatter = objective.value(points), rounding(objective, points)
+    known = np.logical_and.accumulate(np.isfinite(values) & (scatter < ONLY_ROUNDING))
+    best = int(np.argmax(np.where(known, values - _SCATTERS * scatter, -np.inf)))
+    return replace(verdict, z=points[best], value=float(values[best]))
 
 
 def runs_on(objective: Objective, verdict: Verdict, trail: Array, run_off: Array, space: Space) -> Verdict | None:
@@ -86,18 +106,34 @@ def runs_on(objective: Objective, verdict: Verdict, trail: Array, run_off: Array
 def _bent(objective: Objective, verdict: Verdict, direction: Array, trail: Array, space: Space) -> Verdict | None:
     """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following.
 
+    A transformed coordinate, whose unit is an e-folding, goes on by equal steps instead.
+    """
+    if objective.size > _MOST_ON_BENT_WAYS:
+        return None
+    for kind in (~space.transformed, space.transformed):
+        moved = np.where(kind, direction, 0.0)
+        place = int(np.argmax(np.abs(moved)))
+        if moved[place]:
+            limit = _along_bent(objective, verdict, place, float(np.sign(moved[place])), trail, space)
+            if limit is not None:
+                return limit
+    return None
+
+
+def _along_bent(
+    objective: Objective, verdict: Verdict, place: int, sign: float, trail: Array, space: Space
+) -> Verdict | None:
+    """The same along one coordinate.
+
     At the end of a search the gains may be but rounding, so it is looked at from the middle of its way too.
     """
-    direction = np.where(space.transformed, 0.0, direction)
-    place = int(np.argmax(np.abs(direction)))
-    if not direction[place] or objective.size > _MOST_ON_BENT_WAYS:
-        return None
-    way = np.sign(direction) * (np.arange(objective.size) == place)
+    way = sign * axes(np.array([place]), objective.size)
     gone = np.abs(trail[:, place] - trail[0, place])
     middle = int(np.argmax(gone >= 0.01 * gone[-1]))
     for start in (verdict.z, trail[middle]):
         value = float(objective.value(start[None])[0])
-        paths = profile_paths(objective, start[None], way[None], max(1.0, abs(start[place])) * _DOUBLED)
+        steps = _STEPS if space.transformed[place] else max(1.0, abs(start[place])) * _DOUBLED
+        paths = profile_paths(objective, start[None], way, steps)
         points, values = paths.points[1::2, 0], paths.values[1::2, 0]
         # Farther out a density's numbers may give out.
         known = int(np.logical_and.accumulate(np.isfinite(values)).sum())

@@ -6,16 +6,17 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.by_gradients import search_by_gradients
-from pp_mlekl.optimize.curvature import curvature, rays, suspicious_directions
+from pp_mlekl.optimize.curvature import curvature, suspicious_directions
 from pp_mlekl.optimize.edges import higher_nearby, look_to_the_edges
-from pp_mlekl.optimize.ends import EQUAL, Ends
+from pp_mlekl.optimize.ends import EQUAL, Ends, joined
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
+from pp_mlekl.optimize.limit import at_the_limit
 from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, meaningful
+from pp_mlekl.optimize.rounded import before_rounding, meaningful, stairs
 from pp_mlekl.optimize.run_off import runs_on
-from pp_mlekl.optimize.soft import classify, curved_nearby, idle_coordinates
+from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
 from pp_mlekl.optimize.trust_region import maximize
@@ -34,8 +35,15 @@ _GRADIENTS_FIRST = 60
 _OF_ROUNDING = 3.0
 # Iterations after which it is asked whether the searches that still run do so without end.
 _PATIENCE = 25
-# Points about an end at which the Hessian is looked for.
-_PROBES = 16
+# How far uphill of where a search is stuck others begin, relative to its size, and what is a jump: nats, and multiples of
+# what the slope makes of the way.
+_ACROSS = np.array([1e-6, 1e-3, 1e-1])
+_JUMP, _STEEPER = 1e-6, 100.0
+# So many searches that did not come to rest are looked at before it is said that the search failed.
+_TRIED = 4
+# Points about an end at which the Hessian is looked for; it is contradicted where slopes change by less than the first share of
+# what it says, and that is more than the second share of the slope itself.
+_PROBES, _CONTRADICTED, _CHANGED = 16, 0.5, 1e-3
 
 
 def search(objective: Objective, starts: Array, space: Space, *, max_iterations: int = 150) -> Verdict:
@@ -85,26 +93,62 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     return _judged(objective, meaningful(objective, ends), starts, space, max_iterations)
 
 
-def _judged(objective: Objective, ends: Ends, starts: Array, space: Space, max_iterations: int) -> Verdict:
+def _judged(
+    objective: Objective, ends: Ends, starts: Array, space: Space, max_iterations: int, again: bool = True
+) -> Verdict:
     """The verdict on the ends of all searches."""
     modes = _modes(ends, space)
     wild = _wild(objective, ends, modes)
-    if not modes and np.isfinite(ends.value).any() and _has_holes(objective, ends):
-        return words.by_gradients(
-            search_by_gradients(_without_hessian(objective), starts, space, max_iterations), space
-        )
+    if not modes and np.isfinite(ends.value).any():
+        contradicted = _is_contradicted(objective, ends)
+        if contradicted or _has_holes(objective, ends):
+            verdict = search_by_gradients(_without_hessian(objective), starts, space, max_iterations)
+            if contradicted and verdict.status == "boundary" and verdict.singular:
+                # What looks like an edge of the support is one of the numbers.
+                verdict = words.failed(verdict, space, undefined=True)
+            return words.by_gradients(verdict, space)
     if len(wild):
         ends = before_rounding(objective, ends, wild)
         wild = _wild(objective, ends, modes)
-    if len(wild):
-        verdict = unfinished(
-            objective, ends, int(wild[np.argmax(ends.value[wild])]), modes, space, int(ends.count.sum())
+    verdict = _on_the_way(objective, ends, wild, modes, space)
+    if verdict is not None and verdict.status != "failed" and not verdict.singular:
+        return verdict
+    if verdict is not None:
+        beyond = _beyond(objective, verdict, space, max_iterations) if again else None
+        return (
+            verdict
+            if beyond is None
+            else _judged(objective, joined(ends, beyond), starts, space, max_iterations, False)
         )
-        if verdict is not None:
-            return verdict
     if not modes:
         return nothing(objective.size, space, ends)
     return _examined(objective, ends, modes, space, int(ends.count.sum()))
+
+
+def _on_the_way(objective: Objective, ends: Ends, wild: Array, modes: list[Mode], space: Space) -> Verdict | None:
+    """The verdict on the highest of the searches that did not come to rest, or on the next where nothing can be said of it."""
+    first = None
+    for row in wild[np.argsort(-ends.value[wild], kind="stable")][:_TRIED].tolist():
+        verdict = unfinished(objective, ends, row, modes, space, int(ends.count.sum()))
+        if verdict is None or verdict.status != "failed":
+            return verdict
+        first = first or verdict
+    return first
+
+
+def _beyond(objective: Objective, verdict: Verdict, space: Space, max_iterations: int) -> Ends | None:
+    """Searches that begin uphill of where one was stuck before a jump (from one formula to another), if they come higher."""
+    slope = float(np.linalg.norm(verdict.gradient))
+    if not 0 < slope < np.inf:
+        return None
+    size = max(1.0, float(np.abs(verdict.z).max()))
+    starts = verdict.z + _ACROSS[:, None] * size * verdict.gradient / slope
+    values = objective.value(starts)
+    jump = abs(values[0] - verdict.value)
+    if not np.isfinite(values).all() or jump < _JUMP + _STEEPER * slope * size * _ACROSS[0]:
+        return None
+    ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    return ends if ends.value.max() > verdict.value + EQUAL * max(1.0, abs(verdict.value)) else None
 
 
 def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | None:
@@ -132,14 +176,37 @@ def _wild(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
     best = modes[0].value
     wild = np.flatnonzero(running & (ends.value > best + EQUAL * max(1.0, abs(best))))
     # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
-    return wild[ends.value[wild] > best + _OF_ROUNDING * rounding(objective, ends.z[wild])] if len(wild) else wild
+    doubt = np.maximum(rounding(objective, ends.z[wild]), stairs(objective, ends.z[wild]))
+    return wild[ends.value[wild] > best + _OF_ROUNDING * doubt]
 
 
 def _has_holes(objective: Objective, ends: Ends) -> bool:
     """Whether about the highest end there are points with a gradient but without a Hessian (0 times infinity, say)."""
-    top = ends.z[np.argmax(ends.value)]
-    around = top + 1e-3 * max(1.0, float(np.abs(top).max())) * np.random.default_rng(0).normal(size=(_PROBES, len(top)))
+    top, moves = _about(ends)
+    around = top + 1e-3 * moves
     return bool(np.any(np.isfinite(objective.gradient(around)[0]) & ~np.isfinite(objective.hessian(around)[0])))
+
+
+def _is_contradicted(objective: Objective, ends: Ends) -> bool:
+    """Whether by the Hessian at the highest end slopes should change that do not.
+
+    Where the square of an intermediate result overflows, one of two terms that cancel is lost.
+    """
+    row = int(np.argmax(ends.value))
+    top, moves = _about(ends)
+    change = 1e-6 * moves @ ends.hessian[row]
+    seen = (objective.gradient(top + 1e-6 * moves)[1] - objective.gradient(top - 1e-6 * moves)[1]) / 2
+    expected, found = (np.linalg.norm(slopes, axis=1) for slopes in (change, seen))
+    slope = max(1.0, float(np.linalg.norm(ends.gradient[row])))
+    sure = rounding(objective, top[None])[0] < _CHANGED * _CHANGED * max(1.0, abs(float(ends.value[row])))
+    return bool(sure and np.all((found < _CONTRADICTED * expected) & (expected > _CHANGED * slope)))
+
+
+def _about(ends: Ends) -> tuple[Array, Array]:
+    """The highest end (d,), and moves of its size in random directions (k, d)."""
+    top = ends.z[int(np.argmax(ends.value))]
+    moves = np.random.default_rng(0).normal(size=(_PROBES, len(top)))
+    return top, max(1.0, float(np.abs(top).max())) * moves
 
 
 def _without_hessian(objective: Objective) -> Objective:
@@ -196,7 +263,7 @@ def _examined(
 def _named(objective: Objective, verdict: Verdict, modes: list[Mode], space: Space) -> Verdict:
     """The verdict on a stationary point from which nothing higher was found."""
     if len(verdict.run_off):
-        return words.at_the_edge(_at_the_limit(objective, verdict, space), space)
+        return words.at_the_edge(at_the_limit(objective, verdict, space), space)
     if len(verdict.null):
         return words.not_identified(_central(objective, verdict), space)
     rivals = _rivals(objective, modes)
@@ -218,41 +285,6 @@ def _approach(ends: Ends, row: int) -> Array:
     points = np.array([z[row] for z, _ in ends.trail])
     directions = ends.z[row] - points[[0, len(points) // 2, 3 * len(points) // 4]]
     return directions[np.linalg.norm(directions, axis=1) > 1e-3]
-
-
-def _at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdict:
-    """The verdict with its point moved on until the supremum is reached to rounding, and the rest adapted to that."""
-    directions = space.distinct(verdict.z, verdict.run_off)
-    onward = directions.sum(axis=0)[None] / np.linalg.norm(directions.sum(axis=0))
-    trial = np.concatenate([verdict.z[None], rays(verdict.z, onward, space.reach)[:, 0]])
-    trial = _finite(objective, trial)
-    lost = np.logical_or.accumulate(crosses_rounding(objective, trial[:-1], trial[1:]))
-    trial = trial[np.append(True, ~lost)]
-    ends = maximize(objective, trial, held=np.repeat(onward, len(trial), axis=0), max_iterations=20)
-    # The nearest point will do: the farther, the less is left of the other parameters' precision.
-    arrived = np.isfinite(ends.value)
-    ends = replace(ends, z=ends.z[arrived], value=ends.value[arrived])
-    if not len(ends.z):
-        # Even here the density's own numbers give out as soon as a coordinate is moved.
-        return replace(verdict, run_off=directions)
-    gains = np.append(np.diff(ends.value), -np.inf)
-    first = int(np.argmax(gains <= objective.precision * max(1.0, abs(verdict.value))))
-    z, value = ends.z[first], float(ends.value[first])
-    _, gradient, hessian = objective.hessian(z[None])
-    found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
-    # What is curved at the maximum, though it hardly falls farther off, has an estimate all the same.
-    suspicious[suspicious] = ~curved_nearby(objective, z, value, found.directions[suspicious])
-    return replace(
-        verdict,
-        null=np.concatenate([verdict.null, idle_coordinates(objective, z, value, [*verdict.null, *directions])]),
-        z=z,
-        value=value,
-        gradient=gradient[0],
-        hessian=hessian[0],
-        run_off=directions,
-        covariance=found.inverse(~suspicious),
-        irregular=found.directions[suspicious],
-    )
 
 
 def _rivals(objective: Objective, modes: list[Mode]) -> list[Mode]:

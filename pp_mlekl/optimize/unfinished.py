@@ -20,6 +20,8 @@ Array = np.ndarray
 
 # The least jump of a slope at a kink.
 _JUMP = 1e-8
+# Distances at which slopes are compared, relative to the size of the point.
+_NEAR = np.array([1e-6, 1e-8])
 # Where rounding scatters the value by more than this share of it, a highest point is no kink.
 _SCATTER = 1e-5
 # With more parameters the search along kinks, or into corners, takes too long.
@@ -88,8 +90,8 @@ def unfinished(
     beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
     if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
         corner = _in_the_corner(objective, verdict)
-        if not _is_kink(objective, corner):
-            return words.failed(corner, space)
+        if not _is_kink(objective, corner, edge=True):
+            return words.failed(corner, space, undefined=True)
         return words.at_support_edge(corner, corner.gradient if np.any(corner.gradient) else uphill, space)
     if ends.state[row] in ("stuck", "running"):
         beside = _on_the_kink(objective, verdict)
@@ -99,7 +101,17 @@ def unfinished(
         limit = runs_off(objective, beside, np.array([verdict.z, beside.z]), space)
         if limit is not None:
             return limit
-    return words.failed(verdict, space)
+    return words.failed(verdict, space, undefined=not np.isfinite(beyond).any() or _without_slopes(objective, verdict))
+
+
+def _without_slopes(objective: Objective, verdict: Verdict) -> bool:
+    """Whether a little uphill of where a search stopped the objective or its derivatives are not numbers."""
+    uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
+    points = verdict.z + np.array([1e-4, 1e-3, 1e-2])[:, None] * uphill * _size(verdict.z)
+    highest = (
+        objective.hessian(points) if objective.derivatives > 1 and not objective.large else objective.gradient(points)
+    )
+    return not np.isfinite(highest[0]).any()
 
 
 def _size(z: Array) -> float:
@@ -181,8 +193,11 @@ def _in_the_corner(objective: Objective, verdict: Verdict) -> Verdict:
     return replace(verdict, z=z, value=value, gradient=objective.gradient(z[None])[1][0])
 
 
-def _is_kink(objective: Objective, verdict: Verdict) -> bool:
-    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher, but slopes jump."""
+def _is_kink(objective: Objective, verdict: Verdict, edge: bool = False) -> bool:
+    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher, but slopes jump.
+
+    At an ``edge`` of the support they do so where there is nothing beyond.
+    """
     generator = np.random.default_rng(0)
     directions = generator.normal(size=(64, objective.size))
     if not objective.wide:
@@ -197,11 +212,15 @@ def _is_kink(objective: Objective, verdict: Verdict) -> bool:
     if rounding(objective, verdict.z[None])[0] > _SCATTER * max(1.0, abs(verdict.value)):
         return False
     # At a kink slopes differ by as much however near; where the objective is but strongly curved, by less and less.
-    near, nearer = (
-        np.ptp(objective.gradient(verdict.z + distance * directions)[1], axis=0).max()
-        for distance in np.array([1e-6, 1e-8]) * _size(verdict.z)
-    )
+    near, nearer = (_jump(objective, verdict.z + distance * directions, edge) for distance in _NEAR * _size(verdict.z))
     return bool(nearer > max(0.5 * near, _JUMP))
+
+
+def _jump(objective: Objective, points: Array, edge: bool) -> float:
+    """By how much the slopes at points (k, d) differ; those where there is none count as 0, at an edge alone."""
+    values, slopes = objective.gradient(points)
+    seen = slopes if edge else slopes[np.isfinite(values)]
+    return float(np.ptp(seen, axis=0).max()) if len(seen) else 0.0
 
 
 def nothing(size: int, space: Space, ends: Ends | None = None) -> Verdict:

@@ -240,12 +240,20 @@ def by_gradients(verdict: Verdict, space: Space) -> Verdict:
     return replace(verdict, warnings=(*verdict.warnings, text))
 
 
-def failed(verdict: Verdict, space: Space) -> Verdict:
-    """The search did not come to rest."""
-    text = (
+def failed(verdict: Verdict, space: Space, undefined: bool = False) -> Verdict:
+    """The search did not come to rest; ``undefined`` is whether that is where numbers give out."""
+    stopped = (
         f"The search failed: it stopped at a {space.what} of {verdict.value:.6g} with a gradient of length "
-        f"{np.linalg.norm(verdict.gradient):.2g}; give more or other starts."
+        f"{np.linalg.norm(verdict.gradient):.2g}"
     )
+    if undefined:
+        text = (
+            f"{stopped}, at {_listed(verdict.z, space)}; a little farther uphill the {space.what} or its derivatives are not "
+            "numbers. If an intermediate result overflows there, write the density in terms of logarithms; it may grow without "
+            "limit."
+        )
+    else:
+        text = f"{stopped}; give more or other starts."
     return replace(verdict, status="failed", warnings=(text,))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import I0e, I1e
-from pytensor.graph.traversal import toposort
+from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar import basic as scalar
 from pytensor.scalar.basic import UnaryScalarOp, upgrade_to_float
 from pytensor.scalar.math import I0, I1
@@ -13,6 +13,7 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.divergences.special import bessel_curvature, bessel_ratio, log_i0e
+from pp_mlekl.pymc_model.rebuilt import rebuilt
 
 # Below this the third derivative of log I0 is taken from its series, as its terms would cancel.
 _SMALL = 1e-2
@@ -80,26 +81,16 @@ UFUNCS = {
 
 def with_derivatives(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Rebuild graphs with Bessel functions of order 0 and 1 whose derivatives of any order exist."""
-    memo: dict = {}
-    for node in toposort(outputs):
-        inputs = [memo.get(i, i) for i in node.inputs]
-        bessel = _bessel(node, inputs)
-        if bessel is not None:
-            memo[node.outputs[0]] = bessel.astype(node.outputs[0].type.dtype)
-        elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
-            rebuilt = node.clone_with_new_inputs(inputs, strict=False).outputs
-            for new, old in zip(rebuilt, node.outputs, strict=True):
-                new.name = old.name
-            memo.update(zip(node.outputs, rebuilt, strict=True))
-    return [memo.get(o, o) for o in outputs]
+    return rebuilt(outputs, _bessel)
 
 
-def _bessel(node, inputs: Sequence[TensorVariable]) -> TensorVariable | None:
+def _bessel(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
     """I0 or I1 of a node, scaled or not, by functions that have derivatives; None where the node is another."""
     op = node.op.scalar_op if isinstance(node.op, Elemwise) else None
     if not isinstance(op, I0 | I1 | I0e | I1e):
         return None
-    x = inputs[0].astype("float64")
+    x = pt.cast(memo.get(node.inputs[0], node.inputs[0]), "float64")
     value = Elemwise(log_scaled)(x)
     result = pt.exp(value if isinstance(op, I0e | I1e) else value + pt.abs(x))
-    return result * Elemwise(ratio)(x) if isinstance(op, I1 | I1e) else result
+    result = result * Elemwise(ratio)(x) if isinstance(op, I1 | I1e) else result
+    return result.astype(node.outputs[0].type.dtype)

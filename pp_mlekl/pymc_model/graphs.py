@@ -13,11 +13,14 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.scalar.basic import Cast
+from pytensor.tensor.basic import MakeVector
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.bessel import with_derivatives
+from pp_mlekl.pymc_model.closed_forms import with_closed_forms, with_sigmoids_outside
+from pp_mlekl.pymc_model.normal_tails import with_tails
 from pp_mlekl.pymc_model.validation import Potentials
 
 
@@ -75,7 +78,7 @@ class ValueGraph:
     def of_z(self, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's value variables by pieces of ``z``, in double precision throughout."""
         replaced = clone_replace(list(graphs), replace=self._pieces, rebuild_strict=False)
-        return with_derivatives(in_double_precision(replaced))
+        return with_tails(with_derivatives(in_double_precision(replaced)))
 
     def of_value_variables(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's random variables by their natural values as functions of the value variables."""
@@ -129,7 +132,8 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
     reached = set(ancestors(list(pointwise.values())))
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
     log_jacobian = pt.add(pt.constant(0.0), *[pt.sum(t) for t in values.jacobian_terms().values()])
-    graphs = _without_checks(rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()])))
+    graphs = rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()]))
+    graphs = _without_checks(with_closed_forms(with_sigmoids_outside(graphs)))
     return ModelGraphs(
         z=values.z,
         data=values.data,
@@ -142,7 +146,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
 
 def _without_checks(graphs: list[TensorVariable]) -> list[TensorVariable]:
     """Make an impossible parameter (a scale that underflows to 0) a density of 0, not an error for all of a batch."""
-    return rewrite_graph(graphs, include=("canonicalize", "local_check_parameter_to_ninf_switch"))
+    return rewrite_graph(graphs, include=("canonicalize", "stabilize", "local_check_parameter_to_ninf_switch"))
 
 
 def in_double_precision(outputs: Sequence[TensorVariable], memo: dict | None = None) -> list[TensorVariable]:
@@ -177,6 +181,8 @@ def _is_integer(variable: TensorVariable) -> bool:
 
 
 def _rebuilt(node, inputs):
+    if isinstance(node.op, MakeVector) and node.op.dtype == "float32":
+        return MakeVector("float64").make_node(*inputs)
     if getattr(node.op, "fgraph", None) is not None:
         # An inner graph has fixed input types: give it what it was built for.
         inputs = [

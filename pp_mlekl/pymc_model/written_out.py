@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Variable
-from pytensor.graph.traversal import toposort
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rebuilt import rebuilt
 
 _MOST_ROWS = 3
 
@@ -27,19 +28,10 @@ def written_out(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     >>> graph.eval({a: [[4.0, 2.0], [2.0, 5.0]]}, mode="FAST_COMPILE").tolist()
     [[2.0, 0.0], [1.0, 2.0]]
     """
-    memo: dict[Variable, Variable] = {}
-    for node in toposort(outputs):
-        inputs = [memo.get(v, v) for v in node.inputs]
-        elements = _elements(node, inputs)
-        if elements is not None:
-            memo[node.outputs[0]] = elements
-        elif any(v in memo for v in node.inputs):
-            copy = node.clone_with_new_inputs(inputs, strict=False)
-            memo.update(zip(node.outputs, copy.outputs, strict=True))
-    return [memo.get(v, v) for v in outputs]  # type: ignore[misc]
+    return rebuilt(outputs, _elements)
 
 
-def _elements(node: Apply, inputs: Sequence[Variable]) -> TensorVariable | None:
+def _elements(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
     """What takes the place of a node; None where it is another operation, or the matrix is not small."""
     op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
     if not isinstance(op, Cholesky | SolveTriangular):
@@ -47,6 +39,7 @@ def _elements(node: Apply, inputs: Sequence[Variable]) -> TensorVariable | None:
     rows = node.inputs[0].type.shape[-1]
     if rows is None or rows > _MOST_ROWS:
         return None
+    inputs = [memo.get(v, v) for v in node.inputs]
     if isinstance(op, Cholesky):
         return _cholesky(inputs[0], rows, op.lower)
     return _solution(inputs[0], inputs[1], rows, op)

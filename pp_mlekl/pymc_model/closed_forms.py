@@ -1,0 +1,77 @@
+"""Graphs that keep their digits: probabilities of a zero in closed form, and sigmoids where their logarithm is seen.
+
+PyMC takes the probability of a zero from incomplete gamma and beta functions. A hurdle or truncation at zero needs one less
+that, of which an incomplete function close to one leaves no digits, and the incomplete beta function has no Hessian.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.scalar.basic import Log
+from pytensor.scalar.math import BetaInc, GammaIncC, Sigmoid
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rebuilt import rebuilt
+
+
+def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rebuild graphs with Q(1, x) = exp(-x) and I_p(a, 1) = p^a in place of the incomplete functions.
+
+    Source: NIST Digital Library of Mathematical Functions, 8.4.8 and 8.17.7.
+
+    Examples
+    --------
+    >>> x = pt.dvector("x")
+    >>> (graph,) = with_closed_forms([pt.log1mexp(pt.log(pt.gammaincc(np.array([1.0]), x)))])
+    >>> bool(np.isclose(graph.eval({x: [1e-20]}, mode="FAST_COMPILE")[0], np.log(1e-20), rtol=1e-15))
+    True
+    """
+    return rebuilt(outputs, _logarithm)
+
+
+def with_sigmoids_outside(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rebuild graphs with every sigmoid of which axes are changed as a sigmoid of what has other axes.
+
+    PyTensor turns log(1 - sigmoid(x)), which is lost where the sigmoid is one, into a softplus, but not through a change of
+    axes, and the probability of a negative binomial distribution in terms of its mean has one.
+
+    Examples
+    --------
+    >>> x = pt.dscalar("x")
+    >>> (graph,) = with_sigmoids_outside([pt.sigmoid(x)[None]])
+    >>> str(graph.owner.op)
+    'Sigmoid'
+    """
+    return rebuilt(outputs, _sigmoid)
+
+
+def _sigmoid(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
+    if not isinstance(node.op, DimShuffle) or not _is(node.inputs[0].owner, Sigmoid):
+        return None
+    inside = node.inputs[0].owner.inputs[0]
+    return pt.sigmoid(node.op(memo.get(inside, inside)))
+
+
+def _is(node: Apply | None, kind: type) -> bool:
+    return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kind)
+
+
+def _logarithm(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
+    """The logarithm that a node takes of an incomplete function with a one in the right place; None for other nodes."""
+    inner = node.inputs[0].owner if _is(node, Log) else None
+    if inner is None:
+        return None
+    arguments = [memo.get(v, v) for v in inner.inputs]
+    dtype = node.outputs[0].type.dtype
+    if _is(inner, GammaIncC) and _is_one(inner.inputs[0]):
+        return (-arguments[1] + pt.zeros_like(arguments[0])).astype(dtype)
+    if _is(inner, BetaInc) and _is_one(inner.inputs[1]):
+        return (arguments[0] * pt.log(arguments[2]) + pt.zeros_like(arguments[1])).astype(dtype)
+    return None
+
+
+def _is_one(variable: Variable) -> bool:
+    return isinstance(variable, Constant) and bool(np.all(variable.data == 1))

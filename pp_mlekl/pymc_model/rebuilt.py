@@ -1,0 +1,32 @@
+"""Graphs with other nodes in place of some."""
+
+from collections.abc import Callable, Sequence
+
+from pytensor.graph.basic import Apply, Variable
+from pytensor.graph.traversal import toposort
+from pytensor.tensor.variable import TensorVariable
+
+
+def rebuilt(
+    outputs: Sequence[TensorVariable], replacement: Callable[[Apply, dict[Variable, Variable]], Variable | None]
+) -> list[TensorVariable]:
+    """Rebuild graphs with other variables in place of what some nodes give.
+
+    Parameters
+    ----------
+    outputs
+        The graphs.
+    replacement
+        Of a node and of what has already been replaced, the variable in the place of its first output; None to keep it.
+    """
+    memo: dict[Variable, Variable] = {}
+    for node in toposort(outputs):
+        new = replacement(node, memo)
+        if new is not None:
+            memo[node.outputs[0]] = new
+        elif any(v in memo for v in node.inputs):
+            copy = node.clone_with_new_inputs([memo.get(v, v) for v in node.inputs], strict=False).outputs
+            for variable, old in zip(copy, node.outputs, strict=True):
+                variable.name = old.name
+            memo.update(zip(node.outputs, copy, strict=True))
+    return [memo.get(v, v) for v in outputs]  # type: ignore[misc]
