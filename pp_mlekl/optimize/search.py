@@ -102,11 +102,11 @@ def _judged(
     if not modes and np.isfinite(ends.value).any():
         contradicted = _is_contradicted(objective, ends)
         if contradicted or _has_holes(objective, ends):
-            verdict = search_by_gradients(_without_hessian(objective), starts, space, max_iterations)
-            if contradicted and verdict.status == "boundary" and verdict.singular:
+            found = search_by_gradients(_without_hessian(objective), starts, space, max_iterations)
+            if contradicted and found.status == "boundary" and found.singular:
                 # What looks like an edge of the support is one of the numbers.
-                verdict = words.failed(verdict, space, undefined=True)
-            return words.by_gradients(verdict, space)
+                found = words.failed(found, space, undefined=True)
+            return words.by_gradients(found, space)
     if len(wild):
         ends = before_rounding(objective, ends, wild)
         wild = _wild(objective, ends, modes)

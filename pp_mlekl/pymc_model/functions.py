@@ -2,8 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.pymc_model import bessel
 from pp_mlekl.pymc_model.batched_linalg import lean_blockwise
 from pp_mlekl.pymc_model.lean import lean
+from pp_mlekl.pymc_model.static_shapes import quick_static_shapes
 from pp_mlekl.pymc_model.threads import has_small_matrices, one_thread
 from pp_mlekl.pymc_model.vectorized_scan import with_step
 
@@ -60,12 +61,15 @@ class CompilationCount:
     compiled = 0
 
 
-def without_c() -> AbstractContextManager:
+@contextmanager
+def without_c() -> Iterator[None]:
     """Keep PyTensor from compiling C (10-90 s) behind the back of what is meant to be interpreted.
 
-    Nor does it note for every node where in the program it was made, which is a fifth of the time of building a graph.
+    Nor does it note for every node where in the program it was made, which is a fifth of the time of building a graph, or
+    rewrite graphs to learn lengths that types tell.
     """
-    return pytensor.config.change_flags(cxx="", traceback__limit=0)
+    with pytensor.config.change_flags(cxx="", traceback__limit=0), quick_static_shapes():
+        yield
 
 
 class LazyFunction:
