@@ -15,6 +15,8 @@ _RAN = 5.0
 # Steps short enough for a location to follow the nearest observation as its scale shrinks, and those after the release.
 _WITH_OTHERS_HELD = np.concatenate([np.arange(0.5, 6.1, 0.5), np.arange(7.0, 12.1)])
 _RELEASED = np.arange(1.0, 9.1)
+# With its weight held a collapsing component rises by one nat an e-folding; what does not rise does not climb when released.
+_RISING = 0.02
 # It is no short way: only the first few edges are gone to, in problems of moderate size.
 _MOST_EDGES, _MOST_PARAMETERS = 6, 40
 
@@ -50,7 +52,8 @@ def hidden_climb(
     near = profile_paths(
         _held(objective, ran[chosen]), starts, ways, _WITH_OTHERS_HELD, rows=np.arange(len(chosen)), close=ROUGHLY
     )
-    arrived = np.isfinite(near.values[-1])
+    with np.errstate(invalid="ignore"):
+        arrived = near.values[-1] - near.values[-2] > _RISING
     if not arrived.any():
         return None
     released = profile_paths(objective, near.points[-1, arrived], ways[arrived], _RELEASED, close=ROUGHLY)

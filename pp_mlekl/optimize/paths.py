@@ -20,6 +20,8 @@ _HOPELESS_EACH = 5.0
 _STEADY = 0.7
 # The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
 _LEAST_CLIMB = 0.02
+# A path has come to its limit where it moves by less, in nats, on two steps of at least so many e-foldings.
+_STILL, _LONG = 1e-4, 1.0
 # What a point of a path may miss where but its climb is looked for.
 ROUGHLY = 1e-5
 # From this many e-foldings on a path on its way to a finite limit has become flat.
@@ -92,7 +94,8 @@ def profile_paths(
     rows
         Which replicate each path belongs to, (b,), for objectives whose derivatives depend on it; the value must not.
     close
-        How many nats each point of a path may miss, about; a path on which a climb is looked for need not be exact.
+        How many nats each point of a path may miss, about; a path on which a climb is looked for need not be exact. Nor is
+        such a path followed to its end where it has become level.
     """
     starts = objective.value(z)
     rows = np.zeros(len(z), dtype=int) if rows is None else rows
@@ -113,6 +116,8 @@ def profile_paths(
         values[k, alive], points[k, alive] = ends.value, ends.z
         position, last_step = distance, step
         alive = alive[np.isfinite(ends.value) & _hopeful(objective, starts, distances, values, k)[alive]]
+        if close:
+            alive = alive[~_level(distances, values, k)[alive]]
         if not len(alive):
             break
     return Paths(distances=distances, values=_meant(objective, starts, z, values, points), points=points)
@@ -145,6 +150,15 @@ def _hopeful(objective: Objective, starts: Array, distances: Array, values: Arra
         rates = -np.diff(before, axis=0) / gaps
         steady = np.all(rates[1:] >= _STEADY * rates[:-1], axis=0)
     return few | ((lost < largest_loss(objective, _HOPELESS)) & ~steady)
+
+
+def _level(distances: Array, values: Array, k: int) -> Array:
+    """Which paths have been level for two long steps up to step k, (b,) of bool: they are at their limit."""
+    if k < 2:
+        return np.zeros(values.shape[1], dtype=bool)
+    with np.errstate(invalid="ignore"):
+        still = np.abs(np.diff(values[k - 2 : k + 1], axis=0)) < _STILL
+    return np.all(still & (np.diff(distances[k - 2 : k + 1], axis=0) >= _LONG), axis=0)
 
 
 def largest_loss(objective: Objective, least: float) -> float:

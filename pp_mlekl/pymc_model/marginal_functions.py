@@ -19,9 +19,9 @@ from pp_mlekl.pymc_model.written_out import written_out
 Array = np.ndarray
 
 _DIRECTIONS = 3
-# The graph of the highest order takes so long to simplify, and is then a third shorter: it is left as it is until its
-# calls have cost as much.
-_SIMPLIFICATION_SECONDS = 2.5
+# A graph takes so many times as long to simplify as that of the order below. Simplified, that of the highest order is a third
+# shorter: it is left as it is until its calls have cost so many times what is expected of that.
+_HARDER, _WORTH = 6.0, 2.0
 
 
 class IntegrandDerivatives:
@@ -76,7 +76,7 @@ class _Graphs:
         self._log_likelihood: TensorVariable = objective._log_likelihood
         self._slopes: list[TensorVariable] = []
         self._functions: dict[int, BatchedFunction] = {}
-        self._spent = 0.0
+        self._spent, self._price = 0.0, 0.0
 
     def call(self, count: int, arguments: Sequence[Array]) -> Array:
         """The derivative of order ``count + 1``, contracted ``count`` times."""
@@ -84,9 +84,9 @@ class _Graphs:
             self._functions[count] = self._function(count, self._slope(count, simple=count < _DIRECTIONS))
         start = time.perf_counter()
         result = self._functions[count](*arguments)[0]
-        if count == _DIRECTIONS and self._spent <= _SIMPLIFICATION_SECONDS:
+        if count == _DIRECTIONS and self._spent <= self._price:
             self._spent += time.perf_counter() - start
-            if self._spent > _SIMPLIFICATION_SECONDS:
+            if self._spent > self._price:
                 self._functions[count] = self._function(count, flattened(self._slope(count, simple=False)))
         return result
 
@@ -116,5 +116,7 @@ class _Graphs:
             )
         if not simple:
             return inlined([slope])[0]
+        start = time.perf_counter()
         self._slopes.append(flattened(slope))
+        self._price = _WORTH * _HARDER * (time.perf_counter() - start)
         return self._slopes[count]
