@@ -473,6 +473,14 @@ def clayton_copula_that_overflows():
     pm.CustomDist("y", theta, logp=logp, observed=u)
 
 
+@case("mle", "unbounded", "Dutilleul (1999), J. Stat. Comput. Simul. 64: one observation of a matrix normal distribution")
+def matrix_normal_of_one_observation():
+    a, b = pm.HalfNormal("a", 2, shape=2), pm.HalfNormal("b", 2, shape=2)
+    mu = pm.Normal("mu", 0, 2, shape=(2, 2))
+    y = np.array([[1.0, 2.0], [0.5, -1.0]])
+    pm.MatrixNormal("y", mu=mu, rowcov=pt.diag(a**2), colcov=pt.diag(b**2), observed=y)
+
+
 def build(name):
     """The model of one case."""
     with pm.Model() as model:

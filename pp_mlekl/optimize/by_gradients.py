@@ -17,7 +17,7 @@ from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.soft import Soft, classify, curved_null, independent
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.unfinished import bare_verdict, unfinished
+from pp_mlekl.optimize.unfinished import bare_verdict, beyond_jump, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -59,9 +59,21 @@ def search_by_gradients(objective: Objective, starts: Array, space: Space, max_i
             ends = joined(ends, more)
         if not len(around) or more.value[best] <= value + EQUAL * max(1.0, abs(value)):
             return _examined(objective, ends, row, space)
+    return _on_the_way(objective, ends, space, max_iterations)
+
+
+def _on_the_way(objective: Objective, ends: Ends, space: Space, max_iterations: int, again: bool = True) -> Verdict:
+    """The verdict where the highest search did not come to rest, or searches from around it did not come back."""
     ends, row = _highest(objective, ends)
+    if not again and ends.state[row] == "stationary":
+        return _examined(objective, ends, row, space)
     verdict = unfinished(objective, ends, row, [], space, len(ends.z))
-    return words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space) if verdict is None else verdict
+    verdict = verdict or words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space)
+    if again and (verdict.status == "failed" or verdict.singular):
+        beyond = beyond_jump(objective, verdict, space, max_iterations)
+        if beyond is not None:
+            return _on_the_way(objective, joined(ends, beyond), space, max_iterations, again=False)
+    return verdict
 
 
 def _highest(objective: Objective, ends: Ends) -> tuple[Ends, int]:

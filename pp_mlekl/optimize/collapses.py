@@ -50,7 +50,12 @@ def hidden_climb(
     ways = directions[chosen]
     starts = np.repeat(verdict.z[None], len(chosen), axis=0)
     near = profile_paths(
-        _held(objective, ran[chosen]), starts, ways, _WITH_OTHERS_HELD, rows=np.arange(len(chosen)), close=ROUGHLY
+        held_in_rows(objective, ran[chosen]),
+        starts,
+        ways,
+        _WITH_OTHERS_HELD,
+        rows=np.arange(len(chosen)),
+        close=ROUGHLY,
     )
     with np.errstate(invalid="ignore"):
         arrived = near.values[-1] - near.values[-2] > _RISING
@@ -63,7 +68,7 @@ def hidden_climb(
     return climb and replace(climb, crossing=climb.crossing + gone, distances=climb.distances + gone)
 
 
-def _held(objective: Objective, held: Array) -> Objective:
+def held_in_rows(objective: Objective, held: Array) -> Objective:
     """The objective for searches of which each leaves the coordinates alone that are ``held`` (b, d) in its row."""
 
     def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:

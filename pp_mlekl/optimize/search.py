@@ -19,8 +19,7 @@ from pp_mlekl.optimize.run_off import runs_on
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.unfinished import bare_verdict, climb_of_trail, nothing, unfinished
+from pp_mlekl.optimize.unfinished import bare_verdict, beyond_jump, climb_of_trail, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
@@ -35,10 +34,6 @@ _GRADIENTS_FIRST = 60
 _OF_ROUNDING = 3.0
 # Iterations after which it is asked whether the searches that still run do so without end.
 _PATIENCE = 25
-# How far uphill of where a search is stuck others begin, relative to its size, and what is a jump: nats, and multiples of
-# what the slope makes of the way.
-_ACROSS = np.array([1e-6, 1e-3, 1e-1])
-_JUMP, _STEEPER = 1e-6, 100.0
 # So many searches that did not come to rest are looked at before it is said that the search failed.
 _TRIED = 4
 # Points about an end at which the Hessian is looked for; it is contradicted where slopes change by less than the first share of
@@ -102,6 +97,9 @@ def _judged(
     if not modes and np.isfinite(ends.value).any():
         contradicted = _is_contradicted(objective, ends)
         if contradicted or _has_holes(objective, ends):
+            verdict = _running_off(objective, ends, space)
+            if verdict is not None:
+                return verdict
             found = search_by_gradients(_without_hessian(objective), starts, space, max_iterations)
             if contradicted and found.status == "boundary" and found.singular:
                 # What looks like an edge of the support is one of the numbers.
@@ -114,7 +112,7 @@ def _judged(
     if verdict is not None and verdict.status != "failed" and not verdict.singular:
         return verdict
     if verdict is not None:
-        beyond = _beyond(objective, verdict, space, max_iterations) if again else None
+        beyond = beyond_jump(objective, verdict, space, max_iterations) if again else None
         return (
             verdict
             if beyond is None
@@ -134,21 +132,6 @@ def _on_the_way(objective: Objective, ends: Ends, wild: Array, modes: list[Mode]
             return verdict
         first = first or verdict
     return first
-
-
-def _beyond(objective: Objective, verdict: Verdict, space: Space, max_iterations: int) -> Ends | None:
-    """Searches that begin uphill of where one was stuck before a jump (from one formula to another), if they come higher."""
-    slope = float(np.linalg.norm(verdict.gradient))
-    if not 0 < slope < np.inf:
-        return None
-    size = max(1.0, float(np.abs(verdict.z).max()))
-    starts = verdict.z + _ACROSS[:, None] * size * verdict.gradient / slope
-    values = objective.value(starts)
-    jump = abs(values[0] - verdict.value)
-    if not np.isfinite(values).all() or jump < _JUMP + _STEEPER * slope * size * _ACROSS[0]:
-        return None
-    ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
-    return ends if ends.value.max() > verdict.value + EQUAL * max(1.0, abs(verdict.value)) else None
 
 
 def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | None:

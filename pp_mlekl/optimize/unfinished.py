@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize import words
+from pp_mlekl.optimize.collapses import held_in_rows
 from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.ends import EQUAL, Ends
 from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
@@ -14,6 +15,7 @@ from pp_mlekl.optimize.paths import ROUGHLY, Climb, climbs, profile_paths
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
+from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Audit, Verdict
 
 Array = np.ndarray
@@ -29,6 +31,10 @@ _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
 # Units beyond the end of a climb at which it is looked at again.
 _BEYOND = np.array([30.0, 100.0, 250.0])
+# How far uphill of where a search is stuck others begin, relative to its size, and what is a jump: nats, and multiples of
+# what the slope makes of the way.
+_ACROSS = np.array([1e-6, 1e-3, 1e-1])
+_JUMP, _STEEPER = 1e-6, 100.0
 # How far from an edge an approach begins, relative to the size of the point.
 _INSIDE = 0.01
 
@@ -129,10 +135,22 @@ def climb_of_trail(objective: Objective, ends: Ends, row: int, space: Space) -> 
     gone = np.abs(z - z[0])[: best + 1]
     longest = gone[:, np.argmax(gone[-1])]
     for middle in (best // 2, int(np.argmax(longest >= 0.5 * longest[-1]))):
-        climb = _climb_from(objective, z[middle], z[best])
+        climb = _climb_from(objective, z[middle], z[best]) or _climb_together(objective, z[middle], z[best], space)
         if climb is not None and _goes_on(objective, climb, space):
             return climb
     return None
+
+
+def _climb_together(objective: Objective, middle: Array, end: Array, space: Space) -> Climb | None:
+    """A climb as several scales shrink together, each of which takes the density to infinity; what is no scale follows."""
+    moved = np.where(space.transformed, end - middle, 0.0)
+    if np.count_nonzero(np.abs(moved) > 1.0) < 2:
+        return None
+    direction = moved[None] / np.linalg.norm(moved)
+    restricted = held_in_rows(objective, space.transformed[None])
+    paths = profile_paths(restricted, end[None], direction, close=ROUGHLY)
+    found = climbs(paths, direction, float(objective.value(end[None])[0]))
+    return found[0] if found else None
 
 
 def _goes_on(objective: Objective, climb: Climb, space: Space) -> bool:
@@ -175,6 +193,21 @@ def _climb_into_edge(objective: Objective, ends: Ends, row: int, space: Space) -
         # A search that crept along the edge has its steepest way straight into it.
         climb = climb_into_edge(objective, z - _INSIDE * _size(z) * slope / np.linalg.norm(slope), z)
     return climb
+
+
+def beyond_jump(objective: Objective, verdict: Verdict, space: Space, max_iterations: int) -> Ends | None:
+    """Searches that begin uphill of where one was stuck before a jump (from one formula to another), if they come higher."""
+    slope = float(np.linalg.norm(verdict.gradient))
+    if not 0 < slope < np.inf:
+        return None
+    size = max(1.0, float(np.abs(verdict.z).max()))
+    starts = verdict.z + _ACROSS[:, None] * size * verdict.gradient / slope
+    values = objective.value(starts)
+    jump = abs(values[0] - verdict.value)
+    if not np.isfinite(values).all() or jump < _JUMP + _STEEPER * slope * size * _ACROSS[0]:
+        return None
+    ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    return ends if ends.value.max() > verdict.value + EQUAL * max(1.0, abs(verdict.value)) else None
 
 
 def _on_the_kink(objective: Objective, verdict: Verdict) -> Verdict:

@@ -30,6 +30,10 @@ _FAST = (
 )
 
 
+# That an edge is one of the numbers, not of the data's support, is seen by the Hessian alone.
+_CASES = [name for name in degenerate.CASES if name != "clayton_copula_that_overflows"]
+
+
 def long_valley(size, product=None):
     def evaluate(order, z, rows):
         return (-np.array([rosen(row) for row in z]), -np.array([rosen_der(row) for row in z]))[: order + 1]
@@ -122,7 +126,7 @@ def test_where_products_come_to_no_end_gradients_go_on(monkeypatch):
     np.testing.assert_allclose(verdict.z, 1.0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", slow_if(list(degenerate.CASES), set(degenerate.CASES) - set(_FAST)))
+@pytest.mark.parametrize("name", slow_if(list(_CASES), set(_CASES) - set(_FAST)))
 def test_verdicts_by_gradients(name):
     asked, status, _, _ = degenerate.CASES[name]
     problem = Problem(functions=model_functions(degenerate.build(name)), kind=asked)
