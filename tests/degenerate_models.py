@@ -473,7 +473,9 @@ def clayton_copula_that_overflows():
     pm.CustomDist("y", theta, logp=logp, observed=u)
 
 
-@case("mle", "unbounded", "Dutilleul (1999), J. Stat. Comput. Simul. 64: one observation of a matrix normal distribution")
+@case(
+    "mle", "unbounded", "Dutilleul (1999), J. Stat. Comput. Simul. 64: one observation of a matrix normal distribution"
+)
 def matrix_normal_of_one_observation():
     a, b = pm.HalfNormal("a", 2, shape=2), pm.HalfNormal("b", 2, shape=2)
     mu = pm.Normal("mu", 0, 2, shape=(2, 2))

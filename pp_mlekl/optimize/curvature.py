@@ -20,7 +20,8 @@ _NEAR_POINTS = 8
 # So many points of a ray have their say whatever rounding does there.
 _KNOWN_POINTS = 4
 # Losses from here on are looked at again, of so many points at most: a value is known to within so many times its scatter.
-_LOST, _MOST_DOUBTFUL, _SCATTERS = 1e-6, 2000, 3.0
+# A loss of this many times the scatter is one, however much that is.
+_LOST, _MOST_DOUBTFUL, _SCATTERS, _SEEN = 1e-6, 2000, 3.0, 30.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,7 +165,9 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
     doubtful = np.flatnonzero(np.any(np.isfinite(lost) & (lost > _LOST), axis=0))
     if 0 < len(doubtful) * len(points) <= _MOST_DOUBTFUL:
         scatter = rounding(objective, points[:, doubtful].reshape(-1, len(z))).reshape(len(points), -1)
-        noisy = np.logical_or.accumulate(scatter > ONLY_ROUNDING, axis=0)
+        # Where all digits cancel nothing scatters any more: a loss that is seen has a scatter, though a small one.
+        seen = (lost[:, doubtful] > _SEEN * scatter) & (scatter > 0)
+        noisy = np.logical_or.accumulate((scatter > ONLY_ROUNDING) & ~seen, axis=0) & ~seen
         noisy[:_KNOWN_POINTS] = False
         lost[:, doubtful] = np.where(noisy, -np.inf, lost[:, doubtful] - _SCATTERS * scatter)
         values[:, doubtful] = np.where(noisy, value, values[:, doubtful])

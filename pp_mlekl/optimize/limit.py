@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.curvature import rays, suspicious_directions
-from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import crosses_rounding
 from pp_mlekl.optimize.soft import curved_nearby, idle_coordinates
 from pp_mlekl.optimize.space import Space
@@ -14,6 +14,8 @@ from pp_mlekl.optimize.verdict import Verdict
 
 Array = np.ndarray
 
+# A value is known to within so many times its scatter.
+_SCATTERS = 3.0
 # A way back on which so many nats were lost led to no supremum if there, at the end of other ways, less than this is lost.
 _FALLEN, _NOT_SEEN = 0.1, 1e-3
 
@@ -34,8 +36,10 @@ def at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdic
     if not len(ends.z):
         # Even here the density's own numbers give out as soon as a coordinate is moved.
         return replace(verdict, run_off=directions)
-    gains = np.append(np.diff(ends.value), -np.inf)
-    first = int(np.argmax(gains <= objective.precision * max(1.0, abs(verdict.value))))
+    # What rounding may have made is no gain.
+    doubt = _SCATTERS * rounding(objective, ends.z) + objective.precision * max(1.0, abs(verdict.value))
+    gains = np.append(np.diff(ends.value) - doubt[1:], -np.inf)
+    first = int(np.argmax(gains <= 0.0))
     z, value = ends.z[first], float(ends.value[first])
     _, gradient, hessian = objective.hessian(z[None])
     found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)

@@ -13,6 +13,8 @@ _TOO_LARGE = 1e60
 # Relative moves within which a smooth function is constant, but its rounding is not.
 _TINY = 1e-10
 _PROBES = 8
+# From a third difference to what the range of a few values is.
+_OF_THIRD = 0.5
 # Where rounding scatters the values by more nats than this, neither a gain nor a vanishing gradient means anything.
 ONLY_ROUNDING = 0.1
 # From this many coordinates on whole Hessians are not formed: Hessian-vector products take their place.
@@ -141,7 +143,7 @@ class Objective:
 def rounding(objective: Objective, z: Array) -> Array:
     """How far rounding scatters the values about each of the points z (b, d), in nats: (b,).
 
-    By second differences over tiny moves, which a slope, however steep, leaves at zero.
+    By third differences over tiny moves, which neither a slope nor a curvature, however large, takes from zero.
 
     Examples
     --------
@@ -154,10 +156,10 @@ def rounding(objective: Objective, z: Array) -> Array:
         return np.zeros(0)
     generator = np.random.default_rng(0)
     moves = generator.normal(size=(_PROBES // 2, 1, objective.size)) * _TINY * np.maximum(1.0, np.abs(z))
-    points = np.concatenate([z[None], z + moves, z + 2 * moves])
+    points = np.concatenate([z[None], *(z + k / 3 * moves for k in (1, 2, 3))])
     values = objective.value(points.reshape(-1, objective.size)).reshape(len(points), len(z))
     with np.errstate(invalid="ignore"):
-        # Not about z itself: where that lies on a grid of rounded numbers those on either side of it cancel.
-        near, far = values[1:].reshape(2, -1, len(z))
-        scatter = np.abs(values[0] + far - 2 * near).max(axis=0)
+        first, second, third = values[1:].reshape(3, -1, len(z))
+        # Of independent errors a third difference has 20 times the variance, and a range of eight is three of them.
+        scatter = np.abs(third - 3 * second + 3 * first - values[0]).max(axis=0) * _OF_THIRD
     return np.where(np.isfinite(scatter), scatter, 0.0)

@@ -203,6 +203,24 @@ def climbs(paths: Paths, directions: Array, start: float) -> list[Climb]:
     return found
 
 
+def straight_climb(objective: Objective, z: Array, direction: Array) -> Climb | None:
+    """The climb from z (d,) along a unit direction, with nothing else following; None where the objective is on no climb."""
+    points = z + DISTANCES[:, None] * direction
+    values = objective.value(points)
+    rate, last = divergence(DISTANCES, values)
+    if not rate > 0:
+        return None
+    kept = slice(0, last + 1)
+    return Climb(
+        direction=direction,
+        rate=rate,
+        crossing=0.0,
+        distances=DISTANCES[kept],
+        values=values[kept],
+        points=points[kept],
+    )
+
+
 def earliest(found: list[Climb]) -> Climb | None:
     """The climb that passes its start first; of those that do so together (components with labels to switch) the first."""
     return min(found, key=lambda climb: round(climb.crossing, 3), default=None)

@@ -7,7 +7,7 @@ import numpy as np
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import losses_along, rays
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
-from pp_mlekl.optimize.paths import profile_paths
+from pp_mlekl.optimize.paths import profile_paths, straight_climb
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -62,6 +62,10 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
     back = losses_along(objective, verdict.z, verdict.value, -tried, beyond)[1]
     good = np.flatnonzero((ahead < 1e-6) & (back > 0.1))
     if len(good):
+        for way in tried[good]:
+            climb = straight_climb(objective, verdict.z, way)
+            if climb is not None:
+                return words.unbounded(replace(verdict, climb=climb), space)
         # A finite edge says more than infinity.
         finite = [way for way in tried[good] if not space.limit(verdict.z, way).runs_off.any()]
         way = finite[0] if finite else tried[good[0]]
