@@ -27,7 +27,7 @@ _ARITHMETIC: dict[Any, Any] = {
     scalar.Add: lambda *parts: sum(parts),
     scalar.Sub: lambda a, b: a - b,
     scalar.Mul: lambda *parts: int(np.prod(parts)),
-    scalar.IntDiv: lambda a, b: a // b,
+    scalar.IntDiv: lambda a, b: a // b if b else None,
     scalar.ScalarMaximum: max,
     scalar.ScalarMinimum: min,
     scalar.Cast: int,
@@ -86,7 +86,8 @@ def _length(variable: Variable) -> int | str | None:
         parts = [_length(v) for v in inputs]
         if None in parts or _SYMBOL in parts:
             return None if None in parts else _SYMBOL
-        return int(_ARITHMETIC[type(op.scalar_op)](*parts))
+        length = _ARITHMETIC[type(op.scalar_op)](*parts)
+        return None if length is None else int(length)
     return None
 
 
