@@ -269,6 +269,8 @@ def test_autoregression_is_the_regression_on_lags():
 
 
 @pytest.mark.slow
+# On a slow machine it comes to a compilation, which Numba refuses: the interpreted function goes on.
+@pytest.mark.filterwarnings("ignore:A function is too much for Numba:RuntimeWarning")
 def test_garch_is_the_maximum_of_its_recursion():
     from statsmodels.tools.numdiff import approx_fprime_cs, approx_hess_cs
 
