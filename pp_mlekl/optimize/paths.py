@@ -205,9 +205,15 @@ def climbs(paths: Paths, directions: Array, start: float) -> list[Climb]:
 
 def straight_climb(objective: Objective, z: Array, direction: Array) -> Climb | None:
     """The climb from z (d,) along a unit direction, with nothing else following; None where the objective is on no climb."""
-    points = z + DISTANCES[:, None] * direction
+    return climb_through(objective, z + DISTANCES[:, None] * direction, DISTANCES, direction)
+
+
+def climb_through(
+    objective: Objective, points: Array, distances: Array, direction: Array, edge: Array | None = None
+) -> Climb | None:
+    """The climb through points (k, d) at distances (k,); None where the objective does not grow without limit on them."""
     values = objective.value(points)
-    rate, last = divergence(DISTANCES, values)
+    rate, last = divergence(distances, values)
     if not rate > 0:
         return None
     kept = slice(0, last + 1)
@@ -215,9 +221,10 @@ def straight_climb(objective: Objective, z: Array, direction: Array) -> Climb | 
         direction=direction,
         rate=rate,
         crossing=0.0,
-        distances=DISTANCES[kept],
+        distances=distances[kept],
         values=values[kept],
         points=points[kept],
+        edge=edge,
     )
 
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import DISTANCES, ROUGHLY, Climb, climbs, divergence, earliest, profile_paths
+from pp_mlekl.optimize.paths import (
+    DISTANCES,
+    ROUGHLY,
+    Climb,
+    climb_through,
+    climbs,
+    earliest,
+    profile_paths,
+)
 from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray
@@ -53,20 +61,7 @@ def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | 
     if not len(ends):
         return None
     points = edges[0] - np.exp(-_APPROACH)[:, None] * (edges[0] - inside)
-    values = objective.value(points)
-    rate, last = divergence(_APPROACH, values)
-    if not rate > 0:
-        return None
-    kept = slice(0, last + 1)
-    return Climb(
-        direction=ways[0] / length,
-        rate=rate,
-        crossing=0.0,
-        distances=_APPROACH[kept],
-        values=values[kept],
-        points=points[kept],
-        edge=edges[0],
-    )
+    return climb_through(objective, points, _APPROACH, ways[0] / length, edge=edges[0])
 
 
 def climb_to_support(objective: Objective, z: Array, value: float, space: Space) -> Climb | None:

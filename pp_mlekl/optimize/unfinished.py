@@ -34,7 +34,7 @@ _BEYOND = np.array([30.0, 100.0, 250.0])
 # How far uphill of where a search is stuck others begin, relative to its size, and what is a jump: nats, and multiples of
 # what the slope makes of the way.
 _ACROSS = np.array([1e-6, 1e-3, 1e-1])
-_JUMP, _STEEPER = 1e-6, 100.0
+_LEAP, _STEEPER = 1e-6, 100.0
 # How far from an edge an approach begins, relative to the size of the point.
 _INSIDE = 0.01
 
@@ -204,7 +204,7 @@ def beyond_jump(objective: Objective, verdict: Verdict, space: Space, max_iterat
     starts = verdict.z + _ACROSS[:, None] * size * verdict.gradient / slope
     values = objective.value(starts)
     jump = abs(values[0] - verdict.value)
-    if not np.isfinite(values).all() or jump < _JUMP + _STEEPER * slope * size * _ACROSS[0]:
+    if not np.isfinite(values).all() or jump < _LEAP + _STEEPER * slope * size * _ACROSS[0]:
         return None
     ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
     return ends if ends.value.max() > verdict.value + EQUAL * max(1.0, abs(verdict.value)) else None

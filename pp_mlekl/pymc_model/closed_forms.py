@@ -11,16 +11,16 @@ import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.scalar.basic import Log
 from pytensor.scalar.math import BetaInc, GammaIncC, Sigmoid
-from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rebuilt import rebuilt
+from pp_mlekl.pymc_model.rebuilt import is_elementwise, rebuilt
 
 
 def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Rebuild graphs with Q(1, x) = exp(-x) and I_p(a, 1) = p^a in place of the incomplete functions.
 
-    Source: NIST Digital Library of Mathematical Functions, 8.4.8 and 8.17.7.
+    Both follow from the integrals by which the incomplete functions are defined.
 
     Examples
     --------
@@ -49,26 +49,22 @@ def with_sigmoids_outside(outputs: Sequence[TensorVariable]) -> list[TensorVaria
 
 
 def _sigmoid(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
-    if not isinstance(node.op, DimShuffle) or not _is(node.inputs[0].owner, Sigmoid):
+    if not isinstance(node.op, DimShuffle) or not is_elementwise(node.inputs[0].owner, Sigmoid):
         return None
     inside = node.inputs[0].owner.inputs[0]
     return pt.sigmoid(node.op(memo.get(inside, inside)))
 
 
-def _is(node: Apply | None, kind: type) -> bool:
-    return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kind)
-
-
 def _logarithm(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
     """The logarithm that a node takes of an incomplete function with a one in the right place; None for other nodes."""
-    inner = node.inputs[0].owner if _is(node, Log) else None
+    inner = node.inputs[0].owner if is_elementwise(node, Log) else None
     if inner is None:
         return None
     arguments = [memo.get(v, v) for v in inner.inputs]
     dtype = node.outputs[0].type.dtype
-    if _is(inner, GammaIncC) and _is_one(inner.inputs[0]):
+    if is_elementwise(inner, GammaIncC) and _is_one(inner.inputs[0]):
         return (-arguments[1] + pt.zeros_like(arguments[0])).astype(dtype)
-    if _is(inner, BetaInc) and _is_one(inner.inputs[1]):
+    if is_elementwise(inner, BetaInc) and _is_one(inner.inputs[1]):
         return (arguments[0] * pt.log(arguments[2]) + pt.zeros_like(arguments[1])).astype(dtype)
     return None
 

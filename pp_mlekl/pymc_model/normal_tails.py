@@ -15,10 +15,10 @@ from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import GE, GT, LE, LT, Switch
 from pytensor.scalar.math import Erf, Erfc, Erfcx
-from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rebuilt import rebuilt
+from pp_mlekl.pymc_model.rebuilt import is_elementwise, rebuilt
 
 
 def with_tails(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -34,16 +34,12 @@ def with_tails(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     return rebuilt(outputs, _guarded)
 
 
-def _is(node: Apply | None, *kinds: type) -> bool:
-    return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kinds)
-
-
 def _guarded(node: Apply, memo: dict[Variable, Variable]) -> Variable | None:
     """A choice by how large a variable is, of formulas that see it on their own side alone."""
-    if not _is(node, Switch):
+    if not is_elementwise(node, Switch):
         return None
     condition, first, second = (memo.get(v, v) for v in node.inputs)
-    if not _is(condition.owner, LT, LE, GT, GE):
+    if not is_elementwise(condition.owner, LT, LE, GT, GE):
         return None
     variable, bound = condition.owner.inputs
     if _constant(bound) is None or _constant(variable) is not None or not _in_error_function(variable, first, second):
@@ -59,7 +55,7 @@ def _in_error_function(variable: Variable, *formulas: Variable) -> bool:
     """Whether every formula holds an error function of the variable."""
     return all(
         any(
-            _is(v.owner, Erf, Erfc, Erfcx) and variable in ancestors([v])
+            is_elementwise(v.owner, Erf, Erfc, Erfcx) and variable in ancestors([v])
             for v in ancestors([formula], blockers=[variable])
         )
         for formula in formulas

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.traversal import toposort
+from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 
@@ -30,3 +31,8 @@ def rebuilt(
                 variable.name = old.name
             memo.update(zip(node.outputs, copy, strict=True))
     return [memo.get(v, v) for v in outputs]  # type: ignore[misc]
+
+
+def is_elementwise(node: Apply | None, *kinds: type) -> bool:
+    """Whether a node is an elementwise operation of one of some scalar kinds."""
+    return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kinds)
