@@ -38,7 +38,7 @@ class QuadraticModel:
     _spectra: dict[int, tuple[Array, Array]] = field(default_factory=dict)
 
     def steps(self, radius: Array) -> Array:
-        """The maximiser of each model within ``radius`` (b,): shape (b, d).
+        """The maximiser of each model within ``radius`` (..., b), for any number of radii: shape (..., b, d).
 
         Newton's step where there is one and it is short enough. Otherwise the maximiser in the box of half-width
         ``radius`` along the Hessian's eigenvectors: in a box the directions do not compete for length, as they do
@@ -46,18 +46,21 @@ class QuadraticModel:
         and the maximiser is a closed form. Along negative curvature it lies on the side of the box, also where the
         gradient vanishes (a saddle).
         """
-        steps = self.newton.copy()
-        long = np.flatnonzero(~self.short(radius))
-        if not len(long):
+        steps = np.broadcast_to(self.newton, (*radius.shape, self.newton.shape[1])).copy()
+        long = ~self.short(radius)
+        rows = np.flatnonzero(long.reshape(-1, len(self.newton)).any(axis=0))
+        if not len(rows):
             return steps
-        eigenvalues, vectors = self._decomposed(long)
-        rotated = np.einsum("bji,bj->bi", vectors, self.gradient[long])
-        bound = np.broadcast_to(radius[long, None], rotated.shape)
+        eigenvalues, vectors = self._decomposed(rows)
+        rotated = np.einsum("bji,bj->bi", vectors, self.gradient[rows])
+        bound = radius[..., rows, None]
         floor = 1e-14 * np.abs(eigenvalues).max(axis=1, keepdims=True) + np.finfo(float).tiny
         curved = eigenvalues > floor
         inner = np.divide(rotated, eigenvalues, out=np.zeros_like(rotated), where=curved)
-        outer = np.where(rotated < 0, -bound, bound) * ((eigenvalues < -floor) | (rotated != 0))
-        steps[long] = np.einsum("bij,bj->bi", vectors, np.where(curved, np.clip(inner, -bound, bound), outer))
+        outer = np.where(rotated < 0, -1.0, 1.0) * ((eigenvalues < -floor) | (rotated != 0))
+        boxed = np.where(curved, np.clip(inner, -bound, bound), bound * outer)
+        turned = np.einsum("bij,...bj->...bi", vectors, boxed)
+        steps[..., rows, :] = np.where(long[..., rows, None], turned, steps[..., rows, :])
         return steps
 
     def _decomposed(self, rows: Array) -> tuple[Array, Array]:
@@ -69,7 +72,7 @@ class QuadraticModel:
         return np.array(eigenvalues), np.array(vectors)
 
     def short(self, radius: Array) -> Array:
-        """Where Newton's step exists and lies within the radius, (b,) of bool."""
+        """Where Newton's step exists and lies within the radius (..., b), of that shape and bool."""
         return np.isfinite(self.decrement) & (np.abs(self.newton).max(axis=1) <= radius)
 
     def gains(self, steps: Array) -> Array:

@@ -240,9 +240,10 @@ def _try(
 ) -> None:
     """Compare steps of several radii by the value alone, which is cheap, and take the Hessian only at the best."""
     radii = np.minimum(_RADII[:, None] * search.radius[a], _LARGEST_RADIUS)
-    steps = np.array([model.steps(radius) for radius in radii])
+    steps = model.steps(radii)
     # Where Newton's step is short enough for a radius it is so for the largest: that point is tried once.
-    own = np.array([~over, *(~over & ~silent & ~model.short(radius) for radius in radii[1:])])
+    own = ~over & ~silent & ~model.short(radii)
+    own[0] = ~over
     values = np.full(radii.shape, -np.inf)
     points = np.broadcast_to(search.z[a], steps.shape)[own] + steps[own]
     values[own] = objective.value(points, np.broadcast_to(rows[a], own.shape)[own])

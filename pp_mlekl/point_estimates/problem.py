@@ -130,7 +130,7 @@ class Problem:
     def objective(self) -> Objective:
         """The weighted objective of this estimate over the kept coordinates."""
         functions, (a, b) = self.functions, _COEFFICIENTS[self.kind]
-        weights, data = self.weights, self.data
+        weights, data = self.weights, {**functions.observed_data(), **(self.data or {})}
 
         def products(z: Array, probes: Array) -> tuple[Array, ...]:
             return functions.value_gradient_products(z, probes, a=a, b=b, weights=weights, data=data)

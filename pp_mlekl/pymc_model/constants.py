@@ -94,4 +94,6 @@ def _interpreted(variable: TensorVariable) -> Array:
             )
         if parent.owner is None and not isinstance(parent, Constant | SharedVariable):
             raise ValueError(f"The parameters of a distribution must be constant, but {parent} has no value.")
-    return np.asarray(interpreted([], simplified(in_double_precision([variable])))()[0])
+    function = interpreted([], simplified(in_double_precision([variable])))
+    with np.errstate(all="ignore"):
+        return np.asarray(function()[0])

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytensor
 from pytensor.compile.mode import Mode
-from pytensor.graph.rewriting.basic import dfs_rewriter
+from pytensor.graph.rewriting.basic import SequentialGraphRewriter, dfs_rewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Add, Clip, Mul, Second
-from pytensor.scalar.math import Log1mexp, Softplus, TriGamma
+from pytensor.scalar.math import Log1mexp, Sigmoid, Softplus, TriGamma
 from pytensor.scan.op import Scan
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
@@ -22,6 +22,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model import bessel
 from pp_mlekl.pymc_model.batched_linalg import lean_blockwise
+from pp_mlekl.pymc_model.fewer_functions import AXES_OUTSIDE
 from pp_mlekl.pymc_model.lean import lean
 from pp_mlekl.pymc_model.static_shapes import quick_static_shapes
 from pp_mlekl.pymc_model.threads import has_small_matrices, one_thread
@@ -32,6 +33,7 @@ from pp_mlekl.pymc_model.vectorized_scan import with_step
 COMPILATION_PRICE_SECONDS = 20.0
 
 _UFUNCS = {
+    Sigmoid: "pp_mlekl.pymc_model.ufuncs.sigmoid",
     Softplus: "pp_mlekl.pymc_model.ufuncs.softplus",
     Log1mexp: "pp_mlekl.pymc_model.ufuncs.log1mexp",
     TriGamma: "pp_mlekl.pymc_model.ufuncs.trigamma",
@@ -52,6 +54,7 @@ _BLAS = ("blas", "BlasOpt")
 
 # Softmax, logsumexp and their derivatives are graphs of their own, which vectorised would loop in Python.
 _INLINED = dfs_rewriter(inline_symbolic_for_fusion)
+_LAST = SequentialGraphRewriter(_INLINED, AXES_OUTSIDE)
 
 
 class CompilationCount:
@@ -91,7 +94,7 @@ class LazyFunction:
 
     def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
         """Evaluate at arrays of exactly the inputs' types."""
-        with one_thread() if self._small else nullcontext():
+        with np.errstate(all="ignore"), one_thread() if self._small else nullcontext():
             return self._evaluated(*arguments)
 
     def _evaluated(self, *arguments: np.ndarray) -> list[np.ndarray]:
@@ -150,7 +153,7 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """
     with without_c():
         graphs: Any = rewrite_graph(
-            list(outputs), include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=True
+            list(outputs), include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_LAST, clone=True
         )
     return graphs
 

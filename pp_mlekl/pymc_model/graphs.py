@@ -21,6 +21,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.pymc_model.bessel import with_derivatives
 from pp_mlekl.pymc_model.closed_forms import with_closed_forms, with_sigmoids_outside
 from pp_mlekl.pymc_model.diagonals import with_elementwise_diagonals
+from pp_mlekl.pymc_model.fewer_functions import ONE_FUNCTION
 from pp_mlekl.pymc_model.normal_tails import with_tails
 from pp_mlekl.pymc_model.validation import Potentials
 
@@ -148,7 +149,8 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
 
 def _without_checks(graphs: list[TensorVariable]) -> list[TensorVariable]:
     """Make an impossible parameter (a scale that underflows to 0) a density of 0, not an error for all of a batch."""
-    return rewrite_graph(graphs, include=("canonicalize", "stabilize", "local_check_parameter_to_ninf_switch"))
+    include = ("canonicalize", "stabilize", "local_check_parameter_to_ninf_switch")
+    return rewrite_graph(graphs, include=include, custom_rewrite=ONE_FUNCTION)
 
 
 def in_double_precision(outputs: Sequence[TensorVariable], memo: dict | None = None) -> list[TensorVariable]:

@@ -12,7 +12,8 @@ from pytensor.tensor.elemwise import Elemwise
 class LeanElemwise(Elemwise):
     """An ``Elemwise`` with a NumPy function of its own: the check of shapes is made once for each set of shapes.
 
-    Interpreted functions of small models spend more time between the calls of NumPy than in them.
+    Interpreted functions of small models spend more time between the calls of NumPy than in them. Warnings of floating-point
+    arithmetic are for the caller to silence, once for all nodes.
     """
 
     def make_py_thunk(self, node: Apply, storage_map: Any, compute_map: Any, no_recycling: Any, debug: bool = False):
@@ -33,8 +34,7 @@ class LeanElemwise(Elemwise):
             if shapes not in checked:
                 self._check_runtime_broadcast(node, arrays)
                 checked.add(shapes)
-            with np.errstate(all="ignore"):
-                cell[0] = np.asarray(function(*arrays), dtype=dtype)
+            cell[0] = np.asarray(function(*arrays), dtype=dtype)
             for flag in flags:
                 flag[0] = True
 
@@ -49,8 +49,17 @@ class LeanElemwise(Elemwise):
             return None
         if isinstance(self.scalar_op, Add | Mul) and len(node.inputs) > 2:
             folded = self.nfunc
-            return lambda *arrays: reduce(folded, arrays)
+            return lambda *arrays: _folded(folded, arrays)
         return self.nfunc if len(node.inputs) == self.nfunc_spec[1] and self.nfunc_spec[2] == 1 else None
+
+
+def _folded(function: Any, arrays: tuple) -> Any:
+    """All arrays added or multiplied, those of one shape first and small ones before large ones."""
+    of_shape: dict[tuple[int, ...], Any] = {}
+    for array in arrays:
+        known = of_shape.get(array.shape)
+        of_shape[array.shape] = array if known is None else function(known, array)
+    return reduce(function, sorted(of_shape.values(), key=np.size))
 
 
 def lean(node: Apply, inputs: list, nfunc_spec: tuple[str, int, int] | None = None) -> Apply:

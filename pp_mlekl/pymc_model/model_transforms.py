@@ -14,7 +14,7 @@ from pytensor.tensor.type import TensorType
 
 from pp_mlekl.pymc_model.batching import BatchedFunction
 from pp_mlekl.pymc_model.graphs import ValueGraph, in_double_precision
-from pp_mlekl.pymc_model.layout import FreeVariable, free_variables, labelled, labels
+from pp_mlekl.pymc_model.layout import FreeVariable, coords_of, free_variables, labels
 from pp_mlekl.pymc_model.observed_data import observed_data
 
 # What a coordinate is called in a sentence, by PyMC's name of its transform.
@@ -183,7 +183,8 @@ class ModelTransforms:
 
     def to_dataset(self, arrays: Mapping[str, np.ndarray], batch_dims: Sequence[str] = ()) -> xr.Dataset:
         """Arrays by free variable as a Dataset on the variables' own dims and coords."""
-        return xr.Dataset({v.name: labelled(self.model, v.name, arrays[v.name], batch_dims, v.dims) for v in self.free})
+        coords = {k: c for v in self.free for k, c in coords_of(self.model, v.dims, v.shape).items()}
+        return xr.Dataset({v.name: ([*batch_dims, *v.dims], arrays[v.name]) for v in self.free}, coords=coords)
 
     def split(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Cut a flat natural vector, shape (*batch, natural_size), into the free variables' shapes."""

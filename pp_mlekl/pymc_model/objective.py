@@ -233,8 +233,9 @@ class WeightedObjective:
         return w
 
     def _data_arrays(self, data: Data) -> list[np.ndarray]:
-        current = self._observed_data()
-        unknown = set(data or {}) - set(current)
+        given = data or {}
+        unknown = set(given) - set(self._data)
         if unknown:
-            raise ValueError(f"data names no observed variable: {sorted(unknown)}; the model has {sorted(current)}.")
-        return [np.asarray((data or {}).get(name, value)) for name, value in current.items()]
+            raise ValueError(f"data names no observed variable: {sorted(unknown)}; the model has {sorted(self._data)}.")
+        current = given if len(given) == len(self._data) else {**self._observed_data(), **given}
+        return [np.asarray(current[name]) for name in self._data]

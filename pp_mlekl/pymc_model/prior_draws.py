@@ -72,10 +72,12 @@ class PriorSampler:
             self._rngs = list(updates)
             self._function = interpreted(inputs, graphs, updates=updates)
         reseed_rngs(self._rngs, int(generator.integers(2**31)))
+        calls = [(np.zeros(n), *arrays)] if not self.one_by_one else [[a[i] for a in arrays] for i in range(n)]
+        with np.errstate(all="ignore"):
+            rows = [self._function(*call) for call in calls]
         if not self.one_by_one:
-            draws = self._function(np.zeros(n), *arrays)
+            (draws,) = rows
         else:
-            rows = [self._function(*(a[i] for a in arrays)) for i in range(n)]
             draws = [np.stack(column) for column in zip(*rows, strict=True)] if rows else []
         return [
             np.broadcast_to(np.asarray(d), (n, *shape)).astype(np.float64)
