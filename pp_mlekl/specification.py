@@ -121,7 +121,10 @@ def information_matrix_test(
         raise ValueError(f"replicates must not be negative, got {replicates}; 199 is usual.")
     functions = model_functions(model, potentials)
     if len(functions.measured) < len(functions.observed):
-        raise ValueError("A potential that counts as likelihood is no observation; pass potentials='prior'.")
+        raise ValueError(
+            "The test draws new data, and a pm.Potential that counts as likelihood cannot be drawn from; pass "
+            "potentials='prior' where it belongs to the prior, or write it as an observed variable."
+        )
     generator = np.random.default_rng(random_seed)
     best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
     check_belongs(functions, best)

@@ -15,7 +15,7 @@ from pp_mlekl.pymc_model.distributions import observed_distributions, unknown_fa
 from pp_mlekl.pymc_model.model_density import model_density
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.true_model import is_model, model_distributions
-from pp_mlekl.pymc_model.validation import check_independence
+from pp_mlekl.pymc_model.validation import check_distribution, check_independence
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,10 +72,12 @@ def as_truth(functions: ModelFunctions, truth: Any) -> Truth:
     Raises
     ------
     ValueError
-        In one line that names the entry at fault, where a parameter is missing, unknown or of the wrong shape.
+        In one line that names the entry at fault, where a parameter is missing, unknown or of the wrong shape; where the
+        likelihood consists of potentials alone.
     """
     if isinstance(truth, Truth):
         return truth
+    check_distribution(functions.model, "A comparison with a truth")
     found = _read(functions, truth)
     if found.kind != "draws":
         check_independence(functions.model)

@@ -119,8 +119,10 @@ class Comparison:
         """What to trust and what not, in words."""
         unknown = self.tree.attrs["truth"] == "unknown"
         scales = about_scales(self.summary(), self.statuses)
-        closest = "" if unknown else about_closest(self.tree["fitted"].to_dataset())
-        return read_verdict(self.statuses, self.warnings(), self.diagnostics, unknown, scales, closest)
+        fitted = self.tree["fitted"].to_dataset()
+        closest = "" if unknown else about_closest(fitted)
+        compared = unknown and fitted.sizes["estimator"] > 0
+        return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, scales, closest)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back."""

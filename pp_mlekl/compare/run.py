@@ -86,8 +86,7 @@ def compare(
     say("information gained from the data")
     gained = _information(model, tree, estimates["map_unconstrained"], potentials, generator)
     say("distance of the fits from the truth" if truth is not None else "what the point estimates throw away")
-    fitted = fitted_divergence(model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials)
-    tree["fitted"] = xr.DataTree(fitted)
+    tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator))
     tree["information_gain"] = gained
     _add_estimates(tree, functions, estimates)
     if isinstance(truth, Mapping):
@@ -105,6 +104,26 @@ def _estimates(model: Any, potentials: Any, generator: np.random.Generator) -> d
         "map": find_map(model, space="natural", random_seed=generator, potentials=potentials),
         "map_unconstrained": find_map(model, space="unconstrained", random_seed=generator, potentials=potentials),
     }
+
+
+def _fitted(
+    functions: ModelFunctions,
+    truth: Any,
+    tree: xr.DataTree,
+    estimates: dict[str, PointEstimate],
+    potentials: Any,
+    generator: np.random.Generator,
+) -> xr.Dataset:
+    """How far the fits are from the truth; of no fit where the likelihood is no distribution of data."""
+    if not functions.measured:
+        note = (
+            "The likelihood consists of potentials alone, which say nothing of how data arise: how far the fitted "
+            "distributions are apart cannot be said."
+        )
+        return xr.Dataset(coords={"estimator": np.array([], dtype=str)}, attrs={"warnings": note})
+    return fitted_divergence(
+        functions.model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials
+    )
 
 
 def _information(

@@ -18,7 +18,7 @@ from pp_mlekl.point_estimates import PointEstimate
 from pp_mlekl.pymc_model.conditional_draws import check_redrawn
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.sampling import sample
-from pp_mlekl.pymc_model.validation import given_observed
+from pp_mlekl.pymc_model.validation import check_distribution, given_observed
 from pp_mlekl.truth import as_truth
 
 
@@ -83,8 +83,9 @@ def fitted_divergence(
     Raises
     ------
     ValueError
-        Where the truth does not fit the model, an estimator is not known, or observed variables depend on each other
-        given the parameters: a divergence needs their joint density, which is then no PyMC variable's.
+        Where the truth does not fit the model, its likelihood consists of potentials alone, an estimator is not known, or
+        observed variables depend on each other given the parameters: a divergence needs their joint density, which is then
+        no PyMC variable's.
 
     Examples
     --------
@@ -97,6 +98,7 @@ def fitted_divergence(
     ([0.5], [0.125])
     """
     functions = model_functions(model, potentials)
+    check_distribution(model, "A divergence of fitted distributions")
     names = _checked_estimators(estimators, truth)
     if error is not None and not error > 0:
         raise ValueError(f"error must be a positive number of nats, got {error!r}.")

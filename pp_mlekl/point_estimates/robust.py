@@ -13,7 +13,8 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 
 # A sandwich error of less than this share of the model's own is rounding.
 _STILL = 1e-6
-_INSTEAD = "Use the standard errors of the estimate itself (observed information), or bootstrap(kind='parametric')."
+_ITS_OWN = "Use the standard errors of the estimate itself (observed information)"
+_INSTEAD = f"{_ITS_OWN}, or bootstrap(kind='parametric')."
 
 
 def sandwich(
@@ -162,7 +163,7 @@ def check_sums(functions: ModelFunctions, what: str) -> None:
     if sums:
         raise ValueError(
             f"{what} needs each observation's term, and pm.Potential {', '.join(sums)} is a single number: leave out its sum, "
-            f"so that it has one term for each observation. {_INSTEAD}"
+            f"so that it has one term for each observation. {_ITS_OWN}, or profile()."
         )
 
 

@@ -10,13 +10,14 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 
 def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
-    """One entry for each free and each observed variable: name, kind, distribution, dims, size.
+    """One entry for each free and each observed variable and each potential: name, kind, distribution, dims, size.
 
     Returns
     -------
     list of dict
-        Keys ``name``, ``kind`` (``"free"`` or ``"observed"``), ``distribution``, ``dims``, ``size``, ``circular``
-        (whether it is a free angle) and ``parents``, the free variables that its distribution depends on.
+        Keys ``name``, ``kind`` (``"free"``, ``"observed"`` or ``"potential"``), ``distribution``, ``dims``, ``size``, ``circular``
+        (whether it is a free angle) and ``parents``, the free variables that its distribution depends on. Of a
+        potential the distribution says what it counts as.
     """
     model: pm.Model = functions.model
     rows = []
@@ -37,6 +38,22 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                     "parents": [free[a] for a in ancestors(rv.owner.inputs) if a in free],
                 }
             )
+    likelihood = {v.name: v.shape for v in functions.observed}
+    for potential in model.potentials:
+        counts = potential.name in likelihood
+        rows.append(
+            {
+                "name": potential.name,
+                "kind": "potential",
+                "distribution": f"counts as {'likelihood' if counts else 'prior'}",
+                "dims": [],
+                "size": int(
+                    np.prod(likelihood[potential.name] if counts else [n or 1 for n in potential.type.shape], dtype=int)
+                ),
+                "circular": False,
+                "parents": [free[a] for a in ancestors([potential]) if a in free],
+            }
+        )
     return rows
 
 

@@ -28,18 +28,18 @@ def check_model(model: pm.Model, potentials: Potentials = None) -> None:
     TypeError
         Where ``model`` is not a PyMC model.
     ValueError
-        Where it has no observed variable, discrete or hidden free variables, minibatches, or potentials that
-        nobody has assigned.
+        Where it has neither an observed variable nor a potential that counts as likelihood, discrete or hidden free
+        variables, minibatches, or potentials that nobody has assigned.
     """
     if not is_model(model):
         raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}; pass what the builder returns.")
     if potentials not in (None, "prior", "likelihood"):
         raise ValueError(f'potentials must be "prior", "likelihood" or None, got {potentials!r}.')
     _check_free(model)
-    if not model.observed_RVs:
+    if not model.observed_RVs and not (model.potentials and potentials == "likelihood"):
         raise ValueError(
-            "The model has no observed variable; pass observed=... to the variable that holds the data. A likelihood that is "
-            "written as a pm.Potential alone is better a pm.CustomDist, whose terms are known one by one."
+            "The model has no observed variable; pass observed=... to the variable that holds the data, or "
+            'potentials="likelihood" where the likelihood is written as a pm.Potential.'
         )
     if model.potentials and potentials is None:
         names = ", ".join(p.name for p in model.potentials)
@@ -69,6 +69,24 @@ def _check_minibatches(model: pm.Model) -> None:
     for variable in ancestors([*model.basic_RVs, *values]):
         if variable.owner is not None and "Minibatch" in type(variable.owner.op).__name__:
             raise ValueError("The model uses minibatches (pm.Minibatch or total_size); build it on the full data.")
+
+
+def check_distribution(model: pm.Model, what: str) -> None:
+    """Raise ValueError where the likelihood consists of potentials alone, so that no distribution of data is known.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    what
+        What needs one, to begin a sentence with.
+    """
+    if not model.observed_RVs:
+        names = ", ".join(p.name for p in model.potentials)
+        raise ValueError(
+            f"{what} needs the distribution of new data, of which a likelihood that is a pm.Potential alone ({names}) says "
+            "nothing; write it as a pm.CustomDist with a random function."
+        )
 
 
 def check_independence(model: pm.Model) -> None:

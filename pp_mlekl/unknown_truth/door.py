@@ -12,6 +12,7 @@ from pp_mlekl.fitted.fits import Fit, collect_fits
 from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.sampling import sample
+from pp_mlekl.pymc_model.validation import check_distribution
 from pp_mlekl.unknown_truth.data_divergence import divergence_from_data, log_density_of_data, why_not
 from pp_mlekl.unknown_truth.leave_one_out import LeftOut, plug_in_scores, predictive_scores
 from pp_mlekl.unknown_truth.refits import refits
@@ -74,7 +75,7 @@ def without_truth(
     Raises
     ------
     ValueError
-        Where an estimator is not known, or there are fewer than two replicates.
+        Where an estimator is not known, there are fewer than two replicates, or the likelihood consists of potentials alone.
 
     Examples
     --------
@@ -89,6 +90,7 @@ def without_truth(
     """
     names = _checked(estimators, replicates)
     functions = model_functions(model, potentials)
+    check_distribution(model, "What stands in for a truth")
     generator = np.random.default_rng(random_seed)
     if tree is None:
         tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)

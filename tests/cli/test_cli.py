@@ -71,6 +71,11 @@ def run(*arguments):
     return CliRunner().invoke(app, list(arguments))
 
 
+def test_the_package_is_a_command_as_well():
+    shown = subprocess.run([sys.executable, "-m", "pp_mlekl", "--help"], capture_output=True, text=True, check=True)
+    assert "compare-models" in shown.stdout
+
+
 def test_a_file_of_the_users_own(folder):
     (folder / "truth.toml").write_text("mu = 1.0\n")
     result = run("compare", "my_model.py:build", *QUICK, "--out", "out", "--truth", "truth.toml")

@@ -1,0 +1,6 @@
+"""``python -m pp_mlekl``: the command line."""
+
+from pp_mlekl.cli import main
+
+if __name__ == "__main__":
+    main()
