@@ -6,6 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize import words
 from pp_mlekl.optimize.curvature import losses_along, rays
+from pp_mlekl.optimize.ends import EQUAL
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
 from pp_mlekl.optimize.paths import profile_paths, straight_climb
 from pp_mlekl.optimize.space import Space, axes
@@ -134,6 +135,10 @@ def _along_bent(
     way = sign * axes(np.array([place]), objective.size)
     gone = np.abs(trail[:, place] - trail[0, place])
     middle = int(np.argmax(gone >= 0.01 * gone[-1]))
+    # A way from the middle that ends lower than the search did leads past its maximum.
+    lowest = verdict.value - max(
+        EQUAL * max(1.0, abs(verdict.value)), _SCATTERS * float(rounding(objective, verdict.z[None])[0])
+    )
     for start in (verdict.z, trail[middle]):
         value = float(objective.value(start[None])[0])
         steps = _STEPS if space.transformed[place] else max(1.0, abs(start[place])) * _DOUBLED
@@ -142,7 +147,7 @@ def _along_bent(
         # Farther out a density's numbers may give out.
         known = int(np.logical_and.accumulate(np.isfinite(values)).sum())
         points, values = points[:known], values[:known]
-        if known >= _KNOWN and _to_a_supremum(objective, value, points, values):
+        if known >= _KNOWN and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
             onward = points[-1] - start
             onward = np.where(np.abs(onward) < _STRAIGHT * np.abs(onward).max(), 0.0, onward)
             limit = replace(verdict, z=points[-1], value=float(values[-1]))

@@ -16,6 +16,7 @@ Array = np.ndarray
 _LISTED = 6
 # Heights that differ by less than this share of their size are equal: searches come no nearer to a maximum.
 _EQUAL = 1e-9
+_ONE_OF_MANY = "The values without a standard error are those of one maximum among equals."
 
 
 def converged(verdict: Verdict, space: Space) -> Verdict:
@@ -62,7 +63,7 @@ def not_identified(verdict: Verdict, space: Space) -> Verdict:
         names = _join(space.coordinates[i] for i in places.tolist())
         text = (
             f"The {space.what} does not change along {len(verdict.null)} direction{'s' * (len(verdict.null) > 1)} through "
-            f"{names}: near this point {left} combinations of these {len(places)} parameters are identified."
+            f"{names}: near this point {left} combinations of these {len(places)} parameters are identified. {_ONE_OF_MANY}"
         )
         return replace(verdict, status="not_identified", warnings=(text,))
     directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
@@ -70,7 +71,7 @@ def not_identified(verdict: Verdict, space: Space) -> Verdict:
     identified = identified_combinations(verdict.null, space.coordinates)
     if identified:
         text += f" Near this point only {', '.join(identified)} is identified of the parameters involved."
-    return replace(verdict, status="not_identified", warnings=(text,))
+    return replace(verdict, status="not_identified", warnings=(f"{text} {_ONE_OF_MANY}",))
 
 
 def at_the_edge(verdict: Verdict, space: Space) -> Verdict:

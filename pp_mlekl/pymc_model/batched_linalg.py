@@ -1,4 +1,4 @@
-"""Linear algebra of many matrices in interpreted functions, without a call from Python for each of them."""
+"""Linear algebra of many small matrices in interpreted functions, without a call from Python for each of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,6 @@ from pytensor.tensor.basic import ARange
 from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
-from pytensor.tensor.math import Dot
 
 Array = np.ndarray
 Function = Callable[..., tuple[Array, ...]]
@@ -19,14 +18,11 @@ _SYSTEMS_A_ROW = 2
 
 
 class LeanBlockwise(Blockwise):
-    """A ``Blockwise`` of products, triangular systems, Cholesky factors or equal ranges that treats a large batch as one array."""
+    """A ``Blockwise`` of triangular systems, Cholesky factors or equal ranges that treats a large batch as one array."""
 
     def _create_node_gufunc(self, node: Apply, impl: Any = None) -> Function:
         one_by_one = super()._create_node_gufunc(node, impl)
         core: Any = self.core_op
-        if isinstance(core, Dot):
-            shared = [all(v.type.broadcastable[:-2]) for v in node.inputs]
-            return lambda a, b: _products(a, b, shared, one_by_one)
         if isinstance(core, Cholesky):
             return lambda a: _cholesky(a, core.lower, one_by_one)
         if isinstance(core, ARange):
@@ -71,15 +67,6 @@ def substituted(a: Array, b: Array, *, lower: bool, unit_diagonal: bool = False)
     return x
 
 
-def _products(a: Array, b: Array, shared: list[bool], one_by_one: Function) -> tuple[Array, ...]:
-    """Products of matrices, by one call of BLAS where one of the two is the same for all of the batch."""
-    if shared == [False, True]:
-        return ((a.reshape(-1, a.shape[-1]) @ b.reshape(b.shape[-2:])).reshape(*a.shape[:-1], b.shape[-1]),)
-    if shared == [True, False] and b.shape[-1] == 1:
-        return ((b[..., 0] @ a.reshape(a.shape[-2:]).T)[..., None],)
-    return one_by_one(a, b)
-
-
 def _cholesky(a: Array, lower: bool, one_by_one: Function) -> tuple[Array, ...]:
     try:
         factor = np.linalg.cholesky(a if lower else np.swapaxes(a, -1, -2))
@@ -101,6 +88,6 @@ def _ranges(ends: tuple[Array, ...], dtype: str, one_by_one: Function) -> tuple[
 def lean_blockwise(node: Apply, inputs: list) -> Apply | None:
     """The node with an operation that does the same faster, over inputs of the same types; None where there is none."""
     op = node.op
-    if not isinstance(op, Blockwise) or not isinstance(op.core_op, Dot | SolveTriangular | Cholesky | ARange):
+    if not isinstance(op, Blockwise) or not isinstance(op.core_op, SolveTriangular | Cholesky | ARange):
         return None
     return LeanBlockwise(op.core_op, signature=op.signature).make_node(*inputs)

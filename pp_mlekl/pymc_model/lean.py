@@ -48,18 +48,24 @@ class LeanElemwise(Elemwise):
         if self.nfunc is None or hasattr(node.tag, "sig"):
             return None
         if isinstance(self.scalar_op, Add | Mul) and len(node.inputs) > 2:
-            folded = self.nfunc
-            return lambda *arrays: _folded(folded, arrays)
+            return _fold(self.nfunc, node)
         return self.nfunc if len(node.inputs) == self.nfunc_spec[1] and self.nfunc_spec[2] == 1 else None
 
 
-def _folded(function: Any, arrays: tuple) -> Any:
-    """All arrays added or multiplied, those of one shape first and small ones before large ones."""
-    of_shape: dict[tuple[int, ...], Any] = {}
-    for array in arrays:
-        known = of_shape.get(array.shape)
-        of_shape[array.shape] = array if known is None else function(known, array)
-    return reduce(function, sorted(of_shape.values(), key=np.size))
+def _fold(function: Any, node: Apply) -> Any:
+    """All inputs of a node added or multiplied, those with the same axes first and those with few before those with many.
+
+    The order follows from the types alone: a row must not have other digits in a batch than by itself.
+    """
+    groups: dict[tuple[bool, ...], list[int]] = {}
+    for place, variable in enumerate(node.inputs):
+        groups.setdefault(variable.type.broadcastable, []).append(place)
+    order = [groups[axes] for axes in sorted(groups, key=lambda axes: axes.count(False))]
+
+    def folded(*arrays: Any) -> Any:
+        return reduce(function, [reduce(function, [arrays[i] for i in places]) for places in order])
+
+    return folded
 
 
 def lean(node: Apply, inputs: list, nfunc_spec: tuple[str, int, int] | None = None) -> Apply:

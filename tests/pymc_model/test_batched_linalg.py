@@ -42,18 +42,3 @@ def test_cholesky_factors_of_which_some_do_not_exist():
     assert np.all(np.isnan(found[7]))
     assert np.all(np.isfinite(np.delete(found, 7, axis=0)))
     equal([a], pt.linalg.cholesky(a), [matrices])
-
-
-@pytest.mark.parametrize("shared", [(True, False), (False, True), (False, False), (True, True)])
-@pytest.mark.parametrize("columns", [1, 3])
-def test_products(shared, columns):
-    a, b = pt.tensor("a", shape=(None, None, 6, 4)), pt.tensor("b", shape=(None, None, 4, columns))
-    arrays = [RNG.normal(size=(2, 9, 6, 4)), RNG.normal(size=(2, 9, 4, columns))]
-    factors = [a, b]
-    for k in (0, 1):
-        if shared[k]:
-            arrays[k] = arrays[k][:1, :1]
-            factors[k] = pt.specify_broadcastable(factors[k], 0, 1)
-    equal([a, b], pt.matmul(*factors), arrays)
-    nothing = [array[:, :0] if not common else array for array, common in zip(arrays, shared, strict=True)]
-    equal([a, b], pt.matmul(*factors), nothing)

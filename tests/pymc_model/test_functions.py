@@ -1,6 +1,7 @@
 """Functions that change over from interpreting to compiling."""
 
 import numpy as np
+import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
@@ -9,6 +10,7 @@ from pytensor.compile.mode import Mode
 from threadpoolctl import threadpool_info
 
 from pp_mlekl.pymc_model import functions
+from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.threads import has_small_matrices
 
 
@@ -129,3 +131,20 @@ def test_lean_operations_refuse_to_broadcast_what_was_not_said_to():
     function(np.ones(3), np.ones(3))
     with pytest.raises(ValueError, match="Runtime broadcasting"):
         function(np.ones(3), np.ones(1))
+
+
+def test_a_row_has_the_same_digits_alone_as_in_a_batch():
+    rng = np.random.default_rng(2)
+    x, group = rng.normal(size=(50, 3)), np.repeat(np.arange(10), 5)
+    with pm.Model() as model:
+        b, scale = pm.Normal("b", 0, 1, shape=3), pm.HalfNormal("scale", 1)
+        effect = pm.Gamma("effect", 2, 1, shape=10)
+        eta = pm.math.dot(x, b) + scale * pt.log(effect)[group]
+        pm.Bernoulli("y", logit_p=eta, observed=rng.integers(0, 2, 50))
+        pm.Gamma("t", alpha=scale + 1, beta=effect[group] * scale * pt.exp(eta), observed=rng.gamma(2, 1, 50))
+    functions_of_model = model_functions(model)
+    z = rng.normal(size=(33, functions_of_model.size))
+    for evaluate in (functions_of_model.pointwise, functions_of_model.scores, functions_of_model.log_likelihood):
+        together = evaluate(z)
+        for count in (1, 2, 5):
+            np.testing.assert_array_equal(evaluate(z[:count]), together[:count])
