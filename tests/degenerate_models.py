@@ -483,6 +483,78 @@ def matrix_normal_of_one_observation():
     pm.MatrixNormal("y", mu=mu, rowcov=pt.diag(a**2), colcov=pt.diag(b**2), observed=y)
 
 
+@case("mle", "at_infinity", "Silvapulle (1981), JRSS B 43: doses of which but one has a partial response")
+def quantal_response_without_slope():
+    doses = np.array([-2.0, -1, 0, 1, 2])
+    middle, slope = pm.Normal("middle", 0, 1), pm.HalfNormal("slope", 3)
+    pm.Binomial("y", 10, logit_p=slope * (doses - middle), observed=[0, 0, 4, 10, 10])
+
+
+@case("mle", "at_infinity", "the same by the dose that half of all respond to and Hill's exponent")
+def quantal_response_by_its_half_dose():
+    doses = np.array([1.0, 2, 4, 8, 16])
+    half, exponent = pm.LogNormal("half", 1, 1), pm.HalfNormal("exponent", 3)
+    pm.Binomial("y", 10, p=1 / (1 + (half / doses) ** exponent), observed=[0, 0, 4, 10, 10])
+
+
+LOG_DOSES = np.repeat(np.log([0.1, 0.3, 1, 3, 10, 30]), 3)
+
+
+@case("mle", "at_infinity", "Ritz et al. (2015), PLoS ONE 10: four-parameter curves; here no dose lies on the slope")
+def dose_response_that_is_a_step():
+    low, rise = pm.Normal("low", 0, 5), pm.HalfNormal("rise", 5)
+    exponent, half, s = pm.HalfNormal("exponent", 3), pm.LogNormal("half", 0, 2), pm.HalfNormal("s", 1)
+    y = np.where(LOG_DOSES < np.log(2), 0, 5) + 0.2 * np.random.default_rng(0).normal(size=18)
+    pm.Normal("y", low + rise / (1 + pt.exp(-exponent * (LOG_DOSES - pt.log(half)))), s, observed=y)
+
+
+@case("mle", "at_infinity", "the same curves, fitted to noise")
+def dose_response_that_is_none():
+    low, rise = pm.Normal("low", 0, 5), pm.HalfNormal("rise", 5)
+    exponent, half, s = pm.HalfNormal("exponent", 3), pm.LogNormal("half", 0, 2), pm.HalfNormal("s", 1)
+    y = 1 + 0.2 * np.random.default_rng(3).normal(size=18)
+    pm.Normal("y", low + rise / (1 + (half / np.exp(LOG_DOSES)) ** exponent), s, observed=y)
+
+
+@case("mle", "at_infinity", "Ratkowsky (1986), Can. J. Fish. Aquat. Sci. 43: von Bertalanffy growth without a plateau")
+def growth_without_a_plateau():
+    generator = np.random.default_rng(3)
+    age = np.sort(generator.uniform(1, 6, 40))
+    length = 3 + 4 * age + 0.05 * age**2 + generator.normal(0, 1, 40)
+    most, rate, origin = pm.HalfNormal("most", 50), pm.HalfNormal("rate", 1), pm.Normal("origin", 0, 1)
+    mean = most * (1 - pt.exp(-rate * (age - origin)))
+    pm.Normal("y", mean, pm.HalfNormal("s", 2), observed=length)
+
+
+@case(
+    "mle",
+    "boundary",
+    "Genest (1987), Biometrika 74: Frank's family, whose textbook density has no digits at independence",
+)
+def frank_copula_of_negative_dependence():
+    theta = pm.HalfNormal("theta", 3)
+    normal = np.random.default_rng(3).multivariate_normal([0, 0], [[1, -0.5], [-0.5, 1]], size=60)
+    u, v = stats.norm.cdf(normal).T
+
+    def logp(value, theta):
+        lost, first, second = (1 - pt.exp(-theta * x) for x in (1.0, value, v))
+        return pt.log(theta * lost) - theta * (value + v) - 2 * pt.log(lost - first * second)
+
+    pm.CustomDist("y", theta, logp=logp, observed=u)
+
+
+@case(
+    "mle",
+    "boundary",
+    "Diggle & Ribeiro (2007), Model-based Geostatistics: nugget and sill are one where the range is 0",
+)
+def gaussian_process_of_white_noise():
+    x, y = np.linspace(0, 1, 16), np.tile([1.0, -1.0], 8)
+    scale, length, noise = pm.HalfNormal("scale", 1), pm.HalfNormal("length", 0.3), pm.HalfNormal("noise", 1)
+    cov = scale**2 * pt.exp(-0.5 * (x[:, None] - x) ** 2 / length**2) + noise**2 * pt.eye(16)
+    pm.MvNormal("y", np.zeros(16), cov=cov, observed=y)
+
+
 def build(name):
     """The model of one case."""
     with pm.Model() as model:

@@ -275,11 +275,33 @@ def test_less_dispersed_than_multinomial_has_the_multinomial_as_its_supremum():
         "exgaussian_of_left_skewed_data",
         "conway_maxwell_poisson_of_equal_counts",
         "clayton_copula_that_overflows",
+        "frank_copula_of_negative_dependence",
+        "growth_without_a_plateau",
+        "quantal_response_by_its_half_dose",
+        "dose_response_that_is_a_step",
     ],
 )
 def test_where_numbers_give_out_the_verdict_does_not_depend_on_the_starts(name):
     model = degenerate.build(name)
     assert {find_mle(model, random_seed=seed).status for seed in range(2, 12)} == {degenerate.CASES[name][1]}
+
+
+def test_what_the_limit_leaves_to_be_known_has_its_error():
+    """A step has a height and a scatter, but no place; of white noise only the sum of both variances is known."""
+    step = find_mle(degenerate.build("dose_response_that_is_a_step"), random_seed=1)
+    s = float(step.values["s"])
+    assert np.isinf(step.values["exponent"])
+    assert np.isnan(step.values["half"])
+    assert float(step.standard_error["rise"]) == pytest.approx(s * np.sqrt(1 / 6 + 1 / 12), rel=0.3)
+    assert float(step.standard_error["s"]) == pytest.approx(s / 6, rel=1e-6)
+    none = find_mle(degenerate.build("dose_response_that_is_none"), random_seed=1)
+    assert float(none.standard_error["s"]) == pytest.approx(float(none.values["s"]) / 6, rel=1e-6)
+    noise = find_mle(degenerate.build("gaussian_process_of_white_noise"), random_seed=1)
+    assert float(noise.values["length"]) == 0.0
+    assert float(noise.values["scale"] ** 2 + noise.values["noise"] ** 2) == pytest.approx(1.0, rel=1e-8)
+    assert np.isnan(noise.standard_error["scale"])
+    assert np.isnan(noise.standard_error["noise"])
+    assert "does not change along: log(scale) - " in noise.warnings[1]
 
 
 def test_where_an_overflow_is_in_the_way_it_is_said_so():

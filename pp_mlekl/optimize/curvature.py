@@ -104,7 +104,9 @@ def suspicious_directions(
     units = _units(hessian)
     alone = np.array([j for j in range(len(z)) if not np.any(np.abs(held[:, j]) > 1e-8)], dtype=int)
     axes = (np.eye(len(z)) * units)[alone]
-    single = axes[_soft(objective, z, value, axes, reach)] if len(held) + len(alone) == len(z) else axes[:0]
+    # So is one without curvature, whatever the objective does far off: its scale says nothing.
+    soft = _soft(objective, z, value, axes, reach) | (_share_within(axes, reach) < _LEAST_SHARE)
+    single = axes[soft] if len(held) + len(alone) == len(z) else axes[:0]
     found = curvature(hessian, held=np.concatenate([held, single]))
     suspicious = (found.eigenvalues < DOUBTFUL) | _soft(objective, z, value, found.directions, reach, skewed=True)
     if len(single):
@@ -128,7 +130,7 @@ def _soft(objective: Objective, z: Array, value: float, directions: Array, reach
     if not skewed:
         return soft
     # Less than a standard error off less may be lost; one of hundreds of e-foldings is none.
-    share = np.linalg.norm(shortened, axis=1) / np.linalg.norm(directions, axis=1)
+    share = _share_within(directions, reach)
     return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE * share**2) | (share < _LEAST_SHARE)
 
 
@@ -142,6 +144,11 @@ def _within(directions: Array, reach: Array) -> Array:
     with np.errstate(divide="ignore"):
         factor = np.min(0.5 * reach / np.maximum(np.abs(directions), 1e-300), axis=1)
     return directions * np.minimum(1.0, factor)[:, None]
+
+
+def _share_within(directions: Array, reach: Array) -> Array:
+    """The share of each direction that stays within the reach."""
+    return np.linalg.norm(_within(directions, reach), axis=1) / np.linalg.norm(directions, axis=1)
 
 
 def _along(objective: Objective, z: Array, directions: Array) -> Array:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize.curvature import rays, suspicious_directions
-from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.rounded import crosses_rounding
-from pp_mlekl.optimize.soft import curved_nearby, idle_coordinates
+from pp_mlekl.optimize.curvature import DOUBTFUL, curvature, rays, suspicious_directions
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.rounded import crosses_rounding, inexact
+from pp_mlekl.optimize.soft import curved_nearby, curved_null, idle_coordinates, independent
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Verdict
@@ -37,7 +37,7 @@ def at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdic
         # Even here the density's own numbers give out as soon as a coordinate is moved.
         return replace(verdict, run_off=directions)
     # What rounding may have made is no gain.
-    doubt = _SCATTERS * rounding(objective, ends.z) + objective.precision * max(1.0, abs(verdict.value))
+    doubt = _SCATTERS * inexact(objective, ends.z) + objective.precision * max(1.0, abs(verdict.value))
     gains = np.append(np.diff(ends.value) - doubt[1:], -np.inf)
     first = int(np.argmax(gains <= 0.0))
     z, value = ends.z[first], float(ends.value[first])
@@ -45,9 +45,11 @@ def at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdic
     found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
     # What is curved at the maximum, though it hardly falls farther off, has an estimate all the same.
     suspicious[suspicious] = ~curved_nearby(objective, z, value, found.directions[suspicious])
+    idle = idle_coordinates(objective, z, value, [*verdict.null, *directions])
+    null = np.concatenate([verdict.null, idle])
     return replace(
         verdict,
-        null=np.concatenate([verdict.null, idle_coordinates(objective, z, value, [*verdict.null, *directions])]),
+        null=np.concatenate([null, _bent_families(objective, z, value, hessian[0], np.concatenate([null, directions]))]),
         z=z,
         value=value,
         gradient=gradient[0],
@@ -56,6 +58,17 @@ def at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdic
         covariance=found.inverse(~suspicious),
         irregular=found.directions[suspicious],
     )
+
+
+def _bent_families(objective: Objective, z: Array, value: float, hessian: Array, known: Array) -> Array:
+    """Unit directions (k, d), beside those known, in which a surface of equal value through z bends away.
+
+    A scale that no longer matters may leave but the sum of two variances to be known.
+    """
+    whole = curvature(hessian, held=independent(known))
+    flat = whole.directions[whole.eigenvalues < DOUBTFUL]
+    flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    return flat[curved_null(objective, z, value, flat)]
 
 
 def without_idle(objective: Objective, verdict: Verdict, space: Space) -> Verdict:

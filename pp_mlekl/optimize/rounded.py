@@ -17,6 +17,10 @@ _SCATTERS, _SEEN = 10.0, 1e-8
 # far; and moves that change the value by more nats tell nothing.
 _DISTANCES, _WAYS = 10.0 ** np.arange(-9, 0), 4
 _SAME_HEIGHT, _CHANGED = 3.0, 5.0
+# The share of a way by which it is gone on with to see whether steps are rounding's.
+_FARTHER_ON = 0.1
+# A move, relative to a point's size, by which a density that has lost all digits does not change at all.
+_ASIDE = 1e-3
 # Where on a step it is looked for rounding.
 _SHARES = np.linspace(0.125, 1.0, 8)
 
@@ -89,6 +93,11 @@ def stairs(objective: Objective, z: Array) -> Array:
     return steps.max(axis=0)
 
 
+def inexact(objective: Objective, z: Array) -> Array:
+    """How far the values at points z (b, d) may be off by rounding, scattered or in steps, in nats: (b,)."""
+    return np.maximum(rounding(objective, z), stairs(objective, z))
+
+
 def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
     """The ends, of which those among ``rows`` are taken back to before the first step across a region of mere rounding.
 
@@ -98,7 +107,11 @@ def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
     for row in rows.tolist():
         points = np.array([z[row] for z, _ in ends.trail])
         gains = np.diff([value[row] for _, value in ends.trail])
-        scatter = rounding(objective, points[1:])
+        # A single jump is no rounding: farther on along the way there are no steps.
+        beyond = points[1:] + _FARTHER_ON * (points[1:] - points[0])
+        scatter = np.maximum(
+            rounding(objective, points[1:]), np.minimum(stairs(objective, points[1:]), stairs(objective, beyond))
+        )
         moved = np.any(points[1:] != points[:-1], axis=1)
         vain = moved & (gains < _SCATTERS * scatter) & (scatter > _SEEN * np.maximum(1.0, np.abs(ends.value[row])))
         crossed = np.flatnonzero(vain | crosses_rounding(objective, points[:-1], points[1:]))
@@ -111,7 +124,17 @@ def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array
     """Whether on each straight line from the first points (k, d) to the second there is but rounding somewhere, (k,)."""
     between = first + _SHARES[:, None, None] * (second - first)
     scatter = rounding(objective, between.reshape(-1, first.shape[1])).reshape(len(_SHARES), len(first))
-    return np.any(scatter > ONLY_ROUNDING, axis=0)
+    crossed = np.any(scatter > ONLY_ROUNDING, axis=0)
+    dead = scatter[-1] == 0
+    if dead.any():
+        # Nothing scatters where all digits have cancelled; what has changed on the way there was perhaps a matter of steps.
+        reached, aside = objective.value(second), objective.value(second * (1 + _ASIDE) + _ASIDE)
+        with np.errstate(invalid="ignore"):
+            changed = np.abs(reached - objective.value(first)) > ONLY_ROUNDING
+        doubtful = np.flatnonzero(changed & ~crossed & np.any(dead & changed & (aside == reached)))
+        steps = stairs(objective, between[:, doubtful].reshape(-1, first.shape[1])).reshape(len(_SHARES), -1)
+        crossed[doubtful] = np.any(steps > ONLY_ROUNDING, axis=0)
+    return crossed
 
 
 def _taken_back(objective: Objective, ends: Ends, row: int, last: int) -> Ends:

@@ -9,6 +9,7 @@ from pp_mlekl.optimize.curvature import losses_along, rays
 from pp_mlekl.optimize.ends import EQUAL
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
 from pp_mlekl.optimize.paths import profile_paths, straight_climb
+from pp_mlekl.optimize.rounded import crosses_rounding, inexact
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.verdict import Verdict
 
@@ -27,8 +28,14 @@ _KNOWN, _LATER = 4, 3
 _STRAIGHT = 1e-3
 # A value is known to within so many times its scatter.
 _SCATTERS = 3.0
+# Beside the coordinate that is stepped along another comes to rest where it moves by this share of what it did before.
+_COMES_TO_REST = 0.6
 # What is lost, in nats, on a way on which nothing is lost near by.
 _LEVEL = 1e-2
+# How much farther than a search a way must lead that it may have been on.
+_FARTHER = 0.5
+# Coordinates that have this share of the largest part in irregular directions, so many at most, may be what leads to infinity.
+_INVOLVED, _MOST_INVOLVED = 0.3, 3
 # A coordinate that has grown to this many times its size may be on its way to infinity.
 _FROM_AFAR = 10.0
 
@@ -77,8 +84,9 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
 def _moved_on(objective: Objective, verdict: Verdict, space: Space) -> Verdict:
     """The verdict at the highest point that is known on the way to a supremum."""
     points = np.concatenate([verdict.z[None], rays(verdict.z, verdict.run_off, space.reach)[:, 0]])
-    values, scatter = objective.value(points), rounding(objective, points)
-    known = np.logical_and.accumulate(np.isfinite(values) & (scatter < ONLY_ROUNDING))
+    values, scatter = objective.value(points), inexact(objective, points)
+    crossed = np.append(False, crosses_rounding(objective, points[:-1], points[1:]))
+    known = np.logical_and.accumulate(np.isfinite(values) & (scatter < ONLY_ROUNDING) & ~crossed)
     best = int(np.argmax(np.where(known, values - _SCATTERS * scatter, -np.inf)))
     return replace(verdict, z=points[best], value=float(values[best]))
 
@@ -106,6 +114,31 @@ def runs_on(objective: Objective, verdict: Verdict, trail: Array, run_off: Array
     if np.any(np.abs(straight[:, place]) > 0.1):
         return None
     return _bent(objective, verdict, np.eye(objective.size)[place] * moved[place], trail, space)
+
+
+def bends_away(objective: Objective, verdict: Verdict, trail: Array, space: Space) -> Verdict | None:
+    """The verdict on an end at rest whose irregular directions lead to infinity along a bent way; None where none does.
+
+    A slope that runs off while its product with a location stays (two doses with an infinitely steep curve between them)
+    gains ever less with each e-folding, until all is rounding, and straight lines leave the way on both sides.
+
+    Parameters
+    ----------
+    objective, verdict, trail, space
+        As for ``runs_off``.
+    """
+    if objective.size > _MOST_ON_BENT_WAYS or not len(verdict.irregular):
+        return None
+    share = np.abs(verdict.irregular).max(axis=0)
+    places = np.flatnonzero(space.transformed & (share > _INVOLVED * share.max()))
+    # What leads to infinity is what was irregular, if it does.
+    verdict = replace(verdict, singular=False)
+    for place in places[np.argsort(-share[places], kind="stable")][:_MOST_INVOLVED].tolist():
+        for sign in (1.0, -1.0):
+            limit = _along_bent(objective, verdict, place, sign, trail, space)
+            if limit is not None:
+                return limit
+    return None
 
 
 def _bent(objective: Objective, verdict: Verdict, direction: Array, trail: Array, space: Space) -> Verdict | None:
@@ -141,18 +174,29 @@ def _along_bent(
     )
     for start in (verdict.z, trail[middle]):
         value = float(objective.value(start[None])[0])
-        steps = _STEPS if space.transformed[place] else max(1.0, abs(start[place])) * _DOUBLED
-        paths = profile_paths(objective, start[None], way, steps)
-        points, values = paths.points[1::2, 0], paths.values[1::2, 0]
-        # Farther out a density's numbers may give out.
-        known = int(np.logical_and.accumulate(np.isfinite(values)).sum())
-        points, values = points[:known], values[:known]
-        if known >= _KNOWN and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
-            onward = points[-1] - start
-            onward = np.where(np.abs(onward) < _STRAIGHT * np.abs(onward).max(), 0.0, onward)
+        # Where a density's numbers give out soon, shorter steps still show where it goes.
+        long = _STEPS if space.transformed[place] else max(1.0, abs(start[place])) * _DOUBLED
+        for steps, every in ((long, 2), (_STEPS / 5, 1))[: 1 + bool(space.transformed[place])]:
+            paths = profile_paths(objective, start[None], way, steps)
+            points, values = paths.points[every - 1 :: every, 0], paths.values[every - 1 :: every, 0]
+            known = int(np.logical_and.accumulate(np.isfinite(values)).sum())
+            points, values = points[:known], values[:known]
+            if known >= _KNOWN:
+                break
+        onto = known >= _KNOWN and sign * (points[-1, place] - verdict.z[place]) > _FARTHER
+        if onto and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
+            onward = _lasting(points, place)
             limit = replace(verdict, z=points[-1], value=float(values[-1]))
             return words.at_the_edge(replace(limit, run_off=onward[None] / np.linalg.norm(onward)), space)
     return None
+
+
+def _lasting(points: Array, place: int) -> Array:
+    """The direction (d,) of the end of a way through points (k, d), without what comes to rest on it."""
+    middle = len(points) // 2
+    first, second = points[middle] - points[0], points[-1] - points[middle]
+    resting = np.abs(second / second[place]) < _COMES_TO_REST * np.abs(first / first[place])
+    return np.where(resting | (np.abs(second) < _STRAIGHT * np.abs(second).max()), 0.0, second)
 
 
 def _to_a_supremum(objective: Objective, value: float, points: Array, values: Array) -> bool:

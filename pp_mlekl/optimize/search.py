@@ -14,8 +14,8 @@ from pp_mlekl.optimize.large import search_large
 from pp_mlekl.optimize.limit import at_the_limit
 from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.rounded import before_rounding, meaningful, stairs
-from pp_mlekl.optimize.run_off import runs_on
+from pp_mlekl.optimize.rounded import before_rounding, inexact, meaningful
+from pp_mlekl.optimize.run_off import bends_away, runs_on
 from pp_mlekl.optimize.soft import classify
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
@@ -159,8 +159,7 @@ def _wild(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
     best = modes[0].value
     wild = np.flatnonzero(running & (ends.value > best + EQUAL * max(1.0, abs(best))))
     # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
-    doubt = np.maximum(rounding(objective, ends.z[wild]), stairs(objective, ends.z[wild]))
-    return wild[ends.value[wild] > best + _OF_ROUNDING * doubt]
+    return wild[ends.value[wild] > best + _OF_ROUNDING * inexact(objective, ends.z[wild])]
 
 
 def _has_holes(objective: Objective, ends: Ends) -> bool:
@@ -234,6 +233,10 @@ def _examined(
         covariance=whole,
         irregular=irregular,
     )
+    if soft.singular:
+        limit = bends_away(objective, verdict, np.array([z[row] for z, _ in ends.trail]), space)
+        if limit is not None:
+            return limit
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
     if verdict.climb is not None and verdict.climb.within_reach:
         return words.unbounded(verdict, space)

@@ -10,8 +10,9 @@ from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.ends import EQUAL, Ends
 from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
-from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import ROUGHLY, Climb, climbs, profile_paths
+from pp_mlekl.optimize.rounded import crosses_rounding, inexact
 from pp_mlekl.optimize.run_off import runs_off
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
@@ -26,6 +27,8 @@ _JUMP = 1e-8
 _NEAR = np.array([1e-6, 1e-8])
 # Where rounding scatters the value by more than this share of it, a highest point is no kink.
 _SCATTER = 1e-5
+# A value is known to within so many times its scatter.
+_SCATTERS = 3.0
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
@@ -207,6 +210,9 @@ def beyond_jump(objective: Objective, verdict: Verdict, space: Space, max_iterat
     if not np.isfinite(values).all() or jump < _LEAP + _STEEPER * slope * size * _ACROSS[0]:
         return None
     ends = maximize(objective, starts, reach=space.reach, max_iterations=max_iterations, keep_trail=True)
+    if crosses_rounding(objective, np.broadcast_to(verdict.z, ends.z.shape), ends.z).any():
+        # The jump is one of the steps by which a density loses its digits.
+        return None
     return ends if ends.value.max() > verdict.value + EQUAL * max(1.0, abs(verdict.value)) else None
 
 
@@ -242,7 +248,9 @@ def _is_kink(objective: Objective, verdict: Verdict, edge: bool = False) -> bool
     around = objective.value(points.reshape(-1, objective.size))
     if not np.all(around <= verdict.value + 1e-12 * max(1.0, abs(verdict.value))):
         return False
-    if rounding(objective, verdict.z[None])[0] > _SCATTER * max(1.0, abs(verdict.value)):
+    scatter = float(inexact(objective, verdict.z[None])[0])
+    # Where nothing falls by more than rounding does there is no peak to be seen.
+    if scatter > _SCATTER * max(1.0, abs(verdict.value)) or not verdict.value - around.min() > _SCATTERS * scatter:
         return False
     # At a kink slopes differ by as much however near; where the objective is but strongly curved, by less and less.
     near, nearer = (_jump(objective, verdict.z + distance * directions, edge) for distance in _NEAR * _size(verdict.z))

@@ -1,4 +1,4 @@
-"""Graphs that keep their digits: probabilities of a zero in closed form, and sigmoids where their logarithm is seen.
+"""Graphs that keep their digits: probabilities of a zero in closed form, sigmoids where their logarithm is seen, 1 - exp(x).
 
 PyMC takes the probability of a zero from incomplete gamma and beta functions. A hurdle or truncation at zero needs one less
 that, of which an incomplete function close to one leaves no digits, and the incomplete beta function has no Hessian.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytensor.tensor as pt
 from pytensor.graph.basic import Apply, Constant, Variable
-from pytensor.scalar.basic import Log
+from pytensor.scalar.basic import Exp, Log, Sub
 from pytensor.scalar.math import BetaInc, GammaIncC, Sigmoid
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
@@ -30,6 +30,21 @@ def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]
     True
     """
     return rebuilt(outputs, _logarithm)
+
+
+def with_expm1(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rebuild graphs with -expm1(x) in place of 1 - exp(x); exp(x) - 1 is PyTensor's own to rewrite.
+
+    A curve that rises to a plateau has no digits left in the difference where the plateau is far off.
+
+    Examples
+    --------
+    >>> x = pt.dscalar("x")
+    >>> (graph,) = with_expm1([1 - pt.exp(x)])
+    >>> float(graph.eval({x: -1e-20}, mode="FAST_COMPILE"))
+    1e-20
+    """
+    return rebuilt(outputs, _difference)
 
 
 def with_sigmoids_outside(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -67,6 +82,13 @@ def _logarithm(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | 
     if is_elementwise(inner, BetaInc) and _is_one(inner.inputs[1]):
         return (arguments[0] * pt.log(arguments[2]) + pt.zeros_like(arguments[1])).astype(dtype)
     return None
+
+
+def _difference(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
+    if not is_elementwise(node, Sub) or not _is_one(node.inputs[0]) or not is_elementwise(node.inputs[1].owner, Exp):
+        return None
+    one, exponent = node.inputs[0], node.inputs[1].owner.inputs[0]
+    return (-pt.expm1(memo.get(exponent, exponent)) + pt.zeros_like(one)).astype(node.outputs[0].type.dtype)
 
 
 def _is_one(variable: Variable) -> bool:

@@ -19,7 +19,7 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.bessel import with_derivatives
-from pp_mlekl.pymc_model.closed_forms import with_closed_forms, with_sigmoids_outside
+from pp_mlekl.pymc_model.closed_forms import with_closed_forms, with_expm1, with_sigmoids_outside
 from pp_mlekl.pymc_model.diagonals import with_elementwise_diagonals
 from pp_mlekl.pymc_model.fewer_functions import ONE_FUNCTION
 from pp_mlekl.pymc_model.normal_tails import with_tails
@@ -135,7 +135,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
     log_jacobian = pt.add(pt.constant(0.0), *[pt.sum(t) for t in values.jacobian_terms().values()])
     graphs = rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()]))
-    graphs = with_elementwise_diagonals(with_closed_forms(with_sigmoids_outside(graphs)))
+    graphs = with_elementwise_diagonals(with_expm1(with_closed_forms(with_sigmoids_outside(graphs))))
     graphs = _without_checks(graphs)
     return ModelGraphs(
         z=values.z,
