@@ -49,7 +49,9 @@ def at_the_limit(objective: Objective, verdict: Verdict, space: Space) -> Verdic
     null = np.concatenate([verdict.null, idle])
     return replace(
         verdict,
-        null=np.concatenate([null, _bent_families(objective, z, value, hessian[0], np.concatenate([null, directions]))]),
+        null=np.concatenate(
+            [null, _bent_families(objective, z, value, hessian[0], np.concatenate([null, directions]))]
+        ),
         z=z,
         value=value,
         gradient=gradient[0],
