@@ -128,7 +128,11 @@ def information_matrix_test(
     generator = np.random.default_rng(random_seed)
     best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
     check_belongs(functions, best)
-    if best.kind != "mle" or best.status != "converged" or best.laplace_error is not None:
+    if best.laplace_error is not None:
+        raise ValueError(
+            "The test needs independent terms of the log-likelihood, and a marginal likelihood is no sum over observations."
+        )
+    if best.kind != "mle" or best.status != "converged":
         raise ValueError(f"The test needs a regular maximum of the likelihood; got {best.kind}, status {best.status}.")
     kept = Problem(functions=functions, kind="mle").kept
     data = best.settings.get("data")

@@ -250,3 +250,15 @@ def test_at_an_edge_what_depends_on_other_parameters_too_keeps_its_error():
     share = np.array([0.4, 0.75, 0.75])
     np.testing.assert_allclose(result.standard_error["cut"], 1 / np.sqrt(20 * share * (1 - share)), rtol=1e-6)
     np.testing.assert_allclose(estimate.standard_error["cut"], result.standard_error["cut"], rtol=1e-9)
+
+
+def test_constants_are_not_tested():
+    with pm.Model() as model:
+        rate = pm.Gamma("rate", 2, 1)
+        pm.Deterministic("constant", 3.0 + 0.0 * rate)
+        angle = pm.Deterministic("angle", pm.math.sin(rate) ** 2 + pm.math.cos(rate) ** 2)
+        pm.Deterministic("none", 0.0 * angle)
+        pm.Poisson("y", rate, observed=[3, 1, 4])
+    table = delta_method(model, find_mle(model, random_seed=1)).summary()
+    assert table["se"].tolist() == [0.0, 0.0, 0.0]
+    assert table[["z", "p"]].isna().all(axis=None)

@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from pp_mlekl.point_estimates import find_mle
-from pp_mlekl.point_estimates.marginal import MarginalProblem
+from pp_mlekl.point_estimates.marginal import MarginalProblem, _laplace_error
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 
@@ -212,3 +212,62 @@ def test_latents_too_far_from_normal_are_told():
         pm.Binomial("y", n=20, logit_p=a, observed=[0, 20, 20, 0, 20, 0])
     estimate = find_mle(model, marginalize=["a"], random_seed=2)
     assert any("Laplace's approximation is not good enough" in warning for warning in estimate.warnings)
+
+
+@pytest.mark.parametrize(("unit", "shift"), [(1e-6, 0.0), pytest.param(3e3, 1e6, marks=pytest.mark.slow), (1.0, 0.0)])
+def test_units_do_not_decide_whether_there_is_a_maximum(unit, shift):
+    """The same data in other units, with priors that say nothing of them: the log-likelihood moves by n log(unit)."""
+    generator = np.random.default_rng(0)
+    group = np.repeat(np.arange(20), 4)
+    x, u, e = generator.normal(size=80), generator.normal(size=20), generator.normal(size=80)
+    y = 1 + 0.3 * x + u[group] + e
+    with pm.Model() as model:
+        b = pm.Normal("b", shift, 1e4 if shift else 1.0, shape=2)
+        s, t = pm.HalfNormal("s", 1e4 if shift else 1.0), pm.HalfNormal("t", 1e4 if shift else 1.0)
+        effect = pm.Normal("u", 0, t, shape=20)
+        pm.Normal("y", b[0] + b[1] * x + effect[group], s, observed=shift + unit * y)
+    estimate = find_mle(model, marginalize=["u"], random_seed=1)
+    assert estimate.status == "converged"
+    assert estimate.log_likelihood + 80 * np.log(unit) == pytest.approx(-121.679373, abs=1e-5)
+    assert float(estimate.values["t"]) / unit == pytest.approx(0.8071969, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_the_error_of_laplaces_error_holds_for_skewed_latents():
+    """Gamma-Poisson counts one to a group: importance sampling with many seeds against the closed form."""
+    generator = np.random.default_rng(3)
+    y = generator.negative_binomial(0.9, 0.3, 60)
+    with pm.Model() as model:
+        mu, k = pm.Gamma("mu", 2, 1), pm.Gamma("k", 2, 1)
+        rate = pm.Gamma("rate", k, k, shape=60)
+        pm.Poisson("y", mu * rate, observed=y)
+    estimate = find_mle(model, marginalize=["rate"], random_seed=1)
+    mu, k = float(estimate.values["mu"]), float(estimate.values["k"])
+    exact = float(np.sum(stats.nbinom.logpmf(y, k, k / (k + mu)))) - estimate.log_likelihood
+    problem = MarginalProblem(functions=model_functions(model, None, ("rate",)), kind="mle", latents=("rate",))
+    found = [_laplace_error(problem, estimate.flat[None], np.random.default_rng(seed)) for seed in range(200)]
+    beyond = np.mean([abs(float(e) - exact) > 2 * e.mcse for e in found])
+    assert beyond < 0.09
+
+
+def test_an_integral_that_does_not_exist_is_refused():
+    group = np.repeat(np.arange(5), 4)
+    with pm.Model() as model:
+        s = pm.HalfNormal("s", 1)
+        u = pm.Flat("u", shape=6)
+        pm.Normal("y", u[group], s, observed=np.random.default_rng(0).normal(size=20))
+    with pytest.raises(ValueError, match="proper prior"):
+        find_mle(model, marginalize=["u"], random_seed=1)
+
+
+def test_where_there_is_no_maximum_latents_have_no_values():
+    group = np.repeat(np.arange(5), 3)
+    with pm.Model() as model:
+        s, t = pm.HalfNormal("s", 1), pm.HalfNormal("t", 1)
+        u = pm.Normal("u", 0, t, shape=5)
+        pm.Normal("y", u[group], s, observed=np.array([0.3, -1.0, 0.7, 2.0, 0.1])[group])
+    estimate = find_mle(model, marginalize=["u"], random_seed=1)
+    assert estimate.status == "unbounded"
+    assert "s -> 0" in estimate.warnings[0]
+    assert np.isnan(estimate.values["u"]).all()
+    assert np.isnan(estimate.standard_error["u"]).all()

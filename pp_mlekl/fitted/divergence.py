@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.fitted.compared import rows_of
-from pp_mlekl.fitted.fits import PLUG_INS, PREDICTIVES, Fit, collect_fits, needs_posterior
+from pp_mlekl.fitted.fits import PLUG_INS, PREDICTIVES, Fit, collect_fits, named_estimates, needs_posterior
 from pp_mlekl.fitted.held_out import held_out_scores
 from pp_mlekl.fitted.precision import short_of_draws, with_draws_needed
 from pp_mlekl.fitted.setting import Setting
@@ -108,7 +108,7 @@ def fitted_divergence(
     resolved = None if truth is None else as_truth(functions, truth)
     if tree is None and (needs_posterior(names) or resolved is None):
         tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)
-    fits = collect_fits(functions, names, estimates or {}, tree, potentials, generator, groups)
+    fits = collect_fits(functions, names, named_estimates(estimates), tree, potentials, generator, groups)
     group_seed = int(generator.integers(2**31)) if groups else 0
     setting = Setting(
         functions=functions, truth=resolved, new_groups=groups, generator=generator, group_seed=group_seed

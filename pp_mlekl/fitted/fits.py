@@ -37,6 +37,16 @@ class Fit:
     warnings: tuple[str, ...] = field(default=())
 
 
+def named_estimates(estimates: Any) -> dict[str, PointEstimate]:
+    """Estimates by the names of their estimators; TypeError where they come without."""
+    if estimates is not None and not isinstance(estimates, Mapping):
+        raise TypeError(
+            "estimates must map names of estimators to estimates, such as {'mle': find_mle(model)}; got "
+            f"{type(estimates).__name__}."
+        )
+    return dict(estimates or {})
+
+
 def collect_fits(
     functions: ModelFunctions,
     estimators: Sequence[str],

@@ -22,6 +22,8 @@ _STEADY = 0.7
 _LEAST_CLIMB = 0.02
 # A path has come to its limit where it moves by less, in nats, on two steps of at least so many e-foldings.
 _STILL, _LONG = 1e-4, 1.0
+# Points, beyond a climb, that are level if it has come to an end there.
+_LEVEL_AFTER = 3
 # What a point of a path may miss where but its climb is looked for.
 ROUGHLY = 1e-5
 # From this many e-foldings on a path on its way to a finite limit has become flat.
@@ -245,6 +247,9 @@ def divergence(distances: Array, values: Array) -> tuple[float, int]:
         rates = np.diff(values[max(0, last - 4) : last + 1]) / np.diff(distances[max(0, last - 4) : last + 1])
         later = values[finite[finite > last]]
         if not np.all(np.isfinite(rates)) or _falls_back(values[last - 3], values[last], later):
+            continue
+        if len(later) >= _LEVEL_AFTER and np.ptp(later[-_LEVEL_AFTER:]) < _STILL:
+            # A climb that ends on a plateau has a supremum.
             continue
         three = rates[-3:]
         if three.min() > _LEAST_CLIMB and np.ptp(three) < 0.05 * three.mean():

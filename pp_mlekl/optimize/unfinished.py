@@ -32,8 +32,10 @@ _SCATTERS = 3.0
 # With more parameters the search along kinks, or into corners, takes too long.
 _MOST_ALONG_KINKS = 30
 _MOST_IN_CORNERS = 8
-# Units beyond the end of a climb at which it is looked at again.
+# Units, or multiples of its place, beyond the end of a climb at which it is looked at again.
 _BEYOND = np.array([30.0, 100.0, 250.0])
+# Steps in which what follows on a climb may come to rest at its end.
+_LONGER = 50
 # How far uphill of where a search is stuck others begin, relative to its size, and what is a jump: nats, and multiples of
 # what the slope makes of the way.
 _ACROSS = np.array([1e-6, 1e-3, 1e-1])
@@ -139,7 +141,7 @@ def climb_of_trail(objective: Objective, ends: Ends, row: int, space: Space) -> 
     longest = gone[:, np.argmax(gone[-1])]
     for middle in (best // 2, int(np.argmax(longest >= 0.5 * longest[-1]))):
         climb = _climb_from(objective, z[middle], z[best]) or _climb_together(objective, z[middle], z[best], space)
-        if climb is not None and _goes_on(objective, climb, space):
+        if climb is not None and _goes_on(objective, climb, space) and not _is_still_rising(objective, climb):
             return climb
     return None
 
@@ -160,9 +162,18 @@ def _goes_on(objective: Objective, climb: Climb, space: Space) -> bool:
     """Whether a climb along a coordinate without a transform, whose unit need be no e-folding, goes on far beyond its end."""
     if not np.any(np.abs(climb.direction[~space.transformed]) > 0.5):
         return True
-    paths = profile_paths(objective, climb.points[-1:], climb.direction[None], _BEYOND, close=ROUGHLY)
+    beyond = _BEYOND * max(1.0, abs(float(climb.direction @ climb.points[-1])))
+    paths = profile_paths(objective, climb.points[-1:], climb.direction[None], beyond, close=ROUGHLY)
     gains = paths.values[:, 0] - climb.values[-1]
-    return bool(np.all(~np.isfinite(gains) | (gains > 0.5 * climb.rate * _BEYOND)))
+    return bool(np.all(~np.isfinite(gains) | (gains > 0.5 * climb.rate * beyond)))
+
+
+def _is_still_rising(objective: Objective, climb: Climb) -> bool:
+    """Whether at the end of a climb as much is gained by staying there: what follows has not come to rest, and rises alone."""
+    end = climb.points[-1:]
+    ends = maximize(objective, end, held=climb.direction[None], max_iterations=_LONGER, close=ROUGHLY)
+    gained = float(ends.value[0]) - float(climb.values[-1])
+    return bool(gained > 0.5 * climb.rate * (climb.distances[-1] - climb.distances[-2]))
 
 
 def _climb_from(objective: Objective, middle: Array, end: Array) -> Climb | None:

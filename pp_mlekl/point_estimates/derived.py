@@ -22,6 +22,10 @@ Array = np.ndarray
 _ENDLESS = 1e100
 
 
+# A derivative by the unconstrained parameters of this share of the value is rounding.
+_CONSTANT = 1e-14
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DerivedEstimate:
     """Quantities that follow from the parameters, at an estimate.
@@ -126,6 +130,9 @@ def delta_method(
     check_belongs(functions, estimate)
     wanted = quantities(functions, var_names, estimate.settings.get("data"))
     jacobian = wanted.jacobian(estimate.flat)
+    # A constant (the diagonal of a correlation matrix) may depend on parameters by its rounding.
+    constant = np.abs(jacobian).max(axis=1, initial=0.0) < _CONSTANT * np.abs(wanted.values(estimate.flat))
+    jacobian = np.where(constant[:, None], 0.0, jacobian)
     if error == "sandwich":
         influence = influences(functions, estimate)
         terms = influence.of_z @ jacobian.T

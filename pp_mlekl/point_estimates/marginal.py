@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
+from scipy.special import gammaln, logsumexp
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.optimize.objective import Objective
@@ -20,6 +20,7 @@ from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.result import PointEstimate, check_belongs, labelled_estimate
 from pp_mlekl.pymc_model.marginal_functions import IntegrandDerivatives
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.prior_draws import improper_names
 
 Array = np.ndarray
 
@@ -29,6 +30,9 @@ _PRECISION = 1e-10
 _SHIFT = 0.5
 # The error of importance sampling, in nats, from which on it has not settled.
 _UNSETTLED = 0.1
+# Where the log weights of normal draws differ by more than the first, blocks of at most so many latents are sampled again with
+# the tails of Student's distribution with so many degrees of freedom.
+_NORMAL, _FEW, _DF = 0.1, 5, 5
 _SAMPLE = "Groups of few or extreme counts are where it fails; sample the posterior instead."
 
 
@@ -243,19 +247,46 @@ def _shift(problem: MarginalProblem, verdict: Verdict) -> Array:
     return verdict.covariance @ slope / errors
 
 
+def _check_proper(problem: MarginalProblem) -> None:
+    """Raise ValueError where the latents have an improper prior: the data may leave the integral without end."""
+    improper = sorted(set(problem.latents) & set(improper_names(problem.functions.model)))
+    if improper:
+        raise ValueError(
+            f"The integral over {', '.join(improper)} does not exist: its prior is improper, and the data do not say enough "
+            "about each of its elements; give it a proper prior."
+        )
+
+
 def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Generator, draws: int = 1000) -> Estimate:
     """log(importance sampling / Laplace) of the marginal likelihood at one point z (1, d), in nats.
 
     The blocks are independent, so the integral is a product and each factor is sampled by itself.
     """
     integrand, blocks = problem.integrand, problem.integrand.blocks
-    factor = np.linalg.cholesky(integrand.curvature(z)[0])
+    try:
+        factor = np.linalg.cholesky(integrand.curvature(z)[0])
+    except np.linalg.LinAlgError:
+        _check_proper(problem)
+        return Estimate(value=np.nan, mcse=np.nan, method="importance sampling", direction="log(exact / Laplace)")
+
+    def falls(noise: Array) -> Array:
+        """log h at moves of so many standard deviations, less that at the mode: (draws, blocks)."""
+        moves = np.linalg.solve(factor.swapaxes(1, 2), noise[..., None])[..., 0]
+        joint = integrand.block_values(z + integrand.embedded(blocks.whole(moves)))
+        return joint - integrand.block_values(z)
+
     noise = generator.normal(size=(draws // 2, *blocks.members.shape)) * blocks.inside
     # Pairs of opposite draws cancel the odd terms of the expansion about the mode.
     noise = np.concatenate([noise, -noise])
-    moves = np.linalg.solve(factor.swapaxes(1, 2), noise[..., None])[..., 0]
-    joint = integrand.block_values(z + integrand.embedded(blocks.whole(moves)))
-    log_ratio = joint - integrand.block_values(z) + 0.5 * np.sum(noise**2, axis=-1)
+    log_ratio = falls(noise) + 0.5 * np.sum(noise**2, axis=-1)
+    if np.ptp(log_ratio) > _NORMAL and blocks.width <= _FEW:
+        # Tails may be heavier than a normal distribution's: they are looked for with those of Student's.
+        width = blocks.inside.sum(axis=1)
+        share = generator.chisquare(_DF, size=(draws // 2, len(width))) / _DF
+        noise = noise / np.sqrt(np.concatenate([share, share]))[..., None]
+        squares = np.sum(noise**2, axis=-1)
+        constant = gammaln(0.5 * _DF) - gammaln(0.5 * (_DF + width)) + 0.5 * width * np.log(0.5 * _DF)
+        log_ratio = falls(noise) + 0.5 * (_DF + width) * np.log1p(squares / _DF) + constant
     pairs = np.logaddexp(log_ratio[: draws // 2], log_ratio[draws // 2 :]) - np.log(2.0)
     factors = logsumexp(pairs, axis=0) - np.log(len(pairs))
     errors = np.std(np.exp(pairs - factors), axis=0, ddof=1) / np.sqrt(len(pairs))

@@ -182,10 +182,11 @@ def labelled_estimate(
         z = problem.base
     outcome = reported(verdict, problem.space, problem.jacobian(verdict.z))
     joint = None
-    if covariance is not None:
+    nothing = verdict.status in ("unbounded", "failed")
+    if covariance is not None and not nothing:
         jacobian = functions.natural_jacobian(z)
         joint = jacobian @ covariance @ jacobian.T
-    values = np.full(functions.natural_size, np.nan) if flat is None else functions.natural_flat(flat)
+    values = np.full(functions.natural_size, np.nan) if flat is None or nothing else functions.natural_flat(flat)
     natural = _embedded(outcome.covariance, problem.natural_kept, functions.natural_size, joint)
     values[problem.natural_kept] = outcome.values
     values[problem.natural_missing] = natural[problem.natural_missing] = natural[:, problem.natural_missing] = np.nan

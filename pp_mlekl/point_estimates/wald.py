@@ -44,7 +44,8 @@ def wald_table(
     if not 0.0 < prob < 1.0:
         raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
     with np.errstate(all="ignore"):
-        z = estimate / error
+        # What has no error because it is a constant is not tested.
+        z = np.where(error > 0, estimate / error, np.nan)
     half = stats.t.ppf(0.5 + prob / 2, degrees_of_freedom) * error
     columns = {
         "estimate": estimate,

@@ -67,7 +67,7 @@ class PriorSampler:
         """``n`` draws: for each variable an array of shape (n, *shape); ``values`` of the given, (n, *shape) each."""
         arrays = [np.asarray(v, dtype=g.type.dtype) for v, g in zip(values, self._given, strict=True)]
         if self._function is None:
-            inputs, graphs = (self._given, self._graphs) if self.one_by_one else self._vectorized()
+            inputs, graphs = self._built()
             updates = collect_default_updates(outputs=graphs, inputs=inputs)
             self._rngs = list(updates)
             self._function = interpreted(inputs, graphs, updates=updates)
@@ -83,6 +83,15 @@ class PriorSampler:
             np.broadcast_to(np.asarray(d), (n, *shape)).astype(np.float64)
             for d, shape in zip(draws, self._shapes, strict=True)
         ]
+
+    def _built(self) -> tuple[list[TensorVariable], list[TensorVariable]]:
+        """Inputs and graphs of a function that draws all at once, or one by one where an operation takes no batches (CAR)."""
+        if not self.one_by_one:
+            try:
+                return self._vectorized()
+            except (TypeError, ValueError, NotImplementedError):
+                self.one_by_one = True
+        return self._given, self._graphs
 
     def _vectorized(self) -> tuple[list[TensorVariable], list[TensorVariable]]:
         """Every draw on a new leading axis: each variable's parameter gets a batch of zeros added."""

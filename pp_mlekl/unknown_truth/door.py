@@ -8,7 +8,7 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from pp_mlekl.fitted import fitted_divergence
-from pp_mlekl.fitted.fits import Fit, collect_fits
+from pp_mlekl.fitted.fits import Fit, collect_fits, named_estimates
 from pp_mlekl.point_estimates import PointEstimate, find_map, find_mle
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.sampling import sample
@@ -94,7 +94,7 @@ def without_truth(
     generator = np.random.default_rng(random_seed)
     if tree is None:
         tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)
-    known = dict(estimates or {})
+    known = named_estimates(estimates)
     for name in names:
         if name in _PLUG_INS and name not in known:
             known[name] = _found(functions, name, potentials, generator)

@@ -59,3 +59,16 @@ def test_one_call_makes_all_draws(drawn):
     sampler._function = counted
     sampler.draw(50, np.random.default_rng(1))
     assert len(calls) == 1
+
+
+def test_what_takes_no_batches_is_drawn_one_by_one():
+    neighbours = np.eye(4, k=1) + np.eye(4, k=-1)
+    with pm.Model() as model:
+        scale = pm.HalfNormal("scale", 1)
+        alpha = pm.Beta("alpha", 2, 2)
+        pm.CAR("u", mu=np.zeros(4), W=neighbours, alpha=alpha, tau=1 / scale**2, shape=4)
+        pm.Normal("y", 0, 1, observed=[0.0])
+    draws = model_functions(model).prior_draws(50, np.random.default_rng(1))
+    assert draws.shape == (50, 6)
+    assert np.isfinite(draws).all()
+    assert np.ptp(draws, axis=0).min() > 0
