@@ -286,6 +286,16 @@ def test_where_numbers_give_out_the_verdict_does_not_depend_on_the_starts(name):
     assert {find_mle(model, random_seed=seed).status for seed in range(2, 12)} == {degenerate.CASES[name][1]}
 
 
+@pytest.mark.parametrize("random_seed", [1, 2, 3])
+def test_of_a_simplex_the_empty_category_alone_is_named(random_seed):
+    with pm.Model() as model:
+        p = pm.Dirichlet("p", [0.5, 0.5, 0.5])
+        pm.Multinomial("y", 10, p, observed=[7, 3, 0])
+    estimate = find_map(model, random_seed=random_seed)
+    assert estimate.status == "unbounded"
+    assert "grows without limit as p[2] -> 0:" in estimate.warnings[0]
+
+
 def test_what_the_limit_leaves_to_be_known_has_its_error():
     """A step has a height and a scatter, but no place; of white noise only the sum of both variances is known."""
     step = find_mle(degenerate.build("dose_response_that_is_a_step"), random_seed=1)

@@ -11,6 +11,7 @@ from pp_mlekl.optimize.ends import EQUAL, Ends, joined
 from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.limit import without_idle
 from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
+from pp_mlekl.optimize.naming import simplest
 from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, high_by_rounding
 from pp_mlekl.optimize.run_off import runs_off
@@ -31,8 +32,6 @@ _ALONE, _OTHERS = 50, 3
 _FALL = 0.1
 # Two ends are one maximum where they lie this share of the way to where the objective has fallen by half a nat.
 _SAME = 0.1
-# Ratios of a direction's coordinates are those of whole numbers up to the first where they are this near.
-_WHOLE, _RATIO = 6, 1e-4
 # What is lost between two points of a plateau, relative to the value there.
 _NO_DROP = 1e-12
 _ENDED = ("stationary", "stuck")
@@ -109,7 +108,7 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
     between = (ends.z[others] - z) / np.linalg.norm(ends.z[others] - z, axis=1, keepdims=True)
     flat = curved_null(objective, z, value, between) | _level(objective, z, value, ends.z[others])
     null = independent(np.concatenate([soft.null, between[flat]]))
-    verdict = replace(verdict, run_off=_simplest(soft.run_off), null=null, singular=soft.singular)
+    verdict = replace(verdict, run_off=simplest(soft.run_off), null=null, singular=soft.singular)
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
     if verdict.climb is not None and verdict.climb.within_reach:
         return words.unbounded(verdict, space)
@@ -165,21 +164,6 @@ def _gone_far(objective: Objective, value: float, points: Array, soft: Soft) -> 
         run_off=np.concatenate([soft.run_off, np.sign(along[gone])[:, None] * soft.null[gone]]),
         null=soft.null[~gone],
     )
-
-
-def _simplest(directions: Array) -> Array:
-    """Unit directions (k, d) with small whole numbers in place of their ratios where these are as good as such.
-
-    The way of a search by gradients has six figures, and is followed to the end of the numbers.
-    """
-    result = directions.copy()
-    for i, direction in enumerate(directions):
-        for most in range(1, _WHOLE + 1):
-            multiple = direction * most / np.abs(direction).max()
-            if np.abs(multiple - np.round(multiple)).max() < _RATIO * most:
-                result[i] = np.round(multiple) / np.linalg.norm(np.round(multiple))
-                break
-    return result
 
 
 def _around(objective: Objective, z: Array, value: float, space: Space) -> Array:

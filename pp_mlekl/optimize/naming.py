@@ -7,6 +7,8 @@ import numpy as np
 Array = np.ndarray
 
 _NEGLIGIBLE = 1e-5
+# Ratios of a direction's coordinates are those of whole numbers up to the first where they are this near.
+_WHOLE, _RATIO = 6, 1e-4
 
 
 def combination(coefficients: Array, names: Sequence[str], limit: int = 6) -> str:
@@ -68,3 +70,24 @@ def reduced_rows(matrix: Array) -> Array:
         at += 1
     rows[np.abs(rows) < 1e-10] = 0.0
     return rows
+
+
+def simplest(directions: Array, near: float = _RATIO) -> Array:
+    """Unit directions (k, d) with small whole numbers in place of their ratios where these are as good as such.
+
+    The way of a search has six figures or so, and is followed to the end of the numbers. ``near`` is how far off, of the
+    largest, a ratio may be.
+
+    Examples
+    --------
+    >>> (simplest(np.array([[1.0, -0.50003]])) * np.sqrt(5)).round(12).tolist()
+    [[2.0, -1.0]]
+    """
+    result = directions.copy()
+    for i, direction in enumerate(directions):
+        for most in range(1, _WHOLE + 1):
+            multiple = direction * most / np.abs(direction).max()
+            if np.abs(multiple - np.round(multiple)).max() < near * most:
+                result[i] = np.round(multiple) / np.linalg.norm(np.round(multiple))
+                break
+    return result

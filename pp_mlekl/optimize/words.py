@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.modes import Mode, is_permutation
-from pp_mlekl.optimize.naming import combination, identified_combinations, involved
+from pp_mlekl.optimize.naming import combination, identified_combinations, involved, simplest
 from pp_mlekl.optimize.paths import Climb
 from pp_mlekl.optimize.space import Limit, Space
 from pp_mlekl.optimize.verdict import Verdict
@@ -16,6 +16,10 @@ Array = np.ndarray
 _LISTED = 6
 # Heights that differ by less than this share of their size are equal: searches come no nearer to a maximum.
 _EQUAL = 1e-9
+# What moves less than this share of the longest at the end of a climb has come to rest.
+_LASTING = 0.05
+# Ratios to be named are whole ones if they are this near.
+_ROUGHLY = 0.01
 _ONE_OF_MANY = "The values without a standard error are those of one maximum among equals."
 
 
@@ -147,6 +151,14 @@ def _towards(climb: Climb, space: Space) -> tuple[str, list[int]]:
         return _towards_edge(climb, space)
     limit = space.limit(climb.points[-1], climb.direction)
     ends = np.flatnonzero(limit.at_edge | limit.runs_off).tolist()
+    if len(ends) > 1 and len(climb.points) > 1:
+        # With what follows on the way fewer parameters may come to an end (probabilities that keep their ratio).
+        last = climb.points[-1] - climb.points[len(climb.points) // 2]
+        lasting = np.where(np.abs(last) < _LASTING * np.abs(last).max(), 0.0, last)
+        following = space.limit(climb.points[-1], simplest(lasting[None], _ROUGHLY)[0]) if lasting.any() else limit
+        fewer = np.flatnonzero(following.at_edge | following.runs_off).tolist()
+        if 0 < len(fewer) < len(ends):
+            limit, ends = following, fewer
     towards = _join(f"{space.names[i]} -> {_end(limit, i)}" for i in ends)
     return towards or combination(climb.direction, space.coordinates), ends
 
