@@ -116,6 +116,9 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
         more = joined(ends, higher)
         return _examined(objective, more, int(np.argmax(more.value)), space, again=False)
     if len(soft.run_off):
+        # Ends on the way to infinity are as high as each other wherever they are.
+        run_off = space.distinct(z, verdict.run_off)
+        verdict = replace(verdict, run_off=run_off, null=independent(soft.null, base=run_off))
         return words.at_the_edge(without_idle(objective, verdict, space), space)
     if len(null):
         stepped = step_coordinates(objective, Mode(z=z, value=value, hessian=verdict.hessian, agree=agree))
