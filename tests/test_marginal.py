@@ -271,3 +271,17 @@ def test_where_there_is_no_maximum_latents_have_no_values():
     assert "s -> 0" in estimate.warnings[0]
     assert np.isnan(estimate.values["u"]).all()
     assert np.isnan(estimate.standard_error["u"]).all()
+
+
+@pytest.mark.slow
+def test_latents_with_a_kink_come_to_an_end_with_the_reason():
+    generator = np.random.default_rng(41)
+    group = np.repeat(np.arange(8), 6)
+    y = generator.normal(0, 0.8, 8)[group] + generator.normal(size=48)
+    with pm.Model() as model:
+        mu, t, s = pm.Normal("mu", 0, 3), pm.HalfNormal("t", 1), pm.HalfNormal("s", 1)
+        u = pm.Laplace("u", 0, t, shape=8)
+        pm.Normal("y", mu + u[group], s, observed=y)
+    estimate = find_mle(model, marginalize=["u"], random_seed=1)
+    assert estimate.status == "failed"
+    assert "one smooth mode" in estimate.warnings[-1]

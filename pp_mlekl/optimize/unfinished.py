@@ -98,8 +98,12 @@ def unfinished(
     if limit is not None:
         return limit
     uphill = verdict.gradient / max(np.linalg.norm(verdict.gradient), 1e-300)
-    beyond = objective.value(verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z))
+    ahead = verdict.z + np.array([1e-10, 1e-8, 1e-6])[:, None] * uphill * _size(verdict.z)
+    beyond = objective.value(ahead)
     if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
+        if objective.support is not None and objective.supported(ahead).any():
+            # The data have a density there: it is an inner maximisation that fails.
+            return words.failed(verdict, space, undefined=True)
         corner = _in_the_corner(objective, verdict)
         if not _is_kink(objective, corner, edge=True):
             return words.failed(corner, space, undefined=True)

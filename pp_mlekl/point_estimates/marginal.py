@@ -33,6 +33,10 @@ _UNSETTLED = 0.1
 # Where the log weights of normal draws differ by more than the first, blocks of at most so many latents are sampled again with
 # the tails of Student's distribution with so many degrees of freedom.
 _NORMAL, _FEW, _DF = 0.1, 5, 5
+_NO_MODE = (
+    "Laplace's approximation needs latents that have one smooth mode given the parameters: a kink (a Laplace prior) or "
+    "several modes (a mixture) leave none. Sample the posterior instead."
+)
 _SAMPLE = "Groups of few or extreme counts are where it fails; sample the posterior instead."
 
 
@@ -135,6 +139,8 @@ def find_marginal_mle(
         check_belongs(functions, other)
     places = problem.starts(min(starts, 5), generator, tree, [e.flat for e in estimates])
     verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
+    if verdict.status == "failed":
+        verdict = replace(verdict, warnings=(*verdict.warnings, _NO_MODE))
     settings = {"starts": len(places), "random_seed": repr(random_seed), "marginalize": tuple(latents)}
     z = problem.full(verdict.z) if np.all(np.isfinite(verdict.z)) else problem.base
     z, _ = problem.modes(z[None])
