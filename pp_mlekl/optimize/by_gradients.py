@@ -97,14 +97,7 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
     bare = bare_verdict(objective, ends, row, [], len(ends.z))
     verdict = replace(bare, audit=replace(bare.audit, agree=agree))
     points = np.array([point[row] for point, _ in ends.trail])
-    approach = z - points[[0, len(points) // 2, 3 * len(points) // 4]]
-    approach = approach[np.abs(approach).max(axis=1) > 1e-3]
-    alone = _alone(points, space)
-    soft, suspicious = _soft(objective, z, value, alone, approach, space)
-    soft = _gone_far(objective, value, points, soft)
-    if not len(soft.run_off) and len(approach):
-        ways = approach / np.linalg.norm(approach, axis=1, keepdims=True)
-        soft, suspicious = _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
+    soft, suspicious = _by_the_way(objective, z, value, points, space)
     between = (ends.z[others] - z) / np.linalg.norm(ends.z[others] - z, axis=1, keepdims=True)
     flat = curved_null(objective, z, value, between) | _level(objective, z, value, ends.z[others])
     null = independent(np.concatenate([soft.null, between[flat]]))
@@ -137,6 +130,19 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
         )
         return replace(verdict, status="failed", warnings=(text,))
     return words.converged(verdict, space)
+
+
+def _by_the_way(objective: Objective, z: Array, value: float, points: Array, space: Space) -> tuple[Soft, Array]:
+    """What is soft along the coordinates, or else along the ways in which a search came through points (t, d) to z."""
+    approach = z - points[[0, len(points) // 2, 3 * len(points) // 4]]
+    approach = approach[np.abs(approach).max(axis=1) > 1e-3]
+    alone = _alone(points, space)
+    soft, suspicious = _soft(objective, z, value, alone, approach, space)
+    soft = _gone_far(objective, value, points, soft)
+    if len(soft.run_off) or not len(approach):
+        return soft, suspicious
+    ways = approach / np.linalg.norm(approach, axis=1, keepdims=True)
+    return _soft(objective, z, value, np.concatenate([alone, ways]), approach, space)
 
 
 def _soft(
