@@ -2,7 +2,8 @@
 
 A logistic regression with 5 coefficients and 1,000 rows. Each tool runs in a process of its own, once with an empty
 compile cache and once with the cache that run left; within a process the first fit, later ones (the median of seven), and
-fits in a loop over new data sets are timed. Run as ``python benchmarks/point_estimates.py``; a tool that is not installed is left out.
+fits in a loop over new data sets are timed. Run as ``python benchmarks/point_estimates.py``; a tool that is not installed
+is left out.
 """
 
 import json

@@ -500,7 +500,9 @@ def quantal_response_by_its_half_dose():
 LOG_DOSES = np.repeat(np.log([0.1, 0.3, 1, 3, 10, 30]), 3)
 
 
-@case("mle", "at_infinity", "Ritz et al. (2015), PLoS ONE 10: four-parameter curves; here no dose lies on the slope")
+@case(
+    "mle", "at_infinity", "Ritz et al. (2015), PLoS ONE 10: four-parameter curves; here but one dose lies on the slope"
+)
 def dose_response_that_is_a_step():
     low, rise = pm.Normal("low", 0, 5), pm.HalfNormal("rise", 5)
     exponent, half, s = pm.HalfNormal("exponent", 3), pm.LogNormal("half", 0, 2), pm.HalfNormal("s", 1)

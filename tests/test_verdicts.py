@@ -297,12 +297,14 @@ def test_of_a_simplex_the_empty_category_alone_is_named(random_seed):
 
 
 def test_what_the_limit_leaves_to_be_known_has_its_error():
-    """A step has a height and a scatter, but no place; of white noise only the sum of both variances is known."""
+    """A step is three means, the one between free for the slope's place; of white noise the sum of both variances is known."""
     step = find_mle(degenerate.build("dose_response_that_is_a_step"), random_seed=1)
     s = float(step.values["s"])
     assert np.isinf(step.values["exponent"])
     assert np.isnan(step.values["half"])
-    assert float(step.standard_error["rise"]) == pytest.approx(s * np.sqrt(1 / 6 + 1 / 12), rel=0.3)
+    # The errors are those where the search came to rest, which is not wholly at the limit.
+    assert float(step.standard_error["low"]) == pytest.approx(s * np.sqrt(1 / 6), rel=1e-4)
+    assert float(step.standard_error["rise"]) == pytest.approx(s * np.sqrt(1 / 6 + 1 / 9), rel=1e-4)
     assert float(step.standard_error["s"]) == pytest.approx(s / 6, rel=1e-6)
     none = find_mle(degenerate.build("dose_response_that_is_none"), random_seed=1)
     assert float(none.standard_error["s"]) == pytest.approx(float(none.values["s"]) / 6, rel=1e-6)
