@@ -4,7 +4,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PAGES ?= pages
-EXTRAS := dask,gallery,notebook,preliz,zarr,dev
+EXTRAS := dask,notebook,preliz,zarr,dev
 # One thread for each linear algebra library: tests and chains run side by side.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1

@@ -27,6 +27,23 @@ SCHOOLS = [
 
 TRUTH = {"mu": 8.0, "tau": 6.0, "theta": np.array([20.0, 9.0, 3.0, 8.0, 2.0, 4.0, 14.0, 10.0])}
 
+BUILDERS = {
+    "build": {
+        "tags": "hierarchical normal",
+        "observations": 8,
+        "parameters": 10,
+        "mle": "converged",
+        "map": "unbounded",
+    },
+    "build_noncentered": {
+        "tags": "hierarchical normal",
+        "observations": 8,
+        "parameters": 10,
+        "mle": "not_identified",
+        "map": "boundary",
+    },
+}
+
 
 def load_data() -> xr.Dataset:
     """Estimated effects and their standard errors, dim school (8)."""

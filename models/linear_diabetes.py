@@ -1,4 +1,4 @@
-"""Linear regression on the diabetes data: disease progression from ten baseline measurements.
+"""Diabetes after one year: linear regression of the disease's progression from ten baseline measurements.
 
 Shows collinear predictors (the blood serum measurements), where a weak prior already separates MAP from MLE, and a
 scale parameter whose MLE is biased downwards.
@@ -13,7 +13,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from models.tables import read_table, standardized
+from .tables import read_table, standardized
 
 PREDICTORS = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
 
@@ -21,6 +21,16 @@ TRUTH = {
     "intercept": 152.0,
     "slope": np.array([0.0, -11.0, 25.0, 15.0, -30.0, 18.0, 3.0, 8.0, 33.0, 3.0]),
     "sigma": 54.0,
+}
+
+BUILDERS = {
+    "build": {
+        "tags": "regression normal",
+        "observations": 442,
+        "parameters": 12,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""Gaussian naive Bayes on Fisher's iris: independent rows, class probabilities, normal features given the class.
+"""Fisher's iris: Gaussian naive Bayes, class probabilities and normal features given the class.
 
 The i.i.d. example of the suite: each row is a class and four features that are independent given the class. Shows
 several observed variables whose divergences add up, a simplex parameter, and an MLE in closed form.
@@ -13,7 +13,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from models.tables import read_table
+from .tables import read_table
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 SPECIES = ["setosa", "versicolor", "virginica"]
@@ -22,6 +22,16 @@ TRUTH = {
     "p": np.array([0.4, 0.35, 0.25]),
     "mu": np.array([[5.0, 3.4, 1.5, 0.25], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.5, 2.0]]),
     "sigma": np.array([[0.35, 0.4, 0.2, 0.1], [0.5, 0.3, 0.5, 0.2], [0.6, 0.3, 0.55, 0.3]]),
+}
+
+BUILDERS = {
+    "build": {
+        "tags": "classification categorical normal",
+        "observations": 750,
+        "parameters": 27,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

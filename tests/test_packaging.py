@@ -1,6 +1,7 @@
 """What is installed, from what, and what loading it costs."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -87,19 +88,41 @@ def imported(path):
     return {name.partition(".")[0] for name in names}
 
 
-def test_wheel_holds_the_package_alone(root, tmp_path, tracked):
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+@pytest.fixture(scope="module")
+def wheel(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=root, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_wheel_holds_the_package_and_the_gallery(root, wheel, tracked):
+    names = set(wheel.namelist())
     assert {name.split("/")[0] for name in names} == {"pp_mlekl", "pp_mlekl-0.1.0.dist-info"}
-    package = {str(path.relative_to(root)) for path in tracked if path.is_relative_to(root / "pp_mlekl")}
-    assert package <= set(names)
+    package = {path.relative_to(root).as_posix() for path in tracked if path.is_relative_to(root / "pp_mlekl")}
+    gallery = {path.relative_to(root / "models") for path in tracked if path.is_relative_to(root / "models")}
+    assert package - names == {"pp_mlekl/gallery.py"}
+    assert {f"pp_mlekl/gallery/{path.as_posix()}" for path in gallery} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 
-def test_gallery_is_importable_from_elsewhere(tmp_path):
-    code = "from models import eight_schools; eight_schools.load_data()"
+def test_gallery_of_the_wheel_is_importable(wheel, tmp_path):
+    wheel.extractall(tmp_path)
+    code = (
+        "import sys; from pp_mlekl.gallery import radon; from pp_mlekl.cli.gallery import entries;"
+        "radon.build(radon.load_data()); print(radon.__file__, [e.name for e in entries()])"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    assert result.stdout.startswith(str(tmp_path / "pp_mlekl" / "gallery" / "radon.py"))
+    assert "'radon:build_noncentered'" in result.stdout
+
+
+@pytest.mark.parametrize("package", ["models", "pp_mlekl.gallery"])
+def test_gallery_of_a_clone_is_importable_from_elsewhere(tmp_path, package):
+    code = f"from {package} import eight_schools; eight_schools.load_data()"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True)
 
 

@@ -16,9 +16,12 @@ _MOST_NAMES = 12
 
 
 def load_builder(name: str) -> Callable[..., Any]:
-    """The function that a name such as ``models.eight_schools:build`` or ``my_model.py:build`` stands for."""
+    """The function that a name such as ``radon`` (of the gallery), ``my_package.models:build`` or ``my_model.py:build`` means.
+
+    A module or package of that name in the working folder comes before the gallery's.
+    """
     module_name, _, function_name = name.partition(":")
-    module = _load_module(module_name)
+    module = _load_module(f"pp_mlekl.gallery.{module_name}" if _of_gallery(module_name) else module_name)
     function_name = function_name or "build"
     builder = getattr(module, function_name, None)
     if not callable(builder):
@@ -79,8 +82,14 @@ def _load_module(name: str) -> ModuleType:
         stop(f"{name} raised {type(error).__name__} on import: {error} ({place_of(error)})", FAILED)
 
 
+def _of_gallery(name: str) -> bool:
+    from pp_mlekl.cli.gallery import gallery_modules
+
+    return name in gallery_modules() and not Path(f"{name}.py").exists() and not Path(name).is_dir()
+
+
 def _near_module(name: str) -> str:
     from pp_mlekl.cli.gallery import gallery_modules
 
-    near = get_close_matches(name, gallery_modules(), n=1)
+    near = get_close_matches(name.rpartition(".")[2], gallery_modules(), n=1)
     return f" Did you mean {near[0]}?" if near else ""

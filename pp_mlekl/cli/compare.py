@@ -12,7 +12,7 @@ from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
 
 
 def compare(
-    builder: Annotated[str, typer.Argument(help="module:function or file.py:function that returns a model")],
+    builder: Annotated[str, typer.Argument(help="a name of the gallery, module:function or file.py:function")],
     truth: Annotated[Path | None, typer.Option(help="TOML file with true parameter values")] = None,
     draws: Draws = 1000,
     chains: Chains = 4,

@@ -1,45 +1,107 @@
-"""``pp-mlekl list``: the gallery."""
+"""``pp-mlekl list``: the gallery's builders, read from the source of its modules."""
 
+import ast
 import importlib
-import importlib.util
-import pkgutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pp_mlekl.cli.errors import WRONG_USE, one_line_errors, stop
+_NO_TERMINAL_WIDTH = 160
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One builder of the gallery.
+
+    Parameters
+    ----------
+    module, function
+        Where the builder is, such as ``radon`` and ``build_noncentered``.
+    tags
+        The families of the model.
+    observations, parameters
+        Their numbers.
+    mle, map
+        The expected status of the maximum likelihood and of the maximum a posteriori estimate (natural scale).
+    data
+        What the data are: the module's title up to its colon.
+    shows
+        What the model teaches: the rest of the title, or the builder's own first line.
+    about
+        The module's docstring.
+    """
+
+    module: str
+    function: str
+    tags: tuple[str, ...]
+    observations: int
+    parameters: int
+    mle: str
+    map: str
+    data: str
+    shows: str
+    about: str
+
+    @property
+    def name(self) -> str:
+        """The builder as it is named on the command line."""
+        return self.module if self.function == "build" else f"{self.module}:{self.function}"
 
 
 def list_models() -> None:
-    """The gallery: name, observations, parameters, what it shows."""
+    """The gallery: builder, family, observations, parameters, data, what it shows."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    names = gallery_modules()
-    if not names:
-        stop("There is no gallery here; run this in a checkout of pp_mlekl (its folder models/).", WRONG_USE)
-    table = Table("builder", "observations", "parameters", "shows", box=None, pad_edge=False)
-    with one_line_errors():
-        from pp_mlekl.pymc_model.model_functions import model_functions
+    name = Column("builder", no_wrap=True)
+    table = Table(name, "family", "observations", "parameters", "data", "shows", box=None, pad_edge=False)
+    for entry in entries():
+        sizes = str(entry.observations), str(entry.parameters)
+        table.add_row(entry.name, ", ".join(entry.tags), *sizes, entry.data, entry.shows)
+    Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH).print(table)
 
-        for name in names:
-            module = importlib.import_module(name)
-            functions = model_functions(module.build())
-            shows = (module.__doc__ or "").strip().splitlines()[0]
-            table.add_row(f"{name}:build", str(functions.n_observations), str(functions.size), shows)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+def entries() -> list[Entry]:
+    """All builders of the gallery, by module; no module is imported and no model built."""
+    return [entry for path in _sources() for entry in _read(path)]
 
 
 def gallery_modules() -> list[str]:
-    """Modules of the package ``models`` that have a builder."""
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        package = importlib.import_module("models")
-    except ModuleNotFoundError:
-        return []
-    names = [f"models.{m.name}" for m in pkgutil.iter_modules(package.__path__) if not m.ispkg]
-    return [n for n in names if _has_builder(n)]
+    """Names of the gallery's modules, such as ``radon``."""
+    return list(dict.fromkeys(entry.module for entry in entries()))
 
 
-def _has_builder(name: str) -> bool:
-    spec = importlib.util.find_spec(name)
-    return spec is not None and spec.origin is not None and "\ndef build(" in Path(spec.origin).read_text("utf-8")
+def _sources() -> list[Path]:
+    package = importlib.import_module("pp_mlekl.gallery")
+    return sorted(path for folder in package.__path__ for path in Path(folder).glob("*.py"))
+
+
+def _read(path: Path) -> list[Entry]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    about = ast.get_docstring(tree) or ""
+    data, _, shows = about.partition("\n\n")[0].replace("\n", " ").partition(": ")
+    first_lines = {
+        node.name: (ast.get_docstring(node) or "").partition("\n")[0]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    return [
+        Entry(
+            module=path.stem,
+            function=function,
+            data=data,
+            shows=shows[:1].upper() + shows[1:] if function == "build" else first_lines[function],
+            about=about,
+            **{**facts, "tags": tuple(facts["tags"].split())},
+        )
+        for function, facts in _builders(tree).items()
+    ]
+
+
+def _builders(tree: ast.Module) -> dict[str, dict[str, Any]]:
+    """The value of ``BUILDERS``, which is a literal; empty in a module without builders."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "BUILDERS":
+            return ast.literal_eval(node.value)
+    return {}

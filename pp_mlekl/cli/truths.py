@@ -27,10 +27,8 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
     if name in CASES:
         model, own = CASES[name]()
         return model, own if truth is None else read(truth)
-    gallery = [module.removeprefix("models.") for module in gallery_modules()]
-    if name in gallery:
-        name = f"models.{name}:build"
-    if ":" not in name and not name.endswith(".py"):
+    gallery = gallery_modules()
+    if ":" not in name and not name.endswith(".py") and name not in gallery:
         near = get_close_matches(name, [*CASES, *gallery], n=1)
         hint = f"did you mean {near[0]}?" if near else f"the cases are {', '.join([*CASES, *gallery])}."
         stop(f"{name!r} is neither a shipped case nor module:function; {hint}", WRONG_USE)

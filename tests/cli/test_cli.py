@@ -138,7 +138,7 @@ def test_reports_and_their_index(folder):
     ("arguments", "status", "says"),
     [
         (["compare", "nope:build"], 2, "no module 'nope'"),
-        (["compare", "models.eight_school:build"], 2, "Did you mean models.eight_schools?"),
+        (["compare", "models.eight_school:build"], 2, "Did you mean eight_schools?"),
         (["compare", "nope.py:build"], 2, "no file nope.py"),
         (
             ["compare", "my_model.py:biuld"],
@@ -185,11 +185,25 @@ def test_wrong_use_gets_one_line(folder, arguments, status, says):
     assert not list(folder.glob("**/*.html"))
 
 
-def test_gallery_is_listed(root, monkeypatch):
-    monkeypatch.chdir(root)
+def test_gallery_is_listed_anywhere(folder):
     result = run("list")
     assert result.exit_code == 0
-    assert "models.eight_schools:build" in result.output
+    names = [line.split()[0] for line in result.output.splitlines() if line[:1].strip()]
+    assert {"eight_schools", "eight_schools:build_noncentered", "radon"} <= set(names)
+
+
+def test_names_of_the_gallery_are_builders(folder):
+    from pp_mlekl.cli.builders import load_builder
+
+    assert load_builder("bcg").__module__ == "pp_mlekl.gallery.bcg"
+    assert load_builder("bcg:build_latitude").__name__ == "build_latitude"
+
+
+def test_a_module_of_ones_own_comes_before_the_gallery(folder):
+    from pp_mlekl.cli.builders import load_builder
+
+    (folder / "bcg.py").write_text("def build():\n    return 1\n")
+    assert load_builder("bcg")() == 1
 
 
 def test_interrupt_leaves_no_half_page(folder):

@@ -1,0 +1,139 @@
+"""What every module of the gallery has: a docstring, data, builders, a truth, new data from it, and facts that are true."""
+
+import importlib
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from pp_mlekl.cli.gallery import entries, gallery_modules
+from pp_mlekl.point_estimates import find_map, find_mle
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+ENTRIES = {entry.name: entry for entry in entries()}
+MODULES = gallery_modules()
+STATUSES = {"converged", "boundary", "at_infinity", "unbounded", "not_identified", "multimodal"}
+LICENCES = ("public domain", "licence", "license", "CC BY", "BSD", "free of rights")
+# Without latent variables the maximum likelihood estimate is consistent.
+REGULAR = [
+    e.module for e in ENTRIES.values() if e.name == e.module and e.mle == "converged" and "hierarchical" not in e.tags
+]
+builders = pytest.mark.parametrize("entry", ENTRIES.values(), ids=list(ENTRIES))
+modules = pytest.mark.parametrize("name", MODULES)
+
+
+def module(name):
+    return importlib.import_module(f"pp_mlekl.gallery.{name}")
+
+
+def build(entry):
+    return getattr(module(entry.module), entry.function)()
+
+
+def test_every_module_lists_its_builders(root):
+    files = {path.stem for path in (root / "models").glob("*.py")} - {"__init__", "tables"}
+    assert files == set(MODULES)
+    for name in MODULES:
+        functions = {f for f in vars(module(name)) if f.startswith("build")}
+        assert functions == set(module(name).BUILDERS) == {e.function for e in ENTRIES.values() if e.module == name}
+        assert "build" in functions
+
+
+@builders
+def test_entries_are_whole(entry):
+    assert entry.data
+    assert entry.shows.endswith(".")
+    assert entry.tags
+    assert {entry.mle, entry.map} <= STATUSES
+
+
+@modules
+def test_docstring_says_what_it_shows_and_where_the_data_come_from(name):
+    text = " ".join(module(name).__doc__.split())
+    assert "Shows " in text or " shows " in text
+    assert " Data: " in text
+    assert any(word in text for word in LICENCES)
+
+
+@builders
+def test_sizes_are_those_of_the_model_which_builds_in_a_second(entry):
+    build(entry)
+    begin = time.process_time()
+    model = build(entry)
+    assert time.process_time() - begin < 1
+    functions = model_functions(model)
+    assert (functions.n_observations, functions.natural_size) == (entry.observations, entry.parameters)
+    assert all(np.isfinite(functions.pointwise(functions.initial_point())))
+
+
+@builders
+def test_every_axis_has_a_name(entry):
+    model = build(entry)
+    for rv in model.basic_RVs:
+        dims = model.named_vars_to_dims.get(rv.name, ())
+        assert len(dims) == rv.type.ndim
+        assert set(dims) <= set(model.coords)
+
+
+@modules
+def test_data_are_labelled_and_loaded_anew(name):
+    first, second = module(name).load_data(), module(name).load_data()
+    assert isinstance(first, pd.DataFrame | xr.Dataset)
+    assert first is not second
+    assert first.equals(second)
+
+
+@modules
+def test_simulated_data_are_reproducible_and_fit_the_model(name):
+    gallery = module(name)
+    data = gallery.simulate(6, random_seed=4)
+    assert type(data) is type(gallery.load_data())
+    assert data.equals(gallery.simulate(6, random_seed=4))
+    assert not data.equals(gallery.simulate(6, random_seed=5))
+    functions = model_functions(gallery.build(data))
+    assert np.isfinite(functions.log_likelihood(functions.unconstrain(shortened(functions, gallery.TRUTH))))
+
+
+@modules
+def test_truth_is_a_point_of_the_model(name):
+    functions = model_functions(module(name).build())
+    truth = module(name).TRUTH
+    assert set(truth) == {v.name for v in functions.free}
+    z = functions.unconstrain(truth)
+    assert np.isfinite(functions.log_likelihood(z))
+    assert np.isfinite(functions.log_prior(z))
+
+
+def shortened(functions, truth):
+    """The truth's first elements, as many as a model of fewer rows has."""
+    values = {name: np.asarray(value) for name, value in truth.items()}
+    return {v.name: values[v.name][tuple(slice(0, n) for n in v.shape)] for v in functions.free}
+
+
+@pytest.mark.slow
+@builders
+def test_estimates_have_the_expected_status(entry):
+    model = build(entry)
+    assert find_mle(model, random_seed=1).status == entry.mle
+    assert find_map(model, random_seed=1).status == entry.map
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REGULAR)
+def test_truth_is_found_again_in_many_simulated_data(name):
+    gallery = module(name)
+    rows = max(600, ENTRIES[name].observations)
+    estimate = find_mle(gallery.build(gallery.simulate(rows, random_seed=1)), random_seed=2)
+    assert estimate.status == "converged"
+    for parameter, value in gallery.TRUTH.items():
+        error = estimate.standard_error[parameter].values
+        assert np.all(np.abs(estimate.values[parameter].values - value) < 4.5 * error), parameter
+
+
+def test_every_table_has_its_source(root):
+    folder = root / "models" / "data"
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    told = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert told == sorted(path.name for path in folder.glob("*.csv"))
