@@ -83,7 +83,7 @@ class ModelComparison:
 
     def to_html(self, path: str | os.PathLike) -> Path:
         """Write one self-contained page: what the numbers say, the table, the Bayes factors and the picture."""
-        return import_module("pp_mlekl.report.models_page").write_models(self, Path(path))
+        return import_module("pp_mlekl.report.models_page").write_models(self, path)
 
     def __repr__(self) -> str:
         lines = [self.summary().to_string(float_format="{:.4g}".format), *self.findings(), *self.warnings]

@@ -1,5 +1,6 @@
 """Many seeded data sets of many sizes from one truth: how estimates and their divergences behave."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,9 @@ from pp_mlekl.replicates import ReplicateFits, Simulator, fit_replicates
 from pp_mlekl.replicates.coverage import Coverage
 from pp_mlekl.replicates.resampling import bootstrap_covers
 from pp_mlekl.replicates.settings import DEAR, Settings
-from pp_mlekl.replicates.storage import read_study, write_study
+from pp_mlekl.replicates.storage import read_study, store_of_its_own, write_study
 from pp_mlekl.seeds import integer_of
 from pp_mlekl.truth import as_truth
-from pp_mlekl.writable import check_writable
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
 _BATCH_TERMS = 1_000_000
@@ -67,7 +67,8 @@ def study(
     client
         A ``dask.distributed.Client`` to run the batches on; needs ``pip install pp_mlekl[dask]``.
     store
-        A NetCDF file to save the result in; a finished study with the same settings is read from it.
+        A file to save the result in (NetCDF, or Zarr where it ends in ``.zarr``). A finished study with the same settings is
+        read from it; anything else is kept, and refused. Where another process writes to it, that is waited for.
     random_seed
         The same seed gives the same result, with or without a client.
     progress
@@ -86,8 +87,8 @@ def study(
     Raises
     ------
     ValueError
-        Where the sizes are not increasing, an estimator is not known, ``store`` cannot be written, or no pseudo-true
-        parameter exists.
+        Where the sizes are not increasing, an estimator is not known, ``store`` cannot be written or holds something else, or
+        no pseudo-true parameter exists.
 
     Examples
     --------
@@ -100,8 +101,7 @@ def study(
     >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
     True
     """
-    if not isinstance(random_seed, np.random.SeedSequence):
-        random_seed = integer_of(random_seed)
+    seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else integer_of(random_seed)
     asked = Settings(
         truth=truth,
         sizes=sizes,
@@ -110,21 +110,27 @@ def study(
         prob=prob,
         intervals=tuple(intervals),
         resamples=resamples,
-        random_seed=random_seed,
+        random_seed=seed,
     )
     asked.check()
     job = _Job(build=build, asked=asked)
-    settings = asked.attributes() | {"model": job.fingerprint()}
-    if store is not None:
-        if (kept := read_study(Path(store), settings)) is not None:
-            return kept
-        check_writable(Path(store))
-    tasks = _tasks(sizes, replicates, random_seed)
-    results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
-    tree = _tree(job, tasks, results, settings)
-    if store is not None:
-        write_study(tree, Path(store))
-    return tree
+    identity = asked.identity() | {"model": job.fingerprint()}
+    if random_seed is None:
+        identity["random_seed"] = None
+
+    def run() -> xr.DataTree:
+        tasks = _tasks(sizes, replicates, seed)
+        results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
+        return _tree(job, tasks, results, asked.attributes() | {"settings": json.dumps(identity)})
+
+    if store is None:
+        return run()
+    with store_of_its_own(store, progress):
+        kept = read_study(store, identity)
+        if kept is None:
+            kept = run()
+            write_study(kept, store)
+        return kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,11 +167,13 @@ class _Job:
             self._prepared = functions, star, simulator
         return self._prepared
 
-    def fingerprint(self) -> str:
-        """What tells one model and truth from another: names, and the log-likelihood at two points."""
-        functions, star, _ = self.prepared()
+    def fingerprint(self) -> dict[str, Any]:
+        """What distinguishes one model and truth from another: names, the log-likelihood at two points, a data set."""
+        functions, star, simulator = self.prepared()
         at = functions.log_likelihood(np.stack([functions.initial_point(), star.flat]))
-        return f"{', '.join(functions.natural_names)}: {at[0]:.12g}, {at[1]:.12g}"
+        drawn = simulator.draw(functions.n_observations, 1, np.random.default_rng(0))
+        sums = [float(np.sum(part)) for part in (*drawn.data.values(), drawn.weights)]
+        return {"parameters": functions.natural_names, "numbers": [*at.tolist(), *sums]}
 
     def __getstate__(self) -> dict[str, Any]:
         # The prepared functions hold compiled code and stay where they are.

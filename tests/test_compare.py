@@ -204,7 +204,7 @@ def test_failed_write_leaves_nothing(comparison, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pathlib.Path.write_text", interrupted)
+    monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         comparison.to_html(page)
     monkeypatch.undo()

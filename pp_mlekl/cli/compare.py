@@ -1,6 +1,6 @@
 """``pp-mlekl compare``: one model to a page."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,37 +23,65 @@ def compare(
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
     from pp_mlekl.cli.specification import read_truth
-    from pp_mlekl.writable import writable_folder
+    from pp_mlekl.utils.files import writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)
         function = load_builder(builder)
         values = read_truth(truth) if truth is not None else None
         settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
-        result, page = fit_and_write(
-            build_model(function, builder), function, builder, folder, truth=values, **settings
-        )
+        (name,), (stem,) = names_of([builder])
+        model = build_model(function, builder)
+        result, page = fit_and_write(model, function, name, folder / stem, truth=values, **settings)
         print(result)
         print(f"\n{page}")
 
 
-def fit_and_write(
-    model: Any, function: Callable[..., Any], builder: str, folder: Path, **settings: Any
-) -> tuple[Any, Path]:
-    """The comparison of a builder's model, and its page; the Markdown and the NetCDF file are written too."""
+def fit_and_write(model: Any, function: Callable[..., Any], name: str, stem: Path, **settings: Any) -> tuple[Any, Path]:
+    """The comparison of a model, and its page; ``stem`` is the path of the files without their extensions."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.compare import compare as run
     from pp_mlekl.report import write_html, write_markdown
 
-    name = short_name(builder)
+    targets = check_targets(stem)
     with steps(name) as say:
         result = run(model, name=name, progress=say, **settings)
         say("writing the page")
         # What took long is kept first.
-        result.save(folder / f"{name}.nc")
-        write_markdown(result, folder / f"{name}.md")
-        page = write_html(result, folder / f"{name}.html", about_module(function))
+        result.save(targets[0])
+        write_markdown(result, targets[1])
+        page = write_html(result, targets[2], about_module(function))
     return result, page
+
+
+def check_targets(stem: Path) -> list[Path]:
+    """The NetCDF, Markdown and HTML files of a comparison, refused before anything is computed where they may not be written."""
+    from pp_mlekl.compare.storage import check_saving
+    from pp_mlekl.utils.files import check_page_target
+
+    targets = [stem.with_name(f"{stem.name}.{kind}") for kind in ("nc", "md", "html")]
+    check_saving(targets[0])
+    for page in targets[1:]:
+        check_page_target(page)
+    return targets
+
+
+def names_of(builders: Sequence[str], taken: Sequence[str] = ()) -> tuple[list[str], list[str]]:
+    """What the models of builders are called, and the names of their files without extension; no two are alike.
+
+    Where a name is not that of the builder, it is told on standard error.
+    """
+    import sys
+
+    from pp_mlekl.utils.files import file_names
+
+    short = [short_name(builder) for builder in builders]
+    stems = file_names(short, taken)
+    names = [stem if short.count(name) > 1 else name for name, stem in zip(short, stems, strict=True)]
+    for builder, name, stem in zip(builders, names, stems, strict=True):
+        if stem != short_name(builder):
+            print(f"{builder}: the model is called {name}, its files {stem}.*", file=sys.stderr)
+    return names, stems
 
 
 def about_module(function: object) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.builders import build_model, load_builder
-from pp_mlekl.cli.compare import fit_and_write, short_name
+from pp_mlekl.cli.compare import check_targets, fit_and_write, names_of
 from pp_mlekl.cli.errors import one_line_errors
 from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
 
@@ -21,12 +21,12 @@ def compare_models(
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
 ) -> None:
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
-    from pp_mlekl.writable import writable_folder
+    from pp_mlekl.utils.files import check_page_target, writable_folder
 
     with one_line_errors():
-        names = [short_name(builder) for builder in builders]
-        if len(names) < 2 or len(set(names)) < len(names):
+        if len(builders) < 2 or len(set(builders)) < len(builders):
             raise ValueError(f"Name at least two models, each once, got {', '.join(builders)}.")
+        names, stems = names_of(builders, taken=["models"])
         folder = writable_folder(out)
         functions = [load_builder(builder) for builder in builders]
         from pp_mlekl.compare_models import compare_models as run
@@ -36,9 +36,12 @@ def compare_models(
         settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
         models = [build_model(function, builder) for function, builder in zip(functions, builders, strict=True)]
         check_same_data(dict(zip(names, models, strict=True)), potentials)
+        check_page_target(folder / "models.html")
+        for stem in stems:
+            check_targets(folder / stem)
         fits, pages = {}, {}
-        for name, model, builder, function in zip(names, models, builders, functions, strict=True):
-            fits[name], page = fit_and_write(model, function, builder, folder, **settings)
+        for name, stem, model, function in zip(names, stems, models, functions, strict=True):
+            fits[name], page = fit_and_write(model, function, name, folder / stem, **settings)
             pages[name] = page.name
         result = run(fits, random_seed=seed)
         print(result)

@@ -22,7 +22,7 @@ def proof(
     """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
-    from pp_mlekl.writable import writable_folder
+    from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
     with one_line_errors():
         folder = writable_folder(out)
@@ -30,6 +30,8 @@ def proof(
         from pp_mlekl.proof import proof as run
 
         name = stem(builder)
+        page = folder / f"{file_names([f'proof-{name}'])[0]}.html"
+        check_page_target(page)
         with steps(name) as say:
             result = run(
                 model,
@@ -41,7 +43,7 @@ def proof(
                 progress=say,
             )
             say("writing the page")
-            page = result.to_html(folder / f"proof-{name}.html")
+            result.to_html(page)
         print(result)
         print(f"\n{page}")
     if not result.passed:

@@ -1,6 +1,5 @@
 """``pp-mlekl report``: many models, a page each, and an index."""
 
-import re
 import sys
 from pathlib import Path
 from textwrap import shorten
@@ -10,7 +9,7 @@ import typer
 
 from pp_mlekl.cli.errors import Stopped, one_line_each, one_line_errors
 from pp_mlekl.cli.specification import Specification, read_specification
-from pp_mlekl.writable import writable_folder
+from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
 # Longer findings are for the page itself.
 _LONGEST = 260
@@ -24,13 +23,15 @@ def report(
     with one_line_errors():
         folder = writable_folder(out)
         wanted = [read_specification(path) for path in specifications]
-        _distinct(wanted)
+        stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
+        for name in ("index.html", *(f"{stem}.{kind}" for stem in stems for kind in ("md", "html"))):
+            check_page_target(folder / name)
     entries, statuses = [], [0]
-    for i, specification in enumerate(wanted, 1):
-        print(f"[{i}/{len(wanted)}] {specification.name}", file=sys.stderr, flush=True)
+    for i, (specification, stem) in enumerate(zip(wanted, stems, strict=True), 1):
+        print(f"[{i}/{len(wanted)}] {specification.name}: {stem}.html", file=sys.stderr, flush=True)
         try:
             with one_line_each():
-                entries.append(_one(specification, folder))
+                entries.append(_one(specification, folder / stem))
         except Stopped as failure:
             statuses.append(int(failure.code or 0))
             entries.append(_failed(specification, failure.reason))
@@ -43,20 +44,7 @@ def report(
     raise typer.Exit(max(statuses))
 
 
-def _distinct(wanted: list[Specification]) -> None:
-    stems = [_stem(specification) for specification in wanted]
-    for specification, stem in zip(wanted, stems, strict=True):
-        if stems.count(stem) > 1:
-            raise ValueError(
-                f'Two reports would write {stem}.html; give one of them another name than "{specification.name}".'
-            )
-
-
-def _stem(specification: Specification) -> str:
-    return "-".join(re.findall(r"[a-z0-9]+", specification.name.lower())) or "model"
-
-
-def _one(specification: Specification, folder: Path) -> dict[str, Any]:
+def _one(specification: Specification, stem: Path) -> dict[str, Any]:
     from pp_mlekl.cli.builders import build_model, load_builder
     from pp_mlekl.cli.compare import about_module
     from pp_mlekl.cli.progress import steps
@@ -66,7 +54,6 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
     builder = load_builder(specification.builder)
     model = build_model(builder, specification.builder)
     truth = _truth(specification, builder)
-    stem = _stem(specification)
     with steps(specification.name) as say:
         result = compare(
             model,
@@ -80,8 +67,8 @@ def _one(specification: Specification, folder: Path) -> dict[str, Any]:
             progress=say,
         )
         about = about_module(builder)
-        write_markdown(result, folder / f"{stem}.md")
-        page = write_html(result, folder / f"{stem}.html", about)
+        write_markdown(result, stem.with_name(f"{stem.name}.md"))
+        page = write_html(result, stem.with_name(f"{stem.name}.html"), about)
     verdict = result.verdict()
     return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": _in_short(verdict)}
 

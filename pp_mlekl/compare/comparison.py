@@ -125,19 +125,25 @@ class Comparison:
         return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, scales, closest)
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back."""
+        """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back.
+
+        Raises
+        ------
+        ValueError
+            Where the path is a folder, or something that this package did not write: it is kept.
+        """
         from pp_mlekl.compare.storage import save_tree
 
-        save_tree(self.tree, Path(path))
+        save_tree(self.tree, path)
         return Path(path)
 
     def to_html(self, path: str | os.PathLike) -> Path:
         """Write one self-contained page."""
-        return report().write_html(self, Path(path))
+        return report().write_html(self, path)
 
     def to_markdown(self, path: str | os.PathLike) -> Path:
         """Write the tables and the verdict as Markdown."""
-        return report().write_markdown(self, Path(path))
+        return report().write_markdown(self, path)
 
     def plot_prior_posterior(self) -> Any:
         """Prior against posterior of each parameter, with the estimates marked."""

@@ -1,15 +1,20 @@
-"""Writing comparisons and pages so that a failure leaves nothing half done."""
+"""Comparisons in files, read only where they are what ``Comparison.save`` writes."""
 
+import json
 import os
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from pp_mlekl.compare.comparison import Comparison
+from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
+
+_CONTENT = "comparison"
+_ESTIMATORS = ["mle", "map", "map_unconstrained"]
+_GROUPS = {"posterior", "point_estimate", "point_estimate_se", "audit", "information_gain", "fitted"}
+_ATTRIBUTES = {"model_name": str, "truth": str, "units": str, "n_observations": int, "n_parameters": int}
+_VARIABLE = {"name": str, "kind": str, "distribution": str, "dims": list, "size": int, "parents": list}
 
 
 def load(path: str | os.PathLike) -> Comparison:
@@ -20,56 +25,59 @@ def load(path: str | os.PathLike) -> Comparison:
     FileNotFoundError
         Where there is no such file.
     ValueError
-        Where the file holds no comparison.
+        Where the file holds no comparison, is damaged, or holds what a comparison does not: links, references to other
+        files, compiled filters, objects.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no comparison at {path}.")
-    kwargs = {"engine": "zarr", "consolidated": False} if path.suffix == ".zarr" else {"engine": "h5netcdf"}
-    try:
-        with xr.open_datatree(path, **kwargs) as stored:
-            tree = stored.load()
-    except OSError as error:
-        raise ValueError(f"{path} is no NetCDF file; write one with Comparison.save.") from error
-    for node in tree.subtree:
-        node.attrs = {k: v.tolist() if isinstance(v, np.ndarray | np.generic) else v for k, v in node.attrs.items()}
-    if "pp_mlekl_version" not in tree.attrs:
-        raise ValueError(f"{path} holds no comparison of pp_mlekl; write one with Comparison.save.")
+    tree = read_tree(path, _CONTENT)
+    if missing := next(_missing(tree), ""):
+        raise ValueError(f"{path} holds no whole comparison: {missing}; write it with Comparison.save.")
     return Comparison(tree=tree)
 
 
-def save_tree(tree: xr.DataTree, path: Path) -> None:
-    """Write a tree to NetCDF, or to Zarr where the path ends in ``.zarr``."""
-    with atomic_path(path) as temporary:
-        if path.suffix == ".zarr":
-            tree.to_zarr(temporary, mode="w", consolidated=False)
-        else:
-            # HDF5 does not survive a full disk, so the file is made in memory and written by Python.
-            with tree.to_netcdf(engine="h5netcdf") as content, temporary.open("wb") as file:
-                file.write(content)
+def save_tree(tree: xr.DataTree, path: str | os.PathLike) -> None:
+    """Write a comparison's tree to NetCDF, or to Zarr where the path ends in ``.zarr``."""
+    write_tree(tree, path, _CONTENT)
 
 
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path`` that takes its place when all is written; nothing is left of a failure.
+def check_saving(path: str | os.PathLike) -> None:
+    """Raise as ``save_tree`` would, before anything is computed."""
+    check_tree_target(path, _CONTENT)
 
-    Raises
-    ------
-    OSError
-        Where it cannot be written, as on a full disk; it names the path.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+
+def _missing(tree: xr.DataTree) -> Iterator[str]:
+    """What a comparison has and the tree lacks, in a few words each."""
+    for group in _GROUPS - set(tree.children):
+        yield f"there is no group {group!r}"
+    for name, kind in _ATTRIBUTES.items():
+        if not isinstance(tree.attrs.get(name), kind):
+            yield f"its attribute {name!r} is missing"
+    audit = tree["audit"].to_dataset()
+    if "status" not in audit or audit.get("estimator", xr.DataArray([])).values.tolist() != _ESTIMATORS:
+        yield "its audit has no status of each estimate"
+    variables = _from_json(tree.attrs.get("variables"), list)
+    if not variables or not all(_is_variable(v) for v in variables):
+        yield "its attribute 'variables' lists none"
+    if not _is_text_by_name(_from_json(audit.attrs.get("warnings"), dict)):
+        yield "its audit has no warnings by estimate"
+    for name in [v["name"] for v in variables or () if v["kind"] == "free"]:
+        if not all(name in tree[group] for group in ("posterior", "point_estimate", "point_estimate_se")):
+            yield f"the variable {name!r} has no draws or no estimate"
+
+
+def _from_json(text: Any, kind: type) -> Any:
+    """What a text of JSON holds, where that is of a kind; None where not."""
     try:
-        yield temporary
-        if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        temporary.unlink(missing_ok=True)
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, kind) else None
+
+
+def _is_variable(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _VARIABLE.items())
+
+
+def _is_text_by_name(entry: Any) -> bool:
+    return entry is not None and all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in entry.values()
+    )

@@ -148,7 +148,7 @@ class Proof:
         """
         from pp_mlekl.report.proof import write_page
 
-        return write_page(self, Path(path))
+        return write_page(self, path)
 
     def plot(self, number: int) -> Any:
         """The matplotlib figure of one step.

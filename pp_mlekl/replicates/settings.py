@@ -1,9 +1,12 @@
 """What a study is asked for: checked once, and kept with its result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+
+import numpy as np
+import xarray as xr
 
 from pp_mlekl.replicates.fit import ReplicateFits
 
@@ -44,7 +47,7 @@ class Settings:
             raise ValueError(f"`prob` must lie between 0 and 1, got {self.prob}; 0.95 is usual.")
 
     def attributes(self) -> dict[str, Any]:
-        """As attributes of the result, which tell one study from another."""
+        """As attributes of the result."""
         found = {
             "truth": str(self.truth),
             "sizes": [int(s) for s in self.sizes],
@@ -57,3 +60,38 @@ class Settings:
         if self.intervals:
             found |= {"intervals": list(self.intervals), "resamples": self.resamples}
         return found
+
+    def identity(self) -> dict[str, Any]:
+        """As they were given, in what JSON gives back unchanged: what distinguishes one study from another.
+
+        A model or a distribution as truth is known by its kind alone here; ``study`` adds numbers computed with it.
+        """
+        return {
+            "truth": _values(self.truth) or type(self.truth).__name__,
+            "sizes": [int(s) for s in self.sizes],
+            "replicates": int(self.replicates),
+            "estimators": list(self.estimators),
+            "prob": float(self.prob),
+            "intervals": list(self.intervals),
+            "resamples": int(self.resamples) if self.intervals else None,
+            "random_seed": _seed(self.random_seed),
+            "version": version("pp_mlekl"),
+        }
+
+
+def _values(truth: Any) -> dict[str, Any] | None:
+    """Parameter values by name; None where the truth is given in another way."""
+    if isinstance(truth, xr.Dataset):
+        truth = dict(truth.data_vars)
+    if not isinstance(truth, Mapping):
+        return None
+    try:
+        return {str(name): np.asarray(value, dtype=float).tolist() for name, value in truth.items()}
+    except (TypeError, ValueError):
+        return None
+
+
+def _seed(seed: Any) -> Any:
+    if isinstance(seed, np.random.SeedSequence):
+        return [np.asarray(seed.entropy).tolist(), list(seed.spawn_key)]
+    return None if seed is None else int(seed)

@@ -1,24 +1,80 @@
 """A finished study in a file, and whether it is the one that is asked for."""
 
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from filelock import FileLock, Timeout
+
+from pp_mlekl.utils.files import AnyPath
+from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
+
+_CONTENT = "study"
+# Compiled functions may differ from interpreted ones by this share (see ``pymc_model/functions.py``).
+_ROUNDING = 1e-6
 
 
-def read_study(path: Path, settings: dict[str, Any]) -> xr.DataTree | None:
-    """The study in a file, where there is one with these settings."""
-    if not path.is_file():
+@contextmanager
+def store_of_its_own(path: AnyPath, say: Callable[[str], None] | None) -> Iterator[None]:
+    """A file that no other study writes to within the block; one that does is waited for.
+
+    Raises
+    ------
+    ValueError
+        Where the path is a folder, or something that this package did not write.
+    """
+    check_tree_target(path, _CONTENT)
+    place = Path(os.path.realpath(path))
+    lock = FileLock(place.with_name(f".{place.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if say is not None:
+            say(f"waiting for another study that writes to {path}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_study(path: AnyPath, settings: Mapping[str, Any]) -> xr.DataTree | None:
+    """The study in a file, where there is a file.
+
+    Raises
+    ------
+    ValueError
+        Where the file holds something else, or a study with other settings: it is kept.
+    """
+    place = Path(path)
+    if not place.exists() or (place.is_file() and not place.stat().st_size):
         return None
-    tree = xr.load_datatree(path, engine="h5netcdf")
-    same = all(np.array_equal(np.asarray(tree.attrs.get(k)), np.asarray(v)) for k, v in settings.items())
-    return tree if same else None
+    tree = read_tree(path, _CONTENT)
+    kept = json.loads(tree.attrs["settings"])
+    if changed := [name for name in settings if not _same(kept.get(name), settings[name])]:
+        differences = ", ".join(f"{name} {kept.get(name)!r} instead of {settings[name]!r}" for name in changed)
+        raise ValueError(
+            f"{path} holds another study ({differences}), which is kept; name another file, or move it away."
+        )
+    return tree
 
 
-def write_study(tree: xr.DataTree, path: Path) -> None:
-    """Write to a temporary name first, so that an interruption leaves no half file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    tree.to_netcdf(part, engine="h5netcdf")
-    part.replace(path)
+def _same(one: Any, other: Any) -> bool:
+    """Whether two settings are equal; the numbers computed with a model but for rounding."""
+    if isinstance(one, dict) and isinstance(other, dict) and "numbers" in one.keys() & other.keys():
+        numbers = one["numbers"], other["numbers"]
+        alike = np.shape(numbers[0]) == np.shape(numbers[1]) and np.allclose(
+            *numbers, rtol=_ROUNDING, atol=0, equal_nan=True
+        )
+        return bool(alike) and one | {"numbers": 0} == other | {"numbers": 0}
+    return one == other
+
+
+def write_study(tree: xr.DataTree, path: AnyPath) -> None:
+    """Write a study, whole or not at all."""
+    write_tree(tree, path, _CONTENT)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.report.tables import (
     Table,
     audit_table,
@@ -14,13 +13,12 @@ from pp_mlekl.report.tables import (
     sensitivity_table,
     variable_table,
 )
+from pp_mlekl.utils.files import AnyPath, write_text
 
 
-def write_markdown(comparison: Any, path: Path) -> Path:
-    """Write the tables and the verdict."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(markdown(comparison), encoding="utf-8")
-    return path
+def write_markdown(comparison: Any, path: AnyPath) -> Path:
+    """Write the tables and the verdict, whole or not at all."""
+    return write_text(path, markdown(comparison))
 
 
 def markdown(comparison: Any) -> str:

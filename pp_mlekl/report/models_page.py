@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.report.model_plots import models
 from pp_mlekl.report.page import picture, template
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.report.words import number, with_error
+from pp_mlekl.utils.files import AnyPath, write_text
 
 _COLUMNS = (
     ("log evidence", "log_evidence", "log_evidence_mcse"),
@@ -22,17 +22,15 @@ _COLUMNS = (
 _ALT = "Log evidence and leave-one-out of each model with 95% intervals, the best evidence on top."
 
 
-def write_models(comparison: Any, path: Path, pages: Mapping[str, str] | None = None) -> Path:
-    """Write the page of a ``ModelComparison``; an interrupted run leaves no half file.
+def write_models(comparison: Any, path: AnyPath, pages: Mapping[str, str] | None = None) -> Path:
+    """Write the page of a ``ModelComparison``, whole or not at all.
 
     ``pages`` gives the addresses of the models' own pages, by name.
     """
     text = template("models.html").render(
         **_content(comparison), picture=picture(models, comparison, "Picture", _ALT), pages=pages or {}
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    return write_text(path, text)
 
 
 def models_html(comparison: Any) -> str:

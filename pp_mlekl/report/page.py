@@ -12,7 +12,6 @@ import matplotlib as mpl
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.garbage import collected_rarely
 from pp_mlekl.report import plots
 from pp_mlekl.report.chains import about_chains, chains
@@ -25,6 +24,7 @@ from pp_mlekl.report.tables import (
     sensitivity_table,
     variable_table,
 )
+from pp_mlekl.utils.files import AnyPath, write_text
 
 _DOTS_PER_INCH = 110
 About = str | Callable[[Any], str]
@@ -67,8 +67,8 @@ _FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, About], ...] = (
 
 
 @collected_rarely()
-def write_html(comparison: Any, path: Path, about: str = "") -> Path:
-    """Write the page under a temporary name, then rename it: an interrupted run leaves no half page.
+def write_html(comparison: Any, path: AnyPath, about: str = "") -> Path:
+    """Write the page, whole or not at all.
 
     Parameters
     ----------
@@ -79,10 +79,7 @@ def write_html(comparison: Any, path: Path, about: str = "") -> Path:
     about
         Paragraphs about the model and its data, separated by blank lines.
     """
-    text = page(comparison, about)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    return write_text(path, page(comparison, about))
 
 
 def page(comparison: Any, about: str = "") -> str:
@@ -117,11 +114,9 @@ def verdict_html(verdict: Any) -> str:
     return template("verdict.html").render(verdict=verdict)
 
 
-def write_index(entries: list[dict[str, Any]], path: Path) -> Path:
+def write_index(entries: list[dict[str, Any]], path: AnyPath) -> Path:
     """Write an index page of ``entries`` with ``href`` (empty where there is no page), ``name``, ``shows`` and ``findings``."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(template("index.html").render(entries=entries), encoding="utf-8")
-    return path
+    return write_text(path, template("index.html").render(entries=entries))
 
 
 def template(name: str) -> Any:

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pp_mlekl.compare.storage import atomic_path
 from pp_mlekl.proof.result import Check, Proof
 from pp_mlekl.report.proof_plots import densities_svg, panels
+from pp_mlekl.utils.files import AnyPath, write_text
 
 _ALT = {
     1: "Cross-entropy and KL over a parameter: two parallel curves, the entropy of the truth apart.",
@@ -39,12 +39,9 @@ _PRINTED = {
 }
 
 
-def write_page(proof: Proof, path: Path) -> Path:
-    """Write the page; an interrupted run leaves no half file."""
-    text = render(proof)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+def write_page(proof: Proof, path: AnyPath) -> Path:
+    """Write the page, whole or not at all."""
+    return write_text(path, render(proof))
 
 
 def render(proof: Proof) -> str:

@@ -166,7 +166,6 @@ def test_reports_and_their_index(folder):
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
         (["report", "not.toml"], 2, "is not TOML"),
-        (["report", "twice.toml", "twice.toml"], 2, "Two reports would write twice.html"),
     ],
 )
 def test_wrong_use_gets_one_line(folder, arguments, status, says):
@@ -175,7 +174,6 @@ def test_wrong_use_gets_one_line(folder, arguments, status, says):
     (folder / "bad_type.toml").write_text('builder = "my_model.py:build"\ndraws = "many"\n')
     (folder / "no_builder.toml").write_text("draws = 10\n")
     (folder / "not.toml").write_text("draws =\n")
-    (folder / "twice.toml").write_text('builder = "my_model.py:build"\n')
     result = run(*arguments)
     assert result.exit_code == status, result.output
     lines = result.stderr.strip().splitlines()

@@ -1,0 +1,318 @@
+"""Files that appear whole or not at all, and that replace only what this package wrote.
+
+What is written is made in memory first. It goes to a temporary name in the target's folder, is flushed to the disk and then
+renamed, so that a full disk, an error or an interrupt leaves the old file as it was. Two writers of one target never share a
+temporary name. Nothing but an empty file, an empty folder or something that carries this package's mark is ever replaced.
+"""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from glob import escape
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+try:
+    import fcntl
+except ImportError:  # On Windows a file in use cannot be removed, which protects it as well.
+    fcntl = None  # type: ignore[assignment]
+
+AnyPath = str | os.PathLike[str]
+IsOurs = Callable[[Path], bool]
+
+# A comment in HTML and in Markdown.
+MARK = "<!-- Written by pp_mlekl, which replaces this file when it writes it again. -->"
+
+# File systems allow 255 bytes; extensions, numbers and what a browser adds to a download need some of them.
+_LONGEST_NAME = 120
+# Windows keeps these for devices, with any extension.
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
+
+
+def write_text(path: AnyPath, text: str) -> Path:
+    """Write a page of HTML or Markdown, with the mark by which a later run knows it for its own.
+
+    Raises
+    ------
+    ValueError
+        Where the path is a folder or a file that this package did not write.
+    OSError
+        Where it cannot be written, as on a full disk; it names the path.
+    """
+    content = f"{text.rstrip()}\n{MARK}\n".encode(errors="replace")
+    return write_bytes(path, content, is_ours=has_mark)
+
+
+def has_mark(path: Path) -> bool:
+    """Whether a file is a page that ``write_text`` wrote."""
+    return MARK.encode() in path.read_bytes()
+
+
+def write_bytes(path: AnyPath, content: bytes, *, is_ours: IsOurs) -> Path:
+    """Write a file; ``is_ours`` tells whether a file that is there already may be replaced. Raises as ``write_text``."""
+    target = check_file(path, is_ours)
+    with _beside(target, path) as part:
+        part.touch(exist_ok=False)
+        with _locked(part):
+            _flushed(part, content, "wb")
+            if target.exists():
+                shutil.copymode(target, part)
+            os.replace(part, target)
+    return Path(path)
+
+
+def write_folder(path: AnyPath, files: Mapping[str, bytes], *, is_ours: IsOurs) -> Path:
+    """Write a folder of files, named relative to it; the folder that was there stays until the new one is whole.
+
+    Raises as ``write_text``.
+    """
+    target = check_folder(path, is_ours)
+    for name in files:
+        if Path(name).is_absolute() or not set(Path(name).parts).isdisjoint(("..", "")):
+            raise ValueError(f"{name!r} cannot be the name of a file in {path}; give the variable another name.")
+    with _beside(target, path) as part:
+        part.mkdir()
+        with _locked(part):
+            for name, content in files.items():
+                file = part / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                # Not twice: where case does not matter, two names may be one file.
+                _flushed(file, content, "xb")
+            with _locked(target.parent):
+                check_folder(target, is_ours)
+                _exchange(part, target)
+    return Path(path)
+
+
+def check_file(path: AnyPath, is_ours: IsOurs) -> Path:
+    """The file that a path stands for, links followed, where it is new, empty or this package's own.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``write_text``.
+    """
+    target = _real(path)
+    if target.is_dir():
+        raise ValueError(f"{path} is a folder; name a file in it, such as {Path(path) / 'result'}.")
+    if target.exists():
+        if not target.is_file():
+            raise ValueError(f"{path} is no regular file; name a file to write.")
+        if not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        if target.stat().st_size and not is_ours(target):
+            raise ValueError(f"{path} was not written by pp_mlekl and is kept; name another file, or move it away.")
+    return target
+
+
+def check_folder(path: AnyPath, is_ours: IsOurs) -> Path:
+    """The same for a folder that is to be written as a whole."""
+    target = _real(path)
+    if target.exists():
+        if not target.is_dir():
+            raise ValueError(f"{path} is a file; name a folder to write, or move it away.")
+        if any(target.iterdir()) and not is_ours(target):
+            raise ValueError(f"{path} was not written by pp_mlekl and is kept; name another folder, or move it away.")
+    return target
+
+
+def restored(path: AnyPath) -> Path:
+    """The path, where a folder that a killed process had moved aside is back in its place."""
+    target = _real(path)
+    if not target.exists() and target.parent.is_dir():
+        _tidied(target)
+    return target
+
+
+def writable_folder(folder: Path) -> Path:
+    """The folder, made where it is missing.
+
+    Raises
+    ------
+    ValueError
+        Where nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        raise ValueError(
+            f"Nothing can be written to {folder} ({error.strerror or error}); name a folder that you may write to."
+        ) from error
+
+
+def check_page_target(path: AnyPath) -> None:
+    """Raise as ``write_text`` would, before anything is computed; the page's folder is made where it is missing."""
+    writable_folder(check_file(path, has_mark).parent)
+
+
+def file_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    """A file name, without extension, for each name: readable, safe on every file system and unlike all others.
+
+    Names that differ by case or accents' encoding alone count as alike, as some file systems take them.
+
+    Parameters
+    ----------
+    names
+        Any text.
+    taken
+        File names that are in use already.
+
+    Examples
+    --------
+    >>> file_names(["Eight schools", "eight/schools", "..", "index"], taken=["index"])
+    ['Eight-schools', 'eight-schools-2', 'page', 'index-2']
+    """
+    used = {_folded(name) for name in taken} | _DEVICES
+    found = []
+    for name in names:
+        stem = _shortened("-".join(re.findall(r"\w+", _normal(name))), _LONGEST_NAME) or "page"
+        new, number = stem, 1
+        while _folded(new) in used:
+            number += 1
+            new = f"{stem}-{number}"
+        used.add(_folded(new))
+        found.append(new)
+    return found
+
+
+def _normal(name: str) -> str:
+    return unicodedata.normalize("NFKC", name.encode(errors="replace").decode())
+
+
+def _folded(name: str) -> str:
+    return _normal(name).casefold()
+
+
+def _shortened(text: str, most: int) -> str:
+    return text.encode()[:most].decode(errors="ignore").rstrip("-")
+
+
+def _real(path: AnyPath) -> Path:
+    """A path with its links followed, so that a link stays and what it points to is written."""
+    text = os.fspath(path)
+    if text.endswith(("/", os.sep)) or Path(text).name in ("", ".."):
+        raise ValueError(f"{text!r} is a folder; name a file in it, such as {str(Path(text) / 'result')!r}.")
+    return Path(os.path.realpath(text))
+
+
+@contextmanager
+def _beside(target: Path, given: AnyPath) -> Iterator[Path]:
+    """A new name beside a target; what has it at the end is removed, and an error names the path as it was given."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _tidied(target)
+    part = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.part")
+    try:
+        with _signals_held_back():
+            try:
+                yield part
+            finally:
+                _discarded(part)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, os.fspath(given)) from error
+
+
+def _prefix(target: Path) -> str:
+    # A name may be as long as the file system allows already.
+    return f".{_shortened(target.name, _LONGEST_NAME)}.{sha256(os.fsencode(target.name)).hexdigest()[:8]}."
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let an interrupt wait until a block has ended; signals come to the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    replaced: list[tuple[signal.Signals, Any]] = []
+    try:
+        # The interrupt first and last: from the first line to the last none can come between.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if (handler := signal.getsignal(number)) is not None:
+                replaced.insert(0, (number, handler))
+                signal.signal(number, lambda received, _: came.append(received))
+        yield
+    finally:
+        for number, handler in replaced:
+            signal.signal(number, handler)
+        for received in came:
+            signal.raise_signal(received)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Whether this process holds the lock of a file or folder, which killed processes let go; False where there are no locks."""
+    if fcntl is None:
+        yield False
+        return
+    try:
+        opened = os.open(path, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            holds = True
+        except OSError:
+            holds = False
+        yield holds
+    finally:
+        # A child process may have inherited the file, and would hold on to the lock.
+        with suppress(OSError):
+            fcntl.flock(opened, fcntl.LOCK_UN)
+        os.close(opened)
+
+
+def _tidied(target: Path) -> None:
+    """Remove what killed writers of the same target left, and put back a folder that one had moved aside."""
+    with _locked(target.parent, wait=False) as alone:
+        for leftover in target.parent.glob(f"{escape(_prefix(target))}*") if alone else ():
+            if leftover.suffix == ".old" and not target.exists():
+                leftover.rename(target)
+                continue
+            with _locked(leftover, wait=False) as dead:
+                # A writer locks its part while that is empty still.
+                if dead and (any(leftover.iterdir()) if leftover.is_dir() else leftover.stat().st_size):
+                    _discarded(leftover)
+
+
+def _discarded(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part)
+    part.unlink(missing_ok=True)
+
+
+def _flushed(file: Path, content: bytes, mode: Literal["wb", "xb"]) -> None:
+    with file.open(mode) as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _exchange(part: Path, target: Path) -> None:
+    """Put a new folder in the place of an old one, which is removed last."""
+    old = part.with_suffix(".old")
+    replaces = target.exists()
+    if replaces:
+        target.rename(old)
+    try:
+        part.rename(target)
+    except BaseException:
+        if replaces:
+            old.rename(target)
+        raise
+    if replaces:
+        shutil.rmtree(old)
