@@ -12,6 +12,7 @@ def steps(name: str) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.markup import escape
 
-    with Console(stderr=True).status(name) as status:
-        yield lambda step: status.update(f"{name}: {step}")
+    with Console(stderr=True).status(escape(name)) as status:
+        yield lambda step: status.update(escape(f"{name}: {step}"))

@@ -16,6 +16,7 @@ from pp_mlekl.point_estimates.robust import influences
 from pp_mlekl.point_estimates.wald import wald_table
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.quantities import Quantities, quantities
+from pp_mlekl.utils.html import table_html
 
 Array = np.ndarray
 
@@ -68,8 +69,8 @@ class DerivedEstimate:
         return "\n".join([*header, self.summary().to_string(float_format="{:.5g}".format)])
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join([f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)])
-        return f"<p>{lines}</p>{self.summary().to_html(float_format='{:.5g}'.format)}"
+        lines = [f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)]
+        return table_html(lines, self.summary())
 
 
 def delta_method(

@@ -13,6 +13,7 @@ from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.point_estimates.wald import wald_table
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.utils.html import table_html
 
 _LISTED = 6
 
@@ -123,8 +124,7 @@ class PointEstimate:
         return "\n".join([*self._header(), self.summary().to_string(float_format="{:.5g}".format)])
 
     def _repr_html_(self) -> str:
-        lines = "<br>".join(self._header())
-        return f"<p>{lines}</p>{self.summary().to_html(float_format='{:.5g}'.format)}"
+        return table_html(self._header(), self.summary())
 
     def _header(self) -> list[str]:
         title = {"mle": "Maximum likelihood", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained)"}

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.pseudo_true import PseudoTrue
+from pp_mlekl.utils.html import table_html
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,4 +172,4 @@ class Proof:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.name}; truth: {self.truth}</p>" + self.summary().to_html(float_format="{:.6g}".format)
+        return table_html([f"{self.name}; truth: {self.truth}"], self.summary(), "{:.6g}")

@@ -23,6 +23,11 @@ def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
     return found
 
 
+def literal(name: str) -> str:
+    """A name as matplotlib prints it: no formula, even where it has two dollar signs."""
+    return name.replace("$", r"\$")
+
+
 def shown_elements(draws: xr.Dataset) -> xr.Dataset:
     """As many elements as a picture has room for, the first of each variable before the second of any, in their order."""
     by_variable = [list(elements(draws[[name]])) for name in draws.data_vars]

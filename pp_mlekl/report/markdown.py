@@ -1,5 +1,6 @@
 """A comparison as Markdown."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from pp_mlekl.report.tables import (
 )
 from pp_mlekl.utils.files import AnyPath, write_text
 
+# Emphasis, code, formulas, cells and links; an underscore within a word is none of them.
+_SPECIAL = re.compile(r"[\\`*|~$]|(?<!\w)_|_(?!\w)|(?<=\])[(\[:]")
+
 
 def write_markdown(comparison: Any, path: AnyPath) -> Path:
     """Write the tables and the verdict, whole or not at all."""
@@ -25,8 +29,8 @@ def markdown(comparison: Any) -> str:
     """The tables and the verdict as one text."""
     verdict = comparison.verdict()
     mark = {"ok": "✓", "caution": "!", "problem": "✗"}
-    parts = [f"# {comparison.name}", "", verdict.sentence, ""]
-    parts += [f"- {mark[f.level]} **{f.topic}**: {f.text}" for f in verdict.findings]
+    parts = [f"# {escaped(comparison.name)}", "", escaped(verdict.sentence), ""]
+    parts += [f"- {mark[f.level]} **{escaped(f.topic)}**: {escaped(f.text)}" for f in verdict.findings]
     for title, table in (
         ("Model", variable_table(comparison)),
         ("Parameters", parameter_table(comparison)),
@@ -40,9 +44,21 @@ def markdown(comparison: Any) -> str:
     return "\n".join(parts) + "\n"
 
 
+def escaped(text: str) -> str:
+    r"""Text that Markdown shows as it is, in one line.
+
+    Examples
+    --------
+    >>> print(escaped("<b> *a* [x](y) mu_0 [1]"))
+    &lt;b> \*a\* [x]\(y) mu_0 [1]
+    """
+    text = _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
 def _lines(table: Table) -> list[str]:
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+        return "| " + " | ".join(map(escaped, cells)) + " |"
 
     rule = ["---" if table.is_words(i) else "---:" for i in range(len(table.header))]
     return [line(table.header), line(rule), *(line(row) for row in table.rows)]

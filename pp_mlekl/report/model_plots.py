@@ -6,6 +6,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from pp_mlekl.report.elements import literal
+
 # 95% of a normal lies so many standard errors about its mean.
 _WIDTH = 1.96
 _STYLE: dict[Any, Any] = {
@@ -26,6 +28,6 @@ def models(comparison: Any) -> Figure:
         for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
             axis.errorbar(table[value], places, xerr=_WIDTH * table[error], fmt="o", color="#3b5b92", capsize=3)
             axis.set(title=title, xlabel="nats")
-            axis.set_yticks(places, list(table.index))
+            axis.set_yticks(places, [literal(str(name)) for name in table.index])
             axis.set_ylim(-0.5, len(table) - 0.5)
     return figure

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from pp_mlekl.report.model_plots import models
-from pp_mlekl.report.page import picture, template
+from pp_mlekl.report.page import picture
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.report.words import number, with_error
 from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.html import template
 
 _COLUMNS = (
     ("log evidence", "log_evidence", "log_evidence_mcse"),

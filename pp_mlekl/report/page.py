@@ -2,14 +2,11 @@
 
 import base64
 import io
-import json
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from pp_mlekl.garbage import collected_rarely
@@ -25,6 +22,7 @@ from pp_mlekl.report.tables import (
     variable_table,
 )
 from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.html import template
 
 _DOTS_PER_INCH = 110
 About = str | Callable[[Any], str]
@@ -117,19 +115,6 @@ def verdict_html(verdict: Any) -> str:
 def write_index(entries: list[dict[str, Any]], path: AnyPath) -> Path:
     """Write an index page of ``entries`` with ``href`` (empty where there is no page), ``name``, ``shows`` and ``findings``."""
     return write_text(path, template("index.html").render(entries=entries))
-
-
-def template(name: str) -> Any:
-    """A page's template, with the filters that all pages share."""
-    environment = Environment(
-        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["json"] = json.loads
-    return environment.get_template(name)
-
-
-def _source(name: str) -> str:
-    return files("pp_mlekl.report").joinpath(f"templates/{name}").read_text(encoding="utf-8")
 
 
 def _figures(comparison: Any) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pp_mlekl.compare.names import NO_NUMBER
-from pp_mlekl.report.elements import elements, most_dependent, shown_elements
+from pp_mlekl.report.elements import elements, literal, most_dependent, shown_elements
 from pp_mlekl.report.observations import in_one_row, kind_of
 
 # The shape of fewer prior draws is not worth drawing.
@@ -74,7 +74,7 @@ def gained(comparison: Any) -> Figure | None:
         axis = figure.subplots()
         places = np.arange(len(table))
         axis.barh(places, table["KL"], xerr=_NORMAL_95 * table["KL_mcse"], color="#8fb3d9", ecolor="#1d2530", capsize=2)
-        axis.set_yticks(places, list(table.index))
+        axis.set_yticks(places, [literal(name) for name in table.index])
         axis.set(xlabel="KL(posterior||prior), nats", ylim=(-0.6, len(table) - 0.4))
         axis.axvline(0, color="#1d2530", linewidth=0.8)
         axis.spines[["top", "right"]].set_visible(False)
@@ -133,7 +133,15 @@ def loo_pit(comparison: Any) -> Figure | None:
 def drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs: Any) -> tuple[Figure, Any]:
     """A figure by arviz-plots in the page's style, and its collection of plots."""
     import matplotlib.pyplot as plt
+    from arviz_base.labels import BaseLabeller
 
+    class Literal(BaseLabeller):
+        """Names of variables as they are, no formulas."""
+
+        def var_name_to_str(self, var_name: str | None) -> str | None:
+            return None if var_name is None else literal(var_name)
+
+    kwargs["labeller"] = Literal()
     with warnings.catch_warnings(), mpl.rc_context(_STYLE):
         # Cosmetic notes about bandwidths and layouts; what matters is in the verdict.
         warnings.simplefilter("ignore")

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pp_mlekl.proof.result import Check, Proof
 from pp_mlekl.report.proof_plots import densities_svg, panels
 from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.html import template
 
 _ALT = {
     1: "Cross-entropy and KL over a parameter: two parallel curves, the entropy of the truth apart.",
@@ -46,20 +46,8 @@ def write_page(proof: Proof, path: AnyPath) -> Path:
 
 def render(proof: Proof) -> str:
     """The page as a string."""
-    environment = Environment(
-        loader=PackageLoader("pp_mlekl.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    environment.filters["apart"] = apart
-    environment.filters["short"] = short
-    environment.filters["tidy"] = tidy
     figures = {step.number: panels(step, _ALT[step.number]) for step in proof.steps}
-    template = environment.get_template("proof.html")
-    return template.render(
+    return template("proof.html", number=number, apart=apart, short=short, tidy=tidy).render(
         proof=proof, figures=figures, nearest=densities_svg(proof.densities, _NEAREST), star=_star(proof), alt=_ALT
     )
 

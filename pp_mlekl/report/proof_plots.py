@@ -3,16 +3,18 @@
 import io
 import re
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pp_mlekl.proof.result import Step
+from pp_mlekl.report.elements import literal
+from pp_mlekl.utils.html import svg
 
 # Colours that keep their contrast on white and on a dark page (Okabe & Ito's palette for colour-blind readers).
 BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
@@ -59,7 +61,7 @@ def figure(step: Step) -> Figure:
     return fig
 
 
-def panels(step: Step, description: str) -> list[str]:
+def panels(step: Step, description: str) -> list[Markup]:
     """The figure's panels as SVG elements of their own, which stand side by side or, on a phone, below each other.
 
     They take the page's text colour and tell a screen reader what they show.
@@ -80,17 +82,17 @@ def panels(step: Step, description: str) -> list[str]:
     return result
 
 
-def densities_svg(data: xr.Dataset, description: str) -> str:
+def densities_svg(data: xr.Dataset, description: str) -> Markup:
     """The truth and the model's nearest member, as an SVG element; empty without data."""
     if not len(data.data_vars):
-        return ""
+        return Markup("")
     with rc_context(_STYLE):
         fig = Figure(figsize=(5.6, 3.0))
         _densities(data, fig.subplots())
     return _svg(fig, "d", description)
 
 
-def _svg(fig: Figure, prefix: str, description: str) -> str:
+def _svg(fig: Figure, prefix: str, description: str) -> Markup:
     buffer = io.StringIO()
     with rc_context(_STYLE | {"svg.hashsalt": prefix}):
         fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
@@ -99,7 +101,7 @@ def _svg(fig: Figure, prefix: str, description: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     # Several figures share the page: their ids must not meet.
     text = re.sub(r'(id="|href="#|url\(#)', rf"\1{prefix}-", text)
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{escape(description)}" ', text, count=1)
+    return svg(text, description)
 
 
 def _densities(data: xr.Dataset, ax: Axes) -> None:
@@ -113,7 +115,7 @@ def _densities(data: xr.Dataset, ax: Axes) -> None:
     else:
         ax.fill_between(x, data["truth"], color=BLUE, alpha=0.25, linewidth=0, label=names["truth"])
         ax.plot(x, data["fitted"], color=ORANGE, label=names["fitted"])
-    ax.set(xlabel=data.attrs["variable"], ylabel="probability" if data.attrs["discrete"] else "density")
+    ax.set(xlabel=literal(data.attrs["variable"]), ylabel="probability" if data.attrs["discrete"] else "density")
     ax.set_ylim(0, 1.3 * float(max(data["truth"].max(), data["fitted"].max())))
     ax.legend()
 
@@ -127,7 +129,7 @@ def _curves(data: xr.Dataset, ax: Axes) -> None:
         ends = data["kl"].values[i], data["cross_entropy"].values[i]
         ax.annotate("", (theta[i], ends[1]), (theta[i], ends[0]), arrowprops={"arrowstyle": "<->", "color": GREEN})
     ax.plot([], [], color=GREEN, label=f"H(p) = {entropy:.4g}")
-    ax.set(xlabel=data.attrs["parameter"], ylabel="nats per observation")
+    ax.set(xlabel=literal(data.attrs["parameter"]), ylabel="nats per observation")
     ax.legend()
 
 
@@ -138,7 +140,7 @@ def _minimiser(data: xr.Dataset, left: Axes, right: Axes) -> None:
     ):
         ax.plot(data["theta"], data[name], color=colour)
         ax.axvline(data.attrs["star"], color=GREEN, linestyle="--")
-        ax.set(xlabel=data.attrs["parameter"], ylabel="nats", title=what)
+        ax.set(xlabel=literal(data.attrs["parameter"]), ylabel="nats", title=what)
     left.set_title("KL(p ‖ q): smallest here")
     right.set_title("E[log q]: largest here")
 
@@ -196,7 +198,7 @@ def _limit(data: xr.Dataset, left: Axes, right: Axes) -> None:
 def _empirical(data: xr.Dataset, ax: Axes) -> None:
     ax.plot(data["theta"], data["objective"], color=BLUE)
     ax.axvline(data.attrs["mle"], color=GREEN, linestyle="--", label="maximum likelihood estimate")
-    ax.set(xlabel=data.attrs["parameter"], ylabel="nats per observation", title=data.attrs["what"])
+    ax.set(xlabel=literal(data.attrs["parameter"]), ylabel="nats per observation", title=literal(data.attrs["what"]))
     ax.legend()
 
 
