@@ -19,8 +19,8 @@ import xarray as xr
 from scipy import stats
 
 import pp_mlekl as mk
-from pp_mlekl.pymc_model.sampling import sample
-from pp_mlekl.pymc_model.sequential import smc_log_evidence
+from pp_mlekl.pymc_model.draws.sampling import sample
+from pp_mlekl.pymc_model.draws.smc import smc_log_evidence
 
 SIZES = (2, 10, 20, 50)
 

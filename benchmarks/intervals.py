@@ -10,7 +10,7 @@ import pandas as pd
 import pymc as pm
 from scipy import linalg
 
-from pp_mlekl.study import study
+from pp_mlekl.simulation.study import study
 
 SIZES = (20, 50, 200)
 # By the name that the study gives them.

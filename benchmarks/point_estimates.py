@@ -48,9 +48,9 @@ def again(function):
 def ours():
     import pymc  # noqa: F401  (its import is not what is compared)
 
-    from pp_mlekl.bootstrap import refit
-    from pp_mlekl.point_estimates import find_mle
-    from pp_mlekl.point_estimates.problem import Problem
+    from pp_mlekl.estimation.bootstrap import refit
+    from pp_mlekl.estimation.find_mle_map import find_mle
+    from pp_mlekl.estimation.problem import Problem
     from pp_mlekl.pymc_model.model_functions import model_functions
 
     x, y = data_sets(DATA_SETS)

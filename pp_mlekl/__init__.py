@@ -11,33 +11,31 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pp_mlekl.bootstrap import bootstrap
-    from pp_mlekl.compare import Comparison, compare, load
-    from pp_mlekl.compare_models import ModelComparison, compare_models
-    from pp_mlekl.divergence import cross_entropy, entropy, js_divergence, kl_divergence, wasserstein_distance
+    from pp_mlekl.comparison.compare import compare
+    from pp_mlekl.comparison.compare_models import ModelComparison, compare_models
+    from pp_mlekl.comparison.comparison_result import Comparison
+    from pp_mlekl.comparison.storage import load
     from pp_mlekl.divergences.estimate import Estimate
-    from pp_mlekl.evidence import log_evidence
-    from pp_mlekl.fitted import fitted_divergence
-    from pp_mlekl.information_gain import information_gain
-    from pp_mlekl.inputs import distribution
-    from pp_mlekl.laplace import LaplaceApproximation, laplace
-    from pp_mlekl.nested_tests import likelihood_ratio_test, nested_tests
-    from pp_mlekl.point_estimates import (
-        DerivedEstimate,
-        PointEstimate,
-        delta_method,
-        find_map,
-        find_mle,
-        sandwich,
-        sandwich_interval,
-        wald_interval,
-    )
-    from pp_mlekl.profile import profile
-    from pp_mlekl.proof import Proof, proof
-    from pp_mlekl.pseudo_true import pseudo_true
-    from pp_mlekl.specification import information_matrix_test
-    from pp_mlekl.study import study
-    from pp_mlekl.unknown_truth import without_truth
+    from pp_mlekl.estimation.bootstrap import bootstrap
+    from pp_mlekl.estimation.delta_method import DerivedEstimate, delta_method
+    from pp_mlekl.estimation.find_mle_map import find_map, find_mle
+    from pp_mlekl.estimation.information_matrix_test import information_matrix_test
+    from pp_mlekl.estimation.nested_tests.likelihood_ratio_wald_score import likelihood_ratio_test, nested_tests
+    from pp_mlekl.estimation.point_estimate import PointEstimate
+    from pp_mlekl.estimation.profile_likelihood import profile
+    from pp_mlekl.estimation.pseudo_true.find_pseudo_true import pseudo_true
+    from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
+    from pp_mlekl.estimation.wald_interval import wald_interval
+    from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
+    from pp_mlekl.fitted_models.without_truth import without_truth
+    from pp_mlekl.inputs.constructor import distribution
+    from pp_mlekl.inputs.divergence import cross_entropy, entropy, js_divergence, kl_divergence, wasserstein_distance
+    from pp_mlekl.posterior.evidence import log_evidence
+    from pp_mlekl.posterior.information_gain import information_gain
+    from pp_mlekl.posterior.laplace import LaplaceApproximation, laplace
+    from pp_mlekl.simulation.study import study
+    from pp_mlekl.theorem.proof import proof
+    from pp_mlekl.theorem.proof_result import Proof
 
 __version__ = version("pp_mlekl")
 

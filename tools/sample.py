@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pp_mlekl as mk
 from models import logistic_spector
-from pp_mlekl.cli.specification import read_specification
-from pp_mlekl.report import write_html, write_markdown
+from pp_mlekl.cli.report_file import read_specification
+from pp_mlekl.report.markdown import write_markdown
+from pp_mlekl.report.page import write_html
 
 ROOT = Path(__file__).parents[1]
 # The table of parameters, the one whose first column has this name.

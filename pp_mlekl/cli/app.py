@@ -3,9 +3,9 @@
 import typer
 
 from pp_mlekl.cli.compare import compare
+from pp_mlekl.cli.compare_models import compare_models
 from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
-from pp_mlekl.cli.models import compare_models
 from pp_mlekl.cli.proof import proof
 from pp_mlekl.cli.report import report
 from pp_mlekl.cli.study import study

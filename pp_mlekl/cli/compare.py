@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pp_mlekl.cli.builders import build_model, load_builder
 from pp_mlekl.cli.errors import one_line_errors
+from pp_mlekl.cli.load_model import build_model, load_builder
 from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
 
 
@@ -22,7 +22,7 @@ def compare(
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
-    from pp_mlekl.cli.specification import read_truth
+    from pp_mlekl.cli.report_file import read_truth
     from pp_mlekl.utils.files import writable_folder
 
     with one_line_errors():
@@ -40,8 +40,9 @@ def compare(
 def fit_and_write(model: Any, function: Callable[..., Any], name: str, stem: Path, **settings: Any) -> tuple[Any, Path]:
     """The comparison of a model, and its page; ``stem`` is the path of the files without their extensions."""
     from pp_mlekl.cli.progress import steps
-    from pp_mlekl.compare import compare as run
-    from pp_mlekl.report import write_html, write_markdown
+    from pp_mlekl.comparison.compare import compare as run
+    from pp_mlekl.report.markdown import write_markdown
+    from pp_mlekl.report.page import write_html
 
     targets = check_targets(stem)
     with steps(name) as say:
@@ -56,7 +57,7 @@ def fit_and_write(model: Any, function: Callable[..., Any], name: str, stem: Pat
 
 def check_targets(stem: Path) -> list[Path]:
     """The NetCDF, Markdown and HTML files of a comparison, refused before anything is computed where they may not be written."""
-    from pp_mlekl.compare.storage import check_saving
+    from pp_mlekl.comparison.storage import check_saving
     from pp_mlekl.utils.files import check_page_target
 
     targets = [stem.with_name(f"{stem.name}.{kind}") for kind in ("nc", "md", "html")]

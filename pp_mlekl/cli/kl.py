@@ -25,7 +25,7 @@ def kl(
     seed: FixedSeed = 0,
 ) -> None:
     """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
-    from pp_mlekl.inputs import parse_distribution
+    from pp_mlekl.inputs.text import parse_distribution
 
     with one_line_errors():
         if len(distributions) < 2:
@@ -55,7 +55,7 @@ def rules() -> None:
 
 def _estimates(texts: list[str], parsed: list["Distribution"], options: dict[str, Any]) -> list[tuple[str, "Estimate"]]:
     """KL of every ordered pair, and the Jensen-Shannon divergence of every pair."""
-    from pp_mlekl.divergence import js_divergence, kl_divergence
+    from pp_mlekl.inputs.divergence import js_divergence, kl_divergence
 
     rows = []
     for i, j in permutations(range(len(parsed)), 2):

@@ -27,7 +27,7 @@ def proof(
     with one_line_errors():
         folder = writable_folder(out)
         model, values = model_and_truth(builder, truth)
-        from pp_mlekl.proof import proof as run
+        from pp_mlekl.theorem.proof import proof as run
 
         name = stem(builder)
         page = folder / f"{file_names([f'proof-{name}'])[0]}.html"

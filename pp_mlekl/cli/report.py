@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from pp_mlekl.cli.errors import Stopped, one_line_each, one_line_errors
-from pp_mlekl.cli.specification import Specification, read_specification
+from pp_mlekl.cli.report_file import Specification, read_specification
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
 # Longer findings are for the page itself.
@@ -36,7 +36,7 @@ def report(
             statuses.append(int(failure.code or 0))
             entries.append(_failed(specification, failure.reason))
     with one_line_errors():
-        from pp_mlekl.report import write_index
+        from pp_mlekl.report.page import write_index
 
         index = write_index(entries, folder / "index.html")
     for path in [*(folder / entry["href"] for entry in entries if entry["href"]), index]:
@@ -45,11 +45,12 @@ def report(
 
 
 def _one(specification: Specification, stem: Path) -> dict[str, Any]:
-    from pp_mlekl.cli.builders import build_model, load_builder
     from pp_mlekl.cli.compare import about_module
+    from pp_mlekl.cli.load_model import build_model, load_builder
     from pp_mlekl.cli.progress import steps
-    from pp_mlekl.compare import compare
-    from pp_mlekl.report import write_html, write_markdown
+    from pp_mlekl.comparison.compare import compare
+    from pp_mlekl.report.markdown import write_markdown
+    from pp_mlekl.report.page import write_html
 
     builder = load_builder(specification.builder)
     model = build_model(builder, specification.builder)

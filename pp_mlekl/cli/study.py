@@ -28,7 +28,7 @@ def study(
 
     with one_line_errors():
         model, values = model_and_truth(builder, truth)
-        from pp_mlekl.study import study as run
+        from pp_mlekl.simulation.study import study as run
 
         with steps(stem(builder)) as say:
             tree = run(

@@ -20,9 +20,9 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
         A TOML file of parameter values or a distribution such as ``"Gamma(2, 1)"``; by default the case's own, or the
         ``TRUTH`` of the builder's module.
     """
-    from pp_mlekl.cli.builders import build_model, load_builder
     from pp_mlekl.cli.gallery import gallery_modules
-    from pp_mlekl.pymc_model.proof_cases import CASES
+    from pp_mlekl.cli.load_model import build_model, load_builder
+    from pp_mlekl.pymc_model.examples import CASES
 
     if name in CASES:
         model, own = CASES[name]()
@@ -43,8 +43,8 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
 
 def read(truth: str) -> Any:
     """Parameter values from a TOML file, or a distribution from its text."""
-    from pp_mlekl.cli.specification import read_truth
-    from pp_mlekl.inputs import parse_distribution
+    from pp_mlekl.cli.report_file import read_truth
+    from pp_mlekl.inputs.text import parse_distribution
 
     return read_truth(Path(truth)) if truth.endswith(".toml") else parse_distribution(truth)
 

@@ -106,7 +106,7 @@ def rules() -> list[tuple[str, str]]:
     >>> ("Gamma", "LogNormal") in rules(), ("Normal", "Gamma") in rules()
     (True, False)
     """
-    from pp_mlekl.divergences.families import FAMILIES
+    from pp_mlekl.divergences.families.registry import FAMILIES
 
     pairs = {(p.__name__, q.__name__) for p, q in _RULES if _can_cover(q, p)}
     pairs |= {(p.__name__, p.__name__) for p in FAMILIES.values() if p.fold is not Distribution.fold}

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Array, Distribution, Support
-from pp_mlekl.divergences.families import FAMILIES, family
+from pp_mlekl.divergences.families import family
+from pp_mlekl.divergences.families.registry import FAMILIES
 
 # PreliZ' attribute for a family's parameter, where the two names differ.
 _RENAMED = {("Dirichlet", "a"): "alpha"}

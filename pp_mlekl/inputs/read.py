@@ -50,7 +50,7 @@ def as_distribution(candidate: Any) -> Distribution:
 
         return from_preliz(candidate)
     if _is_pymc(candidate):
-        from pp_mlekl.pymc_model.distributions import distribution_of
+        from pp_mlekl.pymc_model.distributions.from_pymc import distribution_of
 
         return distribution_of(candidate)
     raise TypeError(f"A distribution must be {ACCEPTED}, got {got(candidate)}.")

@@ -5,15 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import (
-    DISTANCES,
-    ROUGHLY,
-    Climb,
-    climb_through,
-    climbs,
-    earliest,
-    profile_paths,
-)
+from pp_mlekl.optimize.paths import DISTANCES, ROUGHLY, Climb, climb_through, climbs, earliest, profile_paths
 from pp_mlekl.optimize.space import Space, axes
 
 Array = np.ndarray

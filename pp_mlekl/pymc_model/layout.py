@@ -7,6 +7,11 @@ from itertools import product
 import numpy as np
 import pymc as pm
 import xarray as xr
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.interpreter.constant_values import constant_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,3 +126,16 @@ def labelled(
     """An array on the variable's own dims and coords, behind ``batch_dims``."""
     shape = values.shape[len(batch_dims) :]
     return xr.DataArray(values, dims=[*batch_dims, *dims], coords=coords_of(model, dims, shape), name=name)
+
+
+def observed_data(model: pm.Model) -> dict[str, np.ndarray]:
+    """Data by observed variable; what ``pm.set_data`` last put into a container is seen."""
+    return {rv.name: _current(model.rvs_to_values[rv]) for rv in model.observed_RVs}
+
+
+def _current(value: TensorVariable) -> np.ndarray:
+    if isinstance(value, SharedVariable):
+        return np.asarray(value.get_value())
+    if isinstance(value, Constant):
+        return np.asarray(value.data)
+    return constant_value(value).astype(value.type.dtype)

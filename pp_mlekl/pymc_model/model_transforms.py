@@ -12,10 +12,10 @@ from pymc.logprob.utils import replace_rvs_by_values
 from pytensor.gradient import grad, jacobian
 from pytensor.tensor.type import TensorType
 
-from pp_mlekl.pymc_model.batching import BatchedFunction
-from pp_mlekl.pymc_model.graphs import ValueGraph, in_double_precision
-from pp_mlekl.pymc_model.layout import FreeVariable, coords_of, free_variables, labels
-from pp_mlekl.pymc_model.observed_data import observed_data
+from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
+from pp_mlekl.pymc_model.layout import FreeVariable, coords_of, free_variables, labels, observed_data
+from pp_mlekl.pymc_model.log_density_graphs import ValueGraph
+from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 
 # What a coordinate is called in a sentence, by PyMC's name of its transform.
 _SPOKEN = {"log": "log({})", "logodds": "logit({})", "interval": "transformed {}", "circular": "{}"}

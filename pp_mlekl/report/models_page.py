@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.report.model_plots import models
+from pp_mlekl.report.formatting import number, with_error
 from pp_mlekl.report.page import picture
+from pp_mlekl.report.plots import models
 from pp_mlekl.report.tables import Table, table_of
-from pp_mlekl.report.words import number, with_error
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
 

@@ -9,10 +9,9 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from pp_mlekl.garbage import collected_rarely
 from pp_mlekl.report import plots
-from pp_mlekl.report.chains import about_chains, chains
 from pp_mlekl.report.elements import MOST_PANELS
+from pp_mlekl.report.plots import about_chains, chains
 from pp_mlekl.report.tables import (
     audit_table,
     divergence_table,
@@ -22,6 +21,7 @@ from pp_mlekl.report.tables import (
     variable_table,
 )
 from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.html import template
 
 _DOTS_PER_INCH = 110

@@ -10,9 +10,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pp_mlekl.compare.names import NO_NUMBER
-from pp_mlekl.report.elements import elements, literal, most_dependent, shown_elements
-from pp_mlekl.report.observations import in_one_row, kind_of
+from pp_mlekl.report.elements import elements, in_one_row, kind_of, literal, most_dependent, shown_elements
+from pp_mlekl.report.labels import NO_NUMBER
 
 # The shape of fewer prior draws is not worth drawing.
 _FEWEST_INSIDE = 20
@@ -28,6 +27,14 @@ _SMALLEST_P = 0.005
 _NORMAL_95 = 1.96
 # Width in inches of a single row of one or two panels; text keeps its size on the page.
 _WIDTHS = {1: 6.5, 2: 9}
+_STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+# 95% of a normal lies so many standard errors about its mean.
+_WIDTH = 1.96
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -218,3 +225,69 @@ def _a_number_each(tree: Any, name: str) -> bool:
     return (
         observed is not None and observed.dtype.kind == "f" and observed.dims == tree["log_likelihood"][name].dims[2:]
     )
+
+
+def chains(comparison: Any) -> Figure:
+    """Rank plots of each parameter, or the draws in their order where there is one chain, whose ranks show nothing."""
+    import arviz_plots as azp
+
+    shown = _shown(comparison)
+    names = [str(n) for n in shown.data_vars]
+    if shown.sizes["chain"] < 2:
+        return drawn(azp.plot_trace, xr.DataTree.from_dict({"posterior": shown}), names)[0]
+    thinned = shown.isel(draw=slice(None, None, thinning(shown)))
+    return drawn(azp.plot_rank, xr.DataTree.from_dict({"posterior": thinned}), names)[0]
+
+
+def about_chains(comparison: Any) -> str:
+    """What the picture shows, and what it leaves out."""
+    shown = _shown(comparison)
+    if shown.sizes["chain"] < 2:
+        return "The draws of the only chain in their order; whether others would agree with it, one chain cannot show."
+    step = thinning(shown)
+    used = f"One draw in {step} is used: those in between repeat" if step > 1 else "All are used: none repeats"
+    return (
+        "Rank plots: a line for each chain, which stays near the middle where the chains explore the same distribution. "
+        "Black marks where a chain is further off than chance explains, p is that of the test behind them, which takes draws "
+        f"as independent. {used} what others say."
+    )
+
+
+def thinning(draws: xr.Dataset) -> int:
+    """The step at which draws are about independent: their number over the smallest effective sample size within chains.
+
+    The effective size of all chains together would be small where the chains disagree, and thin away what shows it.
+
+    Examples
+    --------
+    >>> independent = np.random.default_rng(1).normal(size=(4, 500))
+    >>> thinning(xr.Dataset({"mu": (("chain", "draw"), np.repeat(independent, 5, axis=1))})) in (5, 6)
+    True
+    """
+    import arviz as az
+
+    size = np.inf
+    for values in draws.data_vars.values():
+        within = [float(az.ess(chain[None], method="bulk")) for chain in values.transpose("chain", "draw").values]
+        # A chain that stands still has none.
+        size = min(size, np.mean(within)) if np.all(np.isfinite(within)) else size
+    return int(np.clip(np.ceil(draws.sizes["draw"] / size), 1, draws.sizes["draw"] // 2 or 1))
+
+
+def _shown(comparison: Any) -> xr.Dataset:
+    return shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
+
+
+def models(comparison: Any) -> Figure:
+    """Log evidence and leave-one-out of each model with 95% intervals, the best evidence on top."""
+    table = comparison.summary()
+    places = np.arange(len(table))[::-1]
+    panels = (("log evidence", "log_evidence", "log_evidence_mcse"), ("elpd (LOO)", "elpd_loo", "elpd_loo_se"))
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.0, 1.2 + 0.35 * len(table)), layout="constrained")
+        for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+            axis.errorbar(table[value], places, xerr=_WIDTH * table[error], fmt="o", color="#3b5b92", capsize=3)
+            axis.set(title=title, xlabel="nats")
+            axis.set_yticks(places, [literal(str(name)) for name in table.index])
+            axis.set_ylim(-0.5, len(table) - 0.5)
+    return figure

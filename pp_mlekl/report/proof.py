@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.proof.result import Check, Proof
 from pp_mlekl.report.proof_plots import densities_svg, panels
+from pp_mlekl.theorem.proof_result import Check, Proof
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
 

@@ -12,8 +12,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pp_mlekl.proof.result import Step
 from pp_mlekl.report.elements import literal
+from pp_mlekl.theorem.proof_result import Step
 from pp_mlekl.utils.html import svg
 
 # Colours that keep their contrast on white and on a dark page (Okabe & Ito's palette for colour-blind readers).

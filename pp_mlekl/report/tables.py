@@ -6,9 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pp_mlekl.compare.names import FIT_NAMES, NO_NUMBER
-from pp_mlekl.compare.scales import SAME, scale_gaps
-from pp_mlekl.report.words import estimate, number, with_error, with_precision
+from pp_mlekl.report.formatting import estimate, number, with_error, with_precision
+from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
+
+# More rows than this say little more: the findings count the rest.
+_MOST_SENSITIVE = 12
+# In posterior standard deviations: what differs by less is printed alike anyway.
+SAME = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +31,6 @@ class Table:
 def table_of(header: list[str], rows: list[list[str]], *words: str) -> Table:
     """A table from lists; ``words`` names the columns that are read as words."""
     return Table(header=tuple(header), rows=tuple(tuple(row) for row in rows), words=frozenset(words))
-
-
-# More rows than this say little more: the findings count the rest.
-_MOST_SENSITIVE = 12
 
 
 def parameter_table(comparison: Any) -> Table:
@@ -157,3 +157,21 @@ def audit_table(comparison: Any) -> Table:
         )
     header = ["estimate", "status", "log-likelihood", "AIC", "BIC", "gradient"]
     return table_of([*header, "Hessian's eigenvalues", "starts that agree"], rows, "status")
+
+
+def scale_gaps(summary: pd.DataFrame) -> pd.Series:
+    """MAP on the unconstrained less MAP on the natural scale, in posterior standard deviations; NaN where one is missing.
+
+    Parameters
+    ----------
+    summary
+        As ``Comparison.summary`` gives it: one row for each parameter.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"MAP": [1.0], "MAP_unconstrained": [1.5], "sd": [2.0]}, index=["sigma"])
+    >>> scale_gaps(table).to_dict()
+    {'sigma': 0.25}
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (summary["MAP_unconstrained"] - summary["MAP"]) / summary["sd"]

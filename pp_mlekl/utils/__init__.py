@@ -1,1 +1,1 @@
-"""Helpers that know nothing of models: files, seeds, what threads share."""
+"""Files, seeds and garbage collection."""

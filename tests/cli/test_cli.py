@@ -191,14 +191,14 @@ def test_gallery_is_listed_anywhere(folder):
 
 
 def test_names_of_the_gallery_are_builders(folder):
-    from pp_mlekl.cli.builders import load_builder
+    from pp_mlekl.cli.load_model import load_builder
 
     assert load_builder("bcg").__module__ == "pp_mlekl.gallery.bcg"
     assert load_builder("bcg:build_latitude").__name__ == "build_latitude"
 
 
 def test_a_module_of_ones_own_comes_before_the_gallery(folder):
-    from pp_mlekl.cli.builders import load_builder
+    from pp_mlekl.cli.load_model import load_builder
 
     (folder / "bcg.py").write_text("def build():\n    return 1\n")
     assert load_builder("bcg")() == 1

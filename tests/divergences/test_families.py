@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 from univariate_cases import CONTINUOUS, DISCRETE, dense_mean, make
 
-from pp_mlekl.divergences.families import FAMILIES, family, register_family
+from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPowers
+from pp_mlekl.divergences.families.registry import FAMILIES, register_family
 
 NAMES = [*CONTINUOUS, *DISCRETE]
 LEVELS = np.array([1e-12, 1e-6, 1e-2, 0.3, 0.5, 0.9])

@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 import pp_mlekl as mk
-from pp_mlekl.divergences.families import FAMILIES
+from pp_mlekl.divergences.families.registry import FAMILIES
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
-from pp_mlekl.inputs import as_distribution, is_distribution
+from pp_mlekl.inputs.read import as_distribution, is_distribution
 
 CONTINUOUS = [
     stats.norm(1, 2),

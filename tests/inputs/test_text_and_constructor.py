@@ -5,9 +5,10 @@ import pymc as pm
 import pytest
 import xarray as xr
 
-from pp_mlekl.divergences.families import FAMILIES
-from pp_mlekl.inputs import distribution, parse_distribution
-from pp_mlekl.pymc_model.distributions import distribution_of
+from pp_mlekl.divergences.families.registry import FAMILIES
+from pp_mlekl.inputs.constructor import distribution
+from pp_mlekl.inputs.text import parse_distribution
+from pp_mlekl.pymc_model.distributions.from_pymc import distribution_of
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from pp_mlekl.cli.gallery import entries, gallery_modules
-from pp_mlekl.point_estimates import find_map, find_mle
+from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 ENTRIES = {entry.name: entry for entry in entries()}

@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 from statsmodels import api as sm
 
 from models import eight_schools, linear_diabetes, logistic_spector, naive_bayes_iris, normal_newcomb, poisson_randhie
-from pp_mlekl.point_estimates import find_mle
+from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 REGRESSIONS = {

@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import rosen, rosen_der, rosen_hess_prod
 from tiers import slow_if
 
+from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize import objective as sizes
 from pp_mlekl.optimize.batched import maximize_replicates
 from pp_mlekl.optimize.objective import Objective
@@ -16,7 +17,6 @@ from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.soft import curved_null
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.point_estimates.problem import Problem
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 SIZE = 40

@@ -5,7 +5,7 @@ import pymc as pm
 import pytest
 from scipy import optimize
 
-from pp_mlekl.point_estimates import find_mle
+from pp_mlekl.estimation.find_mle_map import find_mle
 
 
 def steps(estimate):

@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
-from pp_mlekl.pymc_model.functions import CompilationCount
+from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 SD = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])

@@ -1,0 +1,287 @@
+"""Several models of the same data side by side: evidence, leave-one-out, distance from the truth."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.comparison.sentences import about_bayes_factor
+from pp_mlekl.diagnostics.diagnose import sampling_problems
+from pp_mlekl.diagnostics.findings import Finding
+from pp_mlekl.diagnostics.loo_weights import leave_one_out, loo_weights
+from pp_mlekl.posterior.evidence_estimate import log_evidence_of
+from pp_mlekl.posterior.information_gain import information_gain
+from pp_mlekl.pymc_model.draws.prior import improper_names
+from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
+from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.utils.seeds import generator_of
+
+_PARETO_K = 0.7
+_COLUMNS = (
+    "log_evidence",
+    "log_evidence_mcse",
+    "elpd_loo",
+    "elpd_loo_se",
+    "prior_sensitivity",
+    "prior_sensitivity_mcse",
+    "kl_truth",
+    "kl_truth_mcse",
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelComparison:
+    """Models ranked by what the data say of them.
+
+    Parameters
+    ----------
+    dataset
+        Over ``model``: ``log_evidence``, ``probability`` (posterior, of the model), ``elpd_loo`` with their errors,
+        ``loo_weight`` (stacking), ``kl_truth`` (KL(truth||posterior predictive), sum over rows; NaN without a truth),
+        ``prior_sensitivity`` (d log Z / d log s when the top-level priors are raised to the power s^-2); over (``model``,
+        ``against``): ``log_bayes_factor`` and its own sensitivity, with their errors. In nats; NaN where it cannot be had.
+    warnings
+        What to know before the numbers are believed.
+    doubtful
+        The models whose evidence may be wrong by more than its error, since their draws are not to be trusted.
+    """
+
+    dataset: xr.Dataset
+    warnings: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+
+    def summary(self) -> pd.DataFrame:
+        """A row for each model, the best evidence first, with ranks by evidence and by leave-one-out."""
+        scalars = [name for name, a in self.dataset.data_vars.items() if a.dims == ("model",)]
+        frame = self.dataset[scalars].to_dataframe()
+        frame.insert(0, "rank_loo", _rank(frame["elpd_loo"]))
+        frame.insert(0, "rank_evidence", _rank(frame["log_evidence"]))
+        return frame.sort_values(["rank_evidence", "rank_loo"])
+
+    def bayes_factor(self, model: str, against: str) -> tuple[float, float]:
+        """Bayes factor of ``model`` against another, and its standard error (delta method)."""
+        known = [str(m) for m in self.dataset["model"].values]
+        for name in (model, against):
+            if name not in known:
+                raise ValueError(f"There is no model {name!r}; there are {', '.join(known)}.")
+        cell = self.dataset.sel(model=model, against=against)
+        factor = float(np.exp(cell["log_bayes_factor"]))
+        return factor, factor * float(cell["log_bayes_factor_mcse"])
+
+    def findings(self) -> list[str]:
+        """What the numbers say, in sentences: the Bayes factor for the best model, and how it hangs on the priors."""
+        return [found.text for found in self.graded_findings()]
+
+    def graded_findings(self) -> list[Finding]:
+        """The same with their levels: ``"caution"`` where an evidence is not to be trusted."""
+        order = [str(name) for name in self.summary().index if np.isfinite(self._of(str(name), "log_evidence"))]
+        return [about_bayes_factor(self, order[0], other) for other in order[1:]]
+
+    def _of(self, model: str, name: str) -> float:
+        return float(self.dataset[name].sel(model=model))
+
+    def plot(self) -> Any:
+        """Evidence and leave-one-out of each model, with their errors."""
+        # The report stands above this layer: it is looked up by name when a picture is asked for.
+        return import_module("pp_mlekl.report.plots").models(self)
+
+    def to_html(self, path: str | os.PathLike) -> Path:
+        """Write one self-contained page: what the numbers say, the table, the Bayes factors and the picture."""
+        return import_module("pp_mlekl.report.models_page").write_models(self, path)
+
+    def __repr__(self) -> str:
+        lines = [self.summary().to_string(float_format="{:.4g}".format), *self.findings(), *self.warnings]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return import_module("pp_mlekl.report.models_page").models_html(self)
+
+
+def compare_models(
+    models: Mapping[str, Any],
+    *,
+    prior_probabilities: Mapping[str, float] | None = None,
+    random_seed: Any = None,
+) -> ModelComparison:
+    """Compare models of the same data.
+
+    Parameters
+    ----------
+    models
+        By name: a ``Comparison`` (of ``mk.compare``) or its tree, a PyMC model, or a pair of a PyMC model and a
+        tree of its posterior draws. What a tree lacks is computed from the model.
+    prior_probabilities
+        Of the models, positive; equal where None.
+    random_seed
+        An integer, SeedSequence or Generator.
+
+    Returns
+    -------
+    ModelComparison
+
+    Raises
+    ------
+    ValueError
+        Where there are fewer than two models, a tree comes without a model and without an evidence, the models' data
+        differ, or the prior probabilities do not fit.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from pp_mlekl import laplace
+    >>> def build(scale):
+    ...     with pm.Model() as model:
+    ...         mu = pm.Normal("mu", 0, scale)
+    ...         pm.Normal("y", mu, 1, observed=[0.5, 1.5, 0.7])
+    ...     return model, laplace(model, draws=2000, random_seed=1).tree
+    >>> result = compare_models({"narrow": build(1.0), "wide": build(10.0)}, random_seed=1)
+    >>> list(result.summary().index)
+    ['narrow', 'wide']
+    """
+    if len(models) < 2:
+        raise ValueError(f"Give at least two models to compare, got {len(models)}.")
+    prior = _prior(models, prior_probabilities)
+    generator = generator_of(random_seed)
+    for name, given in models.items():
+        _check_tree(name, getattr(given, "tree", given))
+    check_same_data(models)
+    trees = {name: _tree(given, generator) for name, given in models.items()}
+    notes: list[str] = []
+    loos = {name: leave_one_out(tree) for name, tree in trees.items()}
+    columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
+    problems = {name: sampling_problems(tree) for name, tree in trees.items()}
+    for name, found in problems.items():
+        notes += [f"{name}: {p} Its evidence may be wrong by more than its error." for p in found]
+    names = xr.DataArray(list(models), dims="model", name="model")
+    rows = {key: ("model", np.array([c[key] for c in columns.values()], dtype=float)) for key in _COLUMNS}
+    dataset = xr.Dataset(rows, coords={"model": names}, attrs={"units": "nats"})
+    dataset = dataset.assign(**_probabilities(dataset, prior), loo_weight=("model", loo_weights(loos)))
+    dataset = dataset.assign_coords(against=names.values).assign(**_bayes_factors(dataset))
+    doubtful = tuple(name for name, found in problems.items() if found)
+    return ModelComparison(dataset=dataset, warnings=tuple(notes), doubtful=doubtful)
+
+
+def _prior(models: Mapping[str, Any], given: Mapping[str, float] | None) -> np.ndarray:
+    if given is None:
+        return np.full(len(models), 1 / len(models))
+    if set(given) != set(models) or not all(p > 0 for p in given.values()):
+        raise ValueError(f"prior_probabilities must give a positive number for each of {', '.join(models)}.")
+    values = np.array([given[name] for name in models], dtype=float)
+    return values / values.sum()
+
+
+def _check_tree(name: str, given: Any) -> None:
+    if isinstance(given, xr.DataTree) and not {"information_gain", "log_likelihood"} <= set(given.children):
+        raise ValueError(
+            f"{name}: the tree has no evidence or no log-likelihood; give (model, tree), or the tree of mk.compare."
+        )
+
+
+def _tree(given: Any, generator: np.random.Generator) -> xr.DataTree:
+    """A tree with ``log_likelihood`` and ``information_gain``."""
+    given = getattr(given, "tree", given)
+    if isinstance(given, xr.DataTree):
+        return given
+    model, tree = given if isinstance(given, tuple) else (given, None)
+    tree = sample(model, random_seed=generator) if tree is None else tree.copy()
+    tree = ensure_groups(model, tree, ["log_likelihood", "observed_data"], random_seed=generator)
+    if not improper_names(model):
+        tree["information_gain"] = information_gain(model, tree, var_names=(), random_seed=generator)
+    return tree
+
+
+def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, float]:
+    row = dict.fromkeys(_COLUMNS, np.nan)
+    gained = tree["information_gain"] if "information_gain" in tree.children else xr.DataTree()
+    if "joint" in gained.children:
+        joint = gained["joint"]
+        row["log_evidence"], row["log_evidence_mcse"] = log_evidence_of(joint)
+        if "log_evidence_prior_sensitivity" in joint:
+            row["prior_sensitivity"] = float(joint["log_evidence_prior_sensitivity"])
+            row["prior_sensitivity_mcse"] = float(joint["log_evidence_prior_sensitivity_mcse"])
+    if not np.isfinite(row["log_evidence"]):
+        notes.append(f"{name}: there is no evidence to compare; its prior is improper or bridge sampling failed.")
+    fitted = tree["fitted"] if "fitted" in tree.children else None
+    if fitted is not None and "posterior_predictive" in fitted["estimator"] and tree.attrs.get("truth") != "unknown":
+        cell = fitted.to_dataset().sel(estimator="posterior_predictive")
+        row["kl_truth"], row["kl_truth_mcse"] = float(cell["kl"]), float(cell["kl_mcse"])
+    if loo is None:
+        notes.append(f"{name}: leave-one-out needs at least two observations of each observed variable.")
+        return row
+    row["elpd_loo"], row["elpd_loo_se"] = float(loo.elpd), float(loo.se)
+    bad = int(np.sum(np.asarray(loo.pareto_k) > _PARETO_K))
+    if bad:
+        notes.append(f"{name}: {bad} Pareto k-hat exceed {_PARETO_K}; its leave-one-out is unreliable.")
+    return row
+
+
+def _probabilities(dataset: xr.Dataset, prior: np.ndarray) -> dict[str, Any]:
+    """Posterior probabilities of the models; NaN where an evidence is missing."""
+    log_z, error = dataset["log_evidence"].values, dataset["log_evidence_mcse"].values
+    weights = np.exp(log_z - log_z.max() + np.log(prior))
+    p = weights / weights.sum()
+    # d p_i / d log Z_j = p_i (delta_ij - p_j)
+    gradient = p[:, None] * (np.eye(len(p)) - p)
+    return {"probability": ("model", p), "probability_mcse": ("model", np.sqrt(gradient**2 @ error**2))}
+
+
+def _bayes_factors(dataset: xr.Dataset) -> dict[str, Any]:
+    def pairs(name: str, combine: Any) -> Any:
+        values = dataset[name].values
+        return (("model", "against"), combine(values[:, None], values[None, :]))
+
+    off = 1 - np.eye(dataset.sizes["model"])
+    return {
+        "log_bayes_factor": pairs("log_evidence", np.subtract),
+        "log_bayes_factor_mcse": pairs("log_evidence_mcse", lambda a, b: np.hypot(a, b) * off),
+        "log_bayes_factor_sensitivity": pairs("prior_sensitivity", np.subtract),
+        "log_bayes_factor_sensitivity_mcse": pairs("prior_sensitivity_mcse", lambda a, b: np.hypot(a, b) * off),
+    }
+
+
+def _rank(values: pd.Series) -> pd.Series:
+    return values.rank(ascending=False, na_option="bottom").astype(int)
+
+
+def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> None:
+    """The evidence of different data cannot be compared: as many observations, and the same values where names agree.
+
+    Parameters
+    ----------
+    models
+        By name: a PyMC model, a pair of one and a tree, or a tree with ``log_likelihood`` or what has it as its ``tree``.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+
+    Raises
+    ------
+    ValueError
+        Where the data differ.
+    """
+    found = {name: _data(given, potentials) for name, given in models.items()}
+    first_name, (first_count, first) = next(iter(found.items()))
+    for name, (count, data) in found.items():
+        if count != first_count:
+            raise ValueError(
+                f"{first_name} has {first_count} observations and {name} has {count}: compare models of the same data."
+            )
+        for variable in sorted(set(first) & set(data)):
+            if not np.array_equal(first[variable], data[variable]):
+                raise ValueError(f"The data of {variable!r} differ between {first_name} and {name}.")
+
+
+def _data(given: Any, potentials: Any) -> tuple[int, dict[str, np.ndarray]]:
+    """How many observations there are, and the observed values by variable."""
+    tree = getattr(given, "tree", given)
+    if isinstance(tree, xr.DataTree):
+        terms = tree["log_likelihood"].to_dataset().isel(chain=0, draw=0)
+        observed = tree["observed_data"].to_dataset() if "observed_data" in tree.children else xr.Dataset()
+        return sum(t.size for t in terms.data_vars.values()), {str(n): a.values for n, a in observed.data_vars.items()}
+    functions = model_functions(given[0] if isinstance(given, tuple) else given, potentials)
+    return sum(int(np.prod(v.shape)) for v in functions.observed), functions.observed_data()

@@ -1,0 +1,180 @@
+"""The result of ``compare``: one tree, and the tables, verdict and pages that are read off it."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.compare.presentation import report
+from pp_mlekl.comparison.divergence_table import fitted_rows, gained_rows
+from pp_mlekl.comparison.sentences import about_closest, about_scales
+from pp_mlekl.comparison.verdict import Verdict, read_verdict
+from pp_mlekl.diagnostics.circular import in_one_turn
+from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
+from pp_mlekl.report.labels import NO_NUMBER
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Comparison:
+    """Every fit of one model beside the others.
+
+    Parameters
+    ----------
+    tree
+        ArviZ's groups and ``point_estimate``, ``point_estimate_se``, ``audit``, ``information_gain``, ``fitted`` and,
+        where the truth was given as parameter values, ``truth``.
+
+    Examples
+    --------
+    >>> import pymc as pm, pp_mlekl as mk
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 10)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.4, 1.2, 0.9, 1.5])
+    >>> comparison = mk.compare(model, draws=500, chains=2, random_seed=1)
+    >>> list(comparison.summary().columns[:4])
+    ['MLE', 'SE', 'MAP', 'MAP_unconstrained']
+    """
+
+    tree: xr.DataTree
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return str(self.tree.attrs["model_name"])
+
+    @cached_property
+    def variables(self) -> list[dict[str, Any]]:
+        """Name, kind, distribution, dims and size of each free and observed variable."""
+        return json.loads(self.tree.attrs["variables"])
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        """ArviZ's diagnostics of the posterior's free variables."""
+        parents = {v["name"]: v["parents"] for v in self.variables}
+        priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
+        tree = in_one_turn(self.tree, [v["name"] for v in self.variables if v.get("circular")])
+        return diagnose(tree, self.free_names, [str(n) for n in priors if not parents.get(str(n))])
+
+    @property
+    def free_names(self) -> list[str]:
+        """Names of the free variables."""
+        return [v["name"] for v in self.variables if v["kind"] == "free"]
+
+    @cached_property
+    def statuses(self) -> dict[str, str]:
+        """Status of each point estimate."""
+        audit = self.tree["audit"].to_dataset()
+        return {str(k): str(s) for k, s in zip(audit["estimator"].values, audit["status"].values, strict=True)}
+
+    def warnings(self) -> dict[str, list[str]]:
+        """What each part of the comparison warns of."""
+        return {
+            **json.loads(self.tree["audit"].attrs["warnings"]),
+            "information_gain": json.loads(self.tree["information_gain"].attrs.get("warnings", "[]")),
+            "prior_predictive": [
+                str(self.tree.attrs[k]) for k in ("prior_predictive_left_out",) if k in self.tree.attrs
+            ],
+            "fitted": [w for w in str(self.tree["fitted"].attrs.get("warnings", "")).split(" | ") if w],
+        }
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each parameter: MLE and its standard error, MAP on both scales, posterior, R-hat, ESS and KL gained (nats)."""
+        estimates, errors = self.tree["point_estimate"].to_dataset(), self.tree["point_estimate_se"].to_dataset()
+        columns: dict[str, Any] = {
+            "MLE": _flat(estimates.sel(estimator="mle"), self.free_names),
+            "SE": _flat(errors.sel(estimator="mle"), self.free_names),
+            "MAP": _flat(estimates.sel(estimator="map"), self.free_names),
+            "MAP_unconstrained": _flat(estimates.sel(estimator="map_unconstrained"), self.free_names),
+        }
+        for column, kind in (("MLE", "mle"), ("SE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
+            if self.statuses[kind] in NO_NUMBER:
+                columns[column] = np.full_like(columns[column], np.nan)
+        table = self.diagnostics.summary
+        frame = pd.DataFrame(columns, index=table.index)
+        interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
+        for column in ("mean", "sd", *interval, "r_hat", "ess_bulk", "ess_tail"):
+            frame[column] = table[column].astype(float)
+        if "marginal" in self.tree["information_gain"].children:
+            gained = self.tree["information_gain"]
+            frame["KL"] = _flat(gained["marginal"].to_dataset(), self.free_names)
+            frame["KL_mcse"] = _flat(gained["marginal_mcse"].to_dataset(), self.free_names)
+        if "truth" in self.tree.children:
+            frame["truth"] = _flat(self.tree["truth"].to_dataset(), self.free_names)
+        return frame
+
+    def divergences(self) -> pd.DataFrame:
+        """One row for each divergence: what it is, its direction, value and standard error in nats, and what to know of it."""
+        warnings = self.warnings()
+        rows = [*gained_rows(self.tree, warnings["information_gain"]), *fitted_rows(self.tree, warnings["fitted"])]
+        return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of", "note"])
+
+    def verdict(self) -> Verdict:
+        """What to trust and what not, in words."""
+        unknown = self.tree.attrs["truth"] == "unknown"
+        scales = about_scales(self.summary(), self.statuses)
+        fitted = self.tree["fitted"].to_dataset()
+        closest = "" if unknown else about_closest(fitted)
+        compared = unknown and fitted.sizes["estimator"] > 0
+        return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, scales, closest)
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back.
+
+        Raises
+        ------
+        ValueError
+            Where the path is a folder, or something that this package did not write: it is kept.
+        """
+        from pp_mlekl.comparison.storage import save_tree
+
+        save_tree(self.tree, path)
+        return Path(path)
+
+    def to_html(self, path: str | os.PathLike) -> Path:
+        """Write one self-contained page."""
+        return report().write_html(self, path)
+
+    def to_markdown(self, path: str | os.PathLike) -> Path:
+        """Write the tables and the verdict as Markdown."""
+        return report().write_markdown(self, path)
+
+    def plot_prior_posterior(self) -> Any:
+        """Prior against posterior of each parameter, with the estimates marked."""
+        return report().plots.prior_posterior(self)
+
+    def plot_trace(self) -> Any:
+        """Rank-ordered chains of each parameter; its draws in their order where there is one chain."""
+        return report().chains.chains(self)
+
+    def plot_pair(self) -> Any:
+        """Joint draws of the few parameters that depend on each other most."""
+        return report().plots.pairs(self)
+
+    def plot_energy(self) -> Any:
+        """Marginal energy and its transitions."""
+        return report().plots.energy(self)
+
+    def plot_predictive(self) -> Any:
+        """Posterior predictive draws against the data."""
+        return report().plots.predictive(self)
+
+    def plot_loo_pit(self) -> Any:
+        """Calibration of the leave-one-out predictive distributions."""
+        return report().plots.loo_pit(self)
+
+    def __repr__(self) -> str:
+        table = self.summary().to_string(float_format="{:.4g}".format)
+        return f"Comparison of {self.name}\n{table}\n\n{self.verdict()}"
+
+    def _repr_html_(self) -> str:
+        return report().notebook_html(self)
+
+
+def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:
+    return np.concatenate([np.ravel(dataset[name].values) for name in names])

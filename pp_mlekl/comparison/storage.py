@@ -1,0 +1,83 @@
+"""Comparisons in files, read only where they are what ``Comparison.save`` writes."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import xarray as xr
+
+from pp_mlekl.comparison.comparison_result import Comparison
+from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
+
+_CONTENT = "comparison"
+_ESTIMATORS = ["mle", "map", "map_unconstrained"]
+_GROUPS = {"posterior", "point_estimate", "point_estimate_se", "audit", "information_gain", "fitted"}
+_ATTRIBUTES = {"model_name": str, "truth": str, "units": str, "n_observations": int, "n_parameters": int}
+_VARIABLE = {"name": str, "kind": str, "distribution": str, "dims": list, "size": int, "parents": list}
+
+
+def load(path: str | os.PathLike) -> Comparison:
+    """Read a comparison that ``Comparison.save`` wrote (NetCDF, or Zarr where the path ends in ``.zarr``).
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file holds no comparison, is damaged, or holds what a comparison does not: links, references to other
+        files, compiled filters, objects.
+    """
+    tree = read_tree(path, _CONTENT)
+    if missing := next(_missing(tree), ""):
+        raise ValueError(f"{path} holds no whole comparison: {missing}; write it with Comparison.save.")
+    return Comparison(tree=tree)
+
+
+def save_tree(tree: xr.DataTree, path: str | os.PathLike) -> None:
+    """Write a comparison's tree to NetCDF, or to Zarr where the path ends in ``.zarr``."""
+    write_tree(tree, path, _CONTENT)
+
+
+def check_saving(path: str | os.PathLike) -> None:
+    """Raise as ``save_tree`` would, before anything is computed."""
+    check_tree_target(path, _CONTENT)
+
+
+def _missing(tree: xr.DataTree) -> Iterator[str]:
+    """What a comparison has and the tree lacks, in a few words each."""
+    for group in _GROUPS - set(tree.children):
+        yield f"there is no group {group!r}"
+    for name, kind in _ATTRIBUTES.items():
+        if not isinstance(tree.attrs.get(name), kind):
+            yield f"its attribute {name!r} is missing"
+    audit = tree["audit"].to_dataset()
+    if "status" not in audit or audit.get("estimator", xr.DataArray([])).values.tolist() != _ESTIMATORS:
+        yield "its audit has no status of each estimate"
+    variables = _from_json(tree.attrs.get("variables"), list)
+    if not variables or not all(_is_variable(v) for v in variables):
+        yield "its attribute 'variables' lists none"
+    if not _is_text_by_name(_from_json(audit.attrs.get("warnings"), dict)):
+        yield "its audit has no warnings by estimate"
+    for name in [v["name"] for v in variables or () if v["kind"] == "free"]:
+        if not all(name in tree[group] for group in ("posterior", "point_estimate", "point_estimate_se")):
+            yield f"the variable {name!r} has no draws or no estimate"
+
+
+def _from_json(text: Any, kind: type) -> Any:
+    """What a text of JSON holds, where that is of a kind; None where not."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, kind) else None
+
+
+def _is_variable(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _VARIABLE.items())
+
+
+def _is_text_by_name(entry: Any) -> bool:
+    return entry is not None and all(
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts) for texts in entry.values()
+    )

@@ -1,0 +1,1 @@
+"""Whether the sampling is sound, and whether the model predicts its data."""

@@ -1,0 +1,232 @@
+"""ArviZ's diagnostics of a sampled tree, read together."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
+from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
+
+# Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
+_R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
+# Above the older limit of Gelman et al. (2013) chains have plainly not met, however few the draws.
+_R_HAT_APART = 1.05
+# Tesso et al. (2026): predictions are at odds with the data where their LOO-PIT would be so uneven by chance only so often.
+_UNEVEN = 0.01
+_SMALLEST_P = 1e-6
+_TOO_FEW = "cannot be had from so few draws: take more."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostics:
+    """Tables and findings about one tree.
+
+    Parameters
+    ----------
+    summary
+        ArviZ's summary, a row for each element of each variable.
+    loo
+        ``elpd``, ``se``, ``p``, the largest Pareto k-hat, the limit for it at this number of draws, how many exceed it
+        and the number of observations, by observed variable; empty without a log-likelihood.
+    sensitivity
+        ArviZ's power-scaling sensitivity to prior and likelihood; empty where it cannot be had.
+    findings
+        What the numbers mean.
+    """
+
+    summary: pd.DataFrame
+    loo: pd.DataFrame
+    sensitivity: pd.DataFrame
+    findings: tuple[Finding, ...]
+
+
+def diagnose(
+    tree: xr.DataTree, var_names: list[str] | None = None, prior_var_names: list[str] | None = None
+) -> Diagnostics:
+    """Convergence, efficiency, leave-one-out and prior sensitivity of a sampled tree.
+
+    Parameters
+    ----------
+    tree
+        With ``posterior``, ``sample_stats``; ``log_likelihood`` and ``log_prior`` where they are to be used.
+    var_names
+        The variables that are judged; all of the posterior where None.
+    prior_var_names
+        The variables whose priors are scaled to see how the posterior reacts; all where None. The distribution of a
+        hierarchical model's group effects is part of the model, not a prior that one would vary.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> mu = xr.DataArray(np.random.default_rng(1).normal(size=(4, 500)), dims=("chain", "draw"))
+    >>> found = diagnose(xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": mu})}))
+    >>> [finding.level for finding in found.findings]
+    ['ok', 'ok', 'ok']
+    """
+    import arviz as az
+
+    notes: list[Finding] = []
+    with warnings.catch_warnings():
+        # What ArviZ warns of is read from the numbers below and said once.
+        warnings.simplefilter("ignore")
+        summary = az.summary(tree, var_names=var_names, round_to="none")
+        notes += _sampling(tree, summary)
+        loo = _loo(tree, notes)
+        if _sizes(summary).notna().any():
+            sensitivity = prior_sensitivity(tree, var_names, prior_var_names, notes)
+        else:
+            sensitivity = no_sensitivity()
+            notes.append(not_judged("prior", f"The sensitivity to the prior {_TOO_FEW}"))
+    return Diagnostics(summary=summary, loo=loo, sensitivity=sensitivity, findings=tuple(notes))
+
+
+def sampling_problems(tree: xr.DataTree) -> list[str]:
+    """Why the draws of a tree are not to be trusted: chains that disagree, transitions that diverged; else empty."""
+    import arviz as az
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = _sampling(tree, az.summary(tree, round_to="none"))
+    return [f.text for f in found if f.level == "problem"]
+
+
+def _sampling(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
+    return [
+        _convergence(summary["r_hat"].astype(float), tree["posterior"].sizes["chain"]),
+        _efficiency(tree, summary),
+        _precision(summary),
+        *_hamiltonian(tree),
+    ]
+
+
+def _convergence(r_hat: pd.Series, chains: int) -> Finding:
+    worst = r_hat.max()
+    if chains == 1:
+        return not_judged("convergence", "One chain cannot show what others would have found; run four.")
+    if not np.isfinite(worst):
+        return not_judged("convergence", f"R-hat {_TOO_FEW}")
+    if worst <= _R_HAT:
+        return finding("ok", "convergence", f"The chains agree (largest R-hat {worst:.3f}).")
+    level, text = (
+        ("problem", "disagree") if worst > _R_HAT_APART else ("caution", "do not agree fully yet; take more draws")
+    )
+    return finding(
+        level, "convergence", f"R-hat is up to {worst:.3f} ({some(r_hat[r_hat > _R_HAT].index)}): the chains {text}."
+    )
+
+
+def _sizes(summary: pd.DataFrame) -> pd.Series:
+    """The smaller effective sample size of each element, of the bulk or the tails; NaN where there are too few draws."""
+    return np.minimum(summary["ess_bulk"].astype(float), summary["ess_tail"].astype(float))
+
+
+def _efficiency(tree: xr.DataTree, summary: pd.DataFrame) -> Finding:
+    size = _sizes(summary)
+    if not size.notna().any():
+        return not_judged("efficiency", f"The effective sample size {_TOO_FEW}")
+    need = _ESS_A_CHAIN * tree["posterior"].sizes["chain"]
+    level = "caution" if size.min() < need else "ok"
+    text = f"The smallest effective sample size is {size.min():.0f} ({size.idxmin()}); {need} is the usual minimum."
+    return finding(level, "efficiency", text)
+
+
+def _precision(summary: pd.DataFrame) -> Finding:
+    share = summary["mcse_mean"].astype(float) / summary["sd"].astype(float)
+    if not share.notna().any():
+        return not_judged("precision", f"The Monte Carlo errors {_TOO_FEW}")
+    text = f"The Monte Carlo error of a posterior mean is at most {share.max():.1%} of its standard deviation ({share.idxmax()})."
+    return finding("ok" if share.max() < 0.1 else "caution", "precision", text)
+
+
+def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
+    import arviz as az
+
+    found: list[Finding] = []
+    if "sample_stats" not in tree.children:
+        return found
+    stats = tree["sample_stats"]
+    if "diverging" in stats:
+        count, total = int(stats["diverging"].sum()), int(stats["diverging"].size)
+        if count:
+            text = f"{count} of {total} transitions diverged: parts of the posterior may be missing; reparametrise."
+            found.append(finding("problem" if count > 0.001 * total else "caution", "divergences", text))
+        else:
+            found.append(finding("ok", "divergences", "No transition diverged."))
+    if "energy" in stats:
+        fraction = float(np.min(az.bfmi(tree)["energy"].values))
+        level = "caution" if fraction < _BFMI else "ok"
+        text = (
+            f"The energy fraction (BFMI) is {fraction:.2f} at the least; below {_BFMI} the tails are explored slowly."
+        )
+        found.append(finding(level, "energy", text))
+    return found
+
+
+def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
+    columns = ["elpd", "se", "p", "largest_k", "limit_k", "bad_k", "n"]
+    rows = {}
+    observed = tree["log_likelihood"].data_vars if "log_likelihood" in tree.children else {}
+    for name, terms in observed.items():
+        n = int(terms.size / terms.sizes["chain"] / terms.sizes["draw"])
+        if n < 2:
+            text = f"{name} is one joint observation: nothing can be left out, so there is no calibration either."
+            notes.append(finding("caution", "leave-one-out", text))
+            continue
+        row = _loo_of(tree, str(name), n, notes)
+        if row is not None:
+            rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[float] | None:
+    import arviz as az
+
+    try:
+        result = az.loo(tree, var_name=name, pointwise=True)
+    except ValueError as error:
+        # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
+        notes.append(finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
+        return None
+    notes += _calibration(tree, name, result)
+    k, limit = np.asarray(result.pareto_k), float(result.good_k)
+    bad = int(np.sum(~(k <= limit)))
+    if bad:
+        text = (
+            f"{bad} of {n} Pareto k-hat exceed {limit:.2g}, so LOO is unreliable there: observations that sway the fit."
+        )
+    else:
+        text = f"all {n} Pareto k-hat are below {limit:.2g}."
+    if _are_vectors(tree, name, result):
+        text += " Its observations are vectors, for which there is no calibration."
+    notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
+    return [float(result.elpd), float(result.se), float(result.p), float(np.max(k)), limit, bad, n]
+
+
+def _are_vectors(tree: xr.DataTree, name: str, loo: Any) -> bool:
+    """Whether an observed variable has more numbers than terms of the log-likelihood."""
+    observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
+    return observed is not None and observed.shape != loo.pareto_k.shape
+
+
+def _calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
+    """Whether each observation looks like a draw from what the others predict for it; nothing for vectors."""
+    import arviz as az
+
+    observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
+    if observed is None or "posterior_predictive" not in tree.children or _are_vectors(tree, name, loo):
+        return []
+    # The tail of a continuous prediction can be smoothed; a count's value is drawn within its step.
+    smooth = observed.dtype.kind == "f"
+    weights, k = (xr.Dataset({name: found}) for found in (loo.log_weights, loo.pareto_k))
+    pit = az.loo_pit(tree, var_names=[name], log_weights=weights, pareto_k=k, pareto_pit=smooth)
+    test = pit.azstats.uniformity_test(dim=list(pit[name].dims), method="pot_c" if smooth else "prit_c")
+    p = float(test[0][name])
+    chance = f"p {'<' if p < _SMALLEST_P else '='} {max(p, _SMALLEST_P):.2g}"
+    if p < _UNEVEN:
+        text = f"the data are not what the model predicts (LOO-PIT, {chance}): its distribution of {name} does not fit."
+        return [finding("problem", "calibration", f"{name}: {text}")]
+    return [finding("ok", "calibration", f"{name}: the data are as the model predicts them (LOO-PIT, {chance}).")]

@@ -1,0 +1,74 @@
+"""How a posterior reacts when its prior or its likelihood is made stronger or weaker."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.diagnostics.findings import Finding, finding, some
+
+# Kallioinen et al. (2024): power-scaling sensitivity from which a posterior is said to react.
+_SENSITIVE = 0.05
+# Log densities are computed to about so much; what varies by less does not vary.
+_ROUNDING = 1e-10
+
+
+def prior_sensitivity(
+    tree: xr.DataTree, var_names: list[str] | None, prior_var_names: list[str] | None, notes: list[Finding]
+) -> pd.DataFrame:
+    """ArviZ's power-scaling sensitivity to prior and likelihood; empty where it cannot be had, and ``notes`` says why.
+
+    Parameters
+    ----------
+    tree
+        With ``posterior``; without ``log_likelihood`` and ``log_prior`` there is no sensitivity.
+    var_names, prior_var_names
+        The variables that react, and those whose priors are scaled; all where None.
+    notes
+        What is found is added here.
+    """
+    import arviz as az
+
+    if not {"log_likelihood", "log_prior"} <= set(tree.children) or prior_var_names == []:
+        return no_sensitivity()
+    if _is_flat(tree["log_prior"].to_dataset(), prior_var_names):
+        text = "The prior is flat over the posterior's draws: scaling it changes nothing."
+        notes.append(finding("ok", "prior", text))
+        return no_sensitivity()
+    # It logs where to read on; the findings say it.
+    logger = logging.getLogger("arviz_stats.psense")
+    before, logger.disabled = logger.disabled, True
+    try:
+        table = az.psense_summary(tree, var_names=var_names, prior_var_names=prior_var_names)
+    except ValueError as error:
+        notes.append(finding("caution", "prior", f"The sensitivity to the prior is not to be had ({error})."))
+        return no_sensitivity()
+    finally:
+        logger.disabled = before
+    prior, likelihood = table["prior"].astype(float), table["likelihood"].astype(float)
+    against = table.index[(prior > _SENSITIVE) & (likelihood > _SENSITIVE)]
+    strong = table.index[(prior > _SENSITIVE) & ~(likelihood > _SENSITIVE)]
+    if len(against):
+        text = f"The posterior of {some(against)} reacts to scaling the prior as well as the likelihood: they may disagree."
+        notes.append(finding("caution", "prior", text))
+    if len(strong):
+        text = f"The posterior of {some(strong)} reacts to scaling the prior more than the likelihood: the prior may say most."
+        notes.append(finding("caution", "prior", text))
+    if not len(against) and not len(strong):
+        notes.append(finding("ok", "prior", "The posterior hardly reacts to scaling the prior."))
+    return table
+
+
+def no_sensitivity() -> pd.DataFrame:
+    """A table without rows."""
+    return pd.DataFrame(columns=["prior", "likelihood", "diagnosis"])
+
+
+def _is_flat(log_prior: xr.Dataset, names: list[str] | None) -> bool:
+    """Whether the prior's density is the same at every draw."""
+    total: xr.DataArray | float = 0.0
+    for name in names or log_prior.data_vars:
+        term = log_prior[name]
+        total = total + term.sum([d for d in term.dims if d not in ("chain", "draw")])
+    return bool(np.ptp(np.asarray(total)) <= _ROUNDING * max(1.0, float(np.max(np.abs(total)))))

@@ -1,0 +1,1 @@
+"""Expectations by quadrature and summation, with checks of the tails."""

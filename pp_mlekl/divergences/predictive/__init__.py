@@ -1,0 +1,1 @@
+"""Divergences of predictive mixtures over draws."""

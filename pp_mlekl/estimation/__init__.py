@@ -1,0 +1,1 @@
+"""Point estimates, whether they exist, and their errors."""

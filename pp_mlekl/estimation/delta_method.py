@@ -1,0 +1,199 @@
+"""Estimates and standard errors of what follows from the parameters: the delta method for any deterministic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.estimation.sandwich import influences
+from pp_mlekl.estimation.wald_interval import check_covariance
+from pp_mlekl.estimation.wald_table import wald_table
+from pp_mlekl.optimize.robust import robust_error
+from pp_mlekl.optimize.space import TO_THE_LIMIT
+from pp_mlekl.pymc_model.deterministics import Quantities, quantities
+from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.utils.html import table_html
+
+Array = np.ndarray
+
+_ENDLESS = 1e100
+
+
+# A derivative by the unconstrained parameters of this share of the value is rounding.
+_CONSTANT = 1e-14
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DerivedEstimate:
+    """Quantities that follow from the parameters, at an estimate.
+
+    Parameters
+    ----------
+    values, standard_error
+        On the quantities' own dims and coords; no standard error (NaN) where an irregular direction of the estimate
+        moves them, and no value where they depend on what was not estimated.
+    covariance
+        (quantity, quantity_) of all elements.
+    degrees_of_freedom
+        What the sandwich's standard errors are worth, on the same dims; infinite for those of the information.
+    status, warnings
+        Of the estimate.
+    """
+
+    values: xr.Dataset
+    standard_error: xr.Dataset
+    covariance: xr.DataArray
+    degrees_of_freedom: xr.Dataset
+    status: str
+    warnings: tuple[str, ...]
+
+    def summary(self, prob: float = 0.95) -> pd.DataFrame:
+        """One row for each element: estimate, standard error, z, p value (of being 0) and Wald interval.
+
+        Parameters
+        ----------
+        prob
+            Coverage of the intervals; Student's t with ``degrees_of_freedom``.
+        """
+        parts = (self.values, self.standard_error, self.degrees_of_freedom)
+        value, error, freedom = (np.concatenate([np.ravel(v) for v in d.data_vars.values()]) for d in parts)
+        names = [str(name) for name in self.covariance["quantity"].values]
+        return wald_table(names, value, error, prob, degrees_of_freedom=freedom)
+
+    def __repr__(self) -> str:
+        header = [f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)]
+        return "\n".join([*header, self.summary().to_string(float_format="{:.5g}".format)])
+
+    def _repr_html_(self) -> str:
+        lines = [f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)]
+        return table_html(lines, self.summary())
+
+
+def delta_method(
+    model: Any,
+    estimate: PointEstimate,
+    var_names: Sequence[str] | None = None,
+    *,
+    error: Literal["information", "sandwich"] = "information",
+    potentials: Literal["prior", "likelihood"] | None = None,
+) -> DerivedEstimate:
+    """Estimates, standard errors and intervals of a model's deterministics, by the delta method with exact derivatives.
+
+    The maximum likelihood estimate of a function is the function of the estimate; its covariance is D C D' with C that
+    of the unconstrained parameters and D the function's derivatives. All quantities share one graph and one covariance.
+    A combination that is identified has its standard error even where its parts have none.
+
+    Parameters
+    ----------
+    model
+        The model that was fitted.
+    estimate
+        By ``find_mle`` (also with ``marginalize``) or ``find_map``. A mode does not carry over to functions of the
+        parameters as the maximum of a likelihood does.
+    var_names
+        Deterministics or free variables; all deterministics of real numbers where None.
+    error
+        ``"information"`` (observed information) or ``"sandwich"`` (holds when the model is wrong).
+    potentials
+        As for ``find_mle``.
+
+    Returns
+    -------
+    DerivedEstimate
+
+    Raises
+    ------
+    ValueError
+        Where the estimate belongs to another model, a name is no such variable, PyTensor knows no derivative of it, or the
+        sandwich does not apply.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> from pp_mlekl.estimation.find_mle_map import find_mle
+    >>> with pm.Model() as model:
+    ...     p = pm.Beta("p", 1, 1)
+    ...     odds = pm.Deterministic("odds", p / (1 - p))
+    ...     y = pm.Binomial("y", 20, p, observed=15)
+    >>> result = delta_method(model, find_mle(model, random_seed=1))
+    >>> round(float(result.values["odds"]), 4), round(float(result.standard_error["odds"]), 4)
+    (3.0, 1.5492)
+    """
+    if error not in ("information", "sandwich"):
+        raise ValueError(f"error must be 'information' or 'sandwich', got {error!r}.")
+    if estimate.settled.solve is None and not estimate.settled.without_hessian:
+        check_covariance(estimate)
+    functions = model_functions(model, potentials)
+    check_belongs(functions, estimate)
+    wanted = quantities(functions, var_names, estimate.settings.get("data"))
+    jacobian = wanted.jacobian(estimate.flat)
+    # A constant (the diagonal of a correlation matrix) may depend on parameters by its rounding.
+    constant = np.abs(jacobian).max(axis=1, initial=0.0) < _CONSTANT * np.abs(wanted.values(estimate.flat))
+    jacobian = np.where(constant[:, None], 0.0, jacobian)
+    if error == "sandwich":
+        influence = influences(functions, estimate)
+        terms = influence.of_z @ jacobian.T
+        covariance = (influence.weights[:, None] * terms).T @ terms
+        freedom = robust_error(terms, influence.weights).degrees_of_freedom
+    else:
+        covariance = estimate.settled.of(jacobian)
+        freedom = np.full(len(jacobian), np.inf)
+    values, irregular = _settled(wanted, estimate, jacobian)
+    covariance[irregular] = covariance[:, irregular] = np.nan
+    names = wanted.labels
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(np.diagonal(covariance))
+    return DerivedEstimate(
+        values=wanted.dataset(values),
+        standard_error=wanted.dataset(errors),
+        covariance=xr.DataArray(
+            covariance, dims=("quantity", "quantity_"), coords={"quantity": names, "quantity_": names}
+        ),
+        degrees_of_freedom=wanted.dataset(freedom),
+        status=estimate.status,
+        warnings=estimate.warnings,
+    )
+
+
+def _settled(wanted: Quantities, estimate: PointEstimate, jacobian: Array) -> tuple[Array, Array]:
+    """The values (m,), and which of them have no standard error."""
+    settled, z = estimate.settled, estimate.flat
+    values = wanted.values(z)
+    irregular = settled.moved(jacobian)
+    if estimate.status in ("unbounded", "failed"):
+        return np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
+    if not (len(settled.run_off) or len(settled.absent)):
+        return values, irregular
+    # At an edge a derivative may have vanished in rounding: what depends on what is seen elsewhere.
+    functions = wanted.functions
+    elsewhere = functions.initial_point() + 0.1 * np.random.default_rng(0).normal(size=functions.size)
+    pattern = wanted.jacobian(elsewhere)
+    for direction in settled.run_off:
+        depends = pattern @ direction != 0
+        limit, constant = _limit(wanted, z, direction)
+        values[depends] = limit[depends]
+        irregular |= depends & constant
+    unknown = np.any(pattern[:, settled.absent] != 0, axis=1)
+    values[unknown] = np.nan
+    return values, irregular | unknown
+
+
+def _limit(wanted: Quantities, z: Array, direction: Array) -> tuple[Array, Array]:
+    """Where quantities go as z runs off, and which are no functions of anything else there, and so have no error.
+
+    The first is their limit, infinite or not, and NaN where there is none.
+    """
+    step = TO_THE_LIMIT / np.abs(direction).max() * direction
+    with np.errstate(all="ignore"):
+        near, far = wanted.values(z + 0.5 * step), wanted.values(z + step)
+        rests = np.abs(far - near) < 1e-12 * np.maximum(1.0, np.abs(far))
+        # What has grown exponentially does not come back.
+        endless = np.abs(near) > _ENDLESS
+        across = np.random.default_rng(0).normal(size=len(z))
+        across -= (across @ direction) / (direction @ direction) * direction
+        constant = ~rests | (wanted.values(z + step + 1e-2 * across) == far)
+        return np.where(endless, np.sign(near) * np.inf, np.where(rests, far, np.nan)), constant

@@ -1,0 +1,201 @@
+"""``find_mle`` and ``find_map``: one search, three choices of what is maximised."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from pp_mlekl.estimation.impossible_observations import with_reason
+from pp_mlekl.estimation.large_models import large_estimate
+from pp_mlekl.estimation.marginal_likelihood.marginal_fit import find_marginal_mle
+from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate
+from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.optimize.search import search
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+Data = Mapping[str, ArrayLike] | None
+
+
+def find_mle(
+    model: Any,
+    *,
+    starts: int = 10,
+    random_seed: Any = None,
+    weights: ArrayLike | None = None,
+    data: Data = None,
+    marginalize: Sequence[str] | None = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    tree: xr.DataTree | None = None,
+    estimates: Sequence[PointEstimate] = (),
+    standard_errors: Sequence[str] | None = None,
+) -> PointEstimate:
+    """The maximum likelihood estimate of a PyMC model, or why there is none.
+
+    Parameters
+    ----------
+    model
+        A PyMC model with continuous free variables; its priors only say where to start.
+    starts
+        Number of searches: the initial point, ``estimates``, posterior draws of ``tree``, prior draws.
+    random_seed
+        For the starts; the same seed gives the same result.
+    weights
+        Weight of each term of the log-likelihood, flat, (n_observations,): finite, not negative, not all 0.
+    data
+        Observed data in place of the model's, by observed variable, in the shape of the model's own and without NaN.
+    marginalize
+        Names of latent variables to integrate out by Laplace's approximation; at most five searches are then made.
+    potentials
+        Whether ``pm.Potential`` terms count as prior or as likelihood.
+    tree
+        A posterior whose draws serve as starts.
+    estimates
+        Other estimates of the same model to start from.
+    standard_errors
+        Names of the variables whose standard errors are wanted; all by default. It matters in models of more than 400
+        parameters, where no whole Hessian is formed: the search goes by Hessian-vector products, unless the Hessian is
+        sparse each standard error costs a solution by conjugate gradients, and the covariance is NaN but for the
+        variables named here (as long as they have no more than 2,000 elements).
+
+    Returns
+    -------
+    PointEstimate
+        Hyperparameters that the likelihood does not contain are NaN, with a warning.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, an argument does not fit it, the likelihood contains none of the parameters, or an
+        operation in it has no gradient.
+
+    Notes
+    -----
+    Where an operation has a gradient but no second derivative, the search goes by gradients alone (L-BFGS); a warning
+    names the operation, and standard errors and covariance are NaN.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     rate = pm.Gamma("rate", 2, 1)
+    ...     y = pm.Poisson("y", rate, observed=[3, 1, 4, 1, 5])
+    >>> estimate = find_mle(model, random_seed=1)
+    >>> estimate.status, round(float(estimate.values["rate"]), 4), round(float(estimate.standard_error["rate"]), 4)
+    ('converged', 2.8, 0.7483)
+    """
+    _check(starts)
+    if marginalize is not None:
+        functions = model_functions(model, potentials, _latents(model, marginalize))
+        return find_marginal_mle(
+            functions,
+            marginalize,
+            starts=starts,
+            random_seed=random_seed,
+            weights=weights,
+            data=data,
+            tree=tree,
+            estimates=estimates,
+        )
+    problem = Problem(functions=model_functions(model, potentials), kind="mle", weights=weights, data=data)
+    return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)
+
+
+def find_map(
+    model: Any,
+    *,
+    space: Literal["natural", "unconstrained"] = "natural",
+    starts: int = 10,
+    random_seed: Any = None,
+    weights: ArrayLike | None = None,
+    data: Data = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    tree: xr.DataTree | None = None,
+    estimates: Sequence[PointEstimate] = (),
+    standard_errors: Sequence[str] | None = None,
+) -> PointEstimate:
+    """The maximum a posteriori estimate of a PyMC model, or why there is none.
+
+    Parameters
+    ----------
+    model
+        A PyMC model with continuous free variables.
+    space
+        ``"natural"``: the mode of the posterior density of the parameters themselves; ``"unconstrained"``: of the
+        density after PyMC's transforms, Jacobian included (what Laplace's approximation and HMC see). The two
+        differ; the MLE does not depend on the scale.
+    starts, random_seed, weights, data, potentials, tree, estimates, standard_errors
+        As for ``find_mle``.
+
+    Returns
+    -------
+    PointEstimate
+        Standard errors come from the curvature of the log posterior density on the scale chosen.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, or an argument does not fit it.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     p = pm.Beta("p", 2, 2)
+    ...     y = pm.Binomial("y", 20, p, observed=13)
+    >>> natural, logit = find_map(model), find_map(model, space="unconstrained")
+    >>> round(float(natural.values["p"]), 4), round(float(logit.values["p"]), 4)
+    (0.6364, 0.625)
+    """
+    _check(starts)
+    if space not in ("natural", "unconstrained"):
+        raise ValueError(f"space must be 'natural' or 'unconstrained', got {space!r}.")
+    kind = "map" if space == "natural" else "map_unconstrained"
+    problem = Problem(functions=model_functions(model, potentials), kind=kind, weights=weights, data=data)
+    return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)
+
+
+def _check(starts: int) -> None:
+    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
+        raise ValueError(f"starts must be a positive integer, got {starts!r}.")
+
+
+def _latents(model: Any, names: Sequence[str]) -> tuple[str, ...]:
+    free = [rv.name for rv in model.free_RVs]
+    unknown = [name for name in names if name not in free]
+    if isinstance(names, str) or unknown or not names:
+        raise ValueError(f"marginalize must list free variables of the model, of {free}; got {names!r}.")
+    if len(set(names)) == len(free):
+        raise ValueError("marginalize names every free variable; leave at least one to be estimated.")
+    return tuple(name for name in free if name in names)
+
+
+def _estimate(
+    problem: Problem,
+    starts: int,
+    random_seed: Any,
+    tree: xr.DataTree | None,
+    estimates: Sequence[PointEstimate],
+    standard_errors: Sequence[str] | None,
+) -> PointEstimate:
+    _check_names(problem, standard_errors)
+    for other in estimates:
+        check_belongs(problem.functions, other)
+    generator = np.random.default_rng(random_seed)
+    places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
+    verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
+    settings = {"starts": len(places), "random_seed": _plain(random_seed)}
+    if problem.objective.wide:
+        return large_estimate(problem, verdict, settings, standard_errors)
+    return labelled_estimate(problem, verdict, settings)
+
+
+def _check_names(problem: Problem, standard_errors: Sequence[str] | None) -> None:
+    known = [v.name for v in problem.functions.free]
+    if standard_errors is not None and (isinstance(standard_errors, str) or set(standard_errors) - set(known)):
+        raise ValueError(f"standard_errors must list free variables of the model, of {known}; got {standard_errors!r}.")
+
+
+def _plain(random_seed: Any) -> Any:
+    return random_seed if isinstance(random_seed, int | None) else repr(random_seed)

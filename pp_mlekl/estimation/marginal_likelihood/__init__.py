@@ -1,0 +1,1 @@
+"""Maximum likelihood with latent variables integrated out."""

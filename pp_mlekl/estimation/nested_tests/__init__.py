@@ -1,0 +1,1 @@
+"""Likelihood-ratio, Wald and score tests of nested models."""

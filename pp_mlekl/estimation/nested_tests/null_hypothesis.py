@@ -1,0 +1,108 @@
+"""A null hypothesis as a point of the parameter space: inside it, at its edge, or refused."""
+
+from collections.abc import Mapping
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+Array = np.ndarray
+
+# What a null may differ from its own value after a transform and back, relative to its size: rounding.
+_ROUND_TRIP = 1e-7
+# Share of the way to the estimate at which a null at the edge of the parameter space has come inside.
+_INWARD = 1e-6
+
+
+def null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayLike]) -> tuple[Array, Array, Array]:
+    """The estimate moved to the null (d,), the coordinates of z that it holds, and the natural places.
+
+    Parameters
+    ----------
+    problem, best
+        The likelihood, and its maximum.
+    null
+        As for ``nested_tests``.
+
+    Raises
+    ------
+    ValueError
+        Where the null has another shape than the parameter, fixes none of its elements, or is not inside the parameter space.
+    """
+    functions = problem.functions
+    free = {v.name: v for v in functions.free}
+    values, held, natural = functions.natural(best.flat), [], []
+    for name, given in null.items():
+        v = free[name]
+        asked = _asked(name, given, v.shape)
+        fixed = ~np.isnan(asked)
+        if not fixed.any():
+            raise ValueError(f"null leaves every element of {name!r} free; give at least one a value.")
+        if not fixed.all() and v.value_shape != v.shape:
+            raise ValueError(
+                f"The elements of {name!r} have no coordinates of their own; the null must fix all of them."
+            )
+        values[name] = np.where(fixed, asked, values[name])
+        places = np.flatnonzero(fixed.ravel())
+        held.append(v.flat.start + places if v.value_shape == v.shape else np.arange(v.flat.start, v.flat.stop))
+        natural.append(v.natural.start + places)
+    places, elements = np.concatenate(held), np.concatenate(natural)
+    point = best.flat.copy()
+    point[places] = functions.unconstrain(values)[places]
+    if not _inside(functions, point, values, elements):
+        _refuse(functions, best, values, places, elements, null)
+    return point, places, elements
+
+
+def _asked(name: str, given: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """The null's values of one variable in the variable's shape, NaN for what stays free."""
+    asked = np.asarray(given, dtype=float)
+    if asked.shape not in ((), shape):
+        raise ValueError(
+            f"null[{name!r}] must have the variable's shape {shape}, or be one number, got shape {asked.shape}."
+        )
+    if np.isinf(asked).any():
+        raise ValueError(f"null[{name!r}] must be finite, got {given!r}.")
+    return np.broadcast_to(asked, shape)
+
+
+def _inside(functions: ModelFunctions, point: Array, values: Mapping[str, Array], elements: Array) -> bool:
+    """Whether z (d,) is a finite point at which the natural values are those given."""
+    if not np.all(np.isfinite(point)):
+        return False
+    wanted = np.concatenate([np.ravel(values[v.name]) for v in functions.free])
+    gap = functions.natural_difference(functions.natural_flat(point), wanted)[elements]
+    return bool(np.all(np.abs(gap) <= _ROUND_TRIP * (1.0 + np.abs(wanted[elements]))))
+
+
+def _refuse(
+    functions: ModelFunctions,
+    best: PointEstimate,
+    values: Mapping[str, Array],
+    places: Array,
+    elements: Array,
+    null: Mapping[str, ArrayLike],
+) -> NoReturn:
+    """Say whether a null that is not inside the parameter space lies at its edge, or outside."""
+    centre = functions.natural(best.flat)
+    inward = {name: value + _INWARD * (centre[name] - value) for name, value in values.items()}
+    point = best.flat.copy()
+    point[places] = functions.unconstrain(inward)[places]
+    if not _inside(functions, point, inward, elements):
+        raise ValueError(
+            f"The null lies outside the range of the parameters: {_listed(null)}; the estimate is "
+            f"{_listed({name: centre[name] for name in null})}."
+        )
+    raise ValueError(
+        "The null lies at the edge of the parameter space, where Wilks' theorem fails: the likelihood ratio is a mixture "
+        "of chi-squares (Self & Liang 1987); for one variance at 0 halve the p value of "
+        "2 (log_likelihood - that of the model without it)."
+    )
+
+
+def _listed(values: Mapping[str, ArrayLike]) -> str:
+    return ", ".join(f"{n} = {np.array2string(np.asarray(v), precision=4, threshold=6)}" for n, v in values.items())

@@ -1,0 +1,257 @@
+"""Profile likelihood: what the data say of one parameter when the others follow as they please."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.estimation.regular_maximum import regular_maximum
+from pp_mlekl.optimize.kinks import climb_kinks
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.trust_region import maximize
+
+Array = np.ndarray
+
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Profile:
+    """Profile curves and intervals.
+
+    Parameters
+    ----------
+    curve
+        Dataset over (``parameter``, ``point``): the parameter's ``value`` and the ``log_likelihood`` at the maximum
+        over all others, in nats.
+    interval
+        (``parameter``, ``bound``): where the curve has fallen by half the chi-squared quantile; infinite where it
+        never does.
+    prob
+        Coverage of the intervals.
+    """
+
+    curve: xr.Dataset
+    interval: xr.DataArray
+    prob: float
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each parameter: the ends of its interval."""
+        tails = [f"{50 * (1 - self.prob):.3g}%", f"{50 * (1 + self.prob):.3g}%"]
+        index = pd.Index(self.interval["parameter"].values, name="parameter")
+        return pd.DataFrame(self.interval.values, columns=tails, index=index)
+
+    def __repr__(self) -> str:
+        return f"Profile likelihood\n{self.summary().to_string(float_format='{:.5g}'.format)}"
+
+
+def profile(
+    model: Any,
+    var_names: list[str] | None = None,
+    *,
+    prob: float = 0.95,
+    points: int = 15,
+    estimate: PointEstimate | None = None,
+    random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+) -> Profile:
+    """Profile likelihood curves and intervals of scalar elements of a model's parameters.
+
+    The profile runs over the unconstrained coordinate of each element, so only variables whose elements each have a
+    coordinate of their own (no simplexes, orders or matrices) can be profiled.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    var_names
+        Names of free variables; all that the likelihood contains, if not given.
+    prob
+        Coverage of the intervals, by Wilks' theorem.
+    points
+        Points of each curve.
+    estimate
+        The maximum likelihood estimate, if it is known.
+    random_seed
+        For the search of the maximum.
+    potentials
+        As for ``find_mle``.
+
+    Raises
+    ------
+    ValueError
+        Where the estimate belongs to another model, the maximum is not a regular one, or a variable cannot be profiled.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     p = pm.Beta("p", 1, 1)
+    ...     y = pm.Binomial("y", 20, p, observed=13)
+    >>> profile(model, random_seed=1).interval.sel(parameter="p").round(3).values.tolist()
+    [0.432, 0.832]
+    """
+    if not 0.0 < prob < 1.0:
+        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    problem, best = regular_maximum(model, estimate, random_seed, potentials, "A profile")
+    functions = problem.functions
+    coordinates = _coordinates(problem, var_names)
+    z = best.flat[problem.kept]
+    drop = 0.5 * float(stats.chi2.ppf(prob, 1))
+    error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
+    error = np.where(np.isfinite(error), error, _widths(problem.objective, z, drop))
+    reach = problem.space.reach
+    ends = np.array([_crossings(problem.objective, z, j, error[j], drop, reach[j]) for j in coordinates])
+    grid = _grid(z[coordinates], error[coordinates], ends, points)
+    values, natural = _curves(problem, z, coordinates, grid)
+    names = [functions.unconstrained_names[problem.kept[j]] for j in coordinates]
+    labels = [_natural_label(problem, j) for j in coordinates]
+    limits = np.array(
+        [[_natural_at(problem, z, j, end) for end in pair] for j, pair in zip(coordinates, ends, strict=True)]
+    )
+    curve = xr.Dataset(
+        {"value": (("parameter", "point"), natural), "log_likelihood": (("parameter", "point"), values)},
+        coords={"parameter": labels, "coordinate": ("parameter", names)},
+    )
+    interval = xr.DataArray(
+        np.sort(limits, axis=1), dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]}
+    )
+    return Profile(curve=curve, interval=interval, prob=prob)
+
+
+def _coordinates(problem: Problem, var_names: list[str] | None) -> list[int]:
+    usable = [v for v in problem.functions.free if v.name not in problem.absent and v.value_shape == v.shape]
+    names = [v.name for v in usable] if var_names is None else list(var_names)
+    unknown = [name for name in names if name not in [v.name for v in usable]]
+    if unknown:
+        raise ValueError(f"{unknown} cannot be profiled; choose of {[v.name for v in usable]}.")
+    places = [i for v in usable if v.name in names for i in range(v.flat.start, v.flat.stop)]
+    return [int(np.searchsorted(problem.kept, i)) for i in places]
+
+
+def _natural_label(problem: Problem, coordinate: int) -> str:
+    place = problem.kept[coordinate]
+    v = next(v for v in problem.functions.free if v.flat.start <= place < v.flat.stop)
+    return problem.functions.natural_names[v.natural.start + place - v.flat.start]
+
+
+def _natural_at(problem: Problem, z: Array, coordinate: int, value: float) -> float:
+    moved = z.copy()
+    moved[coordinate] = np.clip(value, -800.0, 800.0) if np.isinf(value) else value
+    place = problem.kept[coordinate]
+    v = next(v for v in problem.functions.free if v.flat.start <= place < v.flat.stop)
+    if v.circular:
+        # An interval of angles is not cut where the circle is.
+        centre = float(problem.functions.natural_flat(problem.full(z))[v.natural.start + place - v.flat.start])
+        return centre + value - z[coordinate]
+    if np.isinf(value) and v.transform_name is None:
+        return value
+    with np.errstate(over="ignore"):
+        return float(problem.functions.natural_flat(problem.full(moved))[v.natural.start + place - v.flat.start])
+
+
+def held_maximum(objective: Objective, starts: Array, coordinate: int) -> tuple[Array, Array]:
+    """Maximise over everything but one coordinate, from each start (b, d): points and values.
+
+    Where the objective has kinks the searches that come to rest on one follow it.
+    """
+    axis = np.zeros(starts.shape[1])
+    axis[coordinate] = 1.0
+    ends = maximize(objective, starts, held=np.repeat(axis[None], len(starts), axis=0), max_iterations=60)
+    others = np.delete(np.arange(starts.shape[1]), coordinate)
+    for row in np.flatnonzero((ends.state == "stuck") & np.isfinite(ends.value)) if len(others) else ():
+        follower = objective.restricted(others, ends.z[row])
+        (ends.z[row, others],), (ends.value[row],) = climb_kinks(follower, ends.z[[row]][:, others])
+    return ends.z, ends.value
+
+
+def _widths(objective: Objective, z: Array, drop: float) -> Array:
+    """For each coordinate a length in place of a standard error: how far it alone can go for a loss of ``drop``, (d,)."""
+    steps = np.geomspace(1e-9, 1e3, 49)
+    both = np.concatenate([np.eye(len(z)), -np.eye(len(z))])
+    points = z + steps[:, None, None] * both * np.maximum(1.0, np.abs(z))
+    lost = objective.value(z[None])[0] - objective.value(points.reshape(-1, len(z))).reshape(len(steps), 2, len(z))
+    first = np.argmax(lost > drop, axis=0).min(axis=0)
+    return steps[first] * np.maximum(1.0, np.abs(z)) / np.sqrt(2 * drop)
+
+
+def _crossings(
+    objective: Objective, z: Array, coordinate: int, error: float, drop: float, reach: float
+) -> tuple[float, float]:
+    """Where the profile has fallen by ``drop`` on either side, by bracketing and regula falsi (Illinois).
+
+    Infinite where it has not within the ``reach``: farther out a density's numbers give out.
+    """
+    top = float(objective.value(z[None])[0])
+    found = []
+    for side in (-1.0, 1.0):
+        inner, inner_gap, point = z[coordinate], drop, z.copy()
+        outer = inner
+        for k in range(12):
+            if k and abs(outer - z[coordinate]) >= reach:
+                outer = side * np.inf
+                break
+            outer = z[coordinate] + side * min(error * np.sqrt(2 * drop) * 1.6**k, reach)
+            point, gap = _gap(objective, point, coordinate, outer, top - drop)
+            if gap < 0:
+                break
+            inner, inner_gap = outer, gap
+        else:
+            outer = side * np.inf
+        if np.isinf(outer):
+            found.append(outer)
+            continue
+        found.append(_root(objective, point, coordinate, (inner, inner_gap), (outer, gap), top - drop))
+    return found[0], found[1]
+
+
+def _gap(objective: Objective, point: Array, coordinate: int, value: float, level: float) -> tuple[Array, float]:
+    start = point.copy()
+    start[coordinate] = value
+    ends, values = held_maximum(objective, start[None], coordinate)
+    return ends[0], float(values[0]) - level
+
+
+def _root(
+    objective: Objective,
+    point: Array,
+    coordinate: int,
+    inner: tuple[float, float],
+    outer: tuple[float, float],
+    level: float,
+) -> float:
+    (a, fa), (b, fb) = inner, outer
+    for _ in range(_BISECTIONS):
+        # A profile is nearly a parabola: the root of the gap's root is nearly linear.
+        c = (a * fb - b * fa) / (fb - fa) if np.isfinite(fb) else 0.5 * (a + b)
+        point, fc = _gap(objective, point, coordinate, c, level)
+        if abs(fc) < 1e-9 or abs(b - a) < 1e-12 * max(1.0, abs(c)):
+            return c
+        if fc * fb < 0:
+            a, fa = b, fb
+        else:
+            fa *= 0.5
+        b, fb = c, fc
+    return b
+
+
+def _grid(z: Array, error: Array, ends: Array, points: int) -> Array:
+    wide = 3.0 * error
+    low = np.where(np.isfinite(ends[:, 0]), z - 1.2 * (z - ends[:, 0]), z - wide)
+    high = np.where(np.isfinite(ends[:, 1]), z + 1.2 * (ends[:, 1] - z), z + wide)
+    return np.linspace(low, high, points, axis=1)
+
+
+def _curves(problem: Problem, z: Array, coordinates: list[int], grid: Array) -> tuple[Array, Array]:
+    values, natural = np.empty(grid.shape), np.empty(grid.shape)
+    for row, coordinate in enumerate(coordinates):
+        starts = np.repeat(z[None], grid.shape[1], axis=0)
+        starts[:, coordinate] = grid[row]
+        _, values[row] = held_maximum(problem.objective, starts, coordinate)
+        natural[row] = [_natural_at(problem, z, coordinate, value) for value in grid[row]]
+    return values, natural

@@ -1,0 +1,1 @@
+"""The parameter that minimises KL(truth||model)."""

@@ -1,0 +1,155 @@
+"""``fitted_divergence``: the public door."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.fitted_models.divergence_routes import rows_of
+from pp_mlekl.fitted_models.draws_needed import short_of_draws, with_draws_needed
+from pp_mlekl.fitted_models.fits import PLUG_INS, PREDICTIVES, Fit, collect_fits, named_estimates, needs_posterior
+from pp_mlekl.fitted_models.held_out import held_out_scores
+from pp_mlekl.fitted_models.setting import Setting
+from pp_mlekl.fitted_models.table import Results, assemble
+from pp_mlekl.fitted_models.theory import Theory, theory
+from pp_mlekl.inputs.truth import as_truth
+from pp_mlekl.pymc_model.draws.conditional import check_redrawn
+from pp_mlekl.pymc_model.draws.sampling import sample
+from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.pymc_model.validation import check_distribution, given_observed
+
+
+def fitted_divergence(
+    model: Any,
+    truth: Any = None,
+    tree: xr.DataTree | None = None,
+    *,
+    estimates: Mapping[str, PointEstimate] | None = None,
+    estimators: Sequence[str] | None = None,
+    new_groups: Sequence[str] = (),
+    error: float | None = None,
+    random_seed: Any = None,
+    potentials: Literal["prior", "likelihood"] | None = None,
+) -> xr.Dataset:
+    """How far the distributions fitted by each estimator are from the true one, in nats.
+
+    Everything is for one new observation at each row of the model's data, given the row's covariates (and, with latent
+    variables per group, for the same groups unless ``new_groups`` names them). ``kl`` is the sum over rows.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    truth
+        A mapping from parameter names to values, another PyMC model, a distribution, or held-out draws, with which
+        only differences of KL can be had (see ``pp_mlekl.inputs.truth.as_truth``). Without one the posterior predictive takes
+        its place: then ``kl`` is KL(posterior predictive||plug-in), what a point estimate throws away.
+    tree
+        The posterior; sampled from the model where it is needed and not given.
+    estimates
+        Point estimates that are known already, by name (``mle``, ``map``, ``map_unconstrained``).
+    estimators
+        Which fits: ``mle``, ``map``, ``map_unconstrained``, ``posterior_mean``, ``posterior_predictive``,
+        ``laplace``; by default ``mle``, ``map`` and, with a truth, ``posterior_predictive``.
+    new_groups
+        Free variables, such as the effects of schools, that are drawn anew from their prior given the hyperparameters:
+        for observations of groups that were not in the data. A plug-in is then an average over new groups; the maximum
+        likelihood estimate is the one that integrates the groups out.
+    error
+        A standard error that the ``kl`` of a predictive should have, in nats. As many of the posterior's draws are used
+        as that takes, and ``draws_needed`` says how many it takes.
+    random_seed
+        For sampling, searches, new groups and, with vector-valued observations, Monte Carlo.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``estimator``: ``kl``, ``kl_reverse`` (sums over rows), ``kl_mean``, ``jsd``, ``wasserstein`` (means over
+        rows; ``jsd`` is at most ln 2, ``wasserstein`` is in the unit of the variable, and NaN for vectors and for several
+        observed variables), each with its ``..._mcse``; ``kl_excess`` over the closest fit; ``kl_theory`` (what
+        large-sample theory expects of the sum); ``kl_bias`` (what the finite number of ``draws`` would have added; it is
+        removed) and ``kl_draw_error`` (the part of ``kl_mcse`` that falls with more draws). ``kl_pointwise``,
+        ``kl_reverse_pointwise``, ``jsd_pointwise`` and ``wasserstein_pointwise`` have the rows' own dims; several
+        observed variables have one each, and ``kl_by_variable``. An estimate that does not exist has NaN, and
+        ``attrs["warnings"]`` says why; ``attrs["closest"]`` names the closest fit and ``attrs["closest_is_clear"]`` says
+        whether it leads by more than two standard errors. Observed variables of families that the engine does not know
+        are compared by Monte Carlo with their log density.
+
+    Raises
+    ------
+    ValueError
+        Where the truth does not fit the model, its likelihood consists of potentials alone, an estimator is not known, or
+        observed variables depend on each other given the parameters: a divergence needs their joint density, which is then
+        no PyMC variable's.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 10)
+    ...     y = pm.Normal("y", mu, 1.0, observed=[0.4, 1.2, 0.9, 1.5])
+    >>> result = fitted_divergence(model, {"mu": 0.5}, estimators=["mle"], random_seed=1)
+    >>> result["kl"].values.round(6).tolist(), result["kl_mean"].values.round(6).tolist()
+    ([0.5], [0.125])
+    """
+    functions = model_functions(model, potentials)
+    check_distribution(model, "A divergence of fitted distributions")
+    names = _checked_estimators(estimators, truth)
+    if error is not None and not error > 0:
+        raise ValueError(f"error must be a positive number of nats, got {error!r}.")
+    groups = (new_groups,) if isinstance(new_groups, str) else tuple(new_groups)
+    check_redrawn(functions, groups)
+    generator = np.random.default_rng(random_seed)
+    resolved = None if truth is None else as_truth(functions, truth)
+    if tree is None and (needs_posterior(names) or resolved is None):
+        tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)
+    fits = collect_fits(functions, names, named_estimates(estimates), tree, potentials, generator, groups)
+    group_seed = int(generator.integers(2**31)) if groups else 0
+    setting = Setting(
+        functions=functions, truth=resolved, new_groups=groups, generator=generator, group_seed=group_seed
+    )
+    if resolved is not None and resolved.kind == "draws":
+        return held_out_scores(setting, fits)
+    if resolved is None:
+        (predictive,) = collect_fits(functions, ["posterior_predictive"], {}, tree, potentials, generator)
+        kind, expected = "posterior_predictive", Theory()
+    else:
+        predictive, kind = None, resolved.kind
+        expected = Theory() if groups else theory(functions, resolved, generator)
+
+    def compared(used: Setting, chosen: list[Fit]) -> Results:
+        return {f.name: rows_of(used, f, predictive) for f in chosen}
+
+    # Without a truth a number is still wanted: it says what it is given.
+    for name, other in given_observed(model).items() if resolved is None else ():
+        note = f"{name} depends on the observed variable {other}: its divergence is given the data of {other}."
+        fits[0] = replace(fits[0], warnings=(*fits[0].warnings, note))
+    results = compared(setting, fits)
+    dataset = assemble(functions, fits, results, expected, kind, groups)
+    if error is None:
+        return dataset
+    more = short_of_draws(dataset, error)
+    if more:
+        again = [f for f in fits if f.name in more.estimators]
+        results = {**results, **compared(replace(setting, most_draws=more.draws), again)}
+        dataset = assemble(functions, fits, results, expected, kind, groups)
+    return with_draws_needed(dataset, error)
+
+
+def _checked_estimators(estimators: Sequence[str] | None, truth: Any) -> list[str]:
+    known = (*PLUG_INS, *PREDICTIVES)
+    if estimators is None:
+        return ["mle", "map"] if truth is None else ["mle", "map", "posterior_predictive"]
+    if isinstance(estimators, str):
+        estimators = [estimators]
+    for name in estimators:
+        if name not in known:
+            raise ValueError(f"estimators must be among {', '.join(known)}, got {name!r}.")
+        if truth is None and name in PREDICTIVES:
+            raise ValueError(f"Without a truth only plug-ins can be compared with the predictive, not {name!r}.")
+    return list(estimators)

@@ -1,0 +1,128 @@
+"""Log scores of observations that the fit has not seen: exact refits for plug-ins, PSIS for the predictive."""
+
+import warnings
+from dataclasses import dataclass
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
+from pp_mlekl.optimize.batched import maximize_again
+from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.subproblem import quadratic_model
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+Array = np.ndarray
+
+# Elements of all refits' Hessians up to which each observation gets a refit of its own.
+_EXACT = 100_000_000
+# What a Newton step may promise at a smooth maximum, in nats: at a kink the slope does not vanish.
+_AT_REST = 1e-4
+# Pareto shape above which importance sampling cannot stand for a refit (Vehtari et al. 2024).
+_PARETO_K = 0.7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeftOut:
+    """Log density of every observation under the fit to all others, (n,).
+
+    ``failed`` counts observations without which there is no fit, or where importance sampling failed.
+    """
+
+    scores: Array
+    failed: int = 0
+    method: str
+    warnings: tuple[str, ...] = ()
+
+
+def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Array) -> LeftOut:
+    """Leave-one-out log scores of an estimate, from as many refits as there are observations, in one batch.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    name
+        ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
+    flat
+        The estimate from all observations, z (d,).
+    places
+        Which pointwise terms are observations.
+    """
+    a, b = ReplicateFits.COEFFICIENTS[name]
+    problem = Problem(functions=functions, kind=name)
+    kept, n = problem.kept, functions.n_observations
+    inverse = _inverse_information(problem.objective, flat[kept])
+    if inverse is not None and len(places) * n * len(kept) ** 2 > _EXACT:
+        return _by_influence(functions, flat, kept, inverse, places)
+
+    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
+        weights = np.ones((len(rows), n))
+        weights[np.arange(len(rows)), places[rows]] = 0.0
+        if order == 0:
+            return (functions.value(z, a=a, b=b, weights=weights),)
+        method = functions.value_gradient if order == 1 else functions.value_gradient_hessian
+        return method(z, a=a, b=b, weights=weights)
+
+    whole = Objective(size=functions.size, evaluate=evaluate, derivatives=problem.objective.derivatives)
+    starts = np.repeat(flat[None, kept], len(places), axis=0)
+    if inverse is not None:
+        starts -= functions.scores(flat)[places][:, kept] @ inverse
+    found = maximize_again(whole.restricted(kept, problem.base), starts, inverse)
+    z = np.repeat(flat[None], len(places), axis=0)
+    z[:, kept] = found.z
+    left_out = functions.pointwise(z)[np.arange(len(places)), places]
+    left_out[~found.converged] = np.nan
+    failed = int(np.sum(~found.converged))
+    note = f"{name}: without {failed} of the observations, one at a time, there is no estimate, so no log score."
+    return LeftOut(scores=left_out, failed=failed, method="refits", warnings=(note,) if failed else ())
+
+
+def _inverse_information(objective: Objective, z: Array) -> Array | None:
+    """The inverse of the negative Hessian at an estimate (k,); None without a Hessian, or at a kink."""
+    if objective.derivatives < 2:
+        return None
+    _, gradient, hessian = objective.hessian(z[None])
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        model = quadratic_model(gradient, hessian)
+    found = curvature(hessian[0])
+    return found.inverse() if model.decrement[0] < _AT_REST and found.eigenvalues[0] > DOUBTFUL else None
+
+
+def _by_influence(functions: ModelFunctions, flat: Array, kept: Array, inverse: Array, places: Array) -> LeftOut:
+    """To first order in 1/n: leaving out an observation moves the estimate by inverse information times its score."""
+    scores = functions.scores(flat)[places][:, kept]
+    shift = np.einsum("ni,ij,nj->n", scores, inverse, scores)
+    return LeftOut(scores=functions.pointwise(flat)[places] - shift, method="infinitesimal jackknife")
+
+
+def predictive_scores(functions: ModelFunctions, draws: Array, places: Array) -> LeftOut:
+    """Leave-one-out log scores of the posterior predictive, by Pareto-smoothed importance sampling.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    draws
+        Posterior draws of z, (chain, draw, d).
+    places
+        Which pointwise terms are observations.
+    """
+    terms = functions.pointwise(draws)[..., places]
+    dims = ("chain", "draw", "observation")
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset({"z": (("chain", "draw", "parameter"), draws)}),
+            "log_likelihood": xr.Dataset({"y": (dims, terms)}),
+        }
+    )
+    with warnings.catch_warnings():
+        # What it warns of is the Pareto shape, which is looked at below.
+        warnings.simplefilter("ignore", UserWarning)
+        found = az.loo(tree, var_name="y", pointwise=True)
+    failed = int(np.sum(found.pareto_k.values > _PARETO_K))
+    note = f"posterior_predictive: PSIS is unreliable for {failed} observations (Pareto k above {_PARETO_K})."
+    return LeftOut(scores=found.elpd_i.values, failed=failed, method="PSIS", warnings=(note,) if failed else ())

@@ -1,0 +1,92 @@
+"""Posterior means with control variates made of the gradient of the log density."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pp_mlekl.posterior.bridge.effective_size import effective_size
+from pp_mlekl.posterior.bridge.number_with_error import WithError, plain_mean
+
+# More coefficients than this share of the effective draws cannot be fitted to them.
+_LARGEST_SHARE = 0.1
+# The curvature of a function of more parameters is too large a matrix.
+_LARGEST_CURVATURE = 500
+Derivatives = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def controlled_mean(
+    values: np.ndarray, draws: np.ndarray, gradients: np.ndarray, derivatives: Derivatives | None = None
+) -> WithError:
+    """Mean of ``values`` over a posterior, and its error, by zero-variance control variates.
+
+    For a density that vanishes at infinity E[g_j] = 0 and E[z_i g_j + delta_ij] = 0 where g is the gradient of its logarithm,
+    so these have known means (Mira, Solgi and Imparato 2013); ``values`` that are quadratic under a normal posterior lose all
+    their variance. Where there are too many pairs of parameters to fit a coefficient to each, the curvatures of ``values`` and
+    of the log density at the posterior mean say how to add them up: what a Laplace approximation would make of them.
+
+    Parameters
+    ----------
+    values
+        Shape (chain, draw).
+    draws, gradients
+        Unconstrained draws and the gradients of their log density, shape (chain, draw, d).
+    derivatives
+        Of a point (d,): gradient (d,) and Hessian (d, d) of ``values`` and Hessian of the log density, if they can be had.
+    """
+    plain = plain_mean(values)
+    worth = min(float(values.size), effective_size(values))
+    features = _features(draws, gradients, _LARGEST_SHARE * worth, derivatives)
+    if features.shape[-1] == 0 or not np.all(np.isfinite(features)):
+        return plain
+    n, count = values.size, features.shape[-1] + 1
+    design = np.column_stack([np.ones(n), features.reshape(n, -1)])
+    design /= np.maximum(np.linalg.norm(design, axis=0), np.finfo(float).tiny)
+    u, singular, vt = np.linalg.svd(design, full_matrices=False)
+    inverse = np.where(singular > 1e-10 * singular[0], 1 / np.maximum(singular, np.finfo(float).tiny), 0.0)
+    projected = u.T @ values.ravel()
+    # The first column is constant, and its part of the fit is the mean where all control variates have theirs.
+    share = u @ (inverse * vt[:, 0]) * design[0, 0]
+    mean = float(share @ values.ravel())
+    residual = values.ravel() - u[:, inverse > 0] @ projected[inverse > 0]
+    # What leaving a draw out changes: without the leverage, draws far out that rule the fit would seem to have no error.
+    leverage = np.sum(u[:, inverse > 0] ** 2, axis=1)
+    influence = n * share * residual / np.maximum(1 - leverage, 1 / n)
+    lost = np.sqrt((1 - count / n) / (1 - count / worth))
+    centred = (influence - influence.mean()).reshape(values.shape)
+    result = WithError(value=mean, influence=lost * centred)
+    return result if result.standard_error < plain.standard_error else plain
+
+
+def _features(z: np.ndarray, g: np.ndarray, most: float, derivatives: Derivatives | None) -> np.ndarray:
+    """At most ``most`` functions of draws and gradients (chain, draw, d) that have mean 0: (chain, draw, functions)."""
+    d = z.shape[-1]
+    if d * (d + 3) / 2 <= most:
+        x = z - z.mean(axis=(0, 1))
+        i, j = np.triu_indices(d)
+        pairs = x[..., i] * g[..., j] + x[..., j] * g[..., i] + 2.0 * (i == j)
+        return np.concatenate([g, pairs], axis=-1)
+    straight = g if d + 1 <= most else g[..., :0]
+    if derivatives is None or d > _LARGEST_CURVATURE or not np.all(np.isfinite(g)):
+        return straight
+    # Round three thirds no two meet twice; halves would, and their noises' product would count double.
+    thirds = np.array_split(np.arange(z.shape[1]), 3)
+    try:
+        bent = [
+            _bent(z[:, own], g[:, own], z[:, other].mean(axis=(0, 1)), derivatives)
+            for own, other in zip(thirds, [*thirds[1:], thirds[0]], strict=True)
+        ]
+    except np.linalg.LinAlgError:
+        return straight
+    return np.concatenate([straight, np.concatenate(bent, axis=1)], axis=-1)
+
+
+def _bent(z: np.ndarray, g: np.ndarray, centre: np.ndarray, derivatives: Derivatives) -> np.ndarray:
+    """Two functions of draws, linear and quadratic, about a centre that other draws gave.
+
+    About their own centre, or with their own covariance for the inverse of the curvature, the means would not be 0.
+    """
+    slope, curvature, of_density = derivatives(centre)
+    direction = np.linalg.solve(-of_density, slope)
+    shape = np.linalg.solve(-of_density, curvature).T
+    quadratic = np.einsum("...i,...i->...", (z - centre) @ shape, g) + np.trace(shape)
+    return np.stack([g @ direction, quadratic], axis=-1)

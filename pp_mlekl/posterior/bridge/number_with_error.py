@@ -1,0 +1,62 @@
+"""Numbers whose errors come in part from the same draws, and are combined draw by draw."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pp_mlekl.posterior.bridge.effective_size import mean_and_error
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WithError:
+    """A number, what each posterior draw adds to it, and the variance that comes from elsewhere.
+
+    Parameters
+    ----------
+    value
+        The number.
+    influence
+        Shape (chain, draw), with mean 0: the number moves by its mean. None where no posterior draw has a part in it.
+    rest
+        Variance that is independent of the posterior draws.
+    warnings
+        What to know before it is believed.
+    """
+
+    value: float
+    influence: np.ndarray | None = None
+    rest: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def standard_error(self) -> float:
+        """Of both parts together; exact to first order in what numbers over the same draws have in common."""
+        of_draws = 0.0 if self.influence is None else mean_and_error(self.influence)[1]
+        return float(np.sqrt(of_draws**2 + self.rest))
+
+    def plus(self, other: "WithError", factor: float = 1.0) -> "WithError":
+        """Sum of this number and ``factor`` times another one over the same draws; the warnings are those of this one."""
+        parts = [(1.0, self.influence), (factor, other.influence)]
+        influences = [f * i for f, i in parts if i is not None]
+        return WithError(
+            value=self.value + factor * other.value,
+            influence=sum(influences[1:], influences[0]) if influences else None,
+            rest=self.rest + factor**2 * other.rest,
+            warnings=self.warnings,
+        )
+
+
+Mean = Callable[[np.ndarray], WithError]
+
+
+def plain_mean(values: np.ndarray) -> WithError:
+    """Mean of ``values`` (chain, draw) over the posterior's draws."""
+    mean = float(np.mean(values))
+    return WithError(value=mean, influence=values - mean)
+
+
+def independent_mean(values: np.ndarray) -> WithError:
+    """Mean of independent ``values`` (n,), which are none of the posterior's."""
+    return WithError(value=float(np.mean(values)), rest=float(np.var(values, ddof=1) / len(values)))

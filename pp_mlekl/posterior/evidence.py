@@ -1,0 +1,168 @@
+"""The log evidence of a model: bridge sampling from ordinary draws, SMC, or a Laplace approximation."""
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
+from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode
+from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
+from pp_mlekl.pymc_model.draws.prior import improper_names
+from pp_mlekl.pymc_model.draws.sampling import sample
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+
+# Chains so short have no covariance to speak of.
+_FEWEST_DRAWS = 100
+_METHODS = {"bridge": "bridge sampling", "smc": "sequential Monte Carlo", "laplace": "Laplace"}
+
+
+def log_evidence(
+    model: Any,
+    tree: xr.DataTree | None = None,
+    method: Literal["bridge", "smc", "laplace"] = "bridge",
+    *,
+    space: Literal["natural", "unconstrained"] = "unconstrained",
+    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: Any = None,
+) -> Estimate:
+    """Log of the integral of likelihood times prior, in nats.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    tree
+        Posterior draws of it (``chain``, ``draw``); sampled where it is None or has none. Not used by ``"smc"`` and ``"laplace"``.
+    method
+        ``"bridge"`` (Meng and Wong 1996), ``"smc"`` (``pm.sample_smc``) or ``"laplace"``, whose error is its distance from
+        importance sampling over the same normal.
+    space
+        For ``"laplace"``: the scale on which the posterior is taken to be normal.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+    random_seed
+        Anything ``numpy.random.default_rng`` takes.
+
+    Returns
+    -------
+    Estimate
+        NaN with the reason in ``warnings`` where it cannot be believed, or where a prior is improper: then it would depend on an
+        arbitrary constant. Potentials that count as prior stay as they are, whatever they integrate to; a warning says so.
+
+    Raises
+    ------
+    ValueError
+        Where the method is unknown, or there are fewer than 100 draws.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 1)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.5, 1.5])
+    >>> round(float(log_evidence(model, method="laplace")), 4)
+    -2.9705
+    """
+    if method not in _METHODS:
+        raise ValueError(f'method must be "bridge", "smc" or "laplace", got {method!r}.')
+    functions = model_functions(model, potentials)
+    generator = np.random.default_rng(random_seed)
+    improper = improper_names(model)
+    if improper:
+        return _none(
+            _METHODS[method],
+            f"The prior of {', '.join(improper)} is improper: log Z would be defined up to an arbitrary constant only. Give it a "
+            "proper prior.",
+        )
+    if method == "laplace":
+        return _by_laplace(functions, space, potentials, generator)
+    if method == "smc":
+        return _by_smc(functions, generator)
+    tree = with_posterior(model, tree, potentials, generator)
+    z = functions.unconstrain_draws(tree["posterior"].to_dataset())
+    if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
+        raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
+    centre = functions.mean_direction(z)
+
+    def log_density(points: np.ndarray) -> np.ndarray:
+        # An angle's density repeats with every turn; one of them is the posterior.
+        return np.where(functions.in_turn(points, centre), functions.value(points, a=1.0, b=1.0), -np.inf)
+
+    result = bridge_sampling(z, log_density, generator)
+    return Evidence(
+        value=result.log_normalizer,
+        mcse=result.standard_error,
+        method=result.method,
+        direction="log Z",
+        warnings=(*result.problems, *_about_the_prior(functions)),
+        draws=z,
+        number=result.number,
+    )
+
+
+def with_posterior(
+    model: Any, tree: xr.DataTree | None, potentials: Any, generator: np.random.Generator
+) -> xr.DataTree:
+    """A tree of posterior draws: the given one, or a sampled one where it has none.
+
+    Raises
+    ------
+    TypeError
+        Where it is no tree.
+    """
+    if tree is not None and not isinstance(tree, xr.DataTree):
+        raise TypeError(
+            f"tree must be a DataTree with a group 'posterior', got {type(tree).__name__}; make one by "
+            "xarray.DataTree.from_dict({'posterior': dataset})."
+        )
+    if tree is not None and "posterior" in tree.children:
+        return tree
+    return sample(model, random_seed=generator, potentials=potentials)
+
+
+def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:
+    names = ", ".join(p.name for p in prior_potentials(functions))
+    if not names:
+        return ()
+    return (
+        f"The prior's potential ({names}) is not normalised: information_gain gives what to subtract (log_prior_normalizer) "
+        "before models are compared.",
+    )
+
+
+def _none(method: str, reason: str) -> Estimate:
+    return Estimate(value=np.nan, mcse=np.nan, method=method, direction="log Z", warnings=(reason,))
+
+
+def _by_smc(functions: ModelFunctions, generator: np.random.Generator) -> Estimate:
+    from pp_mlekl.pymc_model.draws.smc import smc_log_evidence
+
+    value, error = smc_log_evidence(functions.model, generator)
+    if not (np.isfinite(value) and np.isfinite(error)):
+        return _none(_METHODS["smc"], "PyMC's sequential Monte Carlo gave no finite evidence.")
+    return Estimate(
+        value=value, mcse=error, method=_METHODS["smc"], direction="log Z", warnings=_about_the_prior(functions)
+    )
+
+
+def _by_laplace(
+    functions: ModelFunctions, space: Literal["natural", "unconstrained"], potentials: Any, generator: Any
+) -> Estimate:
+    from pp_mlekl.posterior.laplace import laplace
+
+    method = f"{_METHODS['laplace']} ({space})"
+    try:
+        approximation = laplace(functions.model, space, potentials=potentials, random_seed=generator)
+    except NoMode as error:
+        return _none(method, str(error))
+    value = approximation.log_normalizer()
+    checked = approximation.importance_sampled(random_seed=generator)
+    return Estimate(
+        value=value,
+        mcse=float(np.hypot(value - float(checked), checked.mcse)),
+        method=method,
+        direction="log Z",
+        warnings=(*checked.warnings, *_about_the_prior(functions)),
+    )

@@ -1,0 +1,59 @@
+"""A log evidence with the share of each draw in it, and over a proper prior."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.posterior.bridge.number_with_error import WithError
+
+
+def log_evidence_of(joint: Any) -> tuple[float, float]:
+    """Log evidence and its error in nats, less what the prior's density integrates to where that is not 1.
+
+    Parameters
+    ----------
+    joint
+        The group of that name that ``information_gain`` gives.
+    """
+    value, error = float(joint["log_evidence"]), float(joint["log_evidence_mcse"])
+    if "log_prior_normalizer" not in joint:
+        return value, error
+    of_prior = float(joint["log_prior_normalizer"]), float(joint["log_prior_normalizer_mcse"])
+    return value - of_prior[0], float(np.hypot(error, of_prior[1]))
+
+
+class NoMode(ValueError):
+    """There is no proper maximum to put a Laplace approximation at."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence(Estimate):
+    """A log evidence from posterior draws, which knows what each of them adds to it.
+
+    Parameters
+    ----------
+    draws
+        The unconstrained draws, shape (chain, draw, d).
+    number
+        The log evidence with the influence of each draw.
+    """
+
+    draws: np.ndarray = field(repr=False)
+    number: WithError = field(repr=False)
+
+
+def evidence_over(log_evidence: Estimate, draws: np.ndarray | None = None) -> WithError:
+    """A log evidence as a part of numbers over posterior ``draws``: its error is shared with them if it comes from them.
+
+    Parameters
+    ----------
+    log_evidence
+        Any log evidence, in nats.
+    draws
+        Unconstrained, shape (chain, draw, d); None where the number is not one over posterior draws.
+    """
+    if draws is not None and isinstance(log_evidence, Evidence) and np.array_equal(log_evidence.draws, draws):
+        return log_evidence.number
+    return WithError(value=float(log_evidence), rest=float(log_evidence.mcse) ** 2)

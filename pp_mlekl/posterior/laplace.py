@@ -1,0 +1,248 @@
+"""The Laplace approximation: a normal at the mode, with the exact curvature."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cloudpickle
+import numpy as np
+import xarray as xr
+from scipy.special import logsumexp
+
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.monte_carlo import tail_shape
+from pp_mlekl.estimation.find_mle_map import find_map
+from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
+from pp_mlekl.posterior.bridge.proposals import NormalProposal
+from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+
+_UNRELIABLE = 0.7
+_DRAWS = 4000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LaplaceApproximation:
+    """A normal approximation of a posterior, in the space of the unconstrained or of the natural parameters.
+
+    Parameters
+    ----------
+    mean, covariance
+        Of the parameters in ``names``: shape (d,) and (d, d) of the unconstrained vector, or (m,) and (m, m) of the flat
+        natural vector, whose covariance is singular for a simplex.
+    names
+        Labels of the coordinates.
+    space
+        ``"unconstrained"`` or ``"natural"``.
+    tree
+        ArviZ groups ``posterior`` (draws on the natural scale) and ``fit`` (mean and covariance).
+    mode, mode_covariance
+        The unconstrained vector at the mode and the inverse of the negative Hessian there, shape (d,) and (d, d).
+    warnings
+        What to know before it is used.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    names: tuple[str, ...]
+    space: Literal["natural", "unconstrained"]
+    tree: xr.DataTree
+    functions: ModelFunctions
+    mode: np.ndarray
+    mode_covariance: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A PyMC model holds functions that only cloudpickle knows how to store.
+        return self.__dict__ | {"functions": cloudpickle.dumps(self.functions)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"functions": cloudpickle.loads(state["functions"])})
+
+    def log_density(self, z: np.ndarray) -> np.ndarray:
+        """Log density of the approximation, as one of the unconstrained parameters, at ``z`` (..., d), in nats."""
+        flat = z.reshape(-1, len(self.mode))
+        if self.space == "unconstrained":
+            return self._normal().log_density(flat).reshape(z.shape[:-1])
+        # In coordinates u with theta = theta(mode) + J u, |du/dz| is the transform's Jacobian less that at the mode.
+        natural = self.functions.natural_flat(flat) - self.mean
+        u = natural @ np.linalg.pinv(self.functions.natural_jacobian(self.mode)).T
+        change = self.functions.log_jacobian(flat) - self.functions.log_jacobian(self.mode)
+        return (self._normal().log_density(self.mode + u) + change).reshape(z.shape[:-1])
+
+    def sample(self, n: int, random_seed: Any = None) -> np.ndarray:
+        """Unconstrained draws, shape (n, d); NaN where a draw of natural parameters lies outside their support."""
+        z = self._normal().sample(n, np.random.default_rng(random_seed))
+        if self.space == "unconstrained":
+            return z
+        natural = _natural_draws(self.functions, self.mode, z)
+        with np.errstate(all="ignore"):
+            inside = self.functions.unconstrain(self.functions.split(natural))
+        return np.where(np.all(np.isfinite(inside), axis=-1, keepdims=True), inside, np.nan)
+
+    def log_normalizer(self) -> float:
+        """Laplace's approximation of the log evidence, in nats."""
+        _, log_determinant = np.linalg.slogdet(self.mode_covariance)
+        height = float(self.functions.value(self.mode, a=1.0, b=1.0))
+        return height + 0.5 * len(self.mode) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
+
+    def importance_sampled(self, n: int = _DRAWS, random_seed: Any = None) -> Estimate:
+        """Log evidence in nats by importance sampling from the approximation; warns where k-hat says it failed."""
+        log_ratio = -self._log_ratio_at_own_draws(n, random_seed)
+        highest = log_ratio.max()
+        weights = np.exp(log_ratio - highest)
+        error = float(weights.std(ddof=1) / weights.mean() / np.sqrt(n))
+        shape = self._pareto_k(log_ratio)
+        heavy = (f"Importance sampling from it is unreliable (k-hat {shape:.2f}).",) if shape > _UNRELIABLE else ()
+        value = float(logsumexp(log_ratio) - np.log(n))
+        return Estimate(value=value, mcse=error, method="importance sampling", direction="log Z", warnings=heavy)
+
+    def pareto_k(self, n: int = _DRAWS, random_seed: Any = None) -> float:
+        """Pareto k-hat of the importance ratios posterior / approximation: above 0.7 the two differ much."""
+        return self._pareto_k(-self._log_ratio_at_own_draws(n, random_seed))
+
+    def kl_from_posterior(self, tree: xr.DataTree, log_evidence: Estimate) -> Estimate:
+        """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
+        z = self.functions.unconstrain_draws(tree["posterior"].to_dataset())
+        log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
+        return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
+
+    def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: Any = None) -> Estimate:
+        """KL(Laplace||posterior) in nats, from draws of the approximation and the log evidence.
+
+        ``inf`` where the normal has mass outside the parameters' support.
+        """
+        log_ratio = self._log_ratio_at_own_draws(n, random_seed)
+        return _shifted(log_ratio, 1.0, evidence_over(log_evidence), log_evidence, "KL(Laplace||posterior)")
+
+    def _log_ratio_at_own_draws(self, n: int, random_seed: Any) -> np.ndarray:
+        """log(approximation / unnormalised posterior); inf where the posterior is 0."""
+        z = self.sample(n, random_seed)
+        inside = np.all(np.isfinite(z), axis=-1)
+        result = np.full(n, np.inf)
+        target = self.functions.value(z[inside], a=1.0, b=1.0)
+        result[inside] = np.where(np.isfinite(target), self.log_density(z[inside]) - target, np.inf)
+        return result
+
+    def _pareto_k(self, log_ratio: np.ndarray) -> float:
+        return tail_shape(np.exp(log_ratio - log_ratio.max()))
+
+    def _normal(self) -> NormalProposal:
+        return NormalProposal(mean=self.mode, chol=np.linalg.cholesky(self.mode_covariance))
+
+
+def laplace(
+    model: Any,
+    space: Literal["natural", "unconstrained"] = "unconstrained",
+    *,
+    mode: PointEstimate | None = None,
+    draws: int = 1000,
+    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: Any = None,
+) -> LaplaceApproximation:
+    """Normal approximation of the posterior at its mode.
+
+    Parameters
+    ----------
+    model
+        A PyMC model.
+    space
+        Where the normal lives, and whose mode it sits at: the unconstrained parameters' (the Jacobian is part of the
+        density), or the natural ones', whose normal may reach beyond their support.
+    mode
+        What ``find_map(model, space=space)`` found; looked for where None.
+    draws
+        Draws in the ``posterior`` group of the result.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+    random_seed
+        Anything ``numpy.random.default_rng`` takes.
+
+    Raises
+    ------
+    ValueError
+        Where ``space`` is neither; where the mode is another model's, does not exist or is not a proper maximum; the message
+        gives its status.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 1)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.5, 1.5])
+    >>> laplace(model).covariance.round(4)
+    array([[0.3333]])
+    """
+    if space not in ("natural", "unconstrained"):
+        raise ValueError(f'space must be "natural" or "unconstrained", got {space!r}.')
+    functions = model_functions(model, potentials)
+    generator = np.random.default_rng(random_seed)
+    estimate = mode or find_map(model, space=space, random_seed=generator, potentials=potentials)
+    check_belongs(functions, estimate)
+    if estimate.status != "converged":
+        reason = estimate.warnings[0] if estimate.warnings else ""
+        raise NoMode(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")
+    place = estimate.flat
+    _, _, hessian = functions.value_gradient_hessian(place, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
+    covariance = np.linalg.inv(-(hessian + hessian.T) / 2)
+    z = NormalProposal(mean=place, chol=np.linalg.cholesky(covariance)).sample(draws, generator)
+    shared: dict[str, Any] = {"space": space, "functions": functions, "mode": place, "mode_covariance": covariance}
+    if space == "unconstrained":
+        posterior = functions.natural(z[None])
+        names = tuple(functions.unconstrained_names)
+        tree = _as_tree(functions, posterior, place, covariance, names)
+        return LaplaceApproximation(mean=place, covariance=covariance, names=names, tree=tree, **shared)
+    natural = _natural_draws(functions, place, z)
+    jacobian = functions.natural_jacobian(place)
+    mean, covariance = functions.natural_flat(place), jacobian @ covariance @ jacobian.T
+    names = tuple(functions.natural_names)
+    tree = _as_tree(functions, functions.split(natural[None]), mean, covariance, names)
+    warnings = _outside(functions, natural)
+    return LaplaceApproximation(mean=mean, covariance=covariance, names=names, tree=tree, warnings=warnings, **shared)
+
+
+def _natural_draws(functions: ModelFunctions, mode: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Draws of the normal in the natural parameters that is tangent to the transform at the mode."""
+    return functions.natural_flat(mode) + (z - mode) @ functions.natural_jacobian(mode).T
+
+
+def _outside(functions: ModelFunctions, natural: np.ndarray) -> tuple[str, ...]:
+    with np.errstate(all="ignore"):
+        z = functions.unconstrain(functions.split(natural))
+    share = float(np.mean(~np.all(np.isfinite(z), axis=-1)))
+    return (f"{share:.1%} of the normal's draws lie outside the parameters' support.",) if share > 0 else ()
+
+
+def _as_tree(
+    functions: ModelFunctions,
+    posterior: dict[str, np.ndarray],
+    mean: np.ndarray,
+    covariance: np.ndarray,
+    names: tuple[str, ...],
+) -> xr.DataTree:
+    dataset = functions.to_dataset(posterior, ("chain", "draw"))
+    fit = xr.Dataset(
+        {"mean_vector": ("rows", mean), "covariance_matrix": (("rows", "columns"), covariance)},
+        coords={"rows": list(names), "columns": list(names)},
+    )
+    coords = {"chain": [0], "draw": np.arange(dataset.sizes["draw"])}
+    return xr.DataTree.from_dict({"posterior": dataset.assign_coords(coords), "fit": fit})
+
+
+def _shifted(log_ratio: np.ndarray, sign: float, log_z: WithError, log_evidence: Estimate, direction: str) -> Estimate:
+    """The mean of a log ratio at posterior draws (chain, draw) or at independent draws (n,), and log Z."""
+    if not np.all(np.isfinite(log_ratio)):
+        share = float(np.mean(~np.isfinite(log_ratio)))
+        reason = f"The second density is 0 at {share:.2%} of the draws of the first, so the divergence is infinite."
+        return Estimate(value=np.inf, mcse=0.0, method="Monte Carlo", direction=direction, warnings=(reason,))
+    mean = plain_mean(log_ratio) if log_ratio.ndim == 2 else independent_mean(log_ratio)
+    result = mean.plus(log_z, sign)
+    shape = tail_shape(log_ratio.ravel())
+    heavy = (f"The log ratio has a heavy tail (k-hat {shape:.2f}).",) if shape > _UNRELIABLE else ()
+    return Estimate(
+        value=result.value,
+        mcse=result.standard_error,
+        method="Monte Carlo",
+        direction=direction,
+        warnings=(*heavy, *log_evidence.warnings),
+    )

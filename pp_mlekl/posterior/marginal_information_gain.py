@@ -1,0 +1,197 @@
+"""How far the data moved each element of a variable, and groups of variables: from draws of one or both sides."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.samples.checks import MOST_REPEATED, Draws, checked_draws, share_repeated
+from pp_mlekl.divergences.samples.divergence import kl_between_draws
+from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
+from pp_mlekl.divergences.samples.subspaces import check_full_rank
+from pp_mlekl.divergences.samples.terms import Terms, estimate
+from pp_mlekl.posterior.bridge.effective_size import effective_size
+from pp_mlekl.posterior.bridge.normality import check_normality
+from pp_mlekl.pymc_model.layout import FreeVariable
+from pp_mlekl.pymc_model.marginal_prior_density import group_log_prior, marginal_log_prior
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+FORWARD, REVERSE = "KL(posterior||prior)", "KL(prior||posterior)"
+# Resampled particles repeat draws; chains are thinned so many times before that is given up.
+_MOST_THINNING = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """Divergences of the elements of one variable, with the per-draw terms that make up their sum.
+
+    Parameters
+    ----------
+    values, errors
+        Shape of the variable.
+    terms
+        Sum over elements of each draw's term, shape (chain, draw); None where it cannot be had.
+    variance, bias
+        Of the sum, what does not show in ``terms``.
+    warnings
+        What to know before the numbers are believed.
+    """
+
+    values: np.ndarray
+    errors: np.ndarray
+    terms: np.ndarray | None = None
+    variance: float = 0.0
+    bias: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+
+def variable_gain(
+    functions: ModelFunctions, variable: FreeVariable, z: np.ndarray, prior: np.ndarray, generator: np.random.Generator
+) -> Gain:
+    """KL(post||prior) of each element of a free variable, in nats.
+
+    Parameters
+    ----------
+    z, prior
+        Unconstrained draws, (chain, draw, d) of the posterior and (n, d) of the prior.
+    """
+    known = marginal_log_prior(functions, variable, z, prior)
+    if known is None:
+        gain = drawn_gain(
+            functions.natural(z)[variable.name], functions.natural(prior)[variable.name], variable.name, generator
+        )
+        note = f"{variable.name}: the prior density of its elements is not known in closed form; draws are used."
+        return Gain(values=gain.values, errors=gain.errors, warnings=(note, *gain.warnings))
+    estimates, total, variance, bias, chains = [], np.zeros(z.shape[:2]), 0.0, 0.0, len(z)
+    for j, more in enumerate(known.extra_variance):
+        try:
+            terms = _element_terms(known.draws[..., j], known.log_density[..., j], float(more))
+            estimates.append(estimate(terms, sign=1.0, direction=FORWARD, chains=chains, ess=None))
+        except ValueError as error:
+            estimates.append(_nothing(f"{variable.name}: {error}"))
+            total = np.full_like(total, np.nan)
+            continue
+        spread = terms.values.reshape(chains, -1)
+        total = total + np.repeat(spread, -(-z.shape[1] // spread.shape[1]), axis=1)[:, : z.shape[1]]
+        variance, bias = variance + terms.extra_variance, bias + terms.bias
+    complete = total if np.all(np.isfinite(total)) else None
+    return _gathered(estimates, variable.shape, variable.name, terms=complete, variance=variance, bias=bias)
+
+
+def drawn_gain(
+    posterior: np.ndarray, prior: np.ndarray, name: str, generator: np.random.Generator, *, reverse: bool = False
+) -> Gain:
+    """KL of each element where both sides are draws; (chain, draw, *shape) of the posterior, (n, *shape) of the prior.
+
+    With ``reverse`` it is KL(prior||post); NaN where the posterior's draws do not cover the prior's.
+    """
+    shape = posterior.shape[2:]
+    estimates = []
+    for j in np.ndindex(shape):
+        try:
+            p = _unrepeated(posterior[(slice(None), slice(None), *j)])
+            q = checked_draws(prior[(slice(None), *j)])
+            e = kl_between_draws(q, p, generator) if reverse else kl_between_draws(p, q, generator)
+        except ValueError as error:
+            estimates.append(_nothing(f"{name}: {error}"))
+            continue
+        uncovered = reverse and any("do not cover" in w for w in e.warnings)
+        estimates.append(_nothing("The posterior's draws do not cover the prior's.") if uncovered else e)
+    return _gathered(estimates, shape, name)
+
+
+def group_gain(
+    functions: ModelFunctions, names: Sequence[str], z: np.ndarray, prior: np.ndarray, generator: np.random.Generator
+) -> Estimate:
+    """KL(post||prior) of some free variables together.
+
+    Where their prior density is known, the posterior's is that of a normal if a test has nothing against it, and found by
+    nearest neighbours if it has; where it is not known, by neighbours of the draws of both sides.
+    """
+    index = np.concatenate([np.arange(functions.size)[v.flat] for v in functions.free if v.name in names])
+    try:
+        p = thinned(checked_draws(z[..., index].reshape(-1, len(index)), len(z)))
+        composite = np.tile(functions.initial_point(), (p.size, 1))
+        composite[:, index] = p.values.reshape(p.size, -1)
+        log_prior = group_log_prior(functions, names, composite)
+        if log_prior is None:
+            return kl_between_draws(p, checked_draws(prior[:, index]), generator)
+        return estimate(_group_terms(p, log_prior), sign=1.0, direction=FORWARD, chains=len(z), ess=None)
+    except ValueError as error:
+        return _nothing(str(error))
+
+
+def _group_terms(p: Draws, log_prior: np.ndarray) -> Terms:
+    check_full_rank(p.values)
+    values = p.values.reshape(p.size, -1)
+    normality, d = check_normality(values), values.shape[1]
+    if normality.accepted:
+        by_chain = values.reshape(p.chains or 1, -1, d)
+        worth = min(p.size, *(effective_size(by_chain[..., j]) for j in range(d)))
+        # At the draws it was fitted to, a density is too high by half a nat for each parameter, over their number.
+        return Terms(
+            values=normality.log_density - log_prior - d * (d + 3) / 4 / worth,
+            method=f"normal (p = {normality.p_value:.2g} against it), exact log prior",
+            bias=normality.missed,
+        )
+    terms = log_density_terms(p)
+    return Terms(
+        values=terms.values - log_prior,
+        smooth=None if terms.smooth is None else terms.smooth - log_prior,
+        method=f"{terms.method}, exact log prior",
+        extra_variance=terms.extra_variance,
+        bias=terms.bias,
+        warnings=terms.warnings,
+    )
+
+
+def _element_terms(draws: np.ndarray, log_prior: np.ndarray, extra_variance: float) -> Terms:
+    step = _step(draws)
+    kept = checked_draws(draws[:, ::step].ravel(), len(draws), "its draws")
+    if kept.discrete:
+        raise ValueError("its draws take few values, so it has no density.")
+    terms = log_density_terms(kept)
+    return Terms(
+        values=terms.values - log_prior[:, ::step].ravel(),
+        method=f"{terms.method}, exact log prior",
+        extra_variance=terms.extra_variance + extra_variance,
+        bias=terms.bias,
+        warnings=terms.warnings,
+    )
+
+
+def _unrepeated(draws: np.ndarray) -> Draws:
+    return checked_draws(draws[:, :: _step(draws)].ravel(), len(draws), "its draws")
+
+
+def _step(draws: np.ndarray) -> int:
+    """Every how manieth draw to keep so that few come back to a value that was left."""
+    step = 1
+    while step < _MOST_THINNING and share_repeated(draws[:, ::step].reshape(-1, 1), len(draws)) > MOST_REPEATED:
+        step *= 2
+    return step
+
+
+def _nothing(reason: str) -> Estimate:
+    return Estimate(value=np.nan, mcse=np.nan, method="none", warnings=(reason,))
+
+
+def _gathered(
+    estimates: Sequence[Estimate],
+    shape: tuple[int, ...],
+    name: str,
+    *,
+    terms: np.ndarray | None = None,
+    variance: float = 0.0,
+    bias: float = 0.0,
+) -> Gain:
+    warnings = dict.fromkeys(w if w.startswith(name) else f"{name}: {w}" for e in estimates for w in e.warnings)
+    return Gain(
+        values=np.array([float(e) for e in estimates]).reshape(shape),
+        errors=np.array([float(e.mcse) for e in estimates]).reshape(shape),
+        terms=terms,
+        variance=variance,
+        bias=bias,
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,1 @@
+"""PyMC's distributions as distributions of arrays."""

@@ -1,0 +1,1 @@
+"""Draws from posterior, prior and predictive distributions."""

@@ -1,0 +1,291 @@
+"""Draws from prior, posterior and their predictive distributions as one ArviZ tree."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor
+import xarray as xr
+
+from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
+from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
+from pp_mlekl.pymc_model.draws.prior import improper_names
+from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
+from pp_mlekl.pymc_model.layout import dims_of, labelled
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.pymc_model.validation import Potentials
+
+GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
+# A predictive check of the prior needs no more draws than this.
+PRIOR_PREDICTIVE_DRAWS = 1000
+_MAKERS = {
+    "observed_data": _observed_data,
+    "log_likelihood": _log_likelihood,
+    "log_prior": _log_prior,
+    "prior": _prior,
+    "prior_predictive": _prior_predictive,
+    "posterior_predictive": _posterior_predictive,
+}
+
+
+def sample(
+    model: pm.Model,
+    *,
+    draws: int = 1000,
+    chains: int = 4,
+    random_seed: Any = None,
+    sampler: str = "nutpie",
+    progressbar: bool = False,
+    potentials: Potentials = None,
+    **kwargs: Any,
+) -> xr.DataTree:
+    """Sample a model and add every group that the suite reads.
+
+    Parameters
+    ----------
+    model
+        A PyMC model with continuous free variables.
+    draws, chains
+        Kept draws of each chain, and the number of chains.
+    random_seed
+        Anything ``numpy.random.default_rng`` takes; the same seed gives the same numbers. None draws a seed and keeps
+        it in the tree's attributes.
+    sampler
+        ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``: ``"pymc"``, and ``"numpyro"`` or ``"blackjax"``
+        where they are installed.
+    progressbar
+        Whether the sampler shows its progress; without it PyMC's log messages are silenced too.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+    **kwargs
+        Passed on to ``pm.sample``.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups posterior, sample_stats, observed_data, log_likelihood, log_prior, prior, prior_predictive and
+        posterior_predictive (those of the prior only where there is a prior to draw from). Log densities are in nats.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, or ``draws`` or ``chains`` are no positive integers.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 1)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.5, 1.5])
+    >>> tree = sample(model, draws=200, chains=2, random_seed=1)
+    >>> tree["log_likelihood"]["y"].dims
+    ('chain', 'draw', 'y_dim_0')
+    """
+    for name, value in (("draws", draws), ("chains", chains)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    functions = model_functions(model, potentials)
+    seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
+    generator = np.random.default_rng(seed)
+    settings = {"quiet": not progressbar, **kwargs}
+    with model, _reproducible():
+        tree = pm.sample(
+            draws=draws,
+            chains=chains,
+            nuts_sampler=sampler,
+            random_seed=int(generator.integers(2**31)),
+            progressbar=progressbar,
+            **settings,
+        )
+    tree["sample_stats"] = xr.DataTree(_plain_text(tree["sample_stats"].to_dataset()))
+    tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
+    tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}
+    # An entropy has more digits than a file format's integers, so the seed is kept as text; a generator's is not known.
+    kept = "of a Generator" if isinstance(seed, np.random.Generator) else str(seed)
+    tree.attrs |= {"sampler": sampler, "random_seed": kept}
+    return tree
+
+
+def _reproducible() -> AbstractContextManager:
+    # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
+    return pytensor.config.change_flags(numba__fastmath=False)
+
+
+def ensure_groups(
+    model: pm.Model,
+    tree: xr.DataTree,
+    groups: Sequence[str] = GROUPS,
+    random_seed: Any = None,
+    functions: ModelFunctions | None = None,
+) -> xr.DataTree:
+    """The tree with those of ``groups`` that it lacks, computed from the model; what is there is kept.
+
+    Parameters
+    ----------
+    model
+        The model that the draws are from.
+    tree
+        A tree with a ``posterior`` group (dims ``chain`` and ``draw``); it is not changed.
+    groups
+        Any of ``GROUPS``. Those of the prior are left out where there is nothing to draw from: an improper prior, or
+        one with a ``pm.Potential``; the prior's predictive also where it holds data too large for a number, which
+        ``attrs["prior_predictive_left_out"]`` then says.
+    random_seed
+        Anything ``numpy.random.default_rng`` takes.
+    functions
+        The model's functions, where the caller has them.
+
+    Raises
+    ------
+    ValueError
+        Where the model is refused, a group is unknown or the tree has no posterior.
+    """
+    unknown = [group for group in groups if group not in _MAKERS]
+    if unknown:
+        raise ValueError(f"Unknown groups {', '.join(unknown)}; choose among {', '.join(GROUPS)}.")
+    if "posterior" not in tree.children:
+        raise ValueError("The tree has no posterior group; pass what pm.sample returned.")
+    functions = model_functions(model) if functions is None else functions
+    generator = np.random.default_rng(random_seed)
+    result = tree.copy()
+    drawable = _has_prior_draws(functions)
+    for group in sorted(set(groups), key=GROUPS.index):
+        if group in result.children or (group.startswith("prior") and not drawable):
+            continue
+        try:
+            result[group] = xr.DataTree(_MAKERS[group](functions, result, generator))
+        except ValueError as error:
+            if group != "prior_predictive":
+                raise
+            # A wide prior allows data that no number holds, such as counts at a rate of exp(50).
+            result.attrs["prior_predictive_left_out"] = f"The prior allows data that cannot be drawn ({error})."
+    return result
+
+
+def _plain_text(stats: xr.Dataset) -> xr.Dataset:
+    """Messages of the sampler as text, empty where there is none: mixed objects do not come back from a file."""
+    messages = {k: v for k, v in stats.data_vars.items() if v.dtype == object}
+    texts = {
+        k: v.copy(data=np.array([m if isinstance(m, str) else "" for m in v.values.flat]).reshape(v.shape))
+        for k, v in messages.items()
+    }
+    return stats.assign(texts)
+
+
+def _has_prior_draws(functions: ModelFunctions) -> bool:
+    """Whether drawing the free variables one after the other gives draws from the prior."""
+    return not (prior_potentials(functions) or improper_names(functions.model))
+
+
+def _dims(functions: ModelFunctions, name: str, values: np.ndarray) -> tuple[str, ...]:
+    """The dims of a variable behind chain and draw."""
+    return dims_of(functions.model, name, values.ndim - 2)
+
+
+def _draws(functions: ModelFunctions, tree: xr.DataTree) -> np.ndarray:
+    return functions.unconstrain_draws(tree["posterior"].to_dataset())
+
+
+def _observed_data(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    arrays = functions.observed_data()
+    dims = {name: dims_of(functions.model, name, values.ndim) for name, values in arrays.items()}
+    return xr.Dataset({name: labelled(functions.model, name, v, (), dims[name]) for name, v in arrays.items()})
+
+
+def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    z = _draws(functions, tree)
+    flat = functions.pointwise(z)
+    arrays = {}
+    for v in functions.observed:
+        values = flat[..., v.pointwise].reshape(*z.shape[:2], *v.shape)
+        arrays[v.name] = labelled(functions.model, v.name, values, ("chain", "draw"), v.dims)
+    return _with_sample_coords(xr.Dataset(arrays), tree["posterior"])
+
+
+def _log_prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    z = _draws(functions, tree)
+    terms = functions.log_prior_terms(z)
+    potentials = prior_potentials(functions)
+    terms |= {p.name: values for p, values in zip(potentials, functions.evaluate(potentials, z), strict=True)}
+    arrays = {}
+    for name, term in terms.items():
+        arrays[name] = labelled(functions.model, name, term, ("chain", "draw"), _dims(functions, name, term))
+    return _with_sample_coords(xr.Dataset(arrays), tree["posterior"])
+
+
+def _prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    posterior = tree["posterior"]
+    size = int(posterior.sizes["chain"] * posterior.sizes["draw"])
+    z = functions.prior_draws(size, generator)[None]
+    dataset = functions.dataset(z, ("chain", "draw"))
+    deterministics = functions.model.deterministics
+    for variable, values in zip(deterministics, functions.evaluate(deterministics, z), strict=True):
+        dims = _dims(functions, variable.name, values)
+        dataset[variable.name] = labelled(functions.model, variable.name, values, ("chain", "draw"), dims)
+    return dataset.assign_coords(chain=np.arange(1), draw=np.arange(z.shape[1]))
+
+
+def _prior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    prior = tree["prior"].to_dataset() if "prior" in tree.children else _prior(functions, tree, generator)
+    return _predictive(functions, prior.isel(draw=slice(0, PRIOR_PREDICTIVE_DRAWS)), generator)
+
+
+def _posterior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    return _predictive(functions, tree["posterior"].to_dataset(), generator)
+
+
+def _predictive(functions: ModelFunctions, draws: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
+    try:
+        distributions = observed_distributions(functions, functions.unconstrain_draws(draws))
+    except TypeError:
+        # A family that the divergence engine does not know: PyMC's own way, which compiles.
+        return _predictive_by_pymc(functions, draws, generator)
+    arrays = {}
+    for v in functions.observed:
+        if v.name in distributions:
+            values = distributions[v.name].sample((), generator).astype(v.value.dtype)
+            dims = _dims(functions, v.name, values)
+            arrays[v.name] = labelled(functions.model, v.name, values, ("chain", "draw"), dims)
+    return _with_sample_coords(xr.Dataset(arrays), draws)
+
+
+def _predictive_by_pymc(functions: ModelFunctions, draws: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
+    names = [rv.name for rv in functions.model.observed_RVs]
+    with functions.model, without_c(), quiet():
+        tree = pm.sample_posterior_predictive(
+            xr.DataTree.from_dict({"posterior": draws}),
+            var_names=names,
+            random_seed=int(generator.integers(2**31)),
+            progressbar=False,
+        )
+    return tree["posterior_predictive"].to_dataset()
+
+
+def _with_sample_coords(dataset: xr.Dataset, like: Any) -> xr.Dataset:
+    # Draws made by hand may come without labels.
+    labels = {d: like.coords[d].values if d in like.coords else np.arange(like.sizes[d]) for d in ("chain", "draw")}
+    return dataset.assign_coords(labels)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let through what PyMC warns of, and none of its notes.
+
+    Examples
+    --------
+    >>> logger = logging.getLogger("pymc")
+    >>> with quiet():
+    ...     logger.isEnabledFor(logging.INFO), logger.isEnabledFor(logging.WARNING)
+    (False, True)
+    """
+    logger = logging.getLogger("pymc")
+    before = logger.level
+    logger.setLevel(max(logging.WARNING, before))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,1 @@
+"""Graphs as functions: interpreted first, compiled when it pays."""

@@ -1,0 +1,216 @@
+"""Callables from graphs: interpreted at first, compiled once the interpreted calls have cost as much."""
+
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+import pytensor
+from pytensor.compile.mode import Mode
+from pytensor.graph.rewriting.basic import SequentialGraphRewriter, dfs_rewriter
+from pytensor.graph.rewriting.db import RewriteDatabaseQuery
+from pytensor.graph.rewriting.utils import rewrite_graph
+from pytensor.graph.traversal import toposort
+from pytensor.scalar.basic import Add, Clip, Mul, Second
+from pytensor.scalar.math import Log1mexp, Sigmoid, Softplus, TriGamma
+from pytensor.scan.op import Scan
+from pytensor.tensor.elemwise import Elemwise
+from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.interpreter.blas_threads import has_small_matrices, one_thread
+from pp_mlekl.pymc_model.interpreter.elemwise import lean
+from pp_mlekl.pymc_model.interpreter.linalg import lean_blockwise
+from pp_mlekl.pymc_model.interpreter.static_shapes import quick_static_shapes
+from pp_mlekl.pymc_model.interpreter.vectorize import with_step
+from pp_mlekl.pymc_model.rewrites import bessel
+from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
+
+# A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
+# more than twice the better of the two choices (the ski-rental bound).
+COMPILATION_PRICE_SECONDS = 20.0
+
+_UFUNCS = {
+    Sigmoid: "pp_mlekl.pymc_model.interpreter.ufuncs.sigmoid",
+    Softplus: "pp_mlekl.pymc_model.interpreter.ufuncs.softplus",
+    Log1mexp: "pp_mlekl.pymc_model.interpreter.ufuncs.log1mexp",
+    TriGamma: "pp_mlekl.pymc_model.interpreter.ufuncs.trigamma",
+    Second: "pp_mlekl.pymc_model.interpreter.ufuncs.second",
+    Clip: "numpy.clip",
+    **bessel.UFUNCS,
+}
+
+# NumPy's iterators take 32 operands; PyTensor merges sums into longer ones.
+_MOST_OPERANDS = 30
+
+# A compiled function differs from the interpreted one by rounding, which where terms cancel may be this share.
+_ALIKE = 1e-6
+
+_SIMPLIFICATIONS = ("canonicalize", "fast_compile")
+# BLAS nodes have no derivative, and Numba falls back to Python objects for them.
+_BLAS = ("blas", "BlasOpt")
+
+# Softmax, logsumexp and their derivatives are graphs of their own, which vectorised would loop in Python.
+_INLINED = dfs_rewriter(inline_symbolic_for_fusion)
+_LAST = SequentialGraphRewriter(_INLINED, AXES_OUTSIDE)
+
+
+class CompilationCount:
+    """How many functions were built in this process, for the tests that forbid needless ones."""
+
+    interpreted = 0
+    compiled = 0
+
+
+@contextmanager
+def without_c() -> Iterator[None]:
+    """Keep PyTensor from compiling C (10-90 s) behind the back of what is meant to be interpreted.
+
+    Nor does it note for every node where in the program it was made, which is a fifth of the time of building a graph, or
+    rewrite graphs to learn lengths that types tell.
+    """
+    with pytensor.config.change_flags(cxx="", traceback__limit=0), quick_static_shapes():
+        yield
+
+
+class LazyFunction:
+    """A function of arrays that is interpreted first and compiled when that pays.
+
+    Parameters
+    ----------
+    inputs, outputs
+        PyTensor variables; the outputs are best simplified first (``simplified``).
+    """
+
+    def __init__(self, inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]):
+        self._inputs = list(inputs)
+        self._outputs = list(outputs)
+        self._spent = 0.0
+        self._function: Any = None
+        self._compiled: Any = None
+        self._small = has_small_matrices(outputs)
+
+    def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        """Evaluate at arrays of exactly the inputs' types."""
+        with np.errstate(all="ignore"), one_thread() if self._small else nullcontext():
+            return self._evaluated(*arguments)
+
+    def _evaluated(self, *arguments: np.ndarray) -> list[np.ndarray]:
+        if self._function is None:
+            self._function = interpreted(self._inputs, self._outputs)
+        if self._compiled is not None:
+            return self._by_either(arguments)
+        start = time.perf_counter()
+        result = self._function(*arguments)
+        self._spent += time.perf_counter() - start
+        if self._spent > COMPILATION_PRICE_SECONDS:
+            self._spent = -np.inf
+            self._compile(arguments, result)
+        return result
+
+    def _compile(self, arguments: Sequence[np.ndarray], expected: list[np.ndarray]) -> None:
+        """Change over to a compiled function, where there is one that gives at these arguments what is expected."""
+        function = compiled(self._inputs, self._outputs)
+        try:
+            # Numba compiles at the first call.
+            found = function(*arguments)
+        except Exception as error:
+            _stays_slow(error)
+            return
+        if all(map(_alike, found, expected)):
+            self._compiled = function
+        else:
+            _stays_slow("compiled, it has other values than interpreted")
+
+    def _by_either(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        try:
+            return self._compiled(*arguments)
+        except Exception as error:
+            # What is wrong with the arguments themselves is raised here again.
+            result = self._function(*arguments)
+            self._compiled = None
+            _stays_slow(error)
+            return result
+
+
+def _alike(found: np.ndarray, expected: np.ndarray) -> bool:
+    size = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+    return np.allclose(found, expected, rtol=_ALIKE, atol=_ALIKE * size, equal_nan=True)
+
+
+def _stays_slow(reason: object) -> None:
+    text = str(reason).strip().partition("\n")[0]
+    warnings.warn(f"A function is too much for Numba and stays slow: {text}", RuntimeWarning, stacklevel=2)
+
+
+def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rewrite graphs once, while their shapes are known: a third of the nodes is left.
+
+    Vectorising the simplified graph and leaving it as it is takes a tenth of the time of rewriting the
+    vectorised one, whose lengths are symbols.
+    """
+    with without_c():
+        graphs: Any = rewrite_graph(
+            list(outputs), include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_LAST, clone=True
+        )
+    return graphs
+
+
+def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Put the graphs of softmax, logsumexp and their derivatives in their place."""
+    graphs: Any = rewrite_graph(list(outputs), include=(), custom_rewrite=_INLINED, clone=False)
+    return graphs
+
+
+def flattened(output: Any) -> TensorVariable:
+    """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
+    with without_c():
+        graph: Any = rewrite_graph(
+            output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False
+        )
+    return graph
+
+
+def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:
+    """A function that PyTensor runs node by node with NumPy: ready in a fraction of a second."""
+    CompilationCount.interpreted += 1
+    mode = Mode(linker="py", optimizer=RewriteDatabaseQuery(include=["merge"]))
+    with without_c():
+        return pytensor.function(
+            list(inputs), with_ufuncs(outputs), mode=mode, on_unused_input="ignore", trust_input=True, **kwargs
+        )
+
+
+def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> Any:
+    """The same function by PyTensor's default backend."""
+    CompilationCount.compiled += 1
+    with warnings.catch_warnings():
+        # An operation that Numba does not know runs as it did before: no reason to alarm the user.
+        warnings.filterwarnings("ignore", message="Numba will use object mode")
+        return pytensor.function(list(inputs), list(outputs), on_unused_input="ignore", trust_input=True)
+
+
+def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Give the elementwise operations without a NumPy function one, and split sums that are too long for NumPy."""
+    memo: dict = {}
+    for node in toposort(outputs):
+        inputs = [memo.get(i, i) for i in node.inputs]
+        scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
+        if scalar in _UFUNCS:
+            memo[node.outputs[0]] = lean(node, inputs, (_UFUNCS[scalar], len(inputs), 1)).outputs[0]
+        elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
+            while len(inputs) > 1:
+                inputs = [node.op(*inputs[i : i + _MOST_OPERANDS]) for i in range(0, len(inputs), _MOST_OPERANDS)]
+            memo[node.outputs[0]] = inputs[0]
+        elif scalar is not None and node.op.nfunc_spec is not None:
+            memo[node.outputs[0]] = lean(node, inputs).outputs[0]
+        elif (batched := lean_blockwise(node, inputs)) is not None:
+            memo[node.outputs[0]] = batched.outputs[0]
+        elif isinstance(node.op, Scan):
+            loop = with_step(node.op, with_ufuncs)
+            memo.update(zip(node.outputs, loop.make_node(*inputs).outputs, strict=True))
+        elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
+            memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
+    return [memo.get(o, o) for o in outputs]

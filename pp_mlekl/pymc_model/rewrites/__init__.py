@@ -1,0 +1,1 @@
+"""Rewrites of graphs: double precision, accurate formulas, fewer operations."""

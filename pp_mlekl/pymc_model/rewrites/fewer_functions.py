@@ -1,0 +1,92 @@
+"""Graphs in which costly functions are evaluated less often.
+
+A Bernoulli log-likelihood in terms of logits chooses between two softplus functions, and checks that a sigmoid lies between 0
+and 1; its derivatives hold one sigmoid with several new axes. One softplus and one sigmoid are enough. What is computed stays
+the same to the last bit, but that a logit which is not a number has a density that is none, instead of 0.
+"""
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.fg import FunctionGraph
+from pytensor.graph.rewriting.basic import EquilibriumGraphRewriter, node_rewriter
+from pytensor.scalar.basic import GE, LE, Exp, Mul, Switch
+from pytensor.scalar.math import Sigmoid
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
+from pytensor.tensor.math import All
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise
+
+_MOST_USES = 10
+
+
+@node_rewriter([Elemwise])
+def _choice(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
+    """A choice between f(u) and f(v), k u and k v, or k u and l u."""
+    if not is_elementwise(node, Switch):
+        return None
+    new = _of_one_function(graph, node)
+    if new is None:
+        new = _of_one_product(*node.inputs)
+    return None if new is None else [new.astype(node.outputs[0].type.dtype)]
+
+
+@node_rewriter([All])
+def _range_check(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
+    """Whether all exponentials or sigmoids are at least 0, or all sigmoids at most 1: of numbers they are."""
+    check = node.inputs[0].owner
+    if node.outputs[0].type.ndim or not is_elementwise(check, GE, LE):
+        return None
+    value, bound = check.inputs
+    if not isinstance(bound, Constant):
+        return None
+    low = is_elementwise(check, GE) and is_elementwise(value.owner, Exp, Sigmoid) and np.all(bound.data <= 0)
+    high = is_elementwise(check, LE) and is_elementwise(value.owner, Sigmoid) and np.all(bound.data >= 1)
+    return [pt.constant(np.True_)] if low or high else None
+
+
+@node_rewriter([Elemwise])
+def _new_axes(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
+    """A function of a variable with other axes; PyTensor's own rewrites bring axes to the inside."""
+    inner = node.inputs[0].owner
+    if len(node.inputs) != 1 or inner is None or not isinstance(inner.op, DimShuffle) or inner.op.drop:
+        return None
+    return [inner.op(node.op(inner.inputs[0]))]
+
+
+ONE_FUNCTION = EquilibriumGraphRewriter([_choice, _range_check], max_use_ratio=_MOST_USES)
+"""For ``rewrite_graph(custom_rewrite=...)``, before derivatives are taken."""
+
+AXES_OUTSIDE = EquilibriumGraphRewriter([_new_axes], max_use_ratio=_MOST_USES)
+"""The same for graphs that are simplified: what differs by its axes alone is merged from then on."""
+
+
+def _of_one_function(graph: FunctionGraph, node: Apply) -> TensorVariable | None:
+    condition, first, second = node.inputs
+    one, other = first.owner, second.owner
+    if one is None or other is None or not isinstance(one.op, Elemwise) or one.op != other.op or len(one.inputs) != 1:
+        return None
+    # A function of fewer elements than are chosen among, or that is needed elsewhere as well, stays where it is.
+    full = node.outputs[0].type.broadcastable
+    if any(v.type.broadcastable != full or len(graph.clients[v]) > 1 for v in (first, second)):
+        return None
+    return one.op(pt.switch(condition, one.inputs[0], other.inputs[0]))
+
+
+def _of_one_product(condition: Variable, first: Variable, second: Variable) -> TensorVariable | None:
+    (k, u), (other, v) = _factors(first), _factors(second)
+    if k == other == 1.0 or u.type.dtype != v.type.dtype:  # type: ignore[attr-defined]
+        return None
+    if u is v:
+        return pt.switch(condition, np.asarray(k, dtype=u.type.dtype), np.asarray(other, dtype=u.type.dtype)) * u
+    return np.asarray(k, dtype=u.type.dtype) * pt.switch(condition, u, v) if k == other else None
+
+
+def _factors(variable: Variable) -> tuple[float, Variable]:
+    """The number that another variable is multiplied by, and that variable."""
+    if is_elementwise(variable.owner, Mul) and len(variable.owner.inputs) == 2:
+        constant, rest = variable.owner.inputs
+        if isinstance(constant, Constant) and constant.data.size == 1 and str(rest.type.dtype).startswith("float"):
+            return float(constant.data.item()), rest
+    return 1.0, variable

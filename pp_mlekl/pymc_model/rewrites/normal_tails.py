@@ -1,0 +1,72 @@
+"""Normal distribution functions whose derivatives are numbers in both tails.
+
+PyMC takes log Phi from one formula in the lower tail and from another elsewhere. Both are evaluated everywhere, and where one
+that is not chosen has lost all its digits its derivative is 0 times infinity, which makes Hessians undefined for observations
+many standard deviations from a bound that itself depends on parameters (truncated and ex-Gaussian distributions). The formula
+that is not chosen is evaluated where the choice changes instead, so that it stays finite.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import ancestors
+from pytensor.scalar.basic import GE, GT, LE, LT, Switch
+from pytensor.scalar.math import Erf, Erfc, Erfcx
+from pytensor.tensor.elemwise import DimShuffle
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuilt
+
+
+def with_tails(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rebuild graphs with normal distribution functions that have derivatives in both tails.
+
+    Examples
+    --------
+    >>> x = pt.dvector("x")
+    >>> (graph,) = with_tails([pt.switch(x > 1.0, pt.log(pt.erfcx(x)) - x**2, pt.log(pt.erfc(x)))])
+    >>> graph.eval({x: [30.0, 0.0]}, mode="FAST_COMPILE").round(4).tolist()
+    [-903.9741, 0.0]
+    """
+    return rebuilt(outputs, _guarded)
+
+
+def _guarded(node: Apply, memo: dict[Variable, Variable]) -> Variable | None:
+    """A choice by how large a variable is, of formulas that see it on their own side alone."""
+    if not is_elementwise(node, Switch):
+        return None
+    condition, first, second = (memo.get(v, v) for v in node.inputs)
+    if not is_elementwise(condition.owner, LT, LE, GT, GE):
+        return None
+    variable, bound = condition.owner.inputs
+    if _constant(bound) is None or _constant(variable) is not None or not _in_error_function(variable, first, second):
+        return None
+    inner = pt.switch(condition, variable, bound).astype(variable.type.dtype)
+    outer = pt.switch(condition, bound, variable).astype(variable.type.dtype)
+    chosen = clone_replace([first], {variable: inner}, rebuild_strict=False)
+    other = clone_replace([second], {variable: outer}, rebuild_strict=False)
+    return pt.switch(condition, *chosen, *other).astype(node.outputs[0].type.dtype)
+
+
+def _in_error_function(variable: Variable, *formulas: Variable) -> bool:
+    """Whether every formula holds an error function of the variable."""
+    return all(
+        any(
+            is_elementwise(v.owner, Erf, Erfc, Erfcx) and variable in ancestors([v])
+            for v in ancestors([formula], blockers=[variable])
+        )
+        for formula in formulas
+    )
+
+
+def _constant(variable: Variable) -> float | None:
+    """The number that a variable is everywhere; None if it is none."""
+    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
+        variable = variable.owner.inputs[0]
+    if not isinstance(variable, Constant) or np.size(variable.data) == 0:
+        return None
+    values = np.unique(variable.data)
+    return float(values[0]) if len(values) == 1 else None

@@ -1,0 +1,77 @@
+"""Cholesky factors and triangular systems of two or three rows, written out element by element.
+
+The derivatives of linear algebra hold more linear algebra, several times as much with each order; those of products,
+quotients and roots are simplified as they arise.
+"""
+
+from collections.abc import Sequence
+
+import pytensor.tensor as pt
+from pytensor.graph.basic import Apply, Variable
+from pytensor.tensor.blockwise import Blockwise
+from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
+from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
+from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rewrites.rebuild import rebuilt
+
+_MOST_ROWS = 3
+
+
+def written_out(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Graphs of the same values without linear algebra of small matrices, whose number of rows must be known.
+
+    Examples
+    --------
+    >>> a = pt.dmatrix("a", shape=(2, 2))
+    >>> graph = written_out([pt.linalg.cholesky(a)])[0]
+    >>> graph.eval({a: [[4.0, 2.0], [2.0, 5.0]]}, mode="FAST_COMPILE").tolist()
+    [[2.0, 0.0], [1.0, 2.0]]
+    """
+    return rebuilt(outputs, _elements)
+
+
+def _elements(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
+    """What takes the place of a node; None where it is another operation, or the matrix is not small."""
+    op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
+    if not isinstance(op, Cholesky | SolveTriangular):
+        return None
+    rows = node.inputs[0].type.shape[-1]
+    if rows is None or rows > _MOST_ROWS:
+        return None
+    inputs = [memo.get(v, v) for v in node.inputs]
+    if isinstance(op, Cholesky):
+        return _cholesky(inputs[0], rows, op.lower)
+    return _solution(inputs[0], inputs[1], rows, op)
+
+
+def _cholesky(a: TensorVariable, rows: int, lower: bool) -> TensorVariable:
+    factor: list[list[TensorVariable]] = []
+    for i in range(rows):
+        row: list[TensorVariable] = []
+        for j in range(i):
+            rest = a[..., i, j] if lower else a[..., j, i]
+            for k in range(j):
+                rest = rest - row[k] * factor[j][k]
+            row.append(rest / factor[j][j])
+        square = a[..., i, i]
+        for known in row:
+            square = square - known**2
+        # Not positive definite: NaN, as the operation itself gives.
+        factor.append([*row, pt.sqrt(square)])
+    zero = pt.zeros_like(factor[0][0])
+    full = [pt.stack([*row, *[zero] * (rows - len(row))], axis=-1) for row in factor]
+    return pt.stack(full, axis=-2 if lower else -1)
+
+
+def _solution(a: TensorVariable, b: TensorVariable, rows: int, op: SolveTriangular) -> TensorVariable:
+    vector = op.b_ndim == 1
+    known: dict[int, TensorVariable] = {}
+    for i in range(rows) if op.lower else reversed(range(rows)):
+        rest = b[..., i] if vector else b[..., i, :]
+        for j, x in known.items():
+            rest = rest - (a[..., i, j] if vector else a[..., i, j, None]) * x
+        if not op.unit_diagonal:
+            rest = rest / (a[..., i, i] if vector else a[..., i, i, None])
+        known[i] = rest
+    return pt.stack([known[i] for i in range(rows)], axis=-1 if vector else -2)

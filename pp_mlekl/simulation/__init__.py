@@ -1,0 +1,1 @@
+"""Many data sets from one truth, and the fits of all of them."""

@@ -1,0 +1,151 @@
+"""Whether the intervals that each data set alone would give hold the pseudo-true parameter."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
+from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
+from pp_mlekl.estimation.replicates.simulator import Replicates
+from pp_mlekl.optimize.batched import maximize_again
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.robust import one_to_one, robust_error
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+Array = np.ndarray
+
+# Scores held at a time.
+_CHUNK = 4_000_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Coverage:
+    """Data sets, their fits, and what their intervals should hold.
+
+    Every method returns whether each data set's own interval holds the target, (count, natural size) of 0 and 1; NaN
+    where there is no interval.
+
+    Parameters
+    ----------
+    functions, replicates, fits, star
+        The model, the data sets, their maximum likelihood fits, and the pseudo-true parameter.
+    prob
+        Nominal coverage.
+    """
+
+    functions: ModelFunctions
+    replicates: Replicates
+    fits: ReplicateFits
+    star: ExpectedFit
+    prob: float
+
+    @property
+    def places(self) -> Array:
+        """The data sets that have a fit."""
+        return np.flatnonzero(self.fits.exists)
+
+    @property
+    def target(self) -> Array:
+        """The natural values that the intervals should hold."""
+        return self.functions.natural_flat(self.star.flat)
+
+    @property
+    def own(self) -> tuple[Array, Array]:
+        """Natural parameters with a coordinate of their own, and those coordinates among the kept ones."""
+        return one_to_one(self.functions.natural_jacobian(self.star.flat)[:, self.star.problem.kept])
+
+    def nothing(self) -> Array:
+        """No interval anywhere."""
+        return np.full((self.replicates.count, self.functions.natural_size), np.nan)
+
+    def wald(self) -> dict[str, Array]:
+        """By the inverse information, symmetric on the natural scale (``naive``) and on the unconstrained one."""
+        functions, kept, rows = self.functions, self.star.problem.kept, self.places
+        quantile = stats.norm.ppf(0.5 + self.prob / 2)
+        inverse = np.linalg.inv(-self.fits.hessian[rows])
+        jacobian = functions.natural_jacobian(self.fits.flat[rows])[..., kept]
+        off = np.abs(functions.natural_difference(functions.natural_flat(self.fits.flat[rows]), self.target))
+        naive = self.nothing()
+        naive[rows] = _within(off, quantile * np.sqrt(np.einsum("rmi,rij,rmj->rm", jacobian, inverse, jacobian)))
+        unconstrained = naive.copy()
+        places, coordinates = self.own
+        half = quantile * np.sqrt(np.diagonal(inverse, axis1=1, axis2=2))[:, coordinates]
+        unconstrained[np.ix_(rows, places)] = _within(np.abs(self.off(rows))[:, coordinates], half)
+        return {"naive": naive, "unconstrained": unconstrained}
+
+    def sandwich(self) -> Array:
+        """By the sandwich, as ``point_estimates.sandwich_interval`` gives it."""
+        result, functions, kept = self.nothing(), self.functions, self.star.problem.kept
+        terms = self.replicates.weights[0].size * max(functions.size, functions.natural_size)
+        step = max(1, _CHUNK // terms)
+        places, coordinates = self.own
+        for start in range(0, len(self.places), step):
+            rows = self.places[start : start + step]
+            influence, used = self._influence(rows)
+            jacobian = functions.natural_jacobian(self.fits.flat[rows])[..., kept]
+            off = np.abs(functions.natural_difference(functions.natural_flat(self.fits.flat[rows]), self.target))
+            half = robust_error(influence @ jacobian.swapaxes(-1, -2), used).half_width(self.prob)
+            result[rows] = _within(off, half)
+            # Symmetric in the unconstrained coordinate, where a parameter has one of its own.
+            half = robust_error(influence[..., coordinates], used).half_width(self.prob)
+            result[np.ix_(rows, places)] = _within(np.abs(self.off(rows))[:, coordinates], half)
+        return result
+
+    def profile(self) -> Array:
+        """By the profile likelihood: whether its ratio at the target is below the chi-squared quantile.
+
+        For parameters with a coordinate of their own, as ``mk.profile``; all data sets are maximised in one batch.
+        """
+        result, rows, kept = self.nothing(), self.places, self.star.problem.kept
+        top = self.replicates.evaluate(self.functions, 0, self.fits.flat[rows], rows)[0]
+        drop = 0.5 * stats.chi2.ppf(self.prob, 1)
+        for place, coordinate in zip(*self.own, strict=True):
+            base = self.star.problem.base.copy()
+            base[kept[coordinate]] = self.star.flat[kept[coordinate]]
+            result[rows, place] = top - self._held(rows, base, coordinate) <= drop
+        return result
+
+    def off(self, rows: Array) -> Array:
+        """Fitted less pseudo-true coordinates, the kept ones, of some data sets; of angles the shorter way round."""
+        kept, period = self.star.problem.kept, self.star.problem.space.period
+        difference = self.fits.flat[rows][:, kept] - self.star.flat[kept]
+        whole = np.where(np.isfinite(period), period, 1.0)
+        return difference - np.where(np.isfinite(period), whole * np.round(difference / whole), 0.0)
+
+    def _held(self, rows: Array, base: Array, coordinate: int) -> Array:
+        """The largest log-likelihood of each data set with one coordinate held at that of ``base``."""
+        kept = self.star.problem.kept
+        others = np.delete(np.arange(len(kept)), coordinate)
+        if not len(others):
+            return self.replicates.evaluate(self.functions, 0, np.repeat(base[None], len(rows), axis=0), rows)[0]
+
+        whole = self.replicates.evaluator(self.functions)
+
+        def evaluate(order: int, z: Array, batch: Array) -> tuple[Array, ...]:
+            return whole(order, z, rows[batch])
+
+        objective = Objective(size=self.functions.size, evaluate=evaluate).restricted(kept[others], base)
+        precision = -self.fits.hessian[rows]
+        covariance = np.linalg.inv(precision)
+        # Of a normal likelihood the others follow the one that is moved by their regression on it.
+        slope = covariance[:, others, coordinate] / covariance[:, coordinate, coordinate, None]
+        starts = self.fits.flat[rows][:, kept[others]] - slope * self.off(rows)[:, coordinate, None]
+        inverse = np.linalg.inv(precision[:, others[:, None], others])
+        if self.star.kinked is not None:
+            starts = self.fits.flat[rows][:, kept[others]]
+        return maximize_again(objective, starts, inverse).value
+
+    def _influence(self, rows: Array) -> tuple[Array, Array]:
+        """What each observation adds to the kept coordinates, (r, n, k), and how often it counts, (r, n)."""
+        kept = self.star.problem.kept
+        data, weights = self.replicates.of(rows)
+        scores = self.functions.scores(self.fits.flat[rows][:, None], data=data)[..., kept]
+        scores = scores.reshape(len(rows), -1, len(kept))
+        # A row that is not used may have no finite score.
+        used = np.broadcast_to(weights.reshape(len(weights), -1), scores.shape[:2])
+        return np.where(used[..., None] > 0, scores, 0.0) @ np.linalg.inv(-self.fits.hessian[rows]), used
+
+
+def _within(distance: Array, half_width: Array) -> Array:
+    return np.where(half_width > 0, distance <= half_width, np.nan)

@@ -1,0 +1,97 @@
+"""What a study is asked for: checked once, and kept with its result."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
+
+# Intervals that fit every data set many times.
+DEAR = ("profile", "parametric_bootstrap", "case_bootstrap")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The arguments of ``study`` that a number can depend on, as given there."""
+
+    truth: Any
+    sizes: Sequence[int]
+    replicates: int
+    estimators: Sequence[str]
+    prob: float
+    intervals: Sequence[str]
+    resamples: int
+    random_seed: Any
+
+    def check(self) -> None:
+        """Raise ValueError where an argument is wrong."""
+        values = list(self.sizes)
+        if not values or any(int(s) != s or s < 1 for s in values) or values != sorted(set(values)):
+            raise ValueError(f"`sizes` must be increasing positive integers, got {values}; sort them.")
+        if self.replicates < 2:
+            raise ValueError(f"`replicates` must be at least 2, got {self.replicates}.")
+        known = ReplicateFits.COEFFICIENTS
+        for name in self.estimators:
+            if name not in known:
+                raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
+        for name in self.intervals:
+            if name not in DEAR:
+                raise ValueError(f"`intervals` must be among {', '.join(DEAR)}, got {name!r}.")
+        if self.resamples < 2:
+            raise ValueError(f"`resamples` must be at least 2, got {self.resamples}; 200 is usual.")
+        if not 0 < self.prob < 1:
+            raise ValueError(f"`prob` must lie between 0 and 1, got {self.prob}; 0.95 is usual.")
+
+    def attributes(self) -> dict[str, Any]:
+        """As attributes of the result."""
+        found = {
+            "truth": str(self.truth),
+            "sizes": [int(s) for s in self.sizes],
+            "n_replicates": self.replicates,
+            "estimators": list(self.estimators),
+            "prob": self.prob,
+            "random_seed": str(self.random_seed),
+            "pp_mlekl_version": version("pp_mlekl"),
+        }
+        if self.intervals:
+            found |= {"intervals": list(self.intervals), "resamples": self.resamples}
+        return found
+
+    def identity(self) -> dict[str, Any]:
+        """As they were given, in what JSON gives back unchanged: what distinguishes one study from another.
+
+        A model or a distribution as truth is known by its kind alone here; ``study`` adds numbers computed with it.
+        """
+        return {
+            "truth": _values(self.truth) or type(self.truth).__name__,
+            "sizes": [int(s) for s in self.sizes],
+            "replicates": int(self.replicates),
+            "estimators": list(self.estimators),
+            "prob": float(self.prob),
+            "intervals": list(self.intervals),
+            "resamples": int(self.resamples) if self.intervals else None,
+            "random_seed": _seed(self.random_seed),
+            "version": version("pp_mlekl"),
+        }
+
+
+def _values(truth: Any) -> dict[str, Any] | None:
+    """Parameter values by name; None where the truth is given in another way."""
+    if isinstance(truth, xr.Dataset):
+        truth = dict(truth.data_vars)
+    if not isinstance(truth, Mapping):
+        return None
+    try:
+        return {str(name): np.asarray(value, dtype=float).tolist() for name, value in truth.items()}
+    except (TypeError, ValueError):
+        return None
+
+
+def _seed(seed: Any) -> Any:
+    if isinstance(seed, np.random.SeedSequence):
+        return [np.asarray(seed.entropy).tolist(), list(seed.spawn_key)]
+    return None if seed is None else int(seed)

@@ -1,0 +1,302 @@
+"""Many seeded data sets of many sizes from one truth: how estimates and their divergences behave."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit
+from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits, fit_replicates
+from pp_mlekl.estimation.replicates.simulator import Simulator
+from pp_mlekl.inputs.truth import as_truth
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.simulation.coverage import Coverage
+from pp_mlekl.simulation.resampling import bootstrap_covers
+from pp_mlekl.simulation.settings import DEAR, Settings
+from pp_mlekl.simulation.storage import read_study, store_of_its_own, write_study
+from pp_mlekl.utils.seeds import integer_of
+
+# Observations that one batch of data sets may have in all: about 100 MB at work.
+_BATCH_TERMS = 1_000_000
+
+
+def study(
+    build: Any,
+    truth: Any,
+    *,
+    sizes: Sequence[int] = (10, 30, 100, 300, 1000),
+    replicates: int = 200,
+    estimators: Sequence[str] = ("mle",),
+    prob: float = 0.95,
+    intervals: Sequence[str] = (),
+    resamples: int = 200,
+    client: Any = None,
+    store: str | Path | None = None,
+    random_seed: Any = None,
+    progress: Callable[[str], None] | None = None,
+) -> xr.DataTree:
+    """Simulate data sets from a truth, fit them all, and compare what happens with what theory says.
+
+    All data sets of a size are fitted together, by one batched Newton search that starts at the pseudo-true
+    parameter. More observations than the model has rows are taken by going through its rows again.
+
+    Parameters
+    ----------
+    build
+        A PyMC model, or a function that returns one; the model's own data do not matter, its covariates do.
+    truth
+        A mapping from parameter names to values, another PyMC model or a distribution (see
+        ``pp_mlekl.inputs.truth.as_truth``).
+    sizes
+        Increasing numbers of observations.
+    replicates
+        Data sets of each size.
+    estimators
+        Among ``mle``, ``map`` and ``map_unconstrained``.
+    prob
+        Nominal coverage of the intervals.
+    intervals
+        What else the coverage is wanted of: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``, which fit every
+        data set many times.
+    resamples
+        Of each data set, for the bootstrap.
+    client
+        A ``dask.distributed.Client`` to run the batches on; needs ``pip install pp_mlekl[dask]``.
+    store
+        A file to save the result in (NetCDF, or Zarr where it ends in ``.zarr``). A finished study with the same settings is
+        read from it; anything else is kept, and refused. Where another process writes to it, that is waited for.
+    random_seed
+        The same seed gives the same result, with or without a client.
+    progress
+        Called with one line after each batch.
+
+    Returns
+    -------
+    xarray.DataTree
+        ``replicates`` (``excess`` = KL(true||fit) - KL(true||pseudo-true) per observation, ``exists``, the
+        parameters), ``summary`` over ``estimator`` and ``size`` (``kl`` = mean KL(true||fit) of the data sets whose fit
+        exists, ``kl_mcse``, ``exists``, ``kl_theory``, coverages of intervals for the pseudo-true parameter:
+        ``coverage_sandwich`` by the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's
+        own, as ``sandwich_interval`` gives it, ``coverage_naive`` by its inverse information, ``coverage_unconstrained`` by the
+        same on the unconstrained scale, as ``wald_interval`` gives it, and those of ``intervals``), ``pseudo_true``.
+
+    Raises
+    ------
+    ValueError
+        Where the sizes are not increasing, an estimator is not known, ``store`` cannot be written or holds something else, or
+        no pseudo-true parameter exists.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     lam = pm.Exponential("lam", 1.0)
+    ...     y = pm.Exponential("y", lam, observed=[1.0, 2.0, 3.0])
+    >>> tree = study(model, {"lam": 2.0}, sizes=[10], replicates=500, random_seed=1)
+    >>> kl, error = tree["summary/kl"].item(), tree["summary/kl_mcse"].item()
+    >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
+    True
+    """
+    seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else integer_of(random_seed)
+    asked = Settings(
+        truth=truth,
+        sizes=sizes,
+        replicates=replicates,
+        estimators=tuple(estimators),
+        prob=prob,
+        intervals=tuple(intervals),
+        resamples=resamples,
+        random_seed=seed,
+    )
+    asked.check()
+    job = _Job(build=build, asked=asked)
+    identity = asked.identity() | {"model": job.fingerprint()}
+    if random_seed is None:
+        identity["random_seed"] = None
+
+    def run() -> xr.DataTree:
+        tasks = _tasks(sizes, replicates, seed)
+        results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
+        return _tree(job, tasks, results, asked.attributes() | {"settings": json.dumps(identity)})
+
+    if store is None:
+        return run()
+    with store_of_its_own(store, progress):
+        kept = read_study(store, identity)
+        if kept is None:
+            kept = run()
+            write_study(kept, store)
+        return kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One batch: ``count`` data sets of ``size`` observations."""
+
+    size: int
+    count: int
+    seed: np.random.SeedSequence
+
+
+@dataclass(kw_only=True, eq=False)
+class _Job:
+    """What all batches share; the prepared parts are made on first use, on whichever machine that is."""
+
+    build: Any
+    asked: Settings
+    _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
+
+    def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
+        if self._prepared is None:
+            functions = model_functions(self.build() if callable(self.build) else self.build)
+            generator = np.random.default_rng(0)
+            truth = as_truth(functions, self.asked.truth)
+            simulator = Simulator(
+                functions, truth, generator, one_by_one="parametric_bootstrap" in self.asked.intervals
+            )
+            star = expected_fit(functions, truth, generator)
+            if star.information is None:
+                raise ValueError(
+                    f"The model has no regular pseudo-true parameter under this truth ({star.verdict.status}): "
+                    f"{' '.join([*star.verdict.warnings, *star.problem.warnings])}"
+                )
+            self._prepared = functions, star, simulator
+        return self._prepared
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What distinguishes one model and truth from another: names, the log-likelihood at two points, a data set."""
+        functions, star, simulator = self.prepared()
+        at = functions.log_likelihood(np.stack([functions.initial_point(), star.flat]))
+        drawn = simulator.draw(functions.n_observations, 1, np.random.default_rng(0))
+        sums = [float(np.sum(part)) for part in (*drawn.data.values(), drawn.weights)]
+        return {"parameters": functions.natural_names, "numbers": [*at.tolist(), *sums]}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The prepared functions hold compiled code and stay where they are.
+        return self.__dict__ | {"_prepared": None}
+
+    def run(self, task: _Task) -> xr.Dataset:
+        """Fit one batch."""
+        functions, star, simulator = self.prepared()
+        generator = np.random.default_rng(task.seed)
+        drawn = simulator.draw(task.size, task.count, generator)
+        quantile = stats.norm.ppf(0.5 + self.asked.prob / 2)
+        target = functions.natural_flat(star.flat)
+        theory = np.sqrt(np.diagonal(_natural_sandwich(functions, star, task.size)))
+        pieces = []
+        for estimator in self.asked.estimators:
+            fits: ReplicateFits = fit_replicates(functions, drawn, star, estimator)
+            dataset = functions.dataset(fits.flat, ("replicate",))
+            dataset["excess"] = ("replicate", fits.excess)
+            dataset["exists"] = ("replicate", fits.exists)
+            values = functions.natural_flat(fits.flat)
+            inside = {name: np.full(values.shape, np.nan) for name in ("estimated", "naive", "unconstrained")}
+            inside |= {"sandwich": _covers(values, theory * quantile, target)}
+            if estimator == "mle" and fits.exists.any():
+                coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=self.asked.prob)
+                if star.kinked is None:
+                    inside |= {"estimated": coverage.sandwich(), **coverage.wald()}
+                inside |= self._dear(coverage, generator)
+            for name, holds in inside.items():
+                dataset[f"covers_{name}"] = (("replicate", "parameter"), holds)
+            pieces.append(dataset)
+        return xr.concat(pieces, "estimator").assign_coords(
+            estimator=list(self.asked.estimators), parameter=functions.natural_names
+        )
+
+    def _dear(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        result = {}
+        for name in self.asked.intervals:
+            if name == "profile":
+                result[name] = coverage.profile()
+            else:
+                kind: Any = name.removesuffix("_bootstrap")
+                result[name] = bootstrap_covers(coverage, kind, self.asked.resamples, generator)
+        return result
+
+
+def _natural_sandwich(functions: ModelFunctions, star: ExpectedFit, size: int) -> np.ndarray:
+    jacobian = functions.natural_jacobian(star.flat)[:, star.problem.kept]
+    return jacobian @ star.information.sandwich(size) @ jacobian.T  # type: ignore[union-attr]
+
+
+def _covers(values: np.ndarray, half: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Whether each interval holds the target; NaN where there is no interval."""
+    half = np.broadcast_to(half, values.shape)
+    return np.where(half > 0, np.abs(values - target) <= half, np.nan)
+
+
+def _tasks(sizes: Sequence[int], replicates: int, random_seed: Any) -> list[_Task]:
+    """Batches of bounded size, the same whoever runs them."""
+    root = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
+    shapes = []
+    for size in sizes:
+        most = max(1, _BATCH_TERMS // size)
+        shapes += [(size, min(most, replicates - start)) for start in range(0, replicates, most)]
+    return [_Task(size=s, count=c, seed=k) for (s, c), k in zip(shapes, root.spawn(len(shapes)), strict=True)]
+
+
+def _here(job: _Job, tasks: list[_Task], progress: Callable[[str], None] | None) -> list[xr.Dataset]:
+    results = []
+    for number, task in enumerate(tasks, 1):
+        results.append(job.run(task))
+        if progress is not None:
+            progress(f"{number}/{len(tasks)}: {task.count} data sets of {task.size} observations")
+    return results
+
+
+def _on_client(client: Any, job: _Job, tasks: list[_Task]) -> list[xr.Dataset]:
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise ImportError("client=... needs Dask: pip install pp_mlekl[dask].") from error
+    shared = client.scatter(job, broadcast=True)
+    return client.gather(client.map(_run, [shared] * len(tasks), tasks, pure=False))
+
+
+def _run(job: _Job, task: _Task) -> xr.Dataset:
+    return job.run(task)
+
+
+def _tree(job: _Job, tasks: list[_Task], results: list[xr.Dataset], settings: dict[str, Any]) -> xr.DataTree:
+    functions, star, _ = job.prepared()
+    by_size: dict[int, list[xr.Dataset]] = {}
+    for task, result in zip(tasks, results, strict=True):
+        by_size.setdefault(task.size, []).append(result)
+    joined = [xr.concat(parts, "replicate") for parts in by_size.values()]
+    replicates = xr.concat(joined, "size").assign_coords(size=list(by_size))
+    minimum, information = star.kl_min / functions.n_observations, star.information
+    assert information is not None
+    pseudo_true = functions.dataset(star.flat).assign(
+        kl_min=minimum, trace=information.trace, eigenvalues=("direction", information.eigenvalues)
+    )
+    tree = xr.DataTree.from_dict(
+        {"replicates": replicates, "summary": _summary(replicates, star, minimum), "pseudo_true": pseudo_true}
+    )
+    tree.attrs.update(settings, unit="nats", n_rows=functions.n_observations)
+    return tree
+
+
+def _summary(replicates: xr.Dataset, star: ExpectedFit, minimum: float) -> xr.Dataset:
+    exists = replicates["exists"]
+    known = replicates["excess"].where(exists)
+    count = exists.sum("replicate")
+    summary = xr.Dataset(
+        {
+            "kl": known.mean("replicate") + minimum,
+            "kl_mcse": known.std("replicate", ddof=1) / np.sqrt(count),
+            "excess": known.mean("replicate"),
+            "exists": exists.mean("replicate"),
+        }
+    )
+    sizes = replicates["size"]
+    summary["kl_theory"] = minimum + star.information.trace / (2 * sizes)  # type: ignore[union-attr]
+    for name in ("sandwich", "estimated", "naive", "unconstrained", *DEAR):
+        if f"covers_{name}" in replicates:
+            summary[f"coverage_{name}"] = replicates[f"covers_{name}"].where(exists).mean("replicate")
+    return summary

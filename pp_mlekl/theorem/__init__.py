@@ -1,0 +1,1 @@
+"""Maximum likelihood minimises KL(truth||model): the argument as computed numbers, step by step."""

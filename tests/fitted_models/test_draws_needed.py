@@ -1,0 +1,53 @@
+"""How many draws a requested standard error takes, and that they are used."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
+
+Y = np.random.default_rng(2).normal(1.0, 1.5, size=100)
+TRUTH = {"mu": 1.0}
+
+
+@pytest.fixture(scope="module")
+def model():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 10), 1.5, observed=Y)
+    return model
+
+
+def tree(draws):
+    values = np.random.default_rng(1).normal(1.1, 0.15, size=(4, draws))
+    return xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), values)})})
+
+
+def test_as_many_draws_are_used_as_the_error_takes(model):
+    arguments = {"estimators": ["posterior_predictive"], "random_seed": 1}
+    few = fitted_divergence(model, TRUTH, tree(10_000), **arguments)
+    wanted = 0.5 * few["kl_mcse"].item()
+    more = fitted_divergence(model, TRUTH, tree(10_000), error=wanted, **arguments)
+    assert few["draws"].item() == 4000
+    assert more["draws"].item() == pytest.approx(1.1 * 4 * 4000, rel=0.15)
+    assert more["kl_mcse"].item() < wanted
+    assert more["draws_needed"].item() <= more["draws"].item()
+    assert abs(more["kl"].item() - few["kl"].item()) < 4 * few["kl_mcse"].item()
+
+
+def test_a_posterior_with_too_few_draws_says_how_many_it_takes(model):
+    short = fitted_divergence(
+        model, TRUTH, tree(250), estimators=["mle", "posterior_predictive"], error=0.01, random_seed=1
+    )
+    needed = short["draws_needed"].sel(estimator="posterior_predictive").item()
+    assert short["draws_needed"].sel(estimator="mle").item() == 0
+    assert f"takes about {needed:,.0f} draws; it has 1,000" in short.attrs["warnings"]
+    enough = fitted_divergence(
+        model, TRUTH, tree(int(needed / 4 * 1.5)), estimators=["posterior_predictive"], error=0.01, random_seed=1
+    )
+    assert enough["kl_mcse"].item() < 0.01
+
+
+def test_an_error_that_is_no_number_is_refused(model):
+    with pytest.raises(ValueError, match="error must be a positive number"):
+        fitted_divergence(model, TRUTH, error=0.0)

@@ -1,0 +1,154 @@
+"""Bridge sampling on densities whose normaliser is known, with honest failures."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
+from pp_mlekl.posterior.bridge.control_variates import controlled_mean
+from pp_mlekl.posterior.bridge.effective_size import effective_size, mean_and_error
+
+
+def _chains(draws):
+    return draws.reshape(4, -1, draws.shape[-1])
+
+
+def _skewed(generator, d=3, n=4000):
+    """Log of gammas: skewed, with normaliser prod Gamma(a)."""
+    shape = np.linspace(1.5, 4, d)
+    draws = np.log(generator.gamma(shape, size=(n, d)))
+
+    def target(z):
+        return np.sum(shape * z - np.exp(z), axis=-1)
+
+    from scipy.special import gammaln
+
+    return _chains(draws), target, gammaln(shape).sum()
+
+
+def test_normal_target_has_almost_no_error():
+    generator = np.random.default_rng(1)
+    draws = _chains(generator.normal(size=(4000, 5)))
+    result = bridge_sampling(draws, lambda z: -0.5 * np.sum(z**2, axis=-1), generator)
+    assert abs(result.log_normalizer - 2.5 * np.log(2 * np.pi)) < 5 * result.standard_error
+    assert result.standard_error < 0.01
+
+
+def test_skewed_target():
+    generator = np.random.default_rng(2)
+    draws, target, exact = _skewed(generator)
+    result = bridge_sampling(draws, target, generator)
+    assert abs(result.log_normalizer - exact) < 4 * result.standard_error
+    assert result.standard_error < 0.02
+
+
+def test_shift_of_the_target_shifts_the_result():
+    draws, target, _ = _skewed(np.random.default_rng(3))
+    plain = bridge_sampling(draws, target, np.random.default_rng(0))
+    shifted = bridge_sampling(draws, lambda z: target(z) - 1000.0, np.random.default_rng(0))
+    assert shifted.log_normalizer == pytest.approx(plain.log_normalizer - 1000.0, abs=1e-7)
+
+
+def test_scaling_the_coordinates_adds_the_jacobian():
+    draws, target, _ = _skewed(np.random.default_rng(4))
+    scale = 7.0
+    plain = bridge_sampling(draws, target, np.random.default_rng(0))
+    scaled = bridge_sampling(draws * scale, lambda z: target(z / scale), np.random.default_rng(0))
+    expected = plain.log_normalizer + draws.shape[-1] * np.log(scale)
+    assert scaled.log_normalizer == pytest.approx(expected, abs=1e-5)
+
+
+def test_two_far_modes_that_one_half_never_saw_are_refused():
+    generator = np.random.default_rng(5)
+    first = generator.normal(-40, 1, size=(4, 500, 1))
+    second = generator.normal(40, 1, size=(4, 500, 1))
+    draws = np.concatenate([first, second], axis=1)
+    result = bridge_sampling(draws, lambda z: np.logaddexp(*(-0.5 * (z[:, 0] + s) ** 2 for s in (40, -40))), generator)
+    assert np.isnan(result.log_normalizer)
+    assert result.problems
+
+
+def test_too_few_draws_are_refused_with_the_number_needed():
+    generator = np.random.default_rng(6)
+    result = bridge_sampling(generator.normal(size=(1, 20, 30)), lambda z: -0.5 * np.sum(z**2, axis=-1), generator)
+    assert np.isnan(result.log_normalizer)
+    assert "at least 124" in result.problems[0]
+
+
+def test_effective_size_of_an_autoregression():
+    generator = np.random.default_rng(7)
+    phi, n = 0.8, 20_000
+    noise = generator.normal(size=(4, n))
+    x = np.empty((4, n))
+    x[:, 0] = noise[:, 0] / np.sqrt(1 - phi**2)
+    for t in range(1, n):
+        x[:, t] = phi * x[:, t - 1] + noise[:, t]
+    exact = 4 * n * (1 - phi) / (1 + phi)
+    assert effective_size(x) == pytest.approx(exact, rel=0.15)
+
+
+def test_control_variates_take_all_variance_from_a_quadratic():
+    generator = np.random.default_rng(8)
+    z = generator.normal(1.0, 2.0, size=(4, 500, 2))
+    gradients = -(z - 1.0) / 4.0
+    mean = controlled_mean(np.sum(z**2, axis=-1), z, gradients)
+    assert mean.value == pytest.approx(10.0, abs=1e-8)
+    assert mean.standard_error < 1e-8
+
+
+@pytest.mark.parametrize(("d", "draws"), [(50, 1000), (200, 250)])
+def test_curvature_takes_the_variance_where_pairs_are_too_many(d, draws):
+    """A normal posterior of 50 and of 200 parameters: 1,325 and 20,300 moments, one of which is wanted."""
+    generator = np.random.default_rng(9)
+    chol = np.tril(generator.normal(size=(d, d))) / np.sqrt(d) + np.eye(d)
+    precision = np.linalg.inv(chol @ chol.T)
+    mean = generator.normal(size=d)
+    z = mean + generator.normal(size=(4, draws, d)) @ chol.T
+    half = np.diag(generator.uniform(0.5, 2.0, size=d))
+    values = -0.5 * np.einsum("cni,ij,cnj->cn", z, half, z)
+    result = controlled_mean(values, z, -(z - mean) @ precision, lambda point: (-half @ point, -half, -precision))
+    exact = -0.5 * (np.trace(half @ chol @ chol.T) + mean @ half @ mean)
+    plain = mean_and_error(values)[1]
+    assert abs(result.value - exact) < 4 * result.standard_error + 1e-9
+    assert result.standard_error < plain / 20
+
+
+@pytest.mark.slow
+def test_error_covers_as_often_as_it_says():
+    scores = []
+    for seed in range(200):
+        generator = np.random.default_rng(seed)
+        draws, target, exact = _skewed(generator)
+        result = bridge_sampling(draws, target, generator)
+        scores.append((result.log_normalizer - exact) / result.standard_error)
+    covered = np.mean(np.abs(scores) < 1.96)
+    print(f"bridge: 95% intervals cover in {covered:.1%}")
+    assert 0.90 <= covered <= 0.99
+
+
+@pytest.mark.slow
+def test_chain_means_cover():
+    scores = []
+    for seed in range(400):
+        generator = np.random.default_rng(seed)
+        phi, n = 0.6, 500
+        x = generator.normal(size=(4, n))
+        x[:, 0] /= np.sqrt(1 - phi**2)
+        for t in range(1, n):
+            x[:, t] += phi * x[:, t - 1]
+        mean, error = mean_and_error(x)
+        scores.append(mean / error)
+    low, high = stats.binom(400, 0.95).interval(0.999) / np.array(400)
+    assert low <= np.mean(np.abs(scores) < 1.96) <= high
+
+
+def test_coordinates_of_very_different_scales():
+    """Variances of 1e12 and 1e-6: the proposal fits either."""
+    generator = np.random.default_rng(10)
+    scale = np.array([1e6, 1e-3])
+    draws = generator.normal(size=(4, 1000, 2)) * scale
+    result = bridge_sampling(draws, lambda z: -0.5 * np.sum((z / scale) ** 2, axis=-1), generator)
+    exact = np.log(2 * np.pi) + np.log(scale).sum()
+    assert abs(result.log_normalizer - exact) < 5 * result.standard_error
+    assert result.standard_error < 0.01
+    assert result.method != "bridge sampling (Student t)"

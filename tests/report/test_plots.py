@@ -1,0 +1,96 @@
+"""Pictures of trees made by hand: every shape of data, one chain, chains whose draws depend on each other."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from pp_mlekl.comparison.comparison_result import Comparison
+from pp_mlekl.report import plots
+from pp_mlekl.report.page import picture
+from pp_mlekl.report.plots import about_chains, chains, thinning
+
+COUNTS = np.random.default_rng(1).poisson(2, (4, 5))
+SHAPES = {
+    "counts in two dims": COUNTS,
+    "yes or no in two dims": COUNTS % 2,
+    "numbers in three dims": COUNTS.reshape(2, 2, 5) + 0.5,
+    "one number": np.array(1.5),
+    "one count": np.array(3),
+    "one yes": np.array(1),
+}
+
+
+def of_data(data):
+    dims = [f"y_dim_{i}" for i in range(data.ndim)]
+    draws = np.broadcast_to(data, (2, 50, *data.shape)) + np.random.default_rng(2).normal(size=(2, 50, *data.shape))
+    if data.dtype.kind == "i":
+        draws = np.clip(np.round(draws), 0, 1 if data.max() == 1 else None).astype(int)
+    observed = xr.Dataset({"y": (dims, data)})
+    drawn = xr.Dataset({"y": (("chain", "draw", *dims), draws)})
+    return Comparison(tree=xr.DataTree.from_dict({"observed_data": observed, "posterior_predictive": drawn}))
+
+
+def of_draws(values):
+    posterior = xr.Dataset({"mu": (("chain", "draw"), values)}, coords={"chain": np.arange(len(values))})
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    tree.attrs["variables"] = json.dumps([{"name": "mu", "kind": "free"}])
+    return Comparison(tree=tree)
+
+
+def autoregressive(generator, correlation=0.7, size=(4, 1000)):
+    values = generator.normal(size=size)
+    values[:, 0] /= np.sqrt(1 - correlation**2)
+    for i in range(1, size[1]):
+        values[:, i] += correlation * values[:, i - 1]
+    return values
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_predictions_of_every_shape_are_drawn(shape):
+    figure = plots.predictive(of_data(SHAPES[shape]))
+    assert len(figure.axes) == 1
+    assert figure.axes[0].lines or figure.axes[0].collections
+
+
+def test_a_rootogram_counts_all_observations():
+    """The observed frequencies of a table are those of its numbers."""
+    (axis,) = plots.predictive(of_data(COUNTS)).axes
+    np.testing.assert_array_equal(
+        axis.collections[1].get_offsets(), np.column_stack(np.unique(COUNTS, return_counts=True))
+    )
+
+
+def test_a_picture_that_fails_says_why_and_loses_nothing():
+    def fails(_):
+        raise IndexError("no such\nthing")
+
+    found = picture(fails, None, "Energy", "about it")
+    assert found["missing"] == "This picture could not be drawn (IndexError: no such thing)."
+    assert picture(lambda _: None, None, "Energy", "about it") is None
+
+
+def test_chains_of_dependent_draws_are_not_marked_by_chance():
+    """Taken as independent, six in ten such sets would be marked."""
+    sets = [of_draws(autoregressive(np.random.default_rng(s))) for s in range(8)]
+    titles = [chains(one).axes[0].get_title() for one in sets]
+    assert sum(float(re.findall(r"[\d.]+$", t)[0]) < 0.01 for t in titles) <= 1
+    assert "mu, p = " in titles[0]
+    assert not chains(sets[0]).axes[0].texts
+    assert "One draw in" in about_chains(sets[0])
+
+
+def test_chains_apart_are_marked_however_much_is_thinned():
+    apart = autoregressive(np.random.default_rng(1)) + 3 * np.arange(4)[:, None]
+    assert "p < 0.005" in chains(of_draws(apart)).axes[0].get_title()
+    assert thinning(of_draws(apart).tree["posterior"].to_dataset()) < 12
+
+
+def test_one_chain_is_drawn_in_its_order():
+    values = np.random.default_rng(1).normal(size=(1, 100))
+    one = of_draws(values)
+    (line,) = chains(one).axes[0].lines
+    np.testing.assert_array_equal(line.get_ydata(), values[0])
+    assert "one chain cannot show" in about_chains(one)

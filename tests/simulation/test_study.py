@@ -1,0 +1,162 @@
+"""Studies of many data sets: exact finite-sample divergences, coverage, seeds, storage, Dask."""
+
+import json
+
+import golden_models as golden
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+from pp_mlekl.pymc_model.examples import CASES
+from pp_mlekl.simulation.study import study
+
+EXACT = json.loads((golden.GOLDEN / "known_truth.json").read_text())["finite_sample"]
+
+
+def normal_model():
+    return CASES["normal"]()[0]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] * (c["n"] > 50)) for c in EXACT["normal"]],
+    ids=lambda c: f"n={c['n']}",
+)
+def test_exact_divergence_of_the_normal_mle(case):
+    tree = study(normal_model(), {"mu": 3.0, "sigma": 2.0}, sizes=[case["n"]], replicates=3000, random_seed=1)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert summary["exists"].item() == 1.0
+    assert abs(summary["kl"].item() - case["e_kl_truth_mle"]) < 4.5 * summary["kl_mcse"].item()
+    assert summary["kl_theory"].item() == pytest.approx(case["asymptotic"])
+
+
+@pytest.mark.parametrize("case", [c for c in EXACT["exponential"] if c["n"] > 2], ids=lambda c: f"n={c['n']}")
+def test_exact_divergence_of_the_exponential_mle(case):
+    model, _ = CASES["exponential"]()
+    tree = study(model, {"lam": 2.0}, sizes=[case["n"]], replicates=3000, random_seed=2)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert abs(summary["kl"].item() - case["e_kl_truth_mle"]) < 4.5 * summary["kl_mcse"].item()
+
+
+@pytest.mark.parametrize("case", EXACT["bernoulli"], ids=lambda c: f"p={c['p']} n={c['n']}")
+def test_infinite_divergences_are_counted_apart(case):
+    model, _ = CASES["bernoulli"]()
+    tree = study(model, {"p": case["p"]}, sizes=[case["n"]], replicates=4000, random_seed=3)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    share = case["prob_infinite"]
+    assert abs(1 - summary["exists"].item() - share) < 4.5 * np.sqrt(share * (1 - share) / 4000) + 1e-12
+    assert abs(summary["kl"].item() - case["e_kl_given_finite"]) < 4.5 * summary["kl_mcse"].item()
+    replicates = tree["replicates"].to_dataset()
+    assert np.isinf(replicates["excess"].where(~replicates["exists"], drop=True)).all()
+
+
+@pytest.mark.parametrize("case", EXACT["poisson"], ids=lambda c: f"mu={c['mu']} n={c['n']}")
+def test_exact_divergence_of_the_poisson_mle(case):
+    model, _ = CASES["negative_binomial_by_poisson"]()
+    tree = study(model, {"mu": case["mu"]}, sizes=[case["n"]], replicates=4000, random_seed=4)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    assert abs(summary["kl"].item() - case["e_kl_given_finite"]) < 4.5 * summary["kl_mcse"].item()
+
+
+def test_regression_rows_are_gone_through_again():
+    x = np.linspace(-1, 1, 20)
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 5, shape=2)
+        pm.Normal("y", b[0] + b[1] * x, 1.0, observed=np.zeros(20))
+    tree = study(model, {"b": [1.0, 2.0]}, sizes=[20, 60], replicates=2000, random_seed=5)
+    summary = tree["summary"].to_dataset().isel(estimator=0)
+    # With known variance n times the loss is exactly half a chi-squared with two degrees of freedom.
+    for size, kl, error in zip([20, 60], summary["kl"].values, summary["kl_mcse"].values, strict=True):
+        assert abs(kl - 1 / size) < 4.5 * error
+    assert np.all(np.abs(summary["coverage_naive"] - 0.95) < 4.5 * np.sqrt(0.05 * 0.95 / 2000))
+
+
+def test_medians_are_fitted_along_their_kinks():
+    """A Laplace distribution's fits are median and mean deviation, and its divergences have closed forms."""
+    with pm.Model() as model:
+        pm.Laplace("y", pm.Normal("mu", 0, 5), pm.HalfNormal("b", 3), observed=np.zeros(25))
+    tree = study(model, {"mu": 0.0, "b": 1.0}, sizes=[25], replicates=400, random_seed=1)
+    y = np.random.default_rng(8).laplace(size=(20_000, 25))
+    mu = np.median(y, axis=1)
+    b = np.mean(np.abs(y - mu[:, None]), axis=1)
+    exact = np.log(b) + (np.abs(mu) + np.exp(-np.abs(mu))) / b - 1
+    error = np.hypot(tree["summary/kl_mcse"].item(), exact.std() / np.sqrt(len(exact)))
+    assert tree["summary/exists"].item() == 1.0
+    assert abs(tree["summary/kl"].item() - exact.mean()) < 4 * error
+    # An interval that the estimate of a single data set would not have is not counted either.
+    assert np.isnan(tree["summary/coverage_naive"]).all()
+    assert tree["replicates/mu"].std().item() == pytest.approx(mu.std(), rel=0.15)
+
+
+def test_data_sets_none_of_which_has_a_fit():
+    with pm.Model() as model:
+        pm.Bernoulli("y", pm.Beta("p", 1, 1), observed=np.zeros(3))
+    summary = study(model, {"p": 1e-4}, sizes=[2, 3], replicates=10, random_seed=1)["summary"]
+    assert summary["exists"].values.tolist() == [[0.0], [0.0]]
+    assert np.isnan(summary["kl"]).all()
+    assert np.isnan(summary["coverage_estimated"]).all()
+
+
+def test_map_shrinks_and_does_not_count_the_prior_twice():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 0.5)
+        pm.Normal("y", mu, 1.0, observed=np.zeros(5))
+    tree = study(model, {"mu": 0.0}, sizes=[20], replicates=400, estimators=["mle", "map"], random_seed=6)
+    estimates = tree["replicates/mu"].isel(size=0)
+    ratio = estimates.sel(estimator="map") / estimates.sel(estimator="mle")
+    np.testing.assert_allclose(ratio, 20 / (20 + 1 / 0.25), rtol=1e-6)
+
+
+def test_seeds_store_and_client_do_not_change_the_numbers(tmp_path):
+    arguments = {"sizes": [10, 20], "replicates": 50, "random_seed": 7}
+    path = tmp_path / "study.nc"
+    truth = {"mu": 1.0, "sigma": 1.0}
+    one = study(normal_model(), truth, store=path, **arguments)
+    again = study(normal_model(), truth, store=path, **arguments)
+    xr.testing.assert_identical(one["replicates"].to_dataset(), again["replicates"].to_dataset())
+    xr.testing.assert_identical(one, again)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="holds another study"):
+        study(normal_model(), {"mu": 2.0, "sigma": 1.0}, store=path, **arguments)
+    assert path.read_bytes() == before
+
+
+def test_a_dask_client_gives_the_same_result():
+    distributed = pytest.importorskip("distributed")
+    arguments = {"sizes": [10], "replicates": 40, "random_seed": 7}
+    truth = {"mu": 1.0, "sigma": 1.0}
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        remote = study(normal_model, truth, client=client, **arguments)
+    local = study(normal_model(), truth, **arguments)
+    xr.testing.assert_equal(remote["summary"].to_dataset(), local["summary"].to_dataset())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sizes": [10, 5]}, "increasing positive integers"),
+        ({"replicates": 1}, "at least 2"),
+        ({"estimators": ["median"]}, "among mle"),
+        ({"prob": 1.5}, "between 0 and 1"),
+        ({"store": "/dev/null/x.nc"}, "Nothing can be written to /dev/null"),
+        ({"store": "."}, "is a folder; name a file"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    arguments = {"sizes": [10], "replicates": 10, "random_seed": 1} | change
+    with pytest.raises(ValueError, match=message):
+        study(normal_model(), {"mu": 1.0, "sigma": 1.0}, **arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gamma_by_lognormal", "student_t_by_normal", "negative_binomial_by_poisson"])
+def test_sandwich_intervals_cover_where_the_model_is_wrong(name):
+    model, truth = CASES[name]()
+    tree = study(model, truth, sizes=[1000], replicates=1000, random_seed=8)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
+    for kind in ("sandwich", "estimated"):
+        assert np.all((summary[f"coverage_{kind}"] >= 0.93) & (summary[f"coverage_{kind}"] <= 0.97))
+    # The inverse information alone covers too rarely for the parameter that the misspecification touches.
+    assert summary["coverage_naive"].min() < 0.9
+    assert abs(summary["excess"].item() - tree["pseudo_true/trace"].item() / 2000) < 4.5 * summary["kl_mcse"].item()
