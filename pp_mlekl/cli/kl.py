@@ -42,7 +42,7 @@ def kl(
 
 def rules() -> None:
     """List the ordered pairs of families whose KL has a closed form."""
-    from pp_mlekl.divergences.closed_form import rules as closed_form_rules
+    from pp_mlekl.divergences.rule_table import rules as closed_form_rules
 
     table = Table("P", "Q", box=None)
     pairs = closed_form_rules()

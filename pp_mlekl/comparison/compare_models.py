@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from pp_mlekl.diagnostics.findings import Finding
 from pp_mlekl.diagnostics.loo_weights import leave_one_out, loo_weights
 from pp_mlekl.posterior.evidence_estimate import log_evidence_of
 from pp_mlekl.posterior.information_gain import information_gain
-from pp_mlekl.pymc_model.draws.prior import improper_names
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.utils.seeds import generator_of
 
 _PARETO_K = 0.7
@@ -88,19 +87,24 @@ class ModelComparison:
 
     def plot(self) -> Any:
         """Evidence and leave-one-out of each model, with their errors."""
-        # The report stands above this layer: it is looked up by name when a picture is asked for.
-        return import_module("pp_mlekl.report.plots").models(self)
+        from pp_mlekl.report.plots import models
+
+        return models(self)
 
     def to_html(self, path: str | os.PathLike) -> Path:
         """Write one self-contained page: what the numbers say, the table, the Bayes factors and the picture."""
-        return import_module("pp_mlekl.report.models_page").write_models(self, path)
+        from pp_mlekl.report.models_page import write_models
+
+        return write_models(self, path)
 
     def __repr__(self) -> str:
         lines = [self.summary().to_string(float_format="{:.4g}".format), *self.findings(), *self.warnings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return import_module("pp_mlekl.report.models_page").models_html(self)
+        from pp_mlekl.report.models_page import models_html
+
+        return models_html(self)
 
 
 def compare_models(

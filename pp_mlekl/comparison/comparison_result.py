@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pp_mlekl.compare.presentation import report
 from pp_mlekl.comparison.divergence_table import fitted_rows, gained_rows
 from pp_mlekl.comparison.sentences import about_closest, about_scales
+from pp_mlekl.comparison.storage import load_tree, save_tree
 from pp_mlekl.comparison.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics.circular import in_one_turn
 from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
@@ -131,50 +131,79 @@ class Comparison:
         ValueError
             Where the path is a folder, or something that this package did not write: it is kept.
         """
-        from pp_mlekl.comparison.storage import save_tree
-
         save_tree(self.tree, path)
         return Path(path)
 
     def to_html(self, path: str | os.PathLike) -> Path:
         """Write one self-contained page."""
-        return report().write_html(self, path)
+        from pp_mlekl.report.page import write_html
+
+        return write_html(self, path)
 
     def to_markdown(self, path: str | os.PathLike) -> Path:
         """Write the tables and the verdict as Markdown."""
-        return report().write_markdown(self, path)
+        from pp_mlekl.report.markdown import write_markdown
+
+        return write_markdown(self, path)
 
     def plot_prior_posterior(self) -> Any:
         """Prior against posterior of each parameter, with the estimates marked."""
-        return report().plots.prior_posterior(self)
+        from pp_mlekl.report import plots
+
+        return plots.prior_posterior(self)
 
     def plot_trace(self) -> Any:
         """Rank-ordered chains of each parameter; its draws in their order where there is one chain."""
-        return report().chains.chains(self)
+        from pp_mlekl.report import plots
+
+        return plots.chains(self)
 
     def plot_pair(self) -> Any:
         """Joint draws of the few parameters that depend on each other most."""
-        return report().plots.pairs(self)
+        from pp_mlekl.report import plots
+
+        return plots.pairs(self)
 
     def plot_energy(self) -> Any:
         """Marginal energy and its transitions."""
-        return report().plots.energy(self)
+        from pp_mlekl.report import plots
+
+        return plots.energy(self)
 
     def plot_predictive(self) -> Any:
         """Posterior predictive draws against the data."""
-        return report().plots.predictive(self)
+        from pp_mlekl.report import plots
+
+        return plots.predictive(self)
 
     def plot_loo_pit(self) -> Any:
         """Calibration of the leave-one-out predictive distributions."""
-        return report().plots.loo_pit(self)
+        from pp_mlekl.report import plots
+
+        return plots.loo_pit(self)
 
     def __repr__(self) -> str:
         table = self.summary().to_string(float_format="{:.4g}".format)
         return f"Comparison of {self.name}\n{table}\n\n{self.verdict()}"
 
     def _repr_html_(self) -> str:
-        return report().notebook_html(self)
+        from pp_mlekl.report.page import notebook_html
+
+        return notebook_html(self)
 
 
 def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:
     return np.concatenate([np.ravel(dataset[name].values) for name in names])
+
+
+def load(path: str | os.PathLike) -> Comparison:
+    """Read a comparison that ``Comparison.save`` wrote (NetCDF, or Zarr where the path ends in ``.zarr``).
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where the file holds no comparison.
+    """
+    return Comparison(tree=load_tree(path))

@@ -7,7 +7,6 @@ from typing import Any
 
 import xarray as xr
 
-from pp_mlekl.comparison.comparison_result import Comparison
 from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
 
 _CONTENT = "comparison"
@@ -17,8 +16,8 @@ _ATTRIBUTES = {"model_name": str, "truth": str, "units": str, "n_observations": 
 _VARIABLE = {"name": str, "kind": str, "distribution": str, "dims": list, "size": int, "parents": list}
 
 
-def load(path: str | os.PathLike) -> Comparison:
-    """Read a comparison that ``Comparison.save`` wrote (NetCDF, or Zarr where the path ends in ``.zarr``).
+def load_tree(path: str | os.PathLike) -> xr.DataTree:
+    """Read the tree of a comparison that ``save_tree`` wrote.
 
     Raises
     ------
@@ -31,7 +30,7 @@ def load(path: str | os.PathLike) -> Comparison:
     tree = read_tree(path, _CONTENT)
     if missing := next(_missing(tree), ""):
         raise ValueError(f"{path} holds no whole comparison: {missing}; write it with Comparison.save.")
-    return Comparison(tree=tree)
+    return tree
 
 
 def save_tree(tree: xr.DataTree, path: str | os.PathLike) -> None:

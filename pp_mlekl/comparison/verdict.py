@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from pp_mlekl.compare.presentation import report
 from pp_mlekl.diagnostics.diagnose import Diagnostics
 from pp_mlekl.diagnostics.findings import Finding
 from pp_mlekl.report.labels import in_words
@@ -61,7 +60,9 @@ class Verdict:
         return "\n".join([self.sentence, *lines])
 
     def _repr_html_(self) -> str:
-        return report().verdict_html(self)
+        from pp_mlekl.report.page import verdict_html
+
+        return verdict_html(self)
 
 
 def read_verdict(

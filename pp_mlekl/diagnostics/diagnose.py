@@ -2,12 +2,12 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.diagnostics.calibration import are_vectors, calibration
 from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
 
@@ -15,9 +15,6 @@ from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensiti
 _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
 # Above the older limit of Gelman et al. (2013) chains have plainly not met, however few the draws.
 _R_HAT_APART = 1.05
-# Tesso et al. (2026): predictions are at odds with the data where their LOO-PIT would be so uneven by chance only so often.
-_UNEVEN = 0.01
-_SMALLEST_P = 1e-6
 _TOO_FEW = "cannot be had from so few draws: take more."
 
 
@@ -191,7 +188,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
         notes.append(finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
         return None
-    notes += _calibration(tree, name, result)
+    notes += calibration(tree, name, result)
     k, limit = np.asarray(result.pareto_k), float(result.good_k)
     bad = int(np.sum(~(k <= limit)))
     if bad:
@@ -200,33 +197,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         )
     else:
         text = f"all {n} Pareto k-hat are below {limit:.2g}."
-    if _are_vectors(tree, name, result):
+    if are_vectors(tree, name, result):
         text += " Its observations are vectors, for which there is no calibration."
     notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
     return [float(result.elpd), float(result.se), float(result.p), float(np.max(k)), limit, bad, n]
-
-
-def _are_vectors(tree: xr.DataTree, name: str, loo: Any) -> bool:
-    """Whether an observed variable has more numbers than terms of the log-likelihood."""
-    observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
-    return observed is not None and observed.shape != loo.pareto_k.shape
-
-
-def _calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
-    """Whether each observation looks like a draw from what the others predict for it; nothing for vectors."""
-    import arviz as az
-
-    observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
-    if observed is None or "posterior_predictive" not in tree.children or _are_vectors(tree, name, loo):
-        return []
-    # The tail of a continuous prediction can be smoothed; a count's value is drawn within its step.
-    smooth = observed.dtype.kind == "f"
-    weights, k = (xr.Dataset({name: found}) for found in (loo.log_weights, loo.pareto_k))
-    pit = az.loo_pit(tree, var_names=[name], log_weights=weights, pareto_k=k, pareto_pit=smooth)
-    test = pit.azstats.uniformity_test(dim=list(pit[name].dims), method="pot_c" if smooth else "prit_c")
-    p = float(test[0][name])
-    chance = f"p {'<' if p < _SMALLEST_P else '='} {max(p, _SMALLEST_P):.2g}"
-    if p < _UNEVEN:
-        text = f"the data are not what the model predicts (LOO-PIT, {chance}): its distribution of {name} does not fit."
-        return [finding("problem", "calibration", f"{name}: {text}")]
-    return [finding("ok", "calibration", f"{name}: the data are as the model predicts them (LOO-PIT, {chance}).")]

@@ -15,7 +15,8 @@ from pp_mlekl.divergences.distribution import Array, Distribution
 Rule = Callable[[Distribution, Distribution], Array]
 F = TypeVar("F", bound=Callable)
 
-_RULES: dict[tuple[type, type], Rule] = {}
+# The closed forms by the ordered pair of families.
+RULES: dict[tuple[type, type], Rule] = {}
 # A sum this small against its terms has lost its digits.
 _CANCELLED = 1e-6
 
@@ -32,9 +33,9 @@ def kl_rule(p: type[Distribution], q: type[Distribution]) -> Callable[[F], F]:
     """
 
     def register(rule: F) -> F:
-        if (p, q) in _RULES:
+        if (p, q) in RULES:
             raise ValueError(f"KL({p.__name__}||{q.__name__}) has a rule already.")
-        _RULES[p, q] = rule
+        RULES[p, q] = rule
         return rule
 
     return register
@@ -56,7 +57,7 @@ def closed_form_kl(p: Distribution, q: Distribution) -> Array | None:
     image_p, image_q = _folded(p, q)
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
     with np.errstate(all="ignore"):
-        rule = _RULES.get((type(image_p), type(image_q)))
+        rule = RULES.get((type(image_p), type(image_q)))
         value = _by_expectations(p, q) if rule is None else rule(image_p, image_q)
     if value is None or (value.size and np.all(np.isnan(value))):
         return None
@@ -71,7 +72,7 @@ def _folded(p: Distribution, q: Distribution) -> tuple[Distribution, Distributio
 
 
 def _by_expectations(p: Distribution, q: Distribution) -> Array | None:
-    if not (_fit_together(type(p), type(q)) and p.discrete == q.discrete and p.event_ndim == q.event_ndim == 0):
+    if not (expectations_fit(type(p), type(q)) and p.discrete == q.discrete and p.event_ndim == q.event_ndim == 0):
         return None
     entropy, terms = p.entropy(), q.cross_entropy_terms()
     if entropy is None or terms is None:
@@ -93,33 +94,7 @@ def _covers(q: Distribution, p: Distribution) -> Array:
     return (inner.lower >= outer.lower) & (inner.upper <= outer.upper)
 
 
-def _fit_together(p: type[Distribution], q: type[Distribution]) -> bool:
+def expectations_fit(p: type[Distribution], q: type[Distribution]) -> bool:
+    """Whether P has every expectation that the cross-entropy to Q needs."""
     needed = q.needed_expectations
     return p.closed_entropy and needed is not None and all(hasattr(p, f"expected_{name}") for name in needed)
-
-
-def rules() -> list[tuple[str, str]]:
-    """The ordered pairs of families that have a closed form, without those whose supports make it always infinite.
-
-    Examples
-    --------
-    >>> ("Gamma", "LogNormal") in rules(), ("Normal", "Gamma") in rules()
-    (True, False)
-    """
-    from pp_mlekl.divergences.families.registry import FAMILIES
-
-    pairs = {(p.__name__, q.__name__) for p, q in _RULES if _can_cover(q, p)}
-    pairs |= {(p.__name__, p.__name__) for p in FAMILIES.values() if p.fold is not Distribution.fold}
-    for p in FAMILIES.values():
-        for q in FAMILIES.values():
-            if _is_univariate(p) and _is_univariate(q) and p.discrete == q.discrete and _fit_together(p, q):
-                pairs |= {(p.__name__, q.__name__)} if _can_cover(q, p) else set()
-    return sorted(pairs)
-
-
-def _is_univariate(cls: type[Distribution]) -> bool:
-    return isinstance(cls.discrete, bool) and cls.event_ndim == 0
-
-
-def _can_cover(q: type[Distribution], p: type[Distribution]) -> bool:
-    return p.narrowest[0] >= q.widest[0] and p.narrowest[1] <= q.widest[1]

@@ -23,7 +23,6 @@ _UNASKED = 1000
 # Natural values up to this number get a covariance with each other where they are asked for by name: 32 MB at most.
 _TOGETHER = 2000
 _MAXIMA = ("converged", "multimodal")
-Array = np.ndarray
 
 
 def large_estimate(

@@ -8,7 +8,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.fitted_models.fits import Fit
 from pp_mlekl.inputs.truth import Truth
-from pp_mlekl.pymc_model.distributions.custom_density import model_density
+from pp_mlekl.pymc_model.custom_density import model_density
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.draws.conditional import redrawn
 from pp_mlekl.pymc_model.layout import ObservedVariable

@@ -11,7 +11,7 @@ import xarray as xr
 from pp_mlekl.divergences.distribution import Array, Distribution
 from pp_mlekl.divergences.sampled_density import SampledDensity
 from pp_mlekl.inputs.read import as_distribution, is_distribution
-from pp_mlekl.pymc_model.distributions.custom_density import model_density
+from pp_mlekl.pymc_model.custom_density import model_density
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.distributions.true_model import is_model, model_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions

@@ -9,9 +9,9 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
-from pp_mlekl.pymc_model.draws.prior import improper_names
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.pymc_model.prior_sampler import improper_names
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100

@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.draws.prior import PriorSampler, improper_names
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import ObservedVariable, observed_data, observed_variables
 from pp_mlekl.pymc_model.log_density_graphs import build_graphs
 from pp_mlekl.pymc_model.model_transforms import ModelTransforms
+from pp_mlekl.pymc_model.prior_sampler import PriorSampler, improper_names
 from pp_mlekl.pymc_model.validation import Potentials, check_model
 from pp_mlekl.pymc_model.weighted_objective import Data, WeightedObjective
 

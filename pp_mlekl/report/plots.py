@@ -23,18 +23,10 @@ _MARKS: dict[str, tuple[str, str, Any]] = {
 _MOST_BARS = 20
 # ArviZ writes p to two places.
 _SMALLEST_P = 0.005
-# 95% of a normal lies so many standard errors about its mean.
+# Half the width of a normal's central 95%, in standard deviations.
 _NORMAL_95 = 1.96
 # Width in inches of a single row of one or two panels; text keeps its size on the page.
 _WIDTHS = {1: 6.5, 2: 9}
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-}
-# 95% of a normal lies so many standard errors about its mean.
-_WIDTH = 1.96
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -286,7 +278,7 @@ def models(comparison: Any) -> Figure:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.0, 1.2 + 0.35 * len(table)), layout="constrained")
         for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-            axis.errorbar(table[value], places, xerr=_WIDTH * table[error], fmt="o", color="#3b5b92", capsize=3)
+            axis.errorbar(table[value], places, xerr=_NORMAL_95 * table[error], fmt="o", color="#3b5b92", capsize=3)
             axis.set(title=title, xlabel="nats")
             axis.set_yticks(places, [literal(str(name)) for name in table.index])
             axis.set_ylim(-0.5, len(table) - 0.5)

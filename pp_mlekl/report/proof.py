@@ -1,14 +1,16 @@
 """The page of a proof: one story in seven steps, with its numbers, formulas and figures, in one file."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pp_mlekl.report.proof_plots import densities_svg, panels
-from pp_mlekl.theorem.proof_result import Check, Proof
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
+
+if TYPE_CHECKING:
+    from pp_mlekl.theorem.proof_result import Check, Proof
 
 _ALT = {
     1: "Cross-entropy and KL over a parameter: two parallel curves, the entropy of the truth apart.",
@@ -39,12 +41,12 @@ _PRINTED = {
 }
 
 
-def write_page(proof: Proof, path: AnyPath) -> Path:
+def write_page(proof: "Proof", path: AnyPath) -> Path:
     """Write the page, whole or not at all."""
     return write_text(path, render(proof))
 
 
-def render(proof: Proof) -> str:
+def render(proof: "Proof") -> str:
     """The page as a string."""
     figures = {step.number: panels(step, _ALT[step.number]) for step in proof.steps}
     return template("proof.html", number=number, apart=apart, short=short, tidy=tidy).render(
@@ -87,7 +89,7 @@ def tidy(text: str) -> str:
     return text
 
 
-def apart(check: Check) -> str:
+def apart(check: "Check") -> str:
     """The gap in words: how far apart both sides are, or by how much a bound is kept."""
     if not check.bound:
         return short(abs(check.gap))
@@ -99,7 +101,7 @@ def short(value: float) -> str:
     return printed(f"{value:.2g}")
 
 
-def _star(proof: Proof) -> list[dict[str, Any]]:
+def _star(proof: "Proof") -> list[dict[str, Any]]:
     """Rows of the table of pseudo-true parameters; long ones are cut."""
     table = proof.pseudo_true.summary()
     naive = np.concatenate([np.ravel(v.values) for v in proof.pseudo_true.naive_standard_error.data_vars.values()])

@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import literal
-from pp_mlekl.theorem.proof_result import Step
 from pp_mlekl.utils.html import svg
+
+if TYPE_CHECKING:
+    from pp_mlekl.theorem.proof_result import Step
 
 # Colours that keep their contrast on white and on a dark page (Okabe & Ito's palette for colour-blind readers).
 BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
@@ -47,7 +49,7 @@ class StepFigure(Figure):
         return buffer.getvalue()
 
 
-def figure(step: Step) -> Figure:
+def figure(step: "Step") -> Figure:
     """The figure of a step; an empty one where the step has nothing to draw."""
     draw, count = _FIGURES[step.number]
     with rc_context(_STYLE):
@@ -61,7 +63,7 @@ def figure(step: Step) -> Figure:
     return fig
 
 
-def panels(step: Step, description: str) -> list[Markup]:
+def panels(step: "Step", description: str) -> list[Markup]:
     """The figure's panels as SVG elements of their own, which stand side by side or, on a phone, below each other.
 
     They take the page's text colour and tell a screen reader what they show.

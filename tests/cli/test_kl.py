@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pp_mlekl.cli.app import app
-from pp_mlekl.divergences.closed_form import rules
+from pp_mlekl.divergences.rule_table import rules
 
 
 def _run(*arguments):

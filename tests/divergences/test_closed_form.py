@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from univariate_cases import dense_mean
 
-from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule, rules
+from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.registry import FAMILIES
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
+from pp_mlekl.divergences.rule_table import rules
 
 # Never finite, whatever the parameters: P has mass or density at 0 where -log Q has a pole of first order.
 ALWAYS_INFINITE = {("Exponential", q) for q in ("InverseGamma", "Wald")} | {

@@ -1,45 +1,43 @@
 """The families, looked up by PyMC's class names."""
 
 from difflib import get_close_matches
-from importlib import import_module
 from typing import Any
 
+# Importing a module of families registers them and their rules.
+from pp_mlekl.divergences.families import (  # noqa: F401
+    beta,
+    binary,
+    censored,
+    circular,
+    counts,
+    dirichlet,
+    excess_zero_rules,
+    extreme,
+    few_values,
+    gamma,
+    hurdle,
+    interpolated,
+    interval,
+    laplace,
+    lkj,
+    logistic,
+    matrix_normal,
+    mixture,
+    multinomial,
+    mv_normal,
+    normal,
+    polya_gamma,
+    positive,
+    powers_of_gamma,
+    skewed,
+    student,
+    truncated,
+    wishart,
+    zero_inflated,
+)
 from pp_mlekl.divergences.families.registry import FAMILIES, register_family
 
 __all__ = ["FAMILIES", "family", "register_family"]
-
-for _module in (
-    "normal",
-    "gamma",
-    "extreme",
-    "powers_of_gamma",
-    "beta",
-    "interval",
-    "laplace",
-    "logistic",
-    "interpolated",
-    "polya_gamma",
-    "student",
-    "circular",
-    "skewed",
-    "positive",
-    "counts",
-    "binary",
-    "mixture",
-    "truncated",
-    "censored",
-    "zero_inflated",
-    "hurdle",
-    "mv_normal",
-    "dirichlet",
-    "multinomial",
-    "wishart",
-    "matrix_normal",
-    "lkj",
-    "few_values",
-    "excess_zero_rules",
-):
-    import_module(f"pp_mlekl.divergences.families.{_module}")
 
 
 def family(name: str) -> type[Any]:

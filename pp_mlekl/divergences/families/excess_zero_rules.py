@@ -9,7 +9,16 @@ from scipy import special
 
 from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
 from pp_mlekl.divergences.distribution import Array
-from pp_mlekl.divergences.families.registry import FAMILIES
+from pp_mlekl.divergences.families.binary import Binomial
+from pp_mlekl.divergences.families.counts import NegativeBinomial, Poisson
+from pp_mlekl.divergences.families.hurdle import HurdleGamma, HurdleLogNormal
+from pp_mlekl.divergences.families.zero_inflated import (
+    HurdleNegativeBinomial,
+    HurdlePoisson,
+    ZeroInflatedBinomial,
+    ZeroInflatedNegativeBinomial,
+    ZeroInflatedPoisson,
+)
 from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, entropy_term, expm1_minus, log1p_minus
 
 # Within this change of the natural parameter the variance is a polynomial to 20 Gauss points.
@@ -144,15 +153,17 @@ def _hurdle(p: Any, q: Any) -> Array | None:
 
 
 def _register() -> None:
-    for kind, base in ((_POISSON, "Poisson"), (_NEGATIVE_BINOMIAL, "NegativeBinomial"), (_BINOMIAL, "Binomial")):
-        found = [FAMILIES[n] for n in (base, f"ZeroInflated{base}", f"Hurdle{base}") if n in FAMILIES]
-        for p in found:
-            for q in found:
-                if not p is q is FAMILIES[base]:
+    for kind, plain, others in (
+        (_POISSON, Poisson, (ZeroInflatedPoisson, HurdlePoisson)),
+        (_NEGATIVE_BINOMIAL, NegativeBinomial, (ZeroInflatedNegativeBinomial, HurdleNegativeBinomial)),
+        (_BINOMIAL, Binomial, (ZeroInflatedBinomial,)),
+    ):
+        for p in (plain, *others):
+            for q in (plain, *others):
+                if not p is q is plain:
                     kl_rule(p, q)(_chain_rule(kind))
-    hurdles = [FAMILIES[f"Hurdle{name}"] for name in ("Gamma", "LogNormal")]
-    for p in hurdles:
-        for q in hurdles:
+    for p in (HurdleGamma, HurdleLogNormal):
+        for q in (HurdleGamma, HurdleLogNormal):
             kl_rule(p, q)(_hurdle)
 
 

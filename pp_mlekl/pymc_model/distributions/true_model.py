@@ -10,8 +10,8 @@ from pytensor.tensor.type import TensorType
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.sampled_density import SampledDensity
 from pp_mlekl.pymc_model.distributions.from_pymc import distribution_of
-from pp_mlekl.pymc_model.draws.prior import PriorSampler
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
+from pp_mlekl.pymc_model.prior_sampler import PriorSampler
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.pymc_model.validation import check_independence
 

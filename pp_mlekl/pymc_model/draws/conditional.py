@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from pytensor.graph.traversal import ancestors
 
-from pp_mlekl.pymc_model.draws.prior import PriorSampler, improper_names
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.prior_sampler import PriorSampler, improper_names
 
 
 def check_redrawn(functions: ModelFunctions, names: Sequence[str]) -> None:

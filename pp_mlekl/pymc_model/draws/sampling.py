@@ -13,23 +13,15 @@ import xarray as xr
 
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
-from pp_mlekl.pymc_model.draws.prior import improper_names
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.pymc_model.validation import Potentials
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
 # A predictive check of the prior needs no more draws than this.
 PRIOR_PREDICTIVE_DRAWS = 1000
-_MAKERS = {
-    "observed_data": _observed_data,
-    "log_likelihood": _log_likelihood,
-    "log_prior": _log_prior,
-    "prior": _prior,
-    "prior_predictive": _prior_predictive,
-    "posterior_predictive": _posterior_predictive,
-}
 
 
 def sample(
@@ -289,3 +281,13 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+_MAKERS = {
+    "observed_data": _observed_data,
+    "log_likelihood": _log_likelihood,
+    "log_prior": _log_prior,
+    "prior": _prior,
+    "prior_predictive": _prior_predictive,
+    "posterior_predictive": _posterior_predictive,
+}

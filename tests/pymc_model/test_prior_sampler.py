@@ -5,8 +5,8 @@ import pymc as pm
 import pytest
 from scipy import stats
 
-from pp_mlekl.pymc_model.draws.prior import PriorSampler
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.pymc_model.prior_sampler import PriorSampler
 
 N = 4000
 
