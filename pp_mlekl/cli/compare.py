@@ -8,7 +8,8 @@ import typer
 
 from pp_mlekl.cli.errors import one_line_errors
 from pp_mlekl.cli.load_model import build_model, load_builder
-from pp_mlekl.cli.options import Chains, Draws, Potentials, Sampler, Seed
+from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed
+from pp_mlekl.typing import Potentials
 
 
 def compare(

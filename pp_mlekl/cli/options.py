@@ -19,4 +19,3 @@ SeedOption = typer.Option(help="seed of everything random", callback=_not_negati
 Seed = Annotated[int | None, SeedOption]
 FixedSeed = Annotated[int, SeedOption]
 Sampler = Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")]
-Potentials = Annotated[str | None, typer.Option(help="what pm.Potential terms count as: prior or likelihood")]

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +21,7 @@ from pp_mlekl.posterior.laplace import laplace
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
 
@@ -35,10 +36,10 @@ def compare(
     *,
     draws: int = 1000,
     chains: int = 4,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
     sampler: str = "nutpie",
     name: str | None = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    potentials: Potentials = None,
     progress: Progress = None,
 ) -> Comparison:
     """Fit a model in every way and compare the fits.
@@ -187,7 +188,7 @@ def _add_estimates(tree: xr.DataTree, functions: ModelFunctions, estimates: dict
     tree["audit"] = xr.DataTree(audit)
 
 
-def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[str, Array]:
     return {v.name: np.asarray(truth[v.name], dtype=np.float64).reshape(v.shape) for v in functions.free}
 
 

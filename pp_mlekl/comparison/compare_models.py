@@ -19,6 +19,7 @@ from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
+from pp_mlekl.typing import Array, RandomSeed
 from pp_mlekl.utils.seeds import generator_of
 
 _PARETO_K = 0.7
@@ -111,7 +112,7 @@ def compare_models(
     models: Mapping[str, Any],
     *,
     prior_probabilities: Mapping[str, float] | None = None,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
 ) -> ModelComparison:
     """Compare models of the same data.
 
@@ -171,7 +172,7 @@ def compare_models(
     return ModelComparison(dataset=dataset, warnings=tuple(notes), doubtful=doubtful)
 
 
-def _prior(models: Mapping[str, Any], given: Mapping[str, float] | None) -> np.ndarray:
+def _prior(models: Mapping[str, Any], given: Mapping[str, float] | None) -> Array:
     if given is None:
         return np.full(len(models), 1 / len(models))
     if set(given) != set(models) or not all(p > 0 for p in given.values()):
@@ -225,7 +226,7 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
     return row
 
 
-def _probabilities(dataset: xr.Dataset, prior: np.ndarray) -> dict[str, Any]:
+def _probabilities(dataset: xr.Dataset, prior: Array) -> dict[str, Any]:
     """Posterior probabilities of the models; NaN where an evidence is missing."""
     log_z, error = dataset["log_evidence"].values, dataset["log_evidence_mcse"].values
     weights = np.exp(log_z - log_z.max() + np.log(prior))
@@ -280,7 +281,7 @@ def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> None:
                 raise ValueError(f"The data of {variable!r} differ between {first_name} and {name}.")
 
 
-def _data(given: Any, potentials: Any) -> tuple[int, dict[str, np.ndarray]]:
+def _data(given: Any, potentials: Any) -> tuple[int, dict[str, Array]]:
     """How many observations there are, and the observed values by variable."""
     tree = getattr(given, "tree", given)
     if isinstance(tree, xr.DataTree):

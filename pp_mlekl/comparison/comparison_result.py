@@ -18,6 +18,7 @@ from pp_mlekl.comparison.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics.circular import in_one_turn
 from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
 from pp_mlekl.report.labels import NO_NUMBER
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -192,7 +193,7 @@ class Comparison:
         return notebook_html(self)
 
 
-def _flat(dataset: xr.Dataset, names: list[str]) -> np.ndarray:
+def _flat(dataset: xr.Dataset, names: list[str]) -> Array:
     return np.concatenate([np.ravel(dataset[name].values) for name in names])
 
 

@@ -8,6 +8,8 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.typing import Array
+
 
 def leave_one_out(tree: xr.DataTree) -> Any:
     """ArviZ's leave-one-out of all observations of all observed variables together; None with fewer than two."""
@@ -26,7 +28,7 @@ def leave_one_out(tree: xr.DataTree) -> Any:
         return az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": group}), pointwise=True)
 
 
-def loo_weights(loos: Mapping[str, Any]) -> np.ndarray:
+def loo_weights(loos: Mapping[str, Any]) -> Array:
     """Stacking weights; NaN where a model has no leave-one-out."""
     if any(r is None for r in loos.values()):
         return np.full(len(loos), np.nan)

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 Rule = Callable[[Distribution, Distribution], Array]
 F = TypeVar("F", bound=Callable)

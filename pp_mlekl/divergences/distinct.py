@@ -4,7 +4,8 @@ from dataclasses import fields
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 # Two random projections tell any two different rows apart.
 _PROJECTIONS = 2

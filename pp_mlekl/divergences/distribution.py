@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from pp_mlekl.typing import Array
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Estimate:
@@ -41,5 +43,5 @@ class Estimate:
     def __float__(self) -> float:
         return float(np.asarray(self.value))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype, copy=copy)

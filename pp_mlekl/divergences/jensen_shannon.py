@@ -3,11 +3,12 @@
 import numpy as np
 
 from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, mutually_singular, shaped
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.integration.breakpoints import apart
 from pp_mlekl.divergences.integration.log_ratio_mean import even_part, mean_of, sum_of
 from pp_mlekl.divergences.monte_carlo import monte_carlo
+from pp_mlekl.typing import Array
 
 # A side that is nearly all it can be is looked at again: the other may have been lost between two doubles.
 _FAR = 0.99 * np.log(2)

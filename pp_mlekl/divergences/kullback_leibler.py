@@ -6,12 +6,13 @@ import numpy as np
 
 from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, mutually_singular, shaped
 from pp_mlekl.divergences.closed_form import closed_form_kl
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.log_ratio_mean import itself, mean_of, negative, remainder, sum_of
 from pp_mlekl.divergences.integration.tails import diverges_in_tail, leaves_support
 from pp_mlekl.divergences.monte_carlo import monte_carlo
+from pp_mlekl.typing import Array
 
 # Below this divergence the plain form loses digits that the remainder's keeps.
 _NEAR = 1e-3

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.typing import Array
 
 # Draws where nothing is asked for, and the most where a precision is.
 DRAWS, _MOST_DRAWS = 50_000, 2_000_000

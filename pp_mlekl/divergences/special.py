@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 # Where a ratio lies in [1/2, 2] a Taylor remainder is a smooth integral over [0, 1]; 20 Gauss-Legendre points give
 # it to 1e-16, because the nearest pole is a whole interval away.

@@ -6,13 +6,14 @@ import numpy as np
 from scipy import linalg
 
 from pp_mlekl.divergences.batches import flat_pair
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.families.mv_normal import MvNormal
 from pp_mlekl.divergences.families.normal import Normal
 from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, bends, middles, range_points
 from pp_mlekl.divergences.integration.coordinate_maps import chart, kinds
 from pp_mlekl.divergences.integration.gauss_kronrod import integrate
+from pp_mlekl.typing import Array
 
 # Panels in t = -log(2 u), u the tail probability on either side of the median; the last reaches u = 1e-300.
 _PANELS = np.array([0.0, 0.3, 0.8, 1.5, 2.5, 4.0, 6.0, 9.0, 13.0, 18.0, 26.0, 40.0, 64.0, 128.0, 256.0, 690.0])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A direction carries information where its eigenvalue, after scaling J to a unit diagonal, exceeds this.
 RANK_TOLERANCE = 1e-9

@@ -15,8 +15,7 @@ from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.optimize.batched import Replicates, maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.sparsity import SparseEvaluation
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 # A spread of less than this share of the estimate's own error is rounding.
 _STILL = 1e-6
@@ -72,8 +71,8 @@ def bootstrap(
     kind: Literal["case", "parametric"] = "case",
     replicates: int = 500,
     estimate: PointEstimate | None = None,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> Bootstrap:
     """Bootstrap the maximum likelihood estimate without compiling anything anew.
 

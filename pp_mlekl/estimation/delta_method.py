@@ -16,9 +16,8 @@ from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.optimize.space import TO_THE_LIMIT
 from pp_mlekl.pymc_model.deterministics import Quantities, quantities
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.typing import Array, Potentials
 from pp_mlekl.utils.html import table_html
-
-Array = np.ndarray
 
 _ENDLESS = 1e100
 
@@ -79,7 +78,7 @@ def delta_method(
     var_names: Sequence[str] | None = None,
     *,
     error: Literal["information", "sandwich"] = "information",
-    potentials: Literal["prior", "likelihood"] | None = None,
+    potentials: Potentials = None,
 ) -> DerivedEstimate:
     """Estimates, standard errors and intervals of a model's deterministics, by the delta method with exact derivatives.
 

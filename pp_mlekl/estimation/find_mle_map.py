@@ -14,6 +14,7 @@ from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, lab
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.typing import Potentials, RandomSeed
 
 Data = Mapping[str, ArrayLike] | None
 
@@ -22,11 +23,11 @@ def find_mle(
     model: Any,
     *,
     starts: int = 10,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
     weights: ArrayLike | None = None,
     data: Data = None,
     marginalize: Sequence[str] | None = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    potentials: Potentials = None,
     tree: xr.DataTree | None = None,
     estimates: Sequence[PointEstimate] = (),
     standard_errors: Sequence[str] | None = None,
@@ -107,10 +108,10 @@ def find_map(
     *,
     space: Literal["natural", "unconstrained"] = "natural",
     starts: int = 10,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
     weights: ArrayLike | None = None,
     data: Data = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    potentials: Potentials = None,
     tree: xr.DataTree | None = None,
     estimates: Sequence[PointEstimate] = (),
     standard_errors: Sequence[str] | None = None,
@@ -174,7 +175,7 @@ def _latents(model: Any, names: Sequence[str]) -> tuple[str, ...]:
 def _estimate(
     problem: Problem,
     starts: int,
-    random_seed: Any,
+    random_seed: RandomSeed,
     tree: xr.DataTree | None,
     estimates: Sequence[PointEstimate],
     standard_errors: Sequence[str] | None,
@@ -197,5 +198,5 @@ def _check_names(problem: Problem, standard_errors: Sequence[str] | None) -> Non
         raise ValueError(f"standard_errors must list free variables of the model, of {known}; got {standard_errors!r}.")
 
 
-def _plain(random_seed: Any) -> Any:
+def _plain(random_seed: RandomSeed) -> Any:
     return random_seed if isinstance(random_seed, int | None) else repr(random_seed)

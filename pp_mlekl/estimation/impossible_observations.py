@@ -6,8 +6,7 @@ import numpy as np
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _LISTED = 3
 

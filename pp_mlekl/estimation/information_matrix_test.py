@@ -1,7 +1,7 @@
 """Is the model misspecified? The information matrix test of a fitted PyMC model."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,8 +16,7 @@ from pp_mlekl.estimation.replicates.replicate_fits import fit_replicates
 from pp_mlekl.estimation.replicates.simulator import Simulator
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 # Step of the difference quotients of scores, in standard deviations of one observation, and their weights: what is left
 # out is of fourth order, 1e-12, and rounding costs as much.
@@ -73,8 +72,8 @@ def information_matrix_test(
     estimate: PointEstimate | None = None,
     *,
     replicates: int = 199,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> InformationMatrixTest:
     """White's test of whether a model is misspecified, from what each observation contributes at the MLE.
 

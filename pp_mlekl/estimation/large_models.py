@@ -15,8 +15,8 @@ from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.spectrum import BLOCK, LargeCurvature
 from pp_mlekl.optimize.uncertainty import Settled, reported_values
 from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.typing import Array
 
-Array = np.ndarray
 # With a Hessian that is not sparse each standard error takes a solution by conjugate gradients: up to this many are made
 # unasked.
 _UNASKED = 1000

@@ -13,6 +13,7 @@ from pp_mlekl.estimation.wald_table import wald_table
 from pp_mlekl.optimize.uncertainty import Settled, reported
 from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 from pp_mlekl.utils.html import table_html
 
 _LISTED = 6
@@ -73,8 +74,8 @@ class PointEstimate:
     status: str
     warnings: tuple[str, ...]
     audit: Audit
-    flat: np.ndarray
-    flat_covariance: np.ndarray
+    flat: Array
+    flat_covariance: Array
     n_observations: int
     n_parameters: int
     settled: Settled
@@ -137,7 +138,7 @@ class PointEstimate:
         return [f"{title[self.kind]}: {self.status}", numbers, *(f"! {w}" for w in self.warnings)]
 
 
-def _flat(dataset: xr.Dataset) -> np.ndarray:
+def _flat(dataset: xr.Dataset) -> Array:
     return np.concatenate([np.ravel(v.values) for v in dataset.data_vars.values()])
 
 
@@ -161,8 +162,8 @@ def labelled_estimate(
     verdict: Verdict,
     settings: dict[str, Any],
     *,
-    flat: np.ndarray | None = None,
-    covariance: np.ndarray | None = None,
+    flat: Array | None = None,
+    covariance: Array | None = None,
     **fields: Any,
 ) -> PointEstimate:
     """The labelled result of a verdict.
@@ -220,7 +221,7 @@ def labelled_estimate(
     )
 
 
-def settled(problem: Problem, verdict: Verdict, covariance: np.ndarray | None = None) -> Settled:
+def settled(problem: Problem, verdict: Verdict, covariance: Array | None = None) -> Settled:
     """What of the whole of z a verdict settles; ``covariance`` where more is known than the verdict's own."""
     size, kept = problem.functions.size, problem.kept
     whole = np.zeros((size, size)) if covariance is None else covariance
@@ -248,7 +249,7 @@ def given(problem: Problem) -> dict[str, Any]:
     return {name: value for name, value in own.items() if value is not None}
 
 
-def _embedded(part: np.ndarray, places: np.ndarray, size: int, whole: np.ndarray | None) -> np.ndarray:
+def _embedded(part: Array, places: Array, size: int, whole: Array | None) -> Array:
     """A covariance of some places in one of all: NaN elsewhere, or what ``whole`` has there."""
     result = np.full((size, size), np.nan) if whole is None else whole.copy()
     lost = places[np.isnan(np.diagonal(part))]

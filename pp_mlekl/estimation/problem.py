@@ -14,8 +14,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _BEST_OF = 8
 _BY_GRADIENTS = "The search went by gradients alone (L-BFGS), so there are no standard errors; bootstrap() gives some without a Hessian."

@@ -1,7 +1,7 @@
 """Profile likelihood: what the data say of one parameter when the others follow as they please."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,7 @@ from pp_mlekl.estimation.regular_maximum import regular_maximum
 from pp_mlekl.optimize.kinks import climb_kinks
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 _BISECTIONS = 40
 
@@ -57,8 +56,8 @@ def profile(
     prob: float = 0.95,
     points: int = 15,
     estimate: PointEstimate | None = None,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> Profile:
     """Profile likelihood curves and intervals of scalar elements of a model's parameters.
 

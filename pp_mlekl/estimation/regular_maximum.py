@@ -1,19 +1,20 @@
 """A regular maximum of the likelihood to start from: what profiles, bootstraps and tests need."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.wald_interval import check_covariance
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.typing import Potentials, RandomSeed
 
 
 def regular_maximum(
     model: Any,
     estimate: PointEstimate | None,
-    random_seed: Any,
-    potentials: Literal["prior", "likelihood"] | None,
+    random_seed: RandomSeed,
+    potentials: Potentials,
     purpose: str,
     *,
     curved: bool = True,

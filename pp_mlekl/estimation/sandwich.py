@@ -1,7 +1,7 @@
 """Standard errors and intervals that hold when the model is wrong: the sandwich."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -10,6 +10,7 @@ from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.estimation.wald_interval import check_covariance, check_prob, intervals
 from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.typing import Array, Potentials
 
 # A sandwich error of less than this share of the model's own is rounding.
 _STILL = 1e-6
@@ -17,9 +18,7 @@ _ITS_OWN = "Use the standard errors of the estimate itself (observed information
 _INSTEAD = f"{_ITS_OWN}, or bootstrap(kind='parametric')."
 
 
-def sandwich(
-    model: Any, estimate: PointEstimate, *, potentials: Literal["prior", "likelihood"] | None = None
-) -> xr.Dataset:
+def sandwich(model: Any, estimate: PointEstimate, *, potentials: Potentials = None) -> xr.Dataset:
     """Sandwich (Huber-White) standard errors of a maximum likelihood estimate, on the natural scale.
 
     The covariance is J^-1 K J^-1 with J the observed information and K the sum of the outer products of the scores
@@ -71,7 +70,7 @@ def sandwich_interval(
     estimate: PointEstimate,
     *,
     prob: float = 0.95,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    potentials: Potentials = None,
 ) -> xr.Dataset:
     """Intervals from sandwich standard errors that also allow for how badly those are known.
 
@@ -124,8 +123,8 @@ def sandwich_interval(
 class Influences:
     """What each observation adds to the unconstrained estimate, (n, d), and how often it counts, (n,)."""
 
-    of_z: np.ndarray
-    weights: np.ndarray
+    of_z: Array
+    weights: Array
 
 
 def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences:
@@ -190,6 +189,6 @@ def _check_variation(functions: ModelFunctions, estimate: PointEstimate, influen
         )
 
 
-def _labelled(functions: ModelFunctions, estimate: PointEstimate, values: np.ndarray) -> xr.Dataset:
+def _labelled(functions: ModelFunctions, estimate: PointEstimate, values: Array) -> xr.Dataset:
     absent = np.isnan(np.diagonal(estimate.covariance.values))
     return functions.to_dataset(functions.split(np.where(absent, np.nan, values)))

@@ -1,6 +1,6 @@
 """Wald intervals, symmetric on the scale on which the likelihood is more nearly quadratic."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,8 +9,7 @@ from scipy import stats
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.optimize.robust import one_to_one
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials
 
 
 def check_prob(prob: float) -> None:
@@ -38,7 +37,7 @@ def wald_interval(
     estimate: PointEstimate,
     *,
     prob: float = 0.95,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    potentials: Potentials = None,
 ) -> xr.Dataset:
     """Wald intervals that stay within a parameter's range.
 

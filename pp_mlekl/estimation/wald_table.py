@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 def wald_table(

@@ -8,8 +8,7 @@ from pp_mlekl.divergences.samples.terms import Terms, estimate
 from pp_mlekl.estimation.pseudo_true.quadrature_data import exchangeable
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 def why_not(functions: ModelFunctions, generator: np.random.Generator) -> str:

@@ -11,8 +11,7 @@ from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.pymc_model.draws.conditional import parents_of
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 PLUG_INS = ("mle", "map", "map_unconstrained", "posterior_mean")
 PREDICTIVES = ("posterior_predictive", "laplace")

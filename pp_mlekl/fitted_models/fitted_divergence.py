@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,7 @@ from pp_mlekl.pymc_model.draws.conditional import check_redrawn
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.validation import check_distribution, given_observed
+from pp_mlekl.typing import Potentials, RandomSeed
 
 
 def fitted_divergence(
@@ -31,8 +32,8 @@ def fitted_divergence(
     estimators: Sequence[str] | None = None,
     new_groups: Sequence[str] = (),
     error: float | None = None,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> xr.Dataset:
     """How far the distributions fitted by each estimator are from the true one, in nats.
 

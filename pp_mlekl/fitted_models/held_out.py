@@ -10,8 +10,7 @@ from pp_mlekl.fitted_models.fits import Fit
 from pp_mlekl.fitted_models.row_divergences import inflation
 from pp_mlekl.fitted_models.setting import Setting
 from pp_mlekl.fitted_models.table import on_rows, with_closest
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Pointwise log densities held at a time.
 _CHUNK = 4_000_000

@@ -14,8 +14,7 @@ from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.subproblem import quadratic_model
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Elements of all refits' Hessians up to which each observation gets a refit of its own.
 _EXACT = 100_000_000

@@ -9,8 +9,7 @@ from pp_mlekl.estimation.replicates.replicate_fits import fit_replicates
 from pp_mlekl.estimation.replicates.simulator import Simulator
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

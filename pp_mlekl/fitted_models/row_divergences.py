@@ -8,12 +8,13 @@ from arviz_stats.base import array_stats
 
 from pp_mlekl.divergences.batches import flat_pair
 from pp_mlekl.divergences.distinct import distinct_rows
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.jensen_shannon import js_divergence
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.divergences.predictive.divergence import predictive_divergence
 from pp_mlekl.divergences.wasserstein import wasserstein_distance
+from pp_mlekl.typing import Array
 
 QUANTITIES = ("kl", "kl_reverse", "jsd", "wasserstein")
 

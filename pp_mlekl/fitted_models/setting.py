@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.fitted_models.fits import Fit
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.custom_density import model_density
@@ -13,6 +13,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, 
 from pp_mlekl.pymc_model.draws.conditional import redrawn
 from pp_mlekl.pymc_model.layout import ObservedVariable
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 
 # Rows times draws that are evaluated: more draws would cost more than their standard error is worth.
 _ROWS_TIMES_DRAWS = 400_000

@@ -10,6 +10,7 @@ from pp_mlekl.fitted_models.row_divergences import QUANTITIES, RowDivergences
 from pp_mlekl.fitted_models.theory import Theory
 from pp_mlekl.pymc_model.layout import ObservedVariable, coords_of
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 
 Results = Mapping[str, Mapping[str, RowDivergences]]
 
@@ -88,16 +89,14 @@ def _add_rows(dataset: xr.Dataset, functions: ModelFunctions, results: Results, 
 
 
 def on_rows(
-    functions: ModelFunctions, variable: ObservedVariable, estimators: list[str], values: np.ndarray
+    functions: ModelFunctions, variable: ObservedVariable, estimators: list[str], values: Array
 ) -> xr.DataArray:
     """Values of shape (estimators, *rows) on the observed variable's own dims and coords."""
     coords = coords_of(functions.model, variable.dims, variable.shape)
     return xr.DataArray(values, dims=("estimator", *variable.dims), coords={"estimator": estimators, **coords})
 
 
-def with_closest(
-    dataset: xr.Dataset, difference: np.ndarray | None = None, error: np.ndarray | None = None
-) -> xr.Dataset:
+def with_closest(dataset: xr.Dataset, difference: Array | None = None, error: Array | None = None) -> xr.Dataset:
     """Add how much farther than the closest each fit is, and name the closest.
 
     Parameters

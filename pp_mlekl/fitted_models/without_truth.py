@@ -1,7 +1,7 @@
 """``without_truth``: the public door."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -17,8 +17,7 @@ from pp_mlekl.fitted_models.parametric_refits import refits
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 _PLUG_INS = ("mle", "map", "map_unconstrained")
 _KNOWN = (*_PLUG_INS, "posterior_predictive")
@@ -40,8 +39,8 @@ def without_truth(
     estimates: Mapping[str, PointEstimate] | None = None,
     estimators: Sequence[str] = ("mle", "map", "posterior_predictive"),
     replicates: int = 200,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> xr.Dataset:
     """What can be said of KL(true||fitted) by one who does not know the truth, each number named for what it is.
 

@@ -26,8 +26,7 @@ from pp_mlekl.divergences.samples.terms import Terms, estimate
 from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
 from pp_mlekl.inputs.draws import is_draws
 from pp_mlekl.inputs.pairing import alone, paired
-
-RandomSeed = int | np.random.Generator | np.random.SeedSequence | None
+from pp_mlekl.typing import RandomSeed
 
 _FULL_CIRCLE = 2 * np.pi
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 SAMPLE_DIMS = ("chain", "draw", "sample")
 

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.inputs.alignment import aligned
 from pp_mlekl.inputs.draws import SampleArray, is_draws, read_draws
 from pp_mlekl.inputs.labelled import LabelledDistribution, joined_template
 from pp_mlekl.inputs.read import ACCEPTED, as_distribution, got, is_distribution
+from pp_mlekl.typing import Array
 
 
 def paired(

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.registry import FAMILIES
+from pp_mlekl.typing import Array
 
 # PreliZ' attribute for a family's parameter, where the two names differ.
 _RENAMED = {("Dirichlet", "a"): "alpha"}

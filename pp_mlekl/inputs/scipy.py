@@ -9,9 +9,10 @@ import numpy as np
 from scipy import stats
 from scipy.stats import distributions as scipy_distributions
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.typing import Array
 
 _FROZEN = (scipy_distributions.rv_frozen, type(stats.multivariate_normal()).__mro__[1])
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.families import family
+from pp_mlekl.typing import Array
 
 REQUIRED = object()
 
@@ -116,6 +117,6 @@ ALTERNATIVES: Mapping[str, Mapping[tuple[str, ...], Callable[..., dict[str, Any]
 }
 
 
-def _outer(chol: Any) -> np.ndarray:
+def _outer(chol: Any) -> Array:
     chol = np.asarray(chol, dtype=np.float64)
     return chol @ np.swapaxes(chol, -1, -2)

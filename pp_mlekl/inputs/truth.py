@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.sampled_density import SampledDensity
 from pp_mlekl.inputs.read import as_distribution, is_distribution
 from pp_mlekl.pymc_model.custom_density import model_density
@@ -16,6 +16,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, 
 from pp_mlekl.pymc_model.distributions.true_model import is_model, model_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.validation import check_distribution, check_independence
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,8 +8,7 @@ from pp_mlekl.optimize.kinks import climb_kinks
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.subproblem import quadratic_model
 from pp_mlekl.optimize.trust_region import maximize
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # The last Newton step brings quadratic accuracy: from a decrement of 1e-8 it leaves one of about 1e-16.
 _NEAR = 1e-8

@@ -20,8 +20,7 @@ from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.unfinished import bare_verdict, beyond_jump, unfinished
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Searches that begin near the best end, to see whether they come back to it; how far off, in nats; how often that is
 # done where they climb higher.

@@ -7,8 +7,7 @@ import numpy as np
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import ROUGHLY, Climb, Paths, climbs, earliest, profile_paths
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A coordinate that moves farther than this on a profile has run off, in e-foldings.
 _RAN = 5.0

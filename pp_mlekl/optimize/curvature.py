@@ -6,8 +6,7 @@ import numpy as np
 
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
 from pp_mlekl.optimize.subproblem import ROUNDING
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A regular maximum falls by 1/2 at one standard error and by 2 at two. Outside these bounds a look is taken.
 _LEAST_FALL_AT_TWO = 0.1

@@ -13,8 +13,7 @@ from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.support import climb_to_support
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Two e-foldings of a scale, and the nats that no path along which a density diverges is likely to win back.
 _FIRST_STEP = 2.0

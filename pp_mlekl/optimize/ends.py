@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Values this close, relative to their size, are the same maximum's.
 EQUAL = 1e-6

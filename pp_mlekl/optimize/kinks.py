@@ -6,8 +6,7 @@ from scipy.optimize import minimize
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Constants of the weak Wolfe conditions, steps of one line search, and of one climb for each parameter.
 _SUFFICIENT, _FLATTER = 1e-4, 0.5

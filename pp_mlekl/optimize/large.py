@@ -16,8 +16,7 @@ from pp_mlekl.optimize.spectrum import LargeCurvature, Weakest
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.unfinished import bare_verdict, unfinished
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Each search is dear, so a few that agree have to do.
 _SEARCHES = 4

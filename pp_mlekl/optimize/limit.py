@@ -11,8 +11,7 @@ from pp_mlekl.optimize.soft import curved_nearby, curved_null, idle_coordinates,
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A value is known to within so many times its scatter.
 _SCATTERS = 3.0

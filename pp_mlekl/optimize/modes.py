@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _SAME_IN_STANDARD_ERRORS = 1e-3
 _TIED = 1e-10

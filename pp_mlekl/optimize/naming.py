@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _NEGLIGIBLE = 1e-5
 # Ratios of a direction's coordinates are those of whole numbers up to the first where they are this near.

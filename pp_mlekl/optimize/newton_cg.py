@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # As for the method with whole Hessians: below this share of the value a promised gain drowns in rounding, and the
 # gradient alone is trusted.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Beyond this the squares that linear algebra takes would overflow.
 _TOO_LARGE = 1e60

@@ -7,8 +7,7 @@ import numpy as np
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.rounded import crosses_rounding
 from pp_mlekl.optimize.trust_region import maximize
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])

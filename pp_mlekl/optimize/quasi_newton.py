@@ -8,8 +8,7 @@ from scipy.optimize import OptimizeResult, minimize
 
 from pp_mlekl.optimize.newton_cg import Climb
 from pp_mlekl.optimize.objective import Objective, rounding
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Steps of L-BFGS for one of Newton's, pairs of steps that it remembers, and gradients it may try on one line and on average.
 _STEPS, _MEMORY, _LINE, _TRIALS = 10, 30, 20, 3

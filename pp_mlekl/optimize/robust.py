@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)

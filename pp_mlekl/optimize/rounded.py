@@ -7,8 +7,7 @@ import numpy as np
 from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
 from pp_mlekl.optimize.ends import Ends
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A value is known to within this many times its scatter, which is seen from this share of the value on.
 _SCATTERS, _SEEN = 10.0, 1e-8

@@ -12,8 +12,7 @@ from pp_mlekl.optimize.paths import profile_paths, straight_climb
 from pp_mlekl.optimize.rounded import crosses_rounding, inexact
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Multiples of a coordinate's size to which it is moved on along a bent way, and the share of a gain that the next, after as
 # long a way as all before, may have: a supremum is finite where the gains are a geometric series.

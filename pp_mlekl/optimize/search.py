@@ -21,8 +21,7 @@ from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.starts import approached, climb_from, continued
 from pp_mlekl.optimize.unfinished import bare_verdict, beyond_jump, climb_of_trail, nothing, unfinished
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Half of the 95 % quantile of chi-squared with one degree of freedom: a second maximum this close is inside the
 # likelihood-ratio region, and intervals about the first one alone are wrong.

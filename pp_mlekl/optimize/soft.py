@@ -10,8 +10,7 @@ from pp_mlekl.optimize.objective import Objective, rounding
 from pp_mlekl.optimize.paths import profile_paths
 from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.trust_region import maximize
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A line that keeps the maximum within this many nats everywhere is flat.
 _LOSS = 1e-4

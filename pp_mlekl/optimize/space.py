@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # exp(-800) is 0 and 1 / (1 + exp(-800)) is 1 in doubles: the limit itself, not a point near it.
 TO_THE_LIMIT = 800.0

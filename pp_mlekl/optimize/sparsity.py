@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Fewer coordinates than this are not worth it.
 _LEAST_SIZE = 8

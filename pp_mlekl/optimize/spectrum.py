@@ -12,8 +12,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 from pp_mlekl.optimize.newton_cg import curvature_of_coordinates, products
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import axes
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Vectors for which products are taken, or systems solved, at a time.
 BLOCK = 64

@@ -10,8 +10,7 @@ from pp_mlekl.optimize.ends import EQUAL, Ends, joined
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import maximize
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # From this many parameters on a few searches that agree are enough.
 _DEAR = 12

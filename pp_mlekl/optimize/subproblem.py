@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Eigenvalues of the Hessian, scaled to unit diagonal, that rounding alone can make.
 ROUNDING = 1e-13

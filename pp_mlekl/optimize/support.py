@@ -7,8 +7,7 @@ import numpy as np
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.paths import DISTANCES, ROUGHLY, Climb, climb_through, climbs, earliest, profile_paths
 from pp_mlekl.optimize.space import Space, axes
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Distances at which the rays from a point are looked at, in units of its size, or of a share of the reach.
 _LOOKED_AT = np.array([1.0, 10.0, 100.0])

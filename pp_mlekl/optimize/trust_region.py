@@ -9,8 +9,7 @@ from pp_mlekl.optimize.newton_cg import climb
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.quasi_newton import ascend
 from pp_mlekl.optimize.subproblem import QuadraticModel, along, project, quadratic_model
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A promised gain below this, relative to the value, drowns in the rounding of the value: from there on the
 # gradient alone is trusted, and Newton's steps are taken while they shorten.

@@ -7,8 +7,7 @@ import numpy as np
 
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A natural parameter whose share in an irregular direction is below this is not affected by it.
 _UNAFFECTED = 1e-5

@@ -18,8 +18,7 @@ from pp_mlekl.optimize.space import Space, axes
 from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.optimize.verdict import Audit, Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # The least jump of a slope at a kink.
 _JUMP = 1e-8

@@ -8,8 +8,7 @@ import numpy as np
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.paths import Climb
 from pp_mlekl.optimize.spectrum import LargeCurvature
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 STATUSES = ("converged", "boundary", "at_infinity", "unbounded", "not_identified", "multimodal", "failed")
 

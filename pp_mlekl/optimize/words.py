@@ -10,8 +10,7 @@ from pp_mlekl.optimize.naming import combination, identified_combinations, invol
 from pp_mlekl.optimize.paths import Climb
 from pp_mlekl.optimize.space import Limit, Space
 from pp_mlekl.optimize.verdict import Verdict
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _LISTED = 6
 # Heights that differ by less than this share of their size are equal: searches come no nearer to a maximum.

@@ -12,6 +12,7 @@ from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100
@@ -24,8 +25,8 @@ def log_evidence(
     method: Literal["bridge", "smc", "laplace"] = "bridge",
     *,
     space: Literal["natural", "unconstrained"] = "unconstrained",
-    potentials: Literal["prior", "likelihood"] | None = None,
-    random_seed: Any = None,
+    potentials: Potentials = None,
+    random_seed: RandomSeed = None,
 ) -> Estimate:
     """Log of the integral of likelihood times prior, in nats.
 
@@ -86,7 +87,7 @@ def log_evidence(
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
     centre = functions.mean_direction(z)
 
-    def log_density(points: np.ndarray) -> np.ndarray:
+    def log_density(points: Array) -> Array:
         # An angle's density repeats with every turn; one of them is the posterior.
         return np.where(functions.in_turn(points, centre), functions.value(points, a=1.0, b=1.0), -np.inf)
 

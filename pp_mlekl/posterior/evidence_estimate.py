@@ -7,6 +7,7 @@ import numpy as np
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.number_with_error import WithError
+from pp_mlekl.typing import Array
 
 
 def log_evidence_of(joint: Any) -> tuple[float, float]:
@@ -40,11 +41,11 @@ class Evidence(Estimate):
         The log evidence with the influence of each draw.
     """
 
-    draws: np.ndarray = field(repr=False)
+    draws: Array = field(repr=False)
     number: WithError = field(repr=False)
 
 
-def evidence_over(log_evidence: Estimate, draws: np.ndarray | None = None) -> WithError:
+def evidence_over(log_evidence: Estimate, draws: Array | None = None) -> WithError:
     """A log evidence as a part of numbers over posterior ``draws``: its error is shared with them if it comes from them.
 
     Parameters

@@ -1,7 +1,7 @@
 """How far the data moved us: divergences between prior and posterior, joint and per parameter."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,7 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior_density import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 _PRIOR_DRAWS = 4000
 
@@ -32,8 +33,8 @@ def information_gain(
     var_names: Sequence[str] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     reverse: bool = False,
-    potentials: Literal["prior", "likelihood"] | None = None,
-    random_seed: Any = None,
+    potentials: Potentials = None,
+    random_seed: RandomSeed = None,
 ) -> xr.DataTree:
     """Divergences between prior and posterior, in nats, each with its standard error.
 
@@ -127,7 +128,7 @@ def information_gain(
 
 
 def _joint(
-    functions: ModelFunctions, z: np.ndarray, prior: ProperPrior, evidence: Estimate
+    functions: ModelFunctions, z: Array, prior: ProperPrior, evidence: Estimate
 ) -> tuple[dict[str, WithError], list[str]]:
     try:
         _, gradients = functions.value_gradient(z, a=1.0, b=1.0)
@@ -135,11 +136,11 @@ def _joint(
         # Plain means need none.
         gradients = np.full(z.shape, np.nan)
 
-    def derivatives(point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def derivatives(point: Array) -> tuple[Array, Array, Array]:
         _, slope, curvature = functions.value_gradient_hessian(point)
         return slope, curvature, functions.value_gradient_hessian(point, a=1.0, b=1.0)[2]
 
-    def mean(values: np.ndarray) -> WithError:
+    def mean(values: Array) -> WithError:
         try:
             return controlled_mean(values, z, gradients, derivatives)
         except NoDerivative:
@@ -156,7 +157,7 @@ def _joint(
     return joint, [f"{name}: {w}" for name, number in joint.items() for w in number.warnings]
 
 
-def _prior_sensitivity(functions: ModelFunctions, z: np.ndarray, prior: np.ndarray) -> WithError:
+def _prior_sensitivity(functions: ModelFunctions, z: Array, prior: Array) -> WithError:
     """d log Z / d log s, where the top-level priors are raised to the power s^-2 and normalised (a normal's scale is s)."""
     after, before = (log_top_level_prior(functions, points) for points in (z, prior))
     return WithError(value=0.0).plus(plain_mean(after).plus(independent_mean(before), -1.0), -2.0)
@@ -165,8 +166,8 @@ def _prior_sensitivity(functions: ModelFunctions, z: np.ndarray, prior: np.ndarr
 def _gains(
     functions: ModelFunctions,
     names: Sequence[str],
-    z: np.ndarray,
-    prior: np.ndarray,
+    z: Array,
+    prior: Array,
     generator: np.random.Generator,
     reverse: bool,
 ) -> dict[str, Gain]:
@@ -182,7 +183,7 @@ def _gains(
     return result
 
 
-def _values(functions: ModelFunctions, name: str, z: np.ndarray) -> np.ndarray:
+def _values(functions: ModelFunctions, name: str, z: Array) -> Array:
     if name in {v.name for v in functions.free}:
         return functions.natural(z)[name]
     return functions.evaluate([functions.model[name]], z)[0]
@@ -215,8 +216,8 @@ def _redundant(functions: ModelFunctions) -> list[str]:
 def _group_dataset(
     functions: ModelFunctions,
     groups: Mapping[str, Sequence[str]],
-    z: np.ndarray,
-    prior: np.ndarray,
+    z: Array,
+    prior: Array,
     generator: np.random.Generator,
 ) -> tuple[xr.Dataset, list[str]]:
     estimates = {label: group_gain(functions, names, z, prior, generator) for label, names in groups.items()}
@@ -231,7 +232,7 @@ def _scalars(joint: Mapping[str, WithError]) -> xr.Dataset:
     return xr.Dataset(values | {f"{name}_mcse": number.standard_error for name, number in joint.items()})
 
 
-def _labelled(functions: ModelFunctions, arrays: Mapping[str, np.ndarray]) -> xr.Dataset:
+def _labelled(functions: ModelFunctions, arrays: Mapping[str, Array]) -> xr.Dataset:
     free = {v.name: v.dims for v in functions.free}
     model = functions.model
     dims = {name: free.get(name) or dims_of(model, name, a.ndim) for name, a in arrays.items()}

@@ -16,6 +16,7 @@ from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_m
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 _UNRELIABLE = 0.7
 _DRAWS = 4000
@@ -42,14 +43,14 @@ class LaplaceApproximation:
         What to know before it is used.
     """
 
-    mean: np.ndarray
-    covariance: np.ndarray
+    mean: Array
+    covariance: Array
     names: tuple[str, ...]
     space: Literal["natural", "unconstrained"]
     tree: xr.DataTree
     functions: ModelFunctions
-    mode: np.ndarray
-    mode_covariance: np.ndarray
+    mode: Array
+    mode_covariance: Array
     warnings: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,7 +60,7 @@ class LaplaceApproximation:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state | {"functions": cloudpickle.loads(state["functions"])})
 
-    def log_density(self, z: np.ndarray) -> np.ndarray:
+    def log_density(self, z: Array) -> Array:
         """Log density of the approximation, as one of the unconstrained parameters, at ``z`` (..., d), in nats."""
         flat = z.reshape(-1, len(self.mode))
         if self.space == "unconstrained":
@@ -70,7 +71,7 @@ class LaplaceApproximation:
         change = self.functions.log_jacobian(flat) - self.functions.log_jacobian(self.mode)
         return (self._normal().log_density(self.mode + u) + change).reshape(z.shape[:-1])
 
-    def sample(self, n: int, random_seed: Any = None) -> np.ndarray:
+    def sample(self, n: int, random_seed: RandomSeed = None) -> Array:
         """Unconstrained draws, shape (n, d); NaN where a draw of natural parameters lies outside their support."""
         z = self._normal().sample(n, np.random.default_rng(random_seed))
         if self.space == "unconstrained":
@@ -86,7 +87,7 @@ class LaplaceApproximation:
         height = float(self.functions.value(self.mode, a=1.0, b=1.0))
         return height + 0.5 * len(self.mode) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
 
-    def importance_sampled(self, n: int = _DRAWS, random_seed: Any = None) -> Estimate:
+    def importance_sampled(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """Log evidence in nats by importance sampling from the approximation; warns where k-hat says it failed."""
         log_ratio = -self._log_ratio_at_own_draws(n, random_seed)
         highest = log_ratio.max()
@@ -97,7 +98,7 @@ class LaplaceApproximation:
         value = float(logsumexp(log_ratio) - np.log(n))
         return Estimate(value=value, mcse=error, method="importance sampling", direction="log Z", warnings=heavy)
 
-    def pareto_k(self, n: int = _DRAWS, random_seed: Any = None) -> float:
+    def pareto_k(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> float:
         """Pareto k-hat of the importance ratios posterior / approximation: above 0.7 the two differ much."""
         return self._pareto_k(-self._log_ratio_at_own_draws(n, random_seed))
 
@@ -107,7 +108,7 @@ class LaplaceApproximation:
         log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
         return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
 
-    def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: Any = None) -> Estimate:
+    def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """KL(Laplace||posterior) in nats, from draws of the approximation and the log evidence.
 
         ``inf`` where the normal has mass outside the parameters' support.
@@ -115,7 +116,7 @@ class LaplaceApproximation:
         log_ratio = self._log_ratio_at_own_draws(n, random_seed)
         return _shifted(log_ratio, 1.0, evidence_over(log_evidence), log_evidence, "KL(Laplace||posterior)")
 
-    def _log_ratio_at_own_draws(self, n: int, random_seed: Any) -> np.ndarray:
+    def _log_ratio_at_own_draws(self, n: int, random_seed: RandomSeed) -> Array:
         """log(approximation / unnormalised posterior); inf where the posterior is 0."""
         z = self.sample(n, random_seed)
         inside = np.all(np.isfinite(z), axis=-1)
@@ -124,7 +125,7 @@ class LaplaceApproximation:
         result[inside] = np.where(np.isfinite(target), self.log_density(z[inside]) - target, np.inf)
         return result
 
-    def _pareto_k(self, log_ratio: np.ndarray) -> float:
+    def _pareto_k(self, log_ratio: Array) -> float:
         return tail_shape(np.exp(log_ratio - log_ratio.max()))
 
     def _normal(self) -> NormalProposal:
@@ -137,8 +138,8 @@ def laplace(
     *,
     mode: PointEstimate | None = None,
     draws: int = 1000,
-    potentials: Literal["prior", "likelihood"] | None = None,
-    random_seed: Any = None,
+    potentials: Potentials = None,
+    random_seed: RandomSeed = None,
 ) -> LaplaceApproximation:
     """Normal approximation of the posterior at its mode.
 
@@ -201,12 +202,12 @@ def laplace(
     return LaplaceApproximation(mean=mean, covariance=covariance, names=names, tree=tree, warnings=warnings, **shared)
 
 
-def _natural_draws(functions: ModelFunctions, mode: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _natural_draws(functions: ModelFunctions, mode: Array, z: Array) -> Array:
     """Draws of the normal in the natural parameters that is tangent to the transform at the mode."""
     return functions.natural_flat(mode) + (z - mode) @ functions.natural_jacobian(mode).T
 
 
-def _outside(functions: ModelFunctions, natural: np.ndarray) -> tuple[str, ...]:
+def _outside(functions: ModelFunctions, natural: Array) -> tuple[str, ...]:
     with np.errstate(all="ignore"):
         z = functions.unconstrain(functions.split(natural))
     share = float(np.mean(~np.all(np.isfinite(z), axis=-1)))
@@ -215,9 +216,9 @@ def _outside(functions: ModelFunctions, natural: np.ndarray) -> tuple[str, ...]:
 
 def _as_tree(
     functions: ModelFunctions,
-    posterior: dict[str, np.ndarray],
-    mean: np.ndarray,
-    covariance: np.ndarray,
+    posterior: dict[str, Array],
+    mean: Array,
+    covariance: Array,
     names: tuple[str, ...],
 ) -> xr.DataTree:
     dataset = functions.to_dataset(posterior, ("chain", "draw"))
@@ -229,7 +230,7 @@ def _as_tree(
     return xr.DataTree.from_dict({"posterior": dataset.assign_coords(coords), "fit": fit})
 
 
-def _shifted(log_ratio: np.ndarray, sign: float, log_z: WithError, log_evidence: Estimate, direction: str) -> Estimate:
+def _shifted(log_ratio: Array, sign: float, log_z: WithError, log_evidence: Estimate, direction: str) -> Estimate:
     """The mean of a log ratio at posterior draws (chain, draw) or at independent draws (n,), and log Z."""
     if not np.all(np.isfinite(log_ratio)):
         share = float(np.mean(~np.isfinite(log_ratio)))

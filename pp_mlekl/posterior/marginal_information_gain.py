@@ -16,6 +16,7 @@ from pp_mlekl.posterior.bridge.normality import check_normality
 from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.marginal_prior_density import group_log_prior, marginal_log_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 
 FORWARD, REVERSE = "KL(posterior||prior)", "KL(prior||posterior)"
 # Resampled particles repeat draws; chains are thinned so many times before that is given up.
@@ -38,16 +39,16 @@ class Gain:
         What to know before the numbers are believed.
     """
 
-    values: np.ndarray
-    errors: np.ndarray
-    terms: np.ndarray | None = None
+    values: Array
+    errors: Array
+    terms: Array | None = None
     variance: float = 0.0
     bias: float = 0.0
     warnings: tuple[str, ...] = ()
 
 
 def variable_gain(
-    functions: ModelFunctions, variable: FreeVariable, z: np.ndarray, prior: np.ndarray, generator: np.random.Generator
+    functions: ModelFunctions, variable: FreeVariable, z: Array, prior: Array, generator: np.random.Generator
 ) -> Gain:
     """KL(post||prior) of each element of a free variable, in nats.
 
@@ -80,7 +81,7 @@ def variable_gain(
 
 
 def drawn_gain(
-    posterior: np.ndarray, prior: np.ndarray, name: str, generator: np.random.Generator, *, reverse: bool = False
+    posterior: Array, prior: Array, name: str, generator: np.random.Generator, *, reverse: bool = False
 ) -> Gain:
     """KL of each element where both sides are draws; (chain, draw, *shape) of the posterior, (n, *shape) of the prior.
 
@@ -102,7 +103,7 @@ def drawn_gain(
 
 
 def group_gain(
-    functions: ModelFunctions, names: Sequence[str], z: np.ndarray, prior: np.ndarray, generator: np.random.Generator
+    functions: ModelFunctions, names: Sequence[str], z: Array, prior: Array, generator: np.random.Generator
 ) -> Estimate:
     """KL(post||prior) of some free variables together.
 
@@ -122,7 +123,7 @@ def group_gain(
         return _nothing(str(error))
 
 
-def _group_terms(p: Draws, log_prior: np.ndarray) -> Terms:
+def _group_terms(p: Draws, log_prior: Array) -> Terms:
     check_full_rank(p.values)
     values = p.values.reshape(p.size, -1)
     normality, d = check_normality(values), values.shape[1]
@@ -146,7 +147,7 @@ def _group_terms(p: Draws, log_prior: np.ndarray) -> Terms:
     )
 
 
-def _element_terms(draws: np.ndarray, log_prior: np.ndarray, extra_variance: float) -> Terms:
+def _element_terms(draws: Array, log_prior: Array, extra_variance: float) -> Terms:
     step = _step(draws)
     kept = checked_draws(draws[:, ::step].ravel(), len(draws), "its draws")
     if kept.discrete:
@@ -161,11 +162,11 @@ def _element_terms(draws: np.ndarray, log_prior: np.ndarray, extra_variance: flo
     )
 
 
-def _unrepeated(draws: np.ndarray) -> Draws:
+def _unrepeated(draws: Array) -> Draws:
     return checked_draws(draws[:, :: _step(draws)].ravel(), len(draws), "its draws")
 
 
-def _step(draws: np.ndarray) -> int:
+def _step(draws: Array) -> int:
     """Every how manieth draw to keep so that few come back to a value that was left."""
     step = 1
     while step < _MOST_THINNING and share_repeated(draws[:, ::step].reshape(-1, 1), len(draws)) > MOST_REPEATED:
@@ -182,7 +183,7 @@ def _gathered(
     shape: tuple[int, ...],
     name: str,
     *,
-    terms: np.ndarray | None = None,
+    terms: Array | None = None,
     variance: float = 0.0,
     bias: float = 0.0,
 ) -> Gain:

@@ -5,8 +5,7 @@ import numpy as np
 from pp_mlekl.divergences.sampled_density import SampledDensity
 from pp_mlekl.pymc_model.draws.conditional import drawn_one_by_one, observed_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 def model_density(functions: ModelFunctions, name: str, z: Array) -> SampledDensity:

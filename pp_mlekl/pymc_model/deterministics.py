@@ -16,8 +16,7 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled, labels
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.weighted_objective import Data
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

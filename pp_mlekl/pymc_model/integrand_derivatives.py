@@ -15,8 +15,7 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import flattened, inlined, wi
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.rewrites.small_matrices import written_out
 from pp_mlekl.pymc_model.weighted_objective import Data
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _DIRECTIONS = 3
 # A graph takes so many times as long to simplify as that of the order below. Simplified, that of the highest order is a third

@@ -12,6 +12,7 @@ from pytensor.graph.basic import Constant
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.constant_values import constant_value
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class ObservedVariable:
     shape: tuple[int, ...]
     dims: tuple[str, ...]
     pointwise: slice
-    value: np.ndarray
+    value: Array
     event_ndim: int
 
 
@@ -77,7 +78,7 @@ def free_variables(
 
 
 def observed_variables(
-    model: pm.Model, shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, np.ndarray]
+    model: pm.Model, shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, Array]
 ) -> tuple[ObservedVariable, ...]:
     """Lay out the pointwise log-likelihood terms."""
     result = []
@@ -103,7 +104,7 @@ def dims_of(model: pm.Model, name: str, ndim: int) -> tuple[str, ...]:
     return tuple(given[i] if i < len(given) and given[i] is not None else f"{name}_dim_{i}" for i in range(ndim))
 
 
-def coords_of(model: pm.Model, dims: Sequence[str], shape: Sequence[int]) -> dict[str, np.ndarray]:
+def coords_of(model: pm.Model, dims: Sequence[str], shape: Sequence[int]) -> dict[str, Array]:
     """The coordinates of some dims; positions where the model has no labels."""
     result = {}
     for dim, length in zip(dims, shape, strict=True):
@@ -120,20 +121,18 @@ def labels(model: pm.Model, name: str, dims: Sequence[str], shape: Sequence[int]
     return [f"{name}[{', '.join(str(i) for i in index)}]" for index in product(*(coords[d] for d in dims))]
 
 
-def labelled(
-    model: pm.Model, name: str, values: np.ndarray, batch_dims: Sequence[str], dims: Sequence[str]
-) -> xr.DataArray:
+def labelled(model: pm.Model, name: str, values: Array, batch_dims: Sequence[str], dims: Sequence[str]) -> xr.DataArray:
     """An array on the variable's own dims and coords, behind ``batch_dims``."""
     shape = values.shape[len(batch_dims) :]
     return xr.DataArray(values, dims=[*batch_dims, *dims], coords=coords_of(model, dims, shape), name=name)
 
 
-def observed_data(model: pm.Model) -> dict[str, np.ndarray]:
+def observed_data(model: pm.Model) -> dict[str, Array]:
     """Data by observed variable; what ``pm.set_data`` last put into a container is seen."""
     return {rv.name: _current(model.rvs_to_values[rv]) for rv in model.observed_RVs}
 
 
-def _current(value: TensorVariable) -> np.ndarray:
+def _current(value: TensorVariable) -> Array:
     if isinstance(value, SharedVariable):
         return np.asarray(value.get_value())
     if isinstance(value, Constant):

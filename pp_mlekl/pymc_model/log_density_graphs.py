@@ -21,7 +21,7 @@ from pp_mlekl.pymc_model.rewrites.diagonals import with_elementwise_diagonals
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.pymc_model.rewrites.fewer_functions import ONE_FUNCTION
 from pp_mlekl.pymc_model.rewrites.normal_tails import with_tails
-from pp_mlekl.pymc_model.validation import Potentials
+from pp_mlekl.typing import Array, Potentials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ class ModelGraphs:
 class ValueGraph:
     """Rewrites graphs of a model's random variables into graphs of the flat vector ``z`` and of data inputs."""
 
-    def __init__(self, model: pm.Model, value_shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, np.ndarray]):
+    def __init__(self, model: pm.Model, value_shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, Array]):
         self.model = model
         self._in_double: dict = {}
         self.free = self._double(model.free_RVs)

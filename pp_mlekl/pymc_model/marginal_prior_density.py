@@ -14,6 +14,7 @@ from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 
 # Points at which the average over random parents is taken: quantiles of the draws, and a grid over their range.
 _QUANTILES, _GRID = 100, 60
@@ -32,13 +33,13 @@ class MarginalPrior:
         Shape (elements,): what the average over finitely many random parents adds to the variance of the mean of ``log_density``.
     """
 
-    draws: np.ndarray
-    log_density: np.ndarray
-    extra_variance: np.ndarray
+    draws: Array
+    log_density: Array
+    extra_variance: Array
 
 
 def marginal_log_prior(
-    functions: ModelFunctions, variable: FreeVariable, z: np.ndarray, prior: np.ndarray
+    functions: ModelFunctions, variable: FreeVariable, z: Array, prior: Array
 ) -> MarginalPrior | None:
     """The marginal prior of every element of a variable.
 
@@ -74,7 +75,7 @@ def marginal_log_prior(
     return _averaged(term, variable, z, prior)
 
 
-def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: np.ndarray) -> np.ndarray | None:
+def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: Array) -> Array | None:
     """Log prior density of some free variables together, of their unconstrained values, shape (*batch,).
 
     None where it is not known: a parent is random and not one of them, or a potential is part of the prior.
@@ -104,7 +105,7 @@ def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: np.ndarr
     return None if function is None else function(z)[0]
 
 
-def log_top_level_prior(functions: ModelFunctions, z: np.ndarray) -> np.ndarray:
+def log_top_level_prior(functions: ModelFunctions, z: Array) -> Array:
     """Log prior density of the variables whose parents are constant, together, shape (*batch,)."""
     values = functions.values
     own = set(values.rvs_to_values.values())
@@ -117,7 +118,7 @@ def log_top_level_prior(functions: ModelFunctions, z: np.ndarray) -> np.ndarray:
     return result
 
 
-def _exactly(draws: np.ndarray, log_density: np.ndarray) -> MarginalPrior:
+def _exactly(draws: Array, log_density: Array) -> MarginalPrior:
     return MarginalPrior(draws=draws, log_density=log_density, extra_variance=np.zeros(draws.shape[-1]))
 
 
@@ -145,7 +146,7 @@ def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFun
     return BatchedFunction([values.z], [pt.as_tensor(graph)], functions.size), alone
 
 
-def _averaged(term: BatchedFunction, variable: FreeVariable, z: np.ndarray, prior: np.ndarray) -> MarginalPrior:
+def _averaged(term: BatchedFunction, variable: FreeVariable, z: Array, prior: Array) -> MarginalPrior:
     """log mean over prior draws of the parents, at some points, interpolated to all draws."""
     flat = z.reshape(-1, z.shape[-1])[:, variable.flat]
     parents = prior[:_PARENTS]
@@ -170,7 +171,7 @@ def _averaged(term: BatchedFunction, variable: FreeVariable, z: np.ndarray, prio
     )
 
 
-def _shares(flat: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _shares(flat: Array, points: Array) -> Array:
     """The share of the draws that is nearest to each point, shape of ``points``."""
     shares = np.empty_like(points)
     for j, column in enumerate(points.T):
@@ -179,14 +180,14 @@ def _shares(flat: np.ndarray, points: np.ndarray) -> np.ndarray:
     return shares
 
 
-def _interpolated(x: np.ndarray, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _interpolated(x: Array, points: Array, values: Array) -> Array:
     points, first = np.unique(points, return_index=True)
     if len(points) == 1:
         return np.full(x.shape, values[first[0]])
     return CubicSpline(points, values[first])(x)
 
 
-def _mv_normal(functions: ModelFunctions, variable: FreeVariable, z: np.ndarray) -> MarginalPrior | None:
+def _mv_normal(functions: ModelFunctions, variable: FreeVariable, z: Array) -> MarginalPrior | None:
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
     try:
         prior = distribution_of(rv)
@@ -198,7 +199,7 @@ def _mv_normal(functions: ModelFunctions, variable: FreeVariable, z: np.ndarray)
     return _exactly(draws, stats.norm(mean, np.sqrt(np.broadcast_to(variance, variable.shape).ravel())).logpdf(draws))
 
 
-def _dirichlet(functions: ModelFunctions, variable: FreeVariable, z: np.ndarray) -> MarginalPrior | None:
+def _dirichlet(functions: ModelFunctions, variable: FreeVariable, z: Array) -> MarginalPrior | None:
     """An element of a Dirichlet vector is Beta; its logit is used, on which spacings are better behaved."""
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
     try:

@@ -17,8 +17,9 @@ from pp_mlekl.pymc_model.layout import ObservedVariable, observed_data, observed
 from pp_mlekl.pymc_model.log_density_graphs import build_graphs
 from pp_mlekl.pymc_model.model_transforms import ModelTransforms
 from pp_mlekl.pymc_model.prior_sampler import PriorSampler, improper_names
-from pp_mlekl.pymc_model.validation import Potentials, check_model
+from pp_mlekl.pymc_model.validation import check_model
 from pp_mlekl.pymc_model.weighted_objective import Data, WeightedObjective
+from pp_mlekl.typing import Array, Potentials
 
 # Rounds of prior draws until enough of them lie within the transforms' range.
 MAX_ROUNDS = 20
@@ -98,11 +99,11 @@ class ModelFunctions(ModelTransforms):
         names = {rv.name for rv in self.model.observed_RVs}
         return tuple(v for v in self.observed if v.name in names)
 
-    def observed_data(self) -> dict[str, np.ndarray]:
+    def observed_data(self) -> dict[str, Array]:
         """The data as the model holds them now (``pm.set_data`` is seen), by observed variable."""
         return observed_data(self.model)
 
-    def prior_draws(self, n: int, generator: np.random.Generator) -> np.ndarray:
+    def prior_draws(self, n: int, generator: np.random.Generator) -> Array:
         """``n`` draws from the prior, in the unconstrained space: shape (at most n, d), finite rows only.
 
         Raises
@@ -115,7 +116,7 @@ class ModelFunctions(ModelTransforms):
             raise ValueError(f"{', '.join(improper)} has an improper prior, from which nothing can be drawn.")
         return self._draw(n, generator, improper=False)
 
-    def starts(self, n: int, generator: np.random.Generator) -> np.ndarray:
+    def starts(self, n: int, generator: np.random.Generator) -> Array:
         """``n`` places to start a search: prior draws, spread about the initial point where a prior is improper."""
         improper = set(improper_names(self.model))
         z = self._draw(n, generator, improper=bool(improper))
@@ -124,19 +125,19 @@ class ModelFunctions(ModelTransforms):
                 z[:, v.flat] = self._start[v.flat] + generator.normal(size=z[:, v.flat].shape)
         return z
 
-    def log_likelihood(self, z: np.ndarray, weights: ArrayLike | None = None, data: Data = None) -> np.ndarray:
+    def log_likelihood(self, z: Array, weights: ArrayLike | None = None, data: Data = None) -> Array:
         """Weighted log-likelihood, shape (*batch)."""
         return self.value(z, weights=weights, data=data)
 
-    def pointwise(self, z: np.ndarray, data: Data = None) -> np.ndarray:
+    def pointwise(self, z: Array, data: Data = None) -> Array:
         """Log-likelihood of each observation, shape (*batch, n_observations)."""
         return self._objective.pointwise(self._checked(z), data)
 
-    def log_prior(self, z: np.ndarray) -> np.ndarray:
+    def log_prior(self, z: Array) -> Array:
         """Log prior density of the natural values, shape (*batch)."""
         return self._objective.log_prior_and_jacobian(self._checked(z))[0]
 
-    def log_prior_terms(self, z: np.ndarray) -> dict[str, np.ndarray]:
+    def log_prior_terms(self, z: Array) -> dict[str, Array]:
         """Log prior density of each free variable given its parents, by name: shape (*batch, *own batch shape)."""
 
         def make() -> BatchedFunction:
@@ -146,54 +147,54 @@ class ModelFunctions(ModelTransforms):
         terms = self.kept("log prior terms", make)(self._checked(z))
         return dict(zip([v.name for v in self.free], terms, strict=True))
 
-    def log_jacobian(self, z: np.ndarray) -> np.ndarray:
+    def log_jacobian(self, z: Array) -> Array:
         """log |d theta / d z|, shape (*batch)."""
         return self._objective.log_prior_and_jacobian(self._checked(z))[1]
 
     def value(
-        self, z: np.ndarray, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
-    ) -> np.ndarray:
+        self, z: Array, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
+    ) -> Array:
         """sum_i w_i log p(y_i | theta) + a log p(theta) + b log |d theta / d z|, shape (*batch)."""
         return self._objective.evaluate(0, self._checked(z), a, b, weights, data)[0]
 
     def value_gradient(
-        self, z: np.ndarray, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, z: Array, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
+    ) -> tuple[Array, Array]:
         """The objective and its gradient, shapes (*batch) and (*batch, d)."""
         value, gradient = self._objective.evaluate(1, self._checked(z), a, b, weights, data)
         return value, gradient
 
     def value_gradient_hessian(
-        self, z: np.ndarray, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self, z: Array, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
+    ) -> tuple[Array, Array, Array]:
         """The objective, its gradient and its Hessian, shapes (*batch), (*batch, d) and (*batch, d, d)."""
         value, gradient, hessian = self._objective.evaluate(2, self._checked(z), a, b, weights, data)
         return value, gradient, hessian
 
     def value_gradient_products(
         self,
-        z: np.ndarray,
-        probes: np.ndarray,
+        z: Array,
+        probes: Array,
         *,
         a: float = 0.0,
         b: float = 0.0,
         weights: ArrayLike | None = None,
         data: Data = None,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[Array, Array, Array]:
         """The objective, its gradient and its Hessian times each of ``probes`` (k, d), the last of shape (*batch, k, d)."""
         value, gradient, products = self._objective.evaluate(2, self._checked(z), a, b, weights, data, probes)
         return value, gradient, products
 
     def hessian_product(
         self,
-        z: np.ndarray,
-        vector: np.ndarray,
+        z: Array,
+        vector: Array,
         *,
         a: float = 0.0,
         b: float = 0.0,
         weights: ArrayLike | None = None,
         data: Data = None,
-    ) -> np.ndarray:
+    ) -> Array:
         """Hessian times ``vector`` at one ``z``, shape (d,) (or (*batch, d) for vectors of that shape)."""
         return self._objective.hessian_product(self._checked(z), vector, a, b, weights, data)
 
@@ -209,11 +210,11 @@ class ModelFunctions(ModelTransforms):
         """
         return self._objective.without_hessian(a, b, products=products)
 
-    def scores(self, z: np.ndarray, data: Data = None) -> np.ndarray:
+    def scores(self, z: Array, data: Data = None) -> Array:
         """Gradient of each pointwise log-likelihood, shape (*batch, n_observations, d)."""
         return self._objective.scores(self._checked(z), data)
 
-    def evaluate(self, variables: Sequence[TensorVariable], z: np.ndarray, data: Data = None) -> list[np.ndarray]:
+    def evaluate(self, variables: Sequence[TensorVariable], z: Array, data: Data = None) -> list[Array]:
         """Any of the model's variables at ``z``, with the free ones at their natural values and no randomness.
 
         Parameters
@@ -246,7 +247,7 @@ class ModelFunctions(ModelTransforms):
             self._kept[key] = make()
         return self._kept[key]
 
-    def prior_attempts(self, n: int, generator: np.random.Generator, *, improper: bool = False) -> np.ndarray:
+    def prior_attempts(self, n: int, generator: np.random.Generator, *, improper: bool = False) -> Array:
         """``n`` draws of the free variables one after the other, (n, d); not finite where out of the transforms' range."""
         if improper not in self._samplers:
             names = set(improper_names(self.model))
@@ -256,7 +257,7 @@ class ModelFunctions(ModelTransforms):
         draws = self._samplers[improper].draw(n, generator)
         return self.unconstrain(dict(zip([v.name for v in self.free], draws, strict=True)))
 
-    def _draw(self, n: int, generator: np.random.Generator, improper: bool) -> np.ndarray:
+    def _draw(self, n: int, generator: np.random.Generator, improper: bool) -> Array:
         kept = np.empty((0, self.size))
         for _ in range(MAX_ROUNDS):
             z = self.prior_attempts(n, generator, improper=improper)

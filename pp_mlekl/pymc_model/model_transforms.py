@@ -16,6 +16,7 @@ from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.layout import FreeVariable, coords_of, free_variables, labels, observed_data
 from pp_mlekl.pymc_model.log_density_graphs import ValueGraph
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
+from pp_mlekl.typing import Array
 
 # What a coordinate is called in a sentence, by PyMC's name of its transform.
 _SPOKEN = {"log": "log({})", "logodds": "logit({})", "interval": "transformed {}", "circular": "{}"}
@@ -67,28 +68,28 @@ class ModelTransforms:
                 result[v.flat] = [words.format(name) for name in names]
         return result
 
-    def initial_point(self) -> np.ndarray:
+    def initial_point(self) -> Array:
         """PyMC's initial point, shape (d,)."""
         return self._start.copy()
 
-    def natural(self, z: np.ndarray) -> dict[str, np.ndarray]:
+    def natural(self, z: Array) -> dict[str, Array]:
         """The free variables on their natural scale, each of shape (*batch, *shape)."""
         return dict(zip([v.name for v in self.free], self._natural(self._checked(z)), strict=True))
 
-    def natural_flat(self, z: np.ndarray) -> np.ndarray:
+    def natural_flat(self, z: Array) -> Array:
         """The same in one vector, shape (*batch, natural_size)."""
         z = self._checked(z)
         return np.concatenate([v.reshape(*z.shape[:-1], -1) for v in self._natural(z)], axis=-1)
 
-    def natural_jacobian(self, z: np.ndarray) -> np.ndarray:
+    def natural_jacobian(self, z: Array) -> Array:
         """d natural_flat / d z at one ``z``, shape (natural_size, d)."""
         return self._natural_jacobian(self._checked(z))[0]
 
-    def natural_rows(self, z: np.ndarray, probes: np.ndarray) -> np.ndarray:
+    def natural_rows(self, z: Array, probes: Array) -> Array:
         """``probes`` (k, natural_size) times the same Jacobian, shape (k, d), without forming it."""
         return self._natural_rows(probes, self._checked(z))[0]
 
-    def natural_bend(self, z: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    def natural_bend(self, z: Array, vector: Array) -> Array:
         """Second derivatives by ``z`` (d,) of ``vector`` (natural_size,) times the flat natural vector, shape (d, d)."""
         return self._natural_bend(np.eye(self.size), vector, self._checked(z))[0]
 
@@ -108,11 +109,11 @@ class ModelTransforms:
         return BatchedFunction([probe, self.values.z], [product], self.size)
 
     @cached_property
-    def circular(self) -> np.ndarray:
+    def circular(self) -> Array:
         """Which elements of the flat natural vector are angles, in (-pi, pi], shape (natural_size,) of bool."""
         return np.concatenate([np.full(v.natural.stop - v.natural.start, v.circular) for v in self.free])
 
-    def natural_difference(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    def natural_difference(self, one: Array, other: Array) -> Array:
         """``one`` - ``other`` of flat natural vectors, (..., natural_size); of angles the shorter way round."""
         difference = one - other
         return np.where(self.circular, np.angle(np.exp(1j * difference)), difference)
@@ -123,7 +124,7 @@ class ModelTransforms:
         derivative = jacobian(flat, self.values.z, vectorize=True, disconnected_inputs="ignore")
         return BatchedFunction([self.values.z], [derivative], self.size * self.natural_size)
 
-    def unconstrain(self, values: Mapping[str, ArrayLike]) -> np.ndarray:
+    def unconstrain(self, values: Mapping[str, ArrayLike]) -> Array:
         """The unconstrained vector of natural values, shape (*batch, d); the inverse of ``natural``.
 
         Raises
@@ -143,25 +144,25 @@ class ModelTransforms:
         arrays = [np.broadcast_to(a, batch + v.shape) for a, v in zip(arrays, self.free, strict=True)]
         return np.concatenate([v.reshape(*batch, -1) for v in self._forward(*arrays)], axis=-1)
 
-    def unconstrain_draws(self, draws: xr.Dataset) -> np.ndarray:
+    def unconstrain_draws(self, draws: xr.Dataset) -> Array:
         """The unconstrained vectors of posterior draws, shape (chain, draw, d); angles in one turn about their mean."""
         z = self.unconstrain({v.name: draws[v.name].transpose("chain", "draw", ...).values for v in self.free})
         return self.wound(z, self.mean_direction(z))
 
     @cached_property
-    def _angles(self) -> np.ndarray:
+    def _angles(self) -> Array:
         return np.concatenate([np.full(v.flat.stop - v.flat.start, v.circular) for v in self.free])
 
-    def mean_direction(self, z: np.ndarray) -> np.ndarray:
+    def mean_direction(self, z: Array) -> Array:
         """The mean direction of each angle over draws (*batch, d), shape (d,); 0 for what is no angle."""
         flat = z.reshape(-1, self.size)
         return np.where(self._angles, np.angle(np.mean(np.exp(1j * np.where(self._angles, flat, 0.0)), axis=0)), 0.0)
 
-    def wound(self, z: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    def wound(self, z: Array, centre: Array) -> Array:
         """The same points with every angle moved by whole turns to within half a turn of ``centre`` (d,)."""
         return z - 2 * np.pi * np.where(self._angles, np.round((z - centre) / (2 * np.pi)), 0.0)
 
-    def in_turn(self, z: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    def in_turn(self, z: Array, centre: Array) -> Array:
         """Whether every angle of z (*batch, d) lies within half a turn of ``centre`` (d,), shape (*batch)."""
         return np.all(~self._angles | (np.abs(z - centre) <= np.pi), axis=-1)
 
@@ -176,21 +177,21 @@ class ModelTransforms:
             graphs.append(value if transform is None else transform.forward(value, *parents))
         return BatchedFunction(inputs, in_double_precision(graphs), self.natural_size)
 
-    def dataset(self, z: np.ndarray, batch_dims: Sequence[str] = ()) -> xr.Dataset:
+    def dataset(self, z: Array, batch_dims: Sequence[str] = ()) -> xr.Dataset:
         """The natural values on the variables' own dims and coords, behind ``batch_dims``."""
         natural = self.natural(z)
         return self.to_dataset(natural, batch_dims)
 
-    def to_dataset(self, arrays: Mapping[str, np.ndarray], batch_dims: Sequence[str] = ()) -> xr.Dataset:
+    def to_dataset(self, arrays: Mapping[str, Array], batch_dims: Sequence[str] = ()) -> xr.Dataset:
         """Arrays by free variable as a Dataset on the variables' own dims and coords."""
         coords = {k: c for v in self.free for k, c in coords_of(self.model, v.dims, v.shape).items()}
         return xr.Dataset({v.name: ([*batch_dims, *v.dims], arrays[v.name]) for v in self.free}, coords=coords)
 
-    def split(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+    def split(self, flat: Array) -> dict[str, Array]:
         """Cut a flat natural vector, shape (*batch, natural_size), into the free variables' shapes."""
         return {v.name: flat[..., v.natural].reshape((*flat.shape[:-1], *v.shape)) for v in self.free}
 
-    def _checked(self, z: np.ndarray) -> np.ndarray:
+    def _checked(self, z: Array) -> Array:
         z = np.asarray(z, dtype=np.float64)
         if z.ndim == 0 or z.shape[-1] != self.size:
             raise ValueError(f"z must have shape (..., {self.size}), got {z.shape}.")

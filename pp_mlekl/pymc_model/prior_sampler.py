@@ -18,6 +18,7 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import interpreted
+from pp_mlekl.typing import Array
 
 IMPROPER = ("FlatRV", "HalfFlatRV")
 
@@ -46,7 +47,7 @@ class PriorSampler:
         self,
         variables: Sequence[TensorVariable],
         shapes: Sequence[tuple[int, ...]],
-        fixed: dict[TensorVariable, np.ndarray],
+        fixed: dict[TensorVariable, Array],
         given: Sequence[TensorVariable] = (),
     ):
         self._shapes = list(shapes)
@@ -63,7 +64,7 @@ class PriorSampler:
         """Whether each draw takes a call of its own: of time series and the like, which are random step by step."""
         return any(isinstance(v.owner.op, SymbolicRandomVariable) for v in _random(self._graphs))
 
-    def draw(self, n: int, generator: np.random.Generator, values: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
+    def draw(self, n: int, generator: np.random.Generator, values: Sequence[Array] = ()) -> list[Array]:
         """``n`` draws: for each variable an array of shape (n, *shape); ``values`` of the given, (n, *shape) each."""
         arrays = [np.asarray(v, dtype=g.type.dtype) for v, g in zip(values, self._given, strict=True)]
         if self._function is None:

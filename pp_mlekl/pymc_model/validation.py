@@ -1,11 +1,9 @@
 """Which models can be turned into smooth functions of a flat vector; the others are refused with the remedy."""
 
-from typing import Literal
-
 import pymc as pm
 from pytensor.graph.traversal import ancestors
 
-Potentials = Literal["prior", "likelihood"] | None
+from pp_mlekl.typing import Potentials
 
 
 def is_model(thing: object) -> bool:

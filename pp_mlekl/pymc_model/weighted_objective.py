@@ -17,6 +17,7 @@ from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import inlined, without_c
 from pp_mlekl.pymc_model.interpreter.vectorize import vectorized
 from pp_mlekl.pymc_model.log_density_graphs import ModelGraphs
+from pp_mlekl.typing import Array
 
 Data = Mapping[str, ArrayLike] | None
 
@@ -39,7 +40,7 @@ class WeightedObjective:
         Returns the model's current data, by observed variable.
     """
 
-    def __init__(self, graphs: ModelGraphs, n_observations: int, observed_data: Callable[[], dict[str, np.ndarray]]):
+    def __init__(self, graphs: ModelGraphs, n_observations: int, observed_data: Callable[[], dict[str, Array]]):
         self._z = graphs.z
         self._data = graphs.data
         self._n = n_observations
@@ -56,13 +57,13 @@ class WeightedObjective:
     def evaluate(
         self,
         order: int,
-        z: np.ndarray,
+        z: Array,
         a: float,
         b: float,
         weights: ArrayLike | None,
         data: Data,
-        probes: np.ndarray | None = None,
-    ) -> list[np.ndarray]:
+        probes: Array | None = None,
+    ) -> list[Array]:
         """Value and, up to ``order``, gradient and Hessian: arrays of shape (*batch), (*batch, d), (*batch, d, d).
 
         With ``probes`` (k, d) their products with the Hessian, (*batch, k, d), take its place.
@@ -75,16 +76,16 @@ class WeightedObjective:
                 total = [t + coefficient * p for t, p in zip(total, terms, strict=True)]
         return total
 
-    def pointwise(self, z: np.ndarray, data: Data) -> np.ndarray:
+    def pointwise(self, z: Array, data: Data) -> Array:
         """Log-likelihood of every observation, shape (*batch, n)."""
         function = self._kept("pointwise", [self._z, *self._data.values()], lambda: [self._pointwise], self._n)
         return function(z, *self._data_arrays(data))[0]
 
-    def log_prior_and_jacobian(self, z: np.ndarray) -> list[np.ndarray]:
+    def log_prior_and_jacobian(self, z: Array) -> list[Array]:
         """Log prior density of theta, and log |d theta / d z|, each of shape (*batch)."""
         return [self._prior(0, [], z, part)[0] for part in self._priors]
 
-    def scores(self, z: np.ndarray, data: Data) -> np.ndarray:
+    def scores(self, z: Array, data: Data) -> Array:
         """Gradient of every pointwise term, shape (*batch, n, d), in min(n, d) passes."""
         inner = z[..., None, :]
         # A new axis behind the batch of the data, along which the passes run.
@@ -113,8 +114,8 @@ class WeightedObjective:
             return None
 
     def hessian_product(
-        self, z: np.ndarray, vector: np.ndarray, a: float, b: float, weights: ArrayLike | None, data: Data
-    ) -> np.ndarray:
+        self, z: Array, vector: Array, a: float, b: float, weights: ArrayLike | None, data: Data
+    ) -> Array:
         """Hessian times a vector at one ``z``, in memory that is linear in d."""
         result = self._product("likelihood")(vector, z, self._weight_array(weights), *self._data_arrays(data))[0]
         for coefficient, part in zip((a, b), self._priors, strict=True):
@@ -155,8 +156,8 @@ class WeightedObjective:
         return self._z.type.shape[0]
 
     def _likelihood(
-        self, order: int, probes: list[np.ndarray], z: np.ndarray, weights: ArrayLike | None, data: Data
-    ) -> list[np.ndarray]:
+        self, order: int, probes: list[Array], z: Array, weights: ArrayLike | None, data: Data
+    ) -> list[Array]:
         function = self._derivatives("likelihood", order)
         w = self._weight_array(weights)
         result = function(*probes, z, w, *self._data_arrays(data))
@@ -165,7 +166,7 @@ class WeightedObjective:
             result[1] = w[w != 0.0] @ self.scores(z, data)[w != 0.0]
         return result
 
-    def _prior(self, order: int, probes: list[np.ndarray], z: np.ndarray, part: str) -> list[np.ndarray]:
+    def _prior(self, order: int, probes: list[Array], z: Array, part: str) -> list[Array]:
         return self._derivatives(part, order)(*probes, z)
 
     def _part(self, part: str) -> tuple[TensorVariable, list[TensorVariable]]:
@@ -226,13 +227,13 @@ class WeightedObjective:
                 self._functions[key] = BatchedFunction(inputs, graphs(), elements)
         return self._functions[key]
 
-    def _weight_array(self, weights: ArrayLike | None) -> np.ndarray:
+    def _weight_array(self, weights: ArrayLike | None) -> Array:
         w = np.ones(self._n) if weights is None else np.asarray(weights, dtype=np.float64)
         if w.ndim == 0 or w.shape[-1] != self._n:
             raise ValueError(f"weights must have one entry per observation, (..., {self._n}), got shape {w.shape}.")
         return w
 
-    def _data_arrays(self, data: Data) -> list[np.ndarray]:
+    def _data_arrays(self, data: Data) -> list[Array]:
         given = data or {}
         unknown = set(given) - set(self._data)
         if unknown:

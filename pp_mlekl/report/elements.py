@@ -6,6 +6,8 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from pp_mlekl.typing import Array
+
 # More panels than this are small print.
 MOST_PANELS = 12
 _MOST_IN_PAIRS = 4
@@ -63,7 +65,7 @@ def most_dependent(found: dict[str, xr.DataArray]) -> list[str]:
     return [names[i] for i in sorted(chosen[:_MOST_IN_PAIRS])]
 
 
-def kind_of(values: np.ndarray) -> str:
+def kind_of(values: Array) -> str:
     """What a plot of predictions should take data for: ``real``, ``count`` or ``binary``.
 
     Examples

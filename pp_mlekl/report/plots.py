@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.labels import NO_NUMBER
+from pp_mlekl.typing import Array
 
 # The shape of fewer prior draws is not worth drawing.
 _FEWEST_INSIDE = 20
@@ -174,7 +175,7 @@ def _spaced(figure: Figure) -> None:
     figure.set_layout_engine("constrained")
 
 
-def _window(draws: np.ndarray) -> tuple[float, float]:
+def _window(draws: Array) -> tuple[float, float]:
     low, high = np.quantile(draws, (0.001, 0.999))
     width = high - low
     return float(low - 0.75 * width), float(high + 0.75 * width)

@@ -12,8 +12,7 @@ from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.robust import one_to_one, robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Scores held at a time.
 _CHUNK = 4_000_000

@@ -10,8 +10,8 @@ from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.simulation.coverage import Coverage
+from pp_mlekl.typing import Array
 
-Array = np.ndarray
 Kind = Literal["case", "parametric"]
 
 # Terms of the log-likelihood of all resamples in one batch.

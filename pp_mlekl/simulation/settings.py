@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
+from pp_mlekl.typing import RandomSeed
 
 # Intervals that fit every data set many times.
 DEAR = ("profile", "parametric_bootstrap", "case_bootstrap")
@@ -25,7 +26,7 @@ class Settings:
     prob: float
     intervals: Sequence[str]
     resamples: int
-    random_seed: Any
+    random_seed: RandomSeed
 
     def check(self) -> None:
         """Raise ValueError where an argument is wrong."""

@@ -19,6 +19,7 @@ from pp_mlekl.simulation.coverage import Coverage
 from pp_mlekl.simulation.resampling import bootstrap_covers
 from pp_mlekl.simulation.settings import DEAR, Settings
 from pp_mlekl.simulation.storage import read_study, store_of_its_own, write_study
+from pp_mlekl.typing import Array, RandomSeed
 from pp_mlekl.utils.seeds import integer_of
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
@@ -37,7 +38,7 @@ def study(
     resamples: int = 200,
     client: Any = None,
     store: str | Path | None = None,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
     progress: Callable[[str], None] | None = None,
 ) -> xr.DataTree:
     """Simulate data sets from a truth, fit them all, and compare what happens with what theory says.
@@ -209,7 +210,7 @@ class _Job:
             estimator=list(self.asked.estimators), parameter=functions.natural_names
         )
 
-    def _dear(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def _dear(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, Array]:
         result = {}
         for name in self.asked.intervals:
             if name == "profile":
@@ -220,20 +221,20 @@ class _Job:
         return result
 
 
-def _natural_sandwich(functions: ModelFunctions, star: ExpectedFit, size: int) -> np.ndarray:
+def _natural_sandwich(functions: ModelFunctions, star: ExpectedFit, size: int) -> Array:
     jacobian = functions.natural_jacobian(star.flat)[:, star.problem.kept]
     return jacobian @ star.information.sandwich(size) @ jacobian.T  # type: ignore[union-attr]
 
 
-def _covers(values: np.ndarray, half: np.ndarray, target: np.ndarray) -> np.ndarray:
+def _covers(values: Array, half: Array, target: Array) -> Array:
     """Whether each interval holds the target; NaN where there is no interval."""
     half = np.broadcast_to(half, values.shape)
     return np.where(half > 0, np.abs(values - target) <= half, np.nan)
 
 
-def _tasks(sizes: Sequence[int], replicates: int, random_seed: Any) -> list[_Task]:
+def _tasks(sizes: Sequence[int], replicates: int, seed: int | np.random.SeedSequence) -> list[_Task]:
     """Batches of bounded size, the same whoever runs them."""
-    root = random_seed if isinstance(random_seed, np.random.SeedSequence) else np.random.SeedSequence(random_seed)
+    root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     shapes = []
     for size in sizes:
         most = max(1, _BATCH_TERMS // size)

@@ -16,8 +16,7 @@ from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.divergences.wasserstein import wasserstein_distance
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import ENGINE_ACCURACY
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Two separate humps, fitted by one normal: the standard picture of the two directions.
 _HUMPS: dict[str, Any] = {"w": np.array([0.4, 0.6]), "mu": np.array([-3.0, 2.5]), "sigma": np.array([0.7, 1.0])}

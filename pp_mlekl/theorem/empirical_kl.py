@@ -7,8 +7,7 @@ from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import Setting
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _CLAIM = (
     "With the empirical distribution in place of the truth nothing is asymptotic: maximising the likelihood of the "

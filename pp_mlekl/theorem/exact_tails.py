@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
 from pp_mlekl.theorem.setting import Setting
+from pp_mlekl.typing import Array
 
 # An edge computed from decimal fractions may fall beside the integer it stands for.
 _SNAP = 1e-9

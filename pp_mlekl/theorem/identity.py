@@ -8,8 +8,7 @@ from pp_mlekl.divergences.families.binary import Bernoulli, Binomial
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import ENGINE_ACCURACY, STANDARD_ERRORS, Setting
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Step of the central difference quotients, in standard deviations of one observation.
 _DIFFERENCE = 1e-4

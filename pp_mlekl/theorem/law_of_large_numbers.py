@@ -7,8 +7,8 @@ import xarray as xr
 
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import STANDARD_ERRORS, Setting
+from pp_mlekl.typing import Array
 
-Array = np.ndarray
 # Pointwise terms evaluated at a time.
 _CHUNK = 4_000_000
 

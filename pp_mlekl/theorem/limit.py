@@ -8,8 +8,7 @@ from pp_mlekl.estimation.asymptotics import WeightedChiSquared
 from pp_mlekl.estimation.replicates.replicate_fits import fit_replicates
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import LEVEL, STANDARD_ERRORS, Setting
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Observations that one batch of data sets may have in all.
 _BATCH_TERMS = 1_000_000

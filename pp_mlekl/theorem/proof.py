@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from pp_mlekl.theorem.law_of_large_numbers import law_of_large_numbers, simulate
 from pp_mlekl.theorem.limit import convergence
 from pp_mlekl.theorem.proof_result import Proof, Step
 from pp_mlekl.theorem.setting import Setting
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
 
@@ -37,8 +38,8 @@ def proof(
     sizes: Sequence[int] = SIZES,
     replicates: int = 1000,
     name: str | None = None,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
     progress: Callable[[str], None] | None = None,
 ) -> Proof:
     """Show, as computed numbers, that maximum likelihood minimises the divergence from the truth.
@@ -169,7 +170,7 @@ def describe(truth: Any, resolved: Truth) -> str:
     return "; ".join(parts)
 
 
-def _short(value: np.ndarray) -> str:
+def _short(value: Array) -> str:
     if value.ndim == 0:
         return f"{float(value):.4g}"
     text = np.array2string(value, precision=4, threshold=8, formatter={"float_kind": "{:.4g}".format})

@@ -13,8 +13,7 @@ from pp_mlekl.estimation.replicates.simulator import Simulator
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # All comparisons of random numbers in one proof fail together with probability 0.001 at most (Bonferroni).
 _FAMILY_LEVEL, _MOST_RANDOM_CHECKS = 1e-3, 64

@@ -1,14 +1,14 @@
 """What users pass as ``random_seed``, checked once and as a number that can be kept."""
 
-from typing import Any
-
 import numpy as np
+
+from pp_mlekl.typing import RandomSeed
 
 # What draws integers: as many as a file format's integers hold.
 _LIMIT = 2**63
 
 
-def generator_of(random_seed: Any) -> np.random.Generator:
+def generator_of(random_seed: RandomSeed) -> np.random.Generator:
     """The generator that an integer, SeedSequence or Generator stands for; a random one where it is None.
 
     Raises
@@ -30,7 +30,7 @@ def generator_of(random_seed: Any) -> np.random.Generator:
         ) from error
 
 
-def integer_of(random_seed: Any) -> int:
+def integer_of(random_seed: RandomSeed) -> int:
     """A seed as an integer that gives the same numbers again: itself, or one drawn where it is something else.
 
     Raises
@@ -44,5 +44,6 @@ def integer_of(random_seed: Any) -> int:
     (3, True)
     """
     generator = generator_of(random_seed)
-    whole = isinstance(random_seed, int | np.integer) and random_seed < _LIMIT
-    return int(random_seed) if whole else int(generator.integers(_LIMIT))
+    if isinstance(random_seed, int | np.integer) and random_seed < _LIMIT:
+        return int(random_seed)
+    return int(generator.integers(_LIMIT))

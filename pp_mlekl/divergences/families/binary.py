@@ -7,11 +7,12 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Support
+from pp_mlekl.divergences.distribution import Support
 from pp_mlekl.divergences.families.counts import _Count, binary_divergence
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import binomial_log_mass
 from pp_mlekl.divergences.special import entropy_term
+from pp_mlekl.typing import Array
 
 
 @register_family

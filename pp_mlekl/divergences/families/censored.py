@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.truncated import Truncated
+from pp_mlekl.typing import Array
 
 
 @register_family

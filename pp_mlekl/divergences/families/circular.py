@@ -7,10 +7,11 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
+from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import bessel_ratio, log_bessel_excess
+from pp_mlekl.typing import Array
 
 # Edges of the panels of a quadrature, in standard deviations.
 _EDGES = np.array([0.0, 0.8, 1.6, 2.4, 3.2, 4.0, 5.0, 6.0, 7.5, 9.0, 12.0, 40.0, 400.0])

@@ -7,13 +7,14 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
+from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.inversion import integer_quantile
 from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import entropy_term, excess
+from pp_mlekl.typing import Array
 
 LARGEST = float(np.finfo(np.float64).max)
 

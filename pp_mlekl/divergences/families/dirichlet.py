@@ -6,9 +6,10 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import gammaln_excess
+from pp_mlekl.typing import Array
 
 # A sum farther from 1 than rounding, of double or of single precision, explains.
 _OFF_SIMPLEX = 1e-5

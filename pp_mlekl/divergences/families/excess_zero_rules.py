@@ -8,7 +8,6 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.families.binary import Binomial
 from pp_mlekl.divergences.families.counts import NegativeBinomial, Poisson
 from pp_mlekl.divergences.families.hurdle import HurdleGamma, HurdleLogNormal
@@ -20,6 +19,7 @@ from pp_mlekl.divergences.families.zero_inflated import (
     ZeroInflatedPoisson,
 )
 from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, entropy_term, expm1_minus, log1p_minus
+from pp_mlekl.typing import Array
 
 # Within this change of the natural parameter the variance is a polynomial to 20 Gauss points.
 _NEAR = 0.5

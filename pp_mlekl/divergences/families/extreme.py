@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.distribution import CrossEntropyTerms
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.typing import Array
 
 
 @register_family

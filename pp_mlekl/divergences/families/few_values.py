@@ -3,10 +3,11 @@
 import numpy as np
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.binary import Bernoulli, Binomial, Categorical
 from pp_mlekl.divergences.families.registry import FAMILIES
 from pp_mlekl.divergences.special import expm1_minus
+from pp_mlekl.typing import Array
 
 
 def few_values(p: Bernoulli | Categorical, q: Distribution) -> Array:

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.gamma import Gamma
 from pp_mlekl.divergences.families.normal import LogNormal
 from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.typing import Array
 
 
 class _Hurdle(Distribution):

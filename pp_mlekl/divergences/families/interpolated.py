@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Support
+from pp_mlekl.divergences.distribution import Support
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.typing import Array
 
 
 @register_family

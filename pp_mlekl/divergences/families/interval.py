@@ -7,12 +7,13 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Support
+from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.beta import Beta, Kumaraswamy
 from pp_mlekl.divergences.families.moments import WithMoments, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, log_ratio
+from pp_mlekl.typing import Array
 
 LARGEST = float(np.finfo(np.float64).max)
 

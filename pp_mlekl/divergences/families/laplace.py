@@ -7,11 +7,12 @@ import numpy as np
 from scipy import stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.distribution import CrossEntropyTerms
 from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import excess, expm1_minus, log1p_minus, relative_change
+from pp_mlekl.typing import Array
 
 
 @register_family

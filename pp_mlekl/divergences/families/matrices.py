@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 LOG_2PI = np.log(2 * np.pi)
 

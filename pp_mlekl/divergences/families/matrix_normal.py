@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.matrices import LOG_2PI, check_positive_definite, eigenvalue_changes, log_determinant
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import excess
+from pp_mlekl.typing import Array
 
 
 @register_family

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.normal import Normal
 from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.typing import Array
 
 
 class _Mixture(Distribution):

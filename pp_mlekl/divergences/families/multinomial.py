@@ -8,10 +8,11 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.dirichlet import Dirichlet
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import entropy_term
+from pp_mlekl.typing import Array
 
 # Vectors of counts that are summed over; beyond, a sum over them is no longer quick.
 _MOST_POINTS = 200_000

@@ -6,10 +6,11 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.matrices import LOG_2PI, check_positive_definite, eigenvalue_changes, log_determinant
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import excess
+from pp_mlekl.typing import Array
 
 
 @register_family

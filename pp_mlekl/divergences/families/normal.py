@@ -7,11 +7,12 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Distribution, Support
+from pp_mlekl.divergences.distribution import CrossEntropyTerms, Distribution, Support
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import excess
+from pp_mlekl.typing import Array
 
 LOG_2PI = np.log(2 * np.pi)
 

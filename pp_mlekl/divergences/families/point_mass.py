@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

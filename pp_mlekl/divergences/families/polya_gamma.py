@@ -8,8 +8,9 @@ import numpy as np
 from scipy import interpolate
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.typing import Array
 
 _POLE = np.pi**2 / 2
 # Along the path: steps and where it ends, in standard deviations about the saddle point; a pole needs smaller ones.

@@ -8,11 +8,12 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.extreme import Gumbel, Moyal, Weibull
 from pp_mlekl.divergences.families.gamma import ChiSquared, Exponential, Gamma, InverseGamma
 from pp_mlekl.divergences.families.normal import HalfNormal
 from pp_mlekl.divergences.special import entropy_term, excess, expm1_minus, gammaln_excess, log_ratio, relative_change
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)

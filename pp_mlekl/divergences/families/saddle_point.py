@@ -7,8 +7,8 @@ formula d(x), log Poisson(x; m) = -d(x) - D(x, m) - log(2 pi x) / 2.
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.special import entropy_term
+from pp_mlekl.typing import Array
 
 _HALF_LOG_2PI = np.log(2 * np.pi) / 2
 # Below this the plain formula loses nothing and is faster.

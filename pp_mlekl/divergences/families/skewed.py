@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.typing import Array
 
 LOG_2PI = np.log(2 * np.pi)
 # Below this log a beta variable's distribution function is its leading power to every digit.

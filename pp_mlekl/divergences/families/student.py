@@ -7,11 +7,12 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms
+from pp_mlekl.divergences.distribution import CrossEntropyTerms
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import half_step_of_digamma, log1p_square, student_t_log_density
+from pp_mlekl.typing import Array
 
 _LOG_DEEP = -40.0
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from pp_mlekl.divergences.distribution import Array, CrossEntropyTerms, Distribution, Support
+from pp_mlekl.divergences.distribution import CrossEntropyTerms, Distribution, Support
 from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.typing import Array
 
 # In standard deviations: an interval shorter than this, or with both ends further out than that, has no moments to
 # full precision in closed form.

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
+from pp_mlekl.typing import Array
 
 
 @contextmanager

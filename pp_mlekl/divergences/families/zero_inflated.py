@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution, Support
+from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.binary import Binomial
 from pp_mlekl.divergences.families.counts import NegativeBinomial, Poisson
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.truncated import Truncated
+from pp_mlekl.typing import Array
 
 
 class _ExcessZeros(Distribution):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 # Tail probabilities of the points that divide P's range; the last is where a range ends.
 LEVELS = np.array([0.3, 0.1, 1e-2, 1e-4, 1e-7, 1e-12, 1e-20, 1e-32])

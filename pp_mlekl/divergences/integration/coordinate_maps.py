@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 # The farthest from the origin, and the nearest to an end at 0, that densities are asked for.
 _LARGEST, _SMALLEST = 1e290, 1e-290

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, bends, middles, other_points, range_points
 from pp_mlekl.divergences.integration.coordinate_maps import Chart, chart, kinds
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral, integrate
+from pp_mlekl.typing import Array
 
 _EPSILON = np.finfo(float).eps
 # Elements of a batch that are integrated at a time, to bound memory.

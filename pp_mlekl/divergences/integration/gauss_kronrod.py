@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 # Gauss-Kronrod (10, 21), QUADPACK's qk21: nodes on [0, 1], Kronrod and Gauss weights.
 _HALF = np.array(

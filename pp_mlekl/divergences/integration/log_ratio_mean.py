@@ -3,11 +3,12 @@
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.expectation import Function, expectation
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.summation import summed_expectation
 from pp_mlekl.divergences.special import expm1_minus
+from pp_mlekl.typing import Array
 
 _LOG_2 = np.log(2)
 # h of a small argument by its series, whose next term is below 1e-17 of the sum.

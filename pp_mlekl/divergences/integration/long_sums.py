@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
+from pp_mlekl.typing import Array
 
 _POINTS = 32
 _DEGREE, _LOWER_DEGREE = 23, 15

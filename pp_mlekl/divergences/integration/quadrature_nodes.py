@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 # Panels of t = -log(tail probability), on which quantiles are smooth in both tails; the last reaches 1e-300, which
 # second moments of heavy-tailed scores need.

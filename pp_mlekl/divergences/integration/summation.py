@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, range_points
 from pp_mlekl.divergences.integration.expectation import Function
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.long_sums import long_sum
+from pp_mlekl.typing import Array
 
 _EPSILON = np.finfo(float).eps
 # Terms computed at a time.

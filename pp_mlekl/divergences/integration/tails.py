@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 # Tail probabilities at which the growth is looked at, from P's bulk to the end of double precision. The first are for
 # quantiles that underflow soon, as those of a gamma of shape 0.02.

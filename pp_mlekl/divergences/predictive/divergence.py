@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.divergences.distinct import distinct_rows
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
 from pp_mlekl.divergences.predictive.integrals import by_sampling, on_common_nodes, on_own_nodes
 from pp_mlekl.divergences.predictive.mixture import CHUNK
 from pp_mlekl.divergences.predictive.nodes import common_nodes
+from pp_mlekl.typing import Array
 
 # Log densities computed in all, beyond which rows that need a sample get a smaller one.
 _BUDGET = 20_000_000

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import Nodes
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.divergences.predictive.mixture import MixtureValues, mixture_values
 from pp_mlekl.divergences.predictive.nodes import CommonNodes, mixture_sample, scouts
 from pp_mlekl.divergences.predictive.wasserstein import NO_MEAN, NO_VARIANCE, distance_and_slope, tail_growth
+from pp_mlekl.typing import Array
 
 QUANTITIES = ("kl", "kl_reverse", "jsd", "wasserstein")
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
 
 # Log densities held at a time: 16 MB for each of the few temporaries.
 CHUNK = 2_000_000

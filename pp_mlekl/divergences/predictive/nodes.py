@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import LONGEST_SUM, gauss_legendre_panels
+from pp_mlekl.typing import Array
 
 # Tail levels t = -log u whose quantiles, of both distributions, are the edges of panels.
 _LEVELS = np.array([np.log(2), 1.6, 3.5, 8.0, 18.0, 36.0])

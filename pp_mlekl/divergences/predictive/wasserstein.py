@@ -8,8 +8,9 @@ from functools import cache
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.predictive.nodes import POINTS_A_PANEL, CommonNodes
+from pp_mlekl.typing import Array
 
 # Places in a panel at which |F - G| is looked at: it has a kink where the CDFs cross.
 _FINE = 24

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 # Fewer draws than this give an error bar that is itself noise; more dimensions need more.
 FEWEST = 50

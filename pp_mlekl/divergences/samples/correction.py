@@ -5,9 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.density import Correction, LogDensities, SampleDensity
 from pp_mlekl.divergences.samples.gaussianize import identity_maps
+from pp_mlekl.typing import Array
 
 # The correction is found at this size at the most, from so many simulated draws.
 _LARGEST_SIMULATED = 1000

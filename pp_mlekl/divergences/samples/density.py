@@ -12,7 +12,6 @@ import numpy as np
 from scipy import special
 from scipy.spatial import cKDTree
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.gaussianize import (
     Gaussianizer,
     MarginMaps,
@@ -28,6 +27,7 @@ from pp_mlekl.divergences.samples.neighbours import (
     log_density_by_neighbours,
 )
 from pp_mlekl.divergences.samples.spacings import log_density_against, log_density_within, normal_scores
+from pp_mlekl.typing import Array
 
 # Neighbours: at least and at most, and in between as a share of the root of the number of draws.
 _FEWEST, _MOST, _SHARE_OF_ROOT = 5, 10, 0.1

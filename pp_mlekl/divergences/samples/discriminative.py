@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.size_bias import halves
+from pp_mlekl.typing import Array
 
 # Draws of each side that are used, and the dimension beyond which the features are too many.
 _MOST_DRAWS = 1000

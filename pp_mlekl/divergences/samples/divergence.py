@@ -6,7 +6,7 @@ import numpy as np
 from scipy import special
 from scipy.spatial import cKDTree
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
@@ -15,6 +15,7 @@ from pp_mlekl.divergences.samples.size_bias import changes_with_size, parts, rem
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws, estimate
 from pp_mlekl.divergences.samples.two_sample import log_ratio_terms
+from pp_mlekl.typing import Array
 
 _DIRECTION = "KL(P||Q)"
 # Draws taken of a distribution that is compared with draws.

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import fft
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 
 def effective_size(values: Array) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 # Quantiles that stand for a coordinate while its map is fitted.
 _QUANTILES = 1000

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import interpolate, special
 from scipy.spatial import cKDTree
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 # Nodes of the average over a neighbour's rank, and radii between which the averages are interpolated.
 _NODES = 13

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.checks import FEWEST, MOST_REPEATED, Draws, share_repeated
 from pp_mlekl.divergences.samples.correction import corrected_within
 from pp_mlekl.divergences.samples.density import Beyond, LogDensities, SampleDensity, mean_beyond, neighbours_for
@@ -11,6 +10,7 @@ from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws
+from pp_mlekl.typing import Array
 
 # Draws of a large sample at which it is enough to look for neighbours, among all of them.
 QUERIES = 1500

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.density import SHARED_NEIGHBOURS
+from pp_mlekl.typing import Array
 
 # Parts of the draws: quarters, which have a bias enough larger to be told from noise, or less of very many draws.
 PARTS, LARGEST_PART = 4, 1500

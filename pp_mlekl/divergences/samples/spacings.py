@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
+from pp_mlekl.typing import Array
 
 # Half-widths of the windows in order statistics: at least, and at most as a share of the root of the number of draws.
 _NARROWEST = 3

@@ -3,9 +3,9 @@
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.density import SampleDensity
 from pp_mlekl.divergences.samples.size_bias import evenly
+from pp_mlekl.typing import Array
 
 _SMALLEST_EIGENVALUE = 1e-12
 # Neighbours whose distances are compared, draws at which they are, and the dimension beyond which the two are too alike.

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape, tail_size
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.effective_size import effective_size
+from pp_mlekl.typing import Array
 
 # Above this shape of the tail the terms have no variance.
 _INFINITE = 0.5

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.correction import corrected_at, corrected_within
 from pp_mlekl.divergences.samples.density import SampleDensity, mean_beyond
@@ -13,6 +12,7 @@ from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unse
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws, independent_size
+from pp_mlekl.typing import Array
 
 # Groups of draws left out for an error, and the draws of each side that are enough for it.
 _GROUPS = 10

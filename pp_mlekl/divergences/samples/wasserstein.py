@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from pp_mlekl.divergences.distribution import Array
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
+from pp_mlekl.typing import Array
 
 _DIRECTIONS = 200
 _BLOCKS = 20

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Up to so many latents each is probed by itself; more are probed by random subsets of these shares.
 _FEW = 96

@@ -9,8 +9,7 @@ from pp_mlekl.estimation.marginal_likelihood.blocks import Blocks, blocks_of_ter
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.pymc_model.integrand_derivatives import IntegrandDerivatives
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _REMEMBERED = 500
 _PROBES = 2

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,8 +20,7 @@ from pp_mlekl.optimize.verdict import Verdict
 from pp_mlekl.pymc_model.integrand_derivatives import IntegrandDerivatives
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, RandomSeed
 
 # The log determinant cancels against the latents' densities where their scale is small.
 _PRECISION = 1e-10
@@ -121,7 +119,7 @@ def find_marginal_mle(
     latents: Sequence[str],
     *,
     starts: int,
-    random_seed: Any,
+    random_seed: RandomSeed,
     weights: ArrayLike | None,
     data: Mapping[str, ArrayLike] | None,
     tree: xr.DataTree | None = None,

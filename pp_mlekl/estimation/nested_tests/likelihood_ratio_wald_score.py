@@ -16,8 +16,7 @@ from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_maximum
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 # Terms of the log-likelihood for each parameter below which the chi-squared law is a rough guide.
 _FEW = 10
@@ -75,8 +74,8 @@ def nested_tests(
     null: Mapping[str, ArrayLike],
     *,
     estimate: PointEstimate | None = None,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> NestedTests:
     """Test whether some parameters have given values, in three ways.
 

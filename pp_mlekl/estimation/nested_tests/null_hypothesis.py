@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # What a null may differ from its own value after a transform and back, relative to its size: rounding.
 _ROUND_TRIP = 1e-7

@@ -11,8 +11,7 @@ from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.distributions.from_pymc import unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.validation import check_independence
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # The square of the score's expectation, relative to the information of one observation and the number of observations.
 _SCORE = 1e-8

@@ -9,8 +9,7 @@ from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 def divergence(functions: ModelFunctions, truth: Truth) -> Callable[[Array], Array]:

@@ -16,8 +16,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 _STARTS = 6
 _INFINITE = "KL(true||model) is infinite wherever it was looked for: the truth has values, or heavier tails, than the model allows."

@@ -1,6 +1,6 @@
 """``pseudo_true``: the public door."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,8 +11,7 @@ from pp_mlekl.estimation.pseudo_true.pseudo_true_result import PseudoTrue
 from pp_mlekl.inputs.truth import Truth, as_truth
 from pp_mlekl.optimize.uncertainty import reported
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 
 def pseudo_true(
@@ -20,8 +19,8 @@ def pseudo_true(
     truth: Any,
     *,
     starts: int = 6,
-    random_seed: Any = None,
-    potentials: Literal["prior", "likelihood"] | None = None,
+    random_seed: RandomSeed = None,
+    potentials: Potentials = None,
 ) -> PseudoTrue:
     """The parameter that minimises KL(true||model): what the MLE tends to, even if the model is wrong.
 

@@ -8,8 +8,7 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import POINTS_A_PANEL, SAMPLE_SIZE, Nodes, expectation_nodes
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # Pointwise terms a sample may have in all: a vector-valued truth with many rows gets fewer draws a row.
 _SAMPLED_TERMS = 400_000

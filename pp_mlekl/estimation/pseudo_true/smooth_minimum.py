@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # In standard deviations of one observation: the engine's 1e-10 costs 1e-5 of a second derivative, the step as much.
 _STEP = 3e-3

@@ -10,8 +10,7 @@ from pp_mlekl.estimation.replicates.simulator import Replicates
 from pp_mlekl.optimize.batched import maximize_along_kinks, maximize_replicates
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 # A fit whose curvature, in some direction, is this small beside what the data should carry sits on a plateau: its
 # estimate runs off to an edge.

@@ -10,8 +10,7 @@ from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData, exchangeab
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from pp_mlekl.posterior.bridge.effective_size import effective_size, mean_and_error
 from pp_mlekl.posterior.bridge.number_with_error import WithError
 from pp_mlekl.posterior.bridge.proposals import StudentProposal, Target, fit_normal
+from pp_mlekl.typing import Array
 
 _ITERATIONS = 1000
 _TOLERANCE = 1e-10
@@ -54,13 +55,13 @@ class _Fold:
     """
 
     log_z: float = np.nan
-    influence: np.ndarray | None = None
+    influence: Array | None = None
     of_points: float = np.nan
     shared: float = 0.0
     problem: str = ""
 
 
-def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Generator) -> BridgeResult:
+def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator) -> BridgeResult:
     """Log normaliser of an unnormalised density from draws of it.
 
     Each chain is cut into folds, and for each fold the proposal is fitted on the others: a normal, a Student t, and a normal
@@ -108,7 +109,7 @@ def bridge_sampling(draws: np.ndarray, target: Target, generator: np.random.Gene
 
 
 def _one_way(
-    draws: np.ndarray, at_draws: np.ndarray, piece: np.ndarray, target: Target, generator: np.random.Generator
+    draws: Array, at_draws: Array, piece: Array, target: Target, generator: np.random.Generator
 ) -> dict[str, _Fold]:
     """The estimate from the draws of one fold with each kind of proposal, fitted on the others."""
     d = draws.shape[-1]
@@ -133,12 +134,12 @@ def _one_way(
     return {kind: _bridge(first.reshape(shape), second, d, fitted_on) for kind, (first, second) in ratios.items()}
 
 
-def _or_nothing(log_density: np.ndarray) -> np.ndarray:
+def _or_nothing(log_density: Array) -> Array:
     """Far outside, overflow makes NaN of a density that is 0."""
     return np.where(np.isnan(log_density), -np.inf, log_density)
 
 
-def _bridge(at_draws: np.ndarray, at_points: np.ndarray, d: int, fitted_on: float) -> _Fold:
+def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fold:
     """The iterative estimate from log ratios of target to proposal at draws (chain, draw) and at points (n,).
 
     ``fitted_on`` is the number of draws that the proposal was fitted to, as a multiple of those used here.
@@ -200,7 +201,7 @@ def _combined(kind: str, folds: list[_Fold]) -> BridgeResult:
     return BridgeResult(number=number, method=method)
 
 
-def _excess(distances: np.ndarray) -> float:
+def _excess(distances: Array) -> float:
     """What the errors are to be multiplied with where the folds differ by more than chance, as in meta-analysis; else 1."""
     chi_squared, freedom = float(distances @ distances), len(distances) - 1
     return float(np.sqrt(chi_squared / freedom)) if stats.chi2(freedom).sf(chi_squared) < 0.01 else 1.0

@@ -6,17 +6,16 @@ import numpy as np
 
 from pp_mlekl.posterior.bridge.effective_size import effective_size
 from pp_mlekl.posterior.bridge.number_with_error import WithError, plain_mean
+from pp_mlekl.typing import Array
 
 # More coefficients than this share of the effective draws cannot be fitted to them.
 _LARGEST_SHARE = 0.1
 # The curvature of a function of more parameters is too large a matrix.
 _LARGEST_CURVATURE = 500
-Derivatives = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+Derivatives = Callable[[Array], tuple[Array, Array, Array]]
 
 
-def controlled_mean(
-    values: np.ndarray, draws: np.ndarray, gradients: np.ndarray, derivatives: Derivatives | None = None
-) -> WithError:
+def controlled_mean(values: Array, draws: Array, gradients: Array, derivatives: Derivatives | None = None) -> WithError:
     """Mean of ``values`` over a posterior, and its error, by zero-variance control variates.
 
     For a density that vanishes at infinity E[g_j] = 0 and E[z_i g_j + delta_ij] = 0 where g is the gradient of its logarithm,
@@ -57,7 +56,7 @@ def controlled_mean(
     return result if result.standard_error < plain.standard_error else plain
 
 
-def _features(z: np.ndarray, g: np.ndarray, most: float, derivatives: Derivatives | None) -> np.ndarray:
+def _features(z: Array, g: Array, most: float, derivatives: Derivatives | None) -> Array:
     """At most ``most`` functions of draws and gradients (chain, draw, d) that have mean 0: (chain, draw, functions)."""
     d = z.shape[-1]
     if d * (d + 3) / 2 <= most:
@@ -80,7 +79,7 @@ def _features(z: np.ndarray, g: np.ndarray, most: float, derivatives: Derivative
     return np.concatenate([straight, np.concatenate(bent, axis=1)], axis=-1)
 
 
-def _bent(z: np.ndarray, g: np.ndarray, centre: np.ndarray, derivatives: Derivatives) -> np.ndarray:
+def _bent(z: Array, g: Array, centre: Array, derivatives: Derivatives) -> Array:
     """Two functions of draws, linear and quadratic, about a centre that other draws gave.
 
     About their own centre, or with their own covariance for the inverse of the curvature, the means would not be 0.

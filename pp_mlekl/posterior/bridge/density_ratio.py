@@ -9,6 +9,7 @@ import numpy as np
 
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.posterior.bridge.number_with_error import Mean, WithError, independent_mean, plain_mean
+from pp_mlekl.typing import Array
 
 # Vehtari et al. (2024): above 0.7 the mean of the tail is unreliable, at 1 it does not exist.
 _UNRELIABLE, _INFINITE = 0.7, 1.0
@@ -17,7 +18,7 @@ _STEP = 1e-3
 
 
 def density_ratio_divergences(
-    posterior: np.ndarray, prior: np.ndarray, log_evidence: WithError, mean: Mean = plain_mean
+    posterior: Array, prior: Array, log_evidence: WithError, mean: Mean = plain_mean
 ) -> dict[str, WithError]:
     """Every divergence between prior and posterior, in nats where it has a unit.
 
@@ -51,7 +52,7 @@ def density_ratio_divergences(
     return result
 
 
-def _prior_posterior(prior: np.ndarray, z: WithError) -> WithError:
+def _prior_posterior(prior: Array, z: WithError) -> WithError:
     impossible = np.mean(np.isneginf(prior))
     if impossible > 0:
         reason = f"The likelihood is 0 at {impossible:.1%} of the prior draws, so the divergence is infinite."
@@ -69,7 +70,7 @@ def _prior_posterior(prior: np.ndarray, z: WithError) -> WithError:
     return WithError(value=-under.value, rest=under.rest, warnings=warnings).plus(z)
 
 
-def _bounded(posterior: np.ndarray, prior: np.ndarray, z: WithError) -> dict[str, WithError]:
+def _bounded(posterior: Array, prior: Array, z: WithError) -> dict[str, WithError]:
     """Divergences that are bounded, from log r at draws of both, and the log Z in it.
 
     E_prior[g(r)] = E_post[g(r) / r], so each mean is taken where its terms are bounded: over posterior draws where r > 1, over
@@ -77,7 +78,7 @@ def _bounded(posterior: np.ndarray, prior: np.ndarray, z: WithError) -> dict[str
     """
     log_2 = np.log(2)
 
-    def jsd_terms(x: np.ndarray) -> np.ndarray:
+    def jsd_terms(x: Array) -> Array:
         # With x = |log r| the two halves are one function: log(1 + e^-x) + e^-x log(1 + e^x).
         x = np.minimum(x, 700.0)
         return np.log1p(np.exp(-x)) + np.exp(-x) * np.logaddexp(0, x)
@@ -91,11 +92,11 @@ def _bounded(posterior: np.ndarray, prior: np.ndarray, z: WithError) -> dict[str
 
 
 def _less_overlap(
-    posterior: np.ndarray, prior: np.ndarray, z: WithError, most: float, factor: float, term: Callable
+    posterior: Array, prior: Array, z: WithError, most: float, factor: float, term: Callable
 ) -> WithError:
     """``most - factor * (E_post[term(log r); r > 1] + E_prior[term(-log r); r <= 1])``."""
 
-    def sides(shift: float) -> tuple[np.ndarray, np.ndarray]:
+    def sides(shift: float) -> tuple[Array, Array]:
         after, before = posterior - shift, prior - shift
         over = np.where(after > 0, term(np.maximum(after, 0.0)), 0.0)
         return over, np.where(before <= 0, term(np.maximum(-before, 0.0)), 0.0)

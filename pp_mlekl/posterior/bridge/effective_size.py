@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from pp_mlekl.typing import Array
 
-def mean_and_error(values: np.ndarray) -> tuple[float, float]:
+
+def mean_and_error(values: Array) -> tuple[float, float]:
     """Mean of ``values`` (chain, draw) and its standard error, autocorrelation taken into account.
 
     The integrated autocorrelation time is Geyer's (1992) initial monotone sequence on the chains' mean
@@ -12,7 +14,7 @@ def mean_and_error(values: np.ndarray) -> tuple[float, float]:
     return float(np.mean(values)), float(np.std(values) / np.sqrt(effective_size(values)))
 
 
-def effective_size(values: np.ndarray) -> float:
+def effective_size(values: Array) -> float:
     """Effective sample size of the mean of ``values`` (chain, draw); at most 3 times the number of draws."""
     values = np.atleast_2d(np.asarray(values, dtype=np.float64))
     chains, draws = values.shape

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from pp_mlekl.posterior.bridge.proposals import fit_normal
+from pp_mlekl.typing import Array
 
 # Products of pairs of so many draws fit into memory, and tell enough.
 _MOST = 2000
@@ -26,7 +27,7 @@ class Normality:
         By how much the entropy of the normal may exceed that of the draws, in nats: what their skewness beyond chance makes of it.
     """
 
-    log_density: np.ndarray
+    log_density: Array
     p_value: float
     missed: float
 
@@ -36,7 +37,7 @@ class Normality:
         return self.p_value > _LEVEL
 
 
-def check_normality(draws: np.ndarray) -> Normality:
+def check_normality(draws: Array) -> Normality:
     """Test nearly independent ``draws`` (n, d), and give the log density of the normal that fits them.
 
     Raises

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from pp_mlekl.posterior.bridge.effective_size import mean_and_error
+from pp_mlekl.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +27,7 @@ class WithError:
     """
 
     value: float
-    influence: np.ndarray | None = None
+    influence: Array | None = None
     rest: float = 0.0
     warnings: tuple[str, ...] = ()
 
@@ -48,15 +49,15 @@ class WithError:
         )
 
 
-Mean = Callable[[np.ndarray], WithError]
+Mean = Callable[[Array], WithError]
 
 
-def plain_mean(values: np.ndarray) -> WithError:
+def plain_mean(values: Array) -> WithError:
     """Mean of ``values`` (chain, draw) over the posterior's draws."""
     mean = float(np.mean(values))
     return WithError(value=mean, influence=values - mean)
 
 
-def independent_mean(values: np.ndarray) -> WithError:
+def independent_mean(values: Array) -> WithError:
     """Mean of independent ``values`` (n,), which are none of the posterior's."""
     return WithError(value=float(np.mean(values)), rest=float(np.var(values, ddof=1) / len(values)))

@@ -7,24 +7,26 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln
 
+from pp_mlekl.typing import Array
+
 LOG_2PI = np.log(2 * np.pi)
-Target = Callable[[np.ndarray], np.ndarray]
+Target = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NormalProposal:
     """Normal with the mean and the covariance (``chol`` is its Cholesky factor) of some draws."""
 
-    mean: np.ndarray
-    chol: np.ndarray
+    mean: Array
+    chol: Array
 
-    def log_density(self, z: np.ndarray) -> np.ndarray:
+    def log_density(self, z: Array) -> Array:
         """Log density at ``z`` (n, d), in nats."""
         standard = solve_triangular(self.chol, (z - self.mean).T, lower=True)
         half_log_determinant = np.sum(np.log(np.diag(self.chol)))
         return -0.5 * np.sum(standard**2, axis=0) - half_log_determinant - 0.5 * len(self.mean) * LOG_2PI
 
-    def sample(self, n: int, generator: np.random.Generator) -> np.ndarray:
+    def sample(self, n: int, generator: np.random.Generator) -> Array:
         """Draws of shape (n, d)."""
         standard = generator.standard_normal((n, len(self.mean)))
         return self.mean + standard @ self.chol.T
@@ -37,7 +39,7 @@ class StudentProposal:
     normal: NormalProposal
     nu: float = 5.0
 
-    def log_density(self, z: np.ndarray) -> np.ndarray:
+    def log_density(self, z: Array) -> Array:
         """Log density at ``z`` (n, d), in nats."""
         mean, chol, nu = self.normal.mean, self.normal.chol * np.sqrt(1 - 2 / self.nu), self.nu
         d = len(mean)
@@ -45,13 +47,13 @@ class StudentProposal:
         constant = gammaln((nu + d) / 2) - gammaln(nu / 2) - d / 2 * np.log(nu * np.pi)
         return constant - np.sum(np.log(np.diag(chol))) - (nu + d) / 2 * np.log1p(square / nu)
 
-    def sample(self, n: int, generator: np.random.Generator) -> np.ndarray:
+    def sample(self, n: int, generator: np.random.Generator) -> Array:
         """Draws of shape (n, d)."""
         wide = np.sqrt((self.nu - 2) / generator.chisquare(self.nu, size=(n, 1)))
         return self.normal.mean + wide * (self.normal.sample(n, generator) - self.normal.mean)
 
 
-def fit_normal(draws: np.ndarray) -> NormalProposal:
+def fit_normal(draws: Array) -> NormalProposal:
     """Match mean and covariance of ``draws`` (n, d).
 
     Raises

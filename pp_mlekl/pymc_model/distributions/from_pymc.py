@@ -11,10 +11,11 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.pymc_model.distributions.parameter_graphs import Parameter, Recipe, parameter_graphs
 from pp_mlekl.pymc_model.interpreter.constant_values import constant_value
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 
 _RECIPES: WeakKeyDictionary[ModelFunctions, tuple[dict[str, Recipe], dict[str, str]]] = WeakKeyDictionary()
 

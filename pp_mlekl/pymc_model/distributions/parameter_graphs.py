@@ -14,10 +14,11 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.random.op import RandomVariable
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.divergences.distribution import Array, Distribution
+from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.pymc_model.distributions.parametrizations import PARAMETRIZATIONS
+from pp_mlekl.typing import Array
 
 _ZERO_INFLATED = {name: f"ZeroInflated{name}" for name in ("Poisson", "Binomial", "NegativeBinomial")}
 _HURDLE = {name: f"Hurdle{name}" for name in ("Poisson", "NegativeBinomial", "Gamma", "LogNormal")}

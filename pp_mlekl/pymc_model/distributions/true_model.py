@@ -14,6 +14,7 @@ from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.prior_sampler import PriorSampler
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.pymc_model.validation import check_independence
+from pp_mlekl.typing import Array
 
 
 def is_model(candidate: Any) -> bool:
@@ -73,11 +74,11 @@ def _sampled(variable: Any, shape: tuple[int, ...]) -> SampledDensity:
     function = BatchedFunction([value], graphs, max(int(np.prod(shape, dtype=int)), 1))
     sampler = PriorSampler([variable], [shape], {})
 
-    def density(taken: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def density(taken: Array, values: Array) -> Array:
         found = function(values)[0][:, None]
         return np.broadcast_to(found, (len(found), len(taken), *found.shape[2:]))
 
-    def draw(taken: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def draw(taken: Array, generator: np.random.Generator) -> Array:
         return sampler.draw(len(taken), generator)[0]
 
     rows = shape[: graphs[0].type.ndim]

@@ -7,6 +7,7 @@ from pytensor.graph.traversal import ancestors
 
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_sampler import PriorSampler, improper_names
+from pp_mlekl.typing import Array
 
 
 def check_redrawn(functions: ModelFunctions, names: Sequence[str]) -> None:
@@ -27,9 +28,7 @@ def parents_of(functions: ModelFunctions, names: Sequence[str]) -> list[str]:
     return [name for name, rv in variables.items() if rv in found and name not in names]
 
 
-def redrawn(
-    functions: ModelFunctions, z: np.ndarray, names: Sequence[str], generator: np.random.Generator
-) -> np.ndarray:
+def redrawn(functions: ModelFunctions, z: Array, names: Sequence[str], generator: np.random.Generator) -> Array:
     """The same points with some variables drawn anew from their prior given all the others.
 
     Parameters
@@ -70,7 +69,7 @@ def redrawn(
     return result
 
 
-def observed_draws(functions: ModelFunctions, name: str, z: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def observed_draws(functions: ModelFunctions, name: str, z: Array, generator: np.random.Generator) -> Array:
     """One draw of an observed variable at each point, by PyMC's own random function.
 
     Parameters

@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
 
 # Rounds of draws before too little of the prior is left by its potentials, and the fewest draws that will do.
 _ROUNDS, _FEWEST = 20, 400
@@ -28,7 +29,7 @@ class ProperPrior:
         In nats; 0 but for potentials that count as prior and for transforms that cut a part off.
     """
 
-    draws: np.ndarray
+    draws: Array
     log_normalizer: float = 0.0
     standard_error: float = 0.0
 
@@ -82,7 +83,7 @@ def proper_prior(functions: ModelFunctions, n: int, generator: np.random.Generat
     return ProperPrior(draws=draws[accepted][:n], log_normalizer=value, standard_error=error)
 
 
-def _log_weights(functions: ModelFunctions, z: np.ndarray) -> np.ndarray:
+def _log_weights(functions: ModelFunctions, z: Array) -> Array:
     """What the potentials add to the log prior density; -inf outside the transforms' range."""
     inside = np.all(np.isfinite(z), axis=-1)
     result = np.where(inside, 0.0, -np.inf)

@@ -17,7 +17,7 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.pymc_model.validation import Potentials
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
 # A predictive check of the prior needs no more draws than this.
@@ -29,7 +29,7 @@ def sample(
     *,
     draws: int = 1000,
     chains: int = 4,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
     sampler: str = "nutpie",
     progressbar: bool = False,
     potentials: Potentials = None,
@@ -111,7 +111,7 @@ def ensure_groups(
     model: pm.Model,
     tree: xr.DataTree,
     groups: Sequence[str] = GROUPS,
-    random_seed: Any = None,
+    random_seed: RandomSeed = None,
     functions: ModelFunctions | None = None,
 ) -> xr.DataTree:
     """The tree with those of ``groups`` that it lacks, computed from the model; what is there is kept.
@@ -173,12 +173,12 @@ def _has_prior_draws(functions: ModelFunctions) -> bool:
     return not (prior_potentials(functions) or improper_names(functions.model))
 
 
-def _dims(functions: ModelFunctions, name: str, values: np.ndarray) -> tuple[str, ...]:
+def _dims(functions: ModelFunctions, name: str, values: Array) -> tuple[str, ...]:
     """The dims of a variable behind chain and draw."""
     return dims_of(functions.model, name, values.ndim - 2)
 
 
-def _draws(functions: ModelFunctions, tree: xr.DataTree) -> np.ndarray:
+def _draws(functions: ModelFunctions, tree: xr.DataTree) -> Array:
     return functions.unconstrain_draws(tree["posterior"].to_dataset())
 
 

@@ -8,6 +8,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import LazyFunction, simplified, without_c
 from pp_mlekl.pymc_model.interpreter.vectorize import vectorized
+from pp_mlekl.typing import Array
 
 # Elements that one vectorised call may hold per intermediate array: 32 MB of doubles.
 CHUNK_ELEMENTS = 4_000_000
@@ -39,7 +40,7 @@ class BatchedFunction:
         self._chunk = max(1, CHUNK_ELEMENTS // max(elements, 1))
         self._functions: dict[tuple[bool, ...], LazyFunction] = {}
 
-    def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, *arguments: Array) -> list[Array]:
         """Evaluate: each output has the broadcast batch shape before its own."""
         arrays = [np.asarray(a, dtype=v.type.dtype) for a, v in zip(arguments, self._inputs, strict=True)]
         leading = [a.shape[: a.ndim - v.type.ndim] for a, v in zip(arrays, self._inputs, strict=True)]
@@ -74,7 +75,7 @@ class BatchedFunction:
         with without_c():
             return LazyFunction(inputs, vectorized(self._outputs, replace))
 
-    def _in_chunks(self, function, rows, batched, batch) -> list[np.ndarray]:
+    def _in_chunks(self, function, rows, batched, batch) -> list[Array]:
         n = int(np.prod(batch, dtype=int))
         pieces = []
         for start in range(0, max(n, 1), self._chunk):

@@ -17,8 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import interpreted, simplified
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
-
-Array = np.ndarray
+from pp_mlekl.typing import Array
 
 
 def constant_value(variable: TensorVariable) -> Array:

@@ -27,6 +27,7 @@ from pp_mlekl.pymc_model.interpreter.static_shapes import quick_static_shapes
 from pp_mlekl.pymc_model.interpreter.vectorize import with_step
 from pp_mlekl.pymc_model.rewrites import bessel
 from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
+from pp_mlekl.typing import Array
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
@@ -92,12 +93,12 @@ class LazyFunction:
         self._compiled: Any = None
         self._small = has_small_matrices(outputs)
 
-    def __call__(self, *arguments: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, *arguments: Array) -> list[Array]:
         """Evaluate at arrays of exactly the inputs' types."""
         with np.errstate(all="ignore"), one_thread() if self._small else nullcontext():
             return self._evaluated(*arguments)
 
-    def _evaluated(self, *arguments: np.ndarray) -> list[np.ndarray]:
+    def _evaluated(self, *arguments: Array) -> list[Array]:
         if self._function is None:
             self._function = interpreted(self._inputs, self._outputs)
         if self._compiled is not None:
@@ -110,7 +111,7 @@ class LazyFunction:
             self._compile(arguments, result)
         return result
 
-    def _compile(self, arguments: Sequence[np.ndarray], expected: list[np.ndarray]) -> None:
+    def _compile(self, arguments: Sequence[Array], expected: list[Array]) -> None:
         """Change over to a compiled function, where there is one that gives at these arguments what is expected."""
         function = compiled(self._inputs, self._outputs)
         try:
@@ -124,7 +125,7 @@ class LazyFunction:
         else:
             _stays_slow("compiled, it has other values than interpreted")
 
-    def _by_either(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _by_either(self, arguments: Sequence[Array]) -> list[Array]:
         try:
             return self._compiled(*arguments)
         except Exception as error:
@@ -135,7 +136,7 @@ class LazyFunction:
             return result
 
 
-def _alike(found: np.ndarray, expected: np.ndarray) -> bool:
+def _alike(found: Array, expected: Array) -> bool:
     size = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
     return np.allclose(found, expected, rtol=_ALIKE, atol=_ALIKE * size, equal_nan=True)
 

@@ -10,7 +10,8 @@ from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 
-Array = np.ndarray
+from pp_mlekl.typing import Array
+
 Function = Callable[..., tuple[Array, ...]]
 
 # So many systems for each row of a matrix make one step of substitution for all of them cheaper than LAPACK for each.

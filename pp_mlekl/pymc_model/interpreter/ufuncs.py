@@ -3,13 +3,15 @@
 import numpy as np
 from scipy import special
 
+from pp_mlekl.typing import Array
 
-def softplus(x: np.ndarray) -> np.ndarray:
+
+def softplus(x: Array) -> Array:
     """log(1 + exp(x)) without overflow, in steps that NumPy vectorises (``logaddexp`` takes five times as long)."""
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0.0)
 
 
-def sigmoid(x: np.ndarray) -> np.ndarray:
+def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), in steps that NumPy vectorises (``expit`` takes three times as long)."""
     result = 1.0 / (1.0 + np.exp(-x))
     if not np.all(result):
@@ -18,16 +20,16 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
     return result
 
 
-def log1mexp(x: np.ndarray) -> np.ndarray:
+def log1mexp(x: Array) -> Array:
     """log(1 - exp(x)) for x <= 0, by the switch at -log 2 of Maechler (2012)."""
     return np.where(x > -np.log(2.0), np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
 
 
-def trigamma(x: np.ndarray) -> np.ndarray:
+def trigamma(x: Array) -> Array:
     """Second derivative of log Gamma: Hurwitz' zeta(2, x)."""
     return special.zeta(2.0, x)
 
 
-def second(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def second(x: Array, y: Array) -> Array:
     """``y`` in the shape that it and ``x`` have together."""
     return np.broadcast_to(y, np.broadcast_shapes(np.shape(x), np.shape(y))).copy()
