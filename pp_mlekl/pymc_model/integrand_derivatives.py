@@ -57,7 +57,7 @@ class IntegrandDerivatives:
 
     def contracted(self, z: Array, *directions: Array) -> Array:
         """D^k h[a, b, ..., .] at z, for one to three directions: all (*batch, d), where batches broadcast."""
-        objective = self.functions._objective
+        objective = self.functions.objective
         batch = np.broadcast_shapes(z.shape[:-1], *(a.shape[:-1] for a in directions))
         arguments = [np.broadcast_to(a, (*batch, a.shape[-1])) for a in (*directions, z)]
         return self._graphs.call(len(directions), [*arguments, self.weights, *objective._data_arrays(self.data)])
@@ -67,7 +67,7 @@ class _Graphs:
     """The graphs of the derivatives, each built on first use from the simplified one of the order below."""
 
     def __init__(self, functions: ModelFunctions):
-        objective = functions._objective
+        objective = functions.objective
         self._z = objective._z
         self._inputs = [objective._z, objective._weights, *objective._data.values()]
         self._elements = functions.n_observations

@@ -87,8 +87,9 @@ class ModelFunctions(ModelTransforms):
         )
         self.n_observations: int = self.observed[-1].pointwise.stop
         self.in_likelihood: dict[str, bool] = graphs.in_likelihood
-        self._graphs = graphs
-        self._objective = WeightedObjective(graphs, self.n_observations, self.observed_data)
+        self.graphs = graphs
+        self.potentials: Potentials = potentials
+        self.objective = WeightedObjective(graphs, self.n_observations, self.observed_data)
         self._evaluators: dict[tuple[int, ...], tuple[list, BatchedFunction]] = {}
         self._kept: dict[Any, Any] = {}
         self._samplers: dict[bool, PriorSampler] = {}
@@ -131,44 +132,44 @@ class ModelFunctions(ModelTransforms):
 
     def pointwise(self, z: Array, data: Data = None) -> Array:
         """Log-likelihood of each observation, shape (*batch, n_observations)."""
-        return self._objective.pointwise(self._checked(z), data)
+        return self.objective.pointwise(self._checked(z), data)
 
     def log_prior(self, z: Array) -> Array:
         """Log prior density of the natural values, shape (*batch)."""
-        return self._objective.log_prior_and_jacobian(self._checked(z))[0]
+        return self.objective.log_prior_and_jacobian(self._checked(z))[0]
 
     def log_prior_terms(self, z: Array) -> dict[str, Array]:
         """Log prior density of each free variable given its parents, by name: shape (*batch, *own batch shape)."""
 
         def make() -> BatchedFunction:
             terms = self.values.of_z(self.values.log_density_terms()[: len(self.free)])
-            return BatchedFunction([self._graphs.z], terms, self.size)
+            return BatchedFunction([self.graphs.z], terms, self.size)
 
         terms = self.kept("log prior terms", make)(self._checked(z))
         return dict(zip([v.name for v in self.free], terms, strict=True))
 
     def log_jacobian(self, z: Array) -> Array:
         """log |d theta / d z|, shape (*batch)."""
-        return self._objective.log_prior_and_jacobian(self._checked(z))[1]
+        return self.objective.log_prior_and_jacobian(self._checked(z))[1]
 
     def value(
         self, z: Array, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
     ) -> Array:
         """sum_i w_i log p(y_i | theta) + a log p(theta) + b log |d theta / d z|, shape (*batch)."""
-        return self._objective.evaluate(0, self._checked(z), a, b, weights, data)[0]
+        return self.objective.evaluate(0, self._checked(z), a, b, weights, data)[0]
 
     def value_gradient(
         self, z: Array, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
     ) -> tuple[Array, Array]:
         """The objective and its gradient, shapes (*batch) and (*batch, d)."""
-        value, gradient = self._objective.evaluate(1, self._checked(z), a, b, weights, data)
+        value, gradient = self.objective.evaluate(1, self._checked(z), a, b, weights, data)
         return value, gradient
 
     def value_gradient_hessian(
         self, z: Array, *, a: float = 0.0, b: float = 0.0, weights: ArrayLike | None = None, data: Data = None
     ) -> tuple[Array, Array, Array]:
         """The objective, its gradient and its Hessian, shapes (*batch), (*batch, d) and (*batch, d, d)."""
-        value, gradient, hessian = self._objective.evaluate(2, self._checked(z), a, b, weights, data)
+        value, gradient, hessian = self.objective.evaluate(2, self._checked(z), a, b, weights, data)
         return value, gradient, hessian
 
     def value_gradient_products(
@@ -182,7 +183,7 @@ class ModelFunctions(ModelTransforms):
         data: Data = None,
     ) -> tuple[Array, Array, Array]:
         """The objective, its gradient and its Hessian times each of ``probes`` (k, d), the last of shape (*batch, k, d)."""
-        value, gradient, products = self._objective.evaluate(2, self._checked(z), a, b, weights, data, probes)
+        value, gradient, products = self.objective.evaluate(2, self._checked(z), a, b, weights, data, probes)
         return value, gradient, products
 
     def hessian_product(
@@ -196,7 +197,7 @@ class ModelFunctions(ModelTransforms):
         data: Data = None,
     ) -> Array:
         """Hessian times ``vector`` at one ``z``, shape (d,) (or (*batch, d) for vectors of that shape)."""
-        return self._objective.hessian_product(self._checked(z), vector, a, b, weights, data)
+        return self.objective.hessian_product(self._checked(z), vector, a, b, weights, data)
 
     def without_hessian(self, *, a: float = 0.0, b: float = 0.0, products: bool = False) -> str:
         """Why the objective with these coefficients has no Hessian, naming the operation; empty where it has one.
@@ -208,11 +209,11 @@ class ModelFunctions(ModelTransforms):
         NoDerivative
             Where it has not even a gradient; a ValueError.
         """
-        return self._objective.without_hessian(a, b, products=products)
+        return self.objective.without_hessian(a, b, products=products)
 
     def scores(self, z: Array, data: Data = None) -> Array:
         """Gradient of each pointwise log-likelihood, shape (*batch, n_observations, d)."""
-        return self._objective.scores(self._checked(z), data)
+        return self.objective.scores(self._checked(z), data)
 
     def evaluate(self, variables: Sequence[TensorVariable], z: Array, data: Data = None) -> list[Array]:
         """Any of the model's variables at ``z``, with the free ones at their natural values and no randomness.
@@ -233,7 +234,7 @@ class ModelFunctions(ModelTransforms):
         key = tuple(map(id, variables))
         if key not in self._evaluators:
             graphs = self.values.of_values(variables)
-            inputs = [self._graphs.z, *self._graphs.data.values()]
+            inputs = [self.graphs.z, *self.graphs.data.values()]
             # The variables are kept beside the function so that their ids stay theirs.
             elements = max(self.n_observations, self.size)
             self._evaluators[key] = (list(variables), BatchedFunction(inputs, graphs, elements))

@@ -66,7 +66,7 @@ def test_a_bernoulli_likelihood_takes_one_softplus_and_no_sigmoid():
         b = pm.Normal("b", 0, 1, shape=2)
         pm.Bernoulli("y", logit_p=pt.dot(np.column_stack([np.ones(5), X]), b), observed=observed)
     functions = model_functions(model)
-    (graph,) = functions._graphs.pointwise.values()
+    (graph,) = functions.graphs.pointwise.values()
     assert count(graph, type(pt.softplus.scalar_op)) == 1
     assert count(graph, type(pt.sigmoid.scalar_op)) == 0
     logits = 0.3 + 0.5 * X
