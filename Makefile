@@ -9,7 +9,7 @@ EXTRAS := dask,notebook,preliz,zarr,dev
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: environment report test lint types unit test-slow notebook clean
+.PHONY: environment report test lint types unit test-slow coverage notebook clean
 
 environment: $(VENV)/.ready
 
@@ -25,6 +25,7 @@ test: lint types unit
 lint: environment
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/codespell
 
 types: environment
 	@$(VENV)/bin/mypy
@@ -35,8 +36,11 @@ unit: environment
 test-slow: environment
 	@$(PYTHON) -m pytest -m slow -n 2 --dist loadfile -q
 
+coverage: environment
+	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --cov --cov-report=term:skip-covered
+
 notebook: environment
 	@$(VENV)/bin/jupyter-execute --inplace notebooks/*.ipynb
 
 clean:
-	rm -rf $(VENV) $(PAGES) dist .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(PAGES) dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .coverage
