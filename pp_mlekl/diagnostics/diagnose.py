@@ -1,6 +1,5 @@
 """ArviZ's diagnostics of a sampled tree, read together."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import xarray as xr
 from pp_mlekl.diagnostics.calibration import are_vectors, calibration
 from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
+from pp_mlekl.utils.shared_state import alone, silenced
 
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
 _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
@@ -67,9 +67,8 @@ def diagnose(
     import arviz as az
 
     notes: list[Finding] = []
-    with warnings.catch_warnings():
-        # What ArviZ warns of is read from the numbers below and said once.
-        warnings.simplefilter("ignore")
+    # What ArviZ warns of is read from the numbers below and said once.
+    with alone(), silenced():
         summary = az.summary(tree, var_names=var_names, round_to="none")
         notes += _sampling(tree, summary)
         loo = _loo(tree, notes)
@@ -85,8 +84,7 @@ def sampling_problems(tree: xr.DataTree) -> list[str]:
     """Why the draws of a tree are not to be trusted: chains that disagree, transitions that diverged; else empty."""
     import arviz as az
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with alone(), silenced():
         found = _sampling(tree, az.summary(tree, round_to="none"))
     return [f.text for f in found if f.level == "problem"]
 

@@ -1,6 +1,5 @@
 """Leave-one-out of a whole model by Pareto-smoothed importance sampling, and the weights it gives several models."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import alone, silenced
 
 
 def leave_one_out(tree: xr.DataTree) -> Any:
@@ -22,9 +22,8 @@ def leave_one_out(tree: xr.DataTree) -> Any:
         return None
     group = xr.Dataset({"observations": (("chain", "draw", "row"), joined)})
     posterior = tree["posterior"].to_dataset()
-    with warnings.catch_warnings():
-        # What it warns of is counted from the k-hat and said once.
-        warnings.simplefilter("ignore")
+    # What it warns of is counted from the k-hat and said once.
+    with alone(), silenced():
         return az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": group}), pointwise=True)
 
 
@@ -32,7 +31,6 @@ def loo_weights(loos: Mapping[str, Any]) -> Array:
     """Stacking weights; NaN where a model has no leave-one-out."""
     if any(r is None for r in loos.values()):
         return np.full(len(loos), np.nan)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with alone(), silenced():
         table = az.compare(dict(loos), round_to="none")
     return np.array([float(table.loc[name, "weight"]) for name in loos])

@@ -1,12 +1,15 @@
 """How a posterior reacts when its prior or its likelihood is made stronger or weaker."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from pp_mlekl.diagnostics.findings import Finding, finding, some
+from pp_mlekl.utils.shared_state import Shared
 
 # Kallioinen et al. (2024): power-scaling sensitivity from which a posterior is said to react.
 _SENSITIVE = 0.05
@@ -36,16 +39,12 @@ def prior_sensitivity(
         text = "The prior is flat over the posterior's draws: scaling it changes nothing."
         notes.append(finding("ok", "prior", text))
         return no_sensitivity()
-    # It logs where to read on; the findings say it.
-    logger = logging.getLogger("arviz_stats.psense")
-    before, logger.disabled = logger.disabled, True
     try:
-        table = az.psense_summary(tree, var_names=var_names, prior_var_names=prior_var_names)
+        with _WITHOUT_NOTES:
+            table = az.psense_summary(tree, var_names=var_names, prior_var_names=prior_var_names)
     except ValueError as error:
         notes.append(finding("caution", "prior", f"The sensitivity to the prior is not to be had ({error})."))
         return no_sensitivity()
-    finally:
-        logger.disabled = before
     prior, likelihood = table["prior"].astype(float), table["likelihood"].astype(float)
     against = table.index[(prior > _SENSITIVE) & (likelihood > _SENSITIVE)]
     strong = table.index[(prior > _SENSITIVE) & ~(likelihood > _SENSITIVE)]
@@ -58,6 +57,20 @@ def prior_sensitivity(
     if not len(against) and not len(strong):
         notes.append(finding("ok", "prior", "The posterior hardly reacts to scaling the prior."))
     return table
+
+
+@contextmanager
+def _psense_disabled() -> Iterator[None]:
+    logger = logging.getLogger("arviz_stats.psense")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+# It logs where to read on; the findings say it.
+_WITHOUT_NOTES = Shared(_psense_disabled)
 
 
 def no_sensitivity() -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Log scores of observations that the fit has not seen: exact refits for plug-ins, PSIS for the predictive."""
 
-import warnings
 from dataclasses import dataclass
 
 import arviz as az
@@ -15,6 +14,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.subproblem import quadratic_model
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import alone, silenced
 
 # Elements of all refits' Hessians up to which each observation gets a refit of its own.
 _EXACT = 100_000_000
@@ -118,9 +118,8 @@ def predictive_scores(functions: ModelFunctions, draws: Array, places: Array) ->
             "log_likelihood": xr.Dataset({"y": (dims, terms)}),
         }
     )
-    with warnings.catch_warnings():
-        # What it warns of is the Pareto shape, which is looked at below.
-        warnings.simplefilter("ignore", UserWarning)
+    # What it warns of is the Pareto shape, which is looked at below.
+    with alone(), silenced():
         found = az.loo(tree, var_name="y", pointwise=True)
     failed = int(np.sum(found.pareto_k.values > _PARETO_K))
     note = f"posterior_predictive: PSIS is unreliable for {failed} observations (Pareto k above {_PARETO_K})."

@@ -62,8 +62,8 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
     )
     key = (potentials, latents, tuple(model.named_vars), shared)
     kept = _CACHE.setdefault(model, {})
-    if key not in kept:
-        with without_c():
+    with without_c():
+        if key not in kept:
             kept[key] = ModelFunctions(model, potentials, latents)
     return kept[key]
 

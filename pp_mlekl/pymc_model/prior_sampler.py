@@ -19,6 +19,7 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import interpreted
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import alone
 
 IMPROPER = ("FlatRV", "HalfFlatRV")
 
@@ -67,14 +68,15 @@ class PriorSampler:
     def draw(self, n: int, generator: np.random.Generator, values: Sequence[Array] = ()) -> list[Array]:
         """``n`` draws: for each variable an array of shape (n, *shape); ``values`` of the given, (n, *shape) each."""
         arrays = [np.asarray(v, dtype=g.type.dtype) for v, g in zip(values, self._given, strict=True)]
-        if self._function is None:
-            inputs, graphs = self._built()
-            updates = collect_default_updates(outputs=graphs, inputs=inputs)
-            self._rngs = list(updates)
-            self._function = interpreted(inputs, graphs, updates=updates)
-        reseed_rngs(self._rngs, int(generator.integers(2**31)))
-        calls = [(np.zeros(n), *arrays)] if not self.one_by_one else [[a[i] for a in arrays] for i in range(n)]
-        with np.errstate(all="ignore"):
+        # The function's generators are reseeded and used by one thread at a time.
+        with alone(), np.errstate(all="ignore"):
+            if self._function is None:
+                inputs, graphs = self._built()
+                updates = collect_default_updates(outputs=graphs, inputs=inputs)
+                self._rngs = list(updates)
+                self._function = interpreted(inputs, graphs, updates=updates)
+            reseed_rngs(self._rngs, int(generator.integers(2**31)))
+            calls = [(np.zeros(n), *arrays)] if not self.one_by_one else [[a[i] for a in arrays] for i in range(n)]
             rows = [self._function(*call) for call in calls]
         if not self.one_by_one:
             (draws,) = rows

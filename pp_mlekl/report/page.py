@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from pp_mlekl.report import plots
 from pp_mlekl.report.elements import MOST_PANELS
 from pp_mlekl.report.plots import about_chains, chains
+from pp_mlekl.report.style import styled
 from pp_mlekl.report.tables import (
     audit_table,
     divergence_table,
@@ -151,6 +151,6 @@ def embedded(figure: Figure) -> str:
     buffer = io.BytesIO()
     # A constrained layout leaves no margins to cut off, and to look for some costs as much as the drawing.
     margins = None if figure.get_layout_engine() else "tight"
-    with mpl.rc_context({"savefig.facecolor": "white"}):
+    with styled({"savefig.facecolor": "white"}):
         figure.savefig(buffer, format="webp", dpi=_DOTS_PER_INCH, bbox_inches=margins, pil_kwargs={"quality": 80})
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

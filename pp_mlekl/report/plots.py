@@ -1,18 +1,18 @@
 """Pictures of a comparison, by arviz-plots on matplotlib."""
 
 import re
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.labels import NO_NUMBER
+from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import silenced
 
 # The shape of fewer prior draws is not worth drawing.
 _FEWEST_INSIDE = 20
@@ -69,7 +69,7 @@ def gained(comparison: Any) -> Figure | None:
     if "KL" not in table or not np.isfinite(table["KL"]).any():
         return None
     table = table.nlargest(_MOST_BARS, "KL")[::-1]
-    with mpl.rc_context(_STYLE):
+    with styled(_STYLE):
         figure = Figure(figsize=(7.5, 0.9 + 0.26 * len(table)), layout="constrained")
         axis = figure.subplots()
         places = np.arange(len(table))
@@ -141,18 +141,16 @@ def drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs
         def var_name_to_str(self, var_name: str | None) -> str | None:
             return None if var_name is None else literal(var_name)
 
-    kwargs["labeller"] = Literal()
-    with warnings.catch_warnings(), mpl.rc_context(_STYLE):
-        # Cosmetic notes about bandwidths and layouts; what matters is in the verdict.
-        warnings.simplefilter("ignore")
-        if names is not None:
-            kwargs["var_names"] = names
-        collection = plot(tree, backend="matplotlib", **kwargs)
-    figure = collection.viz["figure"].item()
+    if names is not None:
+        kwargs["var_names"] = names
+    # Cosmetic notes about bandwidths and layouts; what matters is in the verdict.
+    with silenced(), styled(_STYLE):
+        collection = plot(tree, backend="matplotlib", labeller=Literal(), **kwargs)
+        figure = collection.viz["figure"].item()
+        plt.close(figure)
     for axis in figure.get_axes():
         _chance_into_title(axis)
     _spaced(figure)
-    plt.close(figure)
     return figure, collection
 
 
@@ -276,7 +274,7 @@ def models(comparison: Any) -> Figure:
     table = comparison.summary()
     places = np.arange(len(table))[::-1]
     panels = (("log evidence", "log_evidence", "log_evidence_mcse"), ("elpd (LOO)", "elpd_loo", "elpd_loo_se"))
-    with mpl.rc_context(_STYLE):
+    with styled(_STYLE):
         figure = Figure(figsize=(7.0, 1.2 + 0.35 * len(table)), layout="constrained")
         for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
             axis.errorbar(table[value], places, xerr=_NORMAL_95 * table[error], fmt="o", color="#3b5b92", capsize=3)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 from markupsafe import Markup
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import literal
+from pp_mlekl.report.style import styled
 from pp_mlekl.utils.html import svg
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class StepFigure(Figure):
 def figure(step: "Step") -> Figure:
     """The figure of a step; an empty one where the step has nothing to draw."""
     draw, count = _FIGURES[step.number]
-    with rc_context(_STYLE):
+    with styled(_STYLE):
         fig = StepFigure(figsize=(4.4 * count, 3.1) if count > 1 else (6.2, 3.2))
         axes = fig.subplots(1, count, squeeze=False)[0]
         if len(step.data.data_vars):
@@ -73,7 +73,7 @@ def panels(step: "Step", description: str) -> list[Markup]:
     draw, count = _FIGURES[step.number]
     result = []
     for place in range(count):
-        with rc_context(_STYLE):
+        with styled(_STYLE):
             shown, hidden = Figure(figsize=(4.7, 3.1) if count > 1 else (5.6, 3.2)), Figure()
             axes = [shown.subplots() if i == place else hidden.add_subplot(1, count, i + 1) for i in range(count)]
             draw(step.data, *axes)
@@ -88,7 +88,7 @@ def densities_svg(data: xr.Dataset, description: str) -> Markup:
     """The truth and the model's nearest member, as an SVG element; empty without data."""
     if not len(data.data_vars):
         return Markup("")
-    with rc_context(_STYLE):
+    with styled(_STYLE):
         fig = Figure(figsize=(5.6, 3.0))
         _densities(data, fig.subplots())
     return _svg(fig, "d", description)
@@ -96,7 +96,7 @@ def densities_svg(data: xr.Dataset, description: str) -> Markup:
 
 def _svg(fig: Figure, prefix: str, description: str) -> Markup:
     buffer = io.StringIO()
-    with rc_context(_STYLE | {"svg.hashsalt": prefix}):
+    with styled(_STYLE | {"svg.hashsalt": prefix}):
         fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")

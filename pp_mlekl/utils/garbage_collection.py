@@ -4,6 +4,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pp_mlekl.utils.shared_state import Shared
+
 # New objects until the next search. Graphs and compiled code are millions of objects that stay: searching them for
 # garbage as often as Python does of its own takes a tenth of the time.
 _NEW_OBJECTS = 50_000
@@ -24,6 +26,12 @@ def collected_rarely() -> Iterator[None]:
     >>> gc.get_threshold() == before
     True
     """
+    with _RARELY:
+        yield
+
+
+@contextmanager
+def _threshold() -> Iterator[None]:
     before = gc.get_threshold()
     if 0 < before[0] < _NEW_OBJECTS:
         gc.set_threshold(_NEW_OBJECTS, *before[1:])
@@ -31,3 +39,6 @@ def collected_rarely() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+_RARELY = Shared(_threshold)

@@ -1,6 +1,5 @@
 """What the one-dimensional families share: SciPy's densities, quantiles and samplers."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -9,13 +8,13 @@ import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import silenced
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Far tails overflow and underflow as they should; NumPy and Boost each have their own way to warn of it."""
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with np.errstate(all="ignore"), silenced():
         yield
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.shared_state import alone
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
 # A predictive check of the prior needs no more draws than this.
@@ -84,7 +85,9 @@ def sample(
     seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
     generator = np.random.default_rng(seed)
     settings = {"quiet": not progressbar, **kwargs}
-    with model, _reproducible():
+    # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
+    # Chains use all cores already, so that samplers of several threads lose little by waiting for one another.
+    with alone(), model, pytensor.config.change_flags(numba__fastmath=False):
         tree = pm.sample(
             draws=draws,
             chains=chains,
@@ -100,11 +103,6 @@ def sample(
     kept = "of a Generator" if isinstance(seed, np.random.Generator) else str(seed)
     tree.attrs |= {"sampler": sampler, "random_seed": kept}
     return tree
-
-
-def _reproducible() -> AbstractContextManager:
-    # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
-    return pytensor.config.change_flags(numba__fastmath=False)
 
 
 def ensure_groups(

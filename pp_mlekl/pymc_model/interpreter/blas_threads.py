@@ -10,6 +10,8 @@ from pytensor.tensor.blockwise import Blockwise
 from pytensor.tensor.variable import TensorVariable
 from threadpoolctl import ThreadpoolController
 
+from pp_mlekl.utils.shared_state import Shared
+
 # From this many rows on a matrix keeps several threads busy.
 _LARGE = 300
 
@@ -27,12 +29,14 @@ def has_small_matrices(outputs: Sequence[TensorVariable]) -> bool:
 
 
 def one_thread() -> AbstractContextManager:
-    """A context in which BLAS uses one thread."""
-    limited: AbstractContextManager = _controller().limit(limits=1, user_api="blas")
-    return limited
+    """A context in which BLAS uses one thread, as it does in other threads of the process meanwhile."""
+    return _ONE
 
 
 @cache
 def _controller() -> Any:
     # Looking for the libraries takes milliseconds, setting their number of threads microseconds.
     return ThreadpoolController()
+
+
+_ONE = Shared(lambda: _controller().limit(limits=1, user_api="blas"))

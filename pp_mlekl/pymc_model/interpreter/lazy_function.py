@@ -1,5 +1,6 @@
 """Callables from graphs: interpreted at first, compiled once the interpreted calls have cost as much."""
 
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from pp_mlekl.pymc_model.interpreter.vectorize import with_step
 from pp_mlekl.pymc_model.rewrites import bessel
 from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import alone, silenced
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
@@ -70,9 +72,9 @@ def without_c() -> Iterator[None]:
     """Keep PyTensor from compiling C (10-90 s) behind the back of what is meant to be interpreted.
 
     Nor does it note for every node where in the program it was made, which is a fifth of the time of building a graph, or
-    rewrite graphs to learn lengths that types tell.
+    rewrite graphs to learn lengths that types tell. One thread at a time is in there: PyTensor's settings are those of all.
     """
-    with pytensor.config.change_flags(cxx="", traceback__limit=0), quick_static_shapes():
+    with alone(), pytensor.config.change_flags(cxx="", traceback__limit=0), quick_static_shapes():
         yield
 
 
@@ -89,8 +91,10 @@ class LazyFunction:
         self._inputs = list(inputs)
         self._outputs = list(outputs)
         self._spent = 0.0
-        self._function: Any = None
+        # PyTensor's functions keep their arguments and results within: each is called by one thread at a time.
+        self._idle: list[Any] = []
         self._compiled: Any = None
+        self._compiled_lock = threading.RLock()
         self._small = has_small_matrices(outputs)
 
     def __call__(self, *arguments: Array) -> list[Array]:
@@ -99,17 +103,26 @@ class LazyFunction:
             return self._evaluated(*arguments)
 
     def _evaluated(self, *arguments: Array) -> list[Array]:
-        if self._function is None:
-            self._function = interpreted(self._inputs, self._outputs)
         if self._compiled is not None:
             return self._by_either(arguments)
-        start = time.perf_counter()
-        result = self._function(*arguments)
-        self._spent += time.perf_counter() - start
+        result, seconds = self._by_interpreter(arguments)
+        self._spent += seconds
         if self._spent > COMPILATION_PRICE_SECONDS:
             self._spent = -np.inf
             self._compile(arguments, result)
         return result
+
+    def _by_interpreter(self, arguments: Sequence[Array]) -> tuple[list[Array], float]:
+        """The interpreted function's results, and the seconds that it took without being made."""
+        try:
+            function = self._idle.pop()
+        except IndexError:
+            function = interpreted(self._inputs, self._outputs)
+        try:
+            start = time.perf_counter()
+            return function(*arguments), time.perf_counter() - start
+        finally:
+            self._idle.append(function)
 
     def _compile(self, arguments: Sequence[Array], expected: list[Array]) -> None:
         """Change over to a compiled function, where there is one that gives at these arguments what is expected."""
@@ -127,10 +140,11 @@ class LazyFunction:
 
     def _by_either(self, arguments: Sequence[Array]) -> list[Array]:
         try:
-            return self._compiled(*arguments)
+            with self._compiled_lock:
+                return self._compiled(*arguments)
         except Exception as error:
             # What is wrong with the arguments themselves is raised here again.
-            result = self._function(*arguments)
+            result, _ = self._by_interpreter(arguments)
             self._compiled = None
             _stays_slow(error)
             return result
@@ -187,9 +201,8 @@ def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariab
 def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> Any:
     """The same function by PyTensor's default backend."""
     CompilationCount.compiled += 1
-    with warnings.catch_warnings():
-        # An operation that Numba does not know runs as it did before: no reason to alarm the user.
-        warnings.filterwarnings("ignore", message="Numba will use object mode")
+    # An operation that Numba does not know runs as it did before: no reason to alarm the user.
+    with alone(), silenced():
         return pytensor.function(list(inputs), list(outputs), on_unused_input="ignore", trust_input=True)
 
 

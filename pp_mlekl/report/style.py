@@ -1,0 +1,16 @@
+"""Matplotlib's settings for a figure, which are those of all threads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+
+from pp_mlekl.utils.shared_state import alone
+
+
+@contextmanager
+def styled(settings: dict[Any, Any]) -> Iterator[None]:
+    """Draw by these settings, one thread at a time: Matplotlib's settings and its list of figures are shared."""
+    with alone(), mpl.rc_context(settings):
+        yield
