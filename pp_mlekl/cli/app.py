@@ -1,9 +1,14 @@
 """Commands and their common handling of errors."""
 
+import io
+import os
+import sys
+
 import typer
 
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.compare_models import compare_models
+from pp_mlekl.cli.errors import Command
 from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
 from pp_mlekl.cli.proof import proof
@@ -17,16 +22,28 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("list")(list_models)
-app.command()(compare)
-app.command("compare-models")(compare_models)
-app.command()(report)
-app.command()(kl)
-app.command()(rules)
-app.command()(proof)
-app.command()(study)
+app.command("list", cls=Command)(list_models)
+app.command(cls=Command)(compare)
+app.command("compare-models", cls=Command)(compare_models)
+app.command(cls=Command)(report)
+app.command(cls=Command)(kl)
+app.command(cls=Command)(rules)
+app.command(cls=Command)(proof)
+app.command(cls=Command)(study)
 
 
-def main() -> None:
-    """Run the command line: wrong use exits with 2, a failed run with 1, an interrupt with 130."""
-    app()
+def run() -> None:
+    """Run the command line, whatever becomes of standard output."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal may know less than Unicode, and a path need not be text.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # At its exit the interpreter would try again to write what could not be written, and change the status.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,14 +1,13 @@
 """``pp-mlekl compare``: one model to a page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pp_mlekl.cli.errors import one_line_errors
-from pp_mlekl.cli.load_model import build_model, load_builder
-from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed
+from pp_mlekl.cli.load_model import Builder, load_builder
+from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed, Traceback
 from pp_mlekl.typing import Potentials
 
 
@@ -21,25 +20,24 @@ def compare(
     sampler: Sampler = "nutpie",
     potentials: Potentials = None,
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
+    traceback: Traceback = False,
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
     from pp_mlekl.cli.report_file import read_truth
     from pp_mlekl.utils.files import writable_folder
 
-    with one_line_errors():
-        folder = writable_folder(out)
-        function = load_builder(builder)
-        values = read_truth(truth) if truth is not None else None
-        settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
-        (name,), (stem,) = names_of([builder])
-        model = build_model(function, builder)
-        result, page = fit_and_write(model, function, name, folder / stem, truth=values, **settings)
-        print(result)
-        print(f"\n{page}")
+    folder = writable_folder(out)
+    loaded = load_builder(builder)
+    values = read_truth(truth) if truth is not None else None
+    settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+    (name,), (stem,) = names_of([builder])
+    result, page = fit_and_write(loaded, loaded.build(), name, folder / stem, truth=values, **settings)
+    print(result)
+    print(f"\n{page}")
 
 
-def fit_and_write(model: Any, function: Callable[..., Any], name: str, stem: Path, **settings: Any) -> tuple[Any, Path]:
-    """The comparison of a model, and its page; ``stem`` is the path of the files without their extensions."""
+def fit_and_write(builder: Builder, model: Any, name: str, stem: Path, **settings: Any) -> tuple[Any, Path]:
+    """The comparison of a builder's model, and its page; ``stem`` is the path of the files without their extensions."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.comparison.compare import compare as run
     from pp_mlekl.report.markdown import write_markdown
@@ -52,7 +50,7 @@ def fit_and_write(model: Any, function: Callable[..., Any], name: str, stem: Pat
         # What took long is kept first.
         result.save(targets[0])
         write_markdown(result, targets[1])
-        page = write_html(result, targets[2], about_module(function))
+        page = write_html(result, targets[2], builder.about)
     return result, page
 
 
@@ -84,14 +82,6 @@ def names_of(builders: Sequence[str], taken: Sequence[str] = ()) -> tuple[list[s
         if stem != short_name(builder):
             print(f"{builder}: the model is called {name}, its files {stem}.*", file=sys.stderr)
     return names, stems
-
-
-def about_module(function: object) -> str:
-    """What the builder's module says of itself, without reStructuredText's marks."""
-    import sys
-
-    text = sys.modules[function.__module__].__doc__ if function.__module__ in sys.modules else ""  # type: ignore[attr-defined]
-    return (text or "").replace("``", "")
 
 
 def short_name(builder: str) -> str:

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.compare import check_targets, fit_and_write, names_of
-from pp_mlekl.cli.errors import one_line_errors
-from pp_mlekl.cli.load_model import build_model, load_builder
-from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed
+from pp_mlekl.cli.load_model import load_builder
+from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed, Traceback
 from pp_mlekl.typing import Potentials
 
 
@@ -20,30 +19,30 @@ def compare_models(
     sampler: Sampler = "nutpie",
     potentials: Potentials = None,
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
+    traceback: Traceback = False,
 ) -> None:
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
     from pp_mlekl.utils.files import check_page_target, writable_folder
 
-    with one_line_errors():
-        if len(builders) < 2 or len(set(builders)) < len(builders):
-            raise ValueError(f"Name at least two models, each once, got {', '.join(builders)}.")
-        names, stems = names_of(builders, taken=["models"])
-        folder = writable_folder(out)
-        functions = [load_builder(builder) for builder in builders]
-        from pp_mlekl.comparison.compare_models import check_same_data
-        from pp_mlekl.comparison.compare_models import compare_models as run
-        from pp_mlekl.report.models_page import write_models
+    if len(builders) < 2 or len(set(builders)) < len(builders):
+        raise ValueError(f"Name at least two models, each once, got {', '.join(builders)}.")
+    names, stems = names_of(builders, taken=["models"])
+    folder = writable_folder(out)
+    loaded = [load_builder(builder) for builder in builders]
+    from pp_mlekl.comparison.compare_models import check_same_data
+    from pp_mlekl.comparison.compare_models import compare_models as run
+    from pp_mlekl.report.models_page import write_models
 
-        settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
-        models = [build_model(function, builder) for function, builder in zip(functions, builders, strict=True)]
-        check_same_data(dict(zip(names, models, strict=True)), potentials)
-        check_page_target(folder / "models.html")
-        for stem in stems:
-            check_targets(folder / stem)
-        fits, pages = {}, {}
-        for name, stem, model, function in zip(names, stems, models, functions, strict=True):
-            fits[name], page = fit_and_write(model, function, name, folder / stem, **settings)
-            pages[name] = page.name
-        result = run(fits, random_seed=seed)
-        print(result)
-        print(f"\n{write_models(result, folder / 'models.html', pages)}")
+    settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+    models = [builder.build() for builder in loaded]
+    check_same_data(dict(zip(names, models, strict=True)), potentials)
+    check_page_target(folder / "models.html")
+    for stem in stems:
+        check_targets(folder / stem)
+    fits, pages = {}, {}
+    for name, stem, builder, model in zip(names, stems, loaded, models, strict=True):
+        fits[name], page = fit_and_write(builder, model, name, folder / stem, **settings)
+        pages[name] = page.name
+    result = run(fits, random_seed=seed)
+    print(result)
+    print(f"\n{write_models(result, folder / 'models.html', pages)}")

@@ -1,15 +1,23 @@
-"""Errors as one line that says what to do."""
+"""Failures as one line that says what to do."""
 
 import dis
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
-WRONG_USE, FAILED = 2, 1
+from typer import Exit
+from typer.core import TyperCommand
+
+WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
+# A message of another library may hold a whole array or a backtrace of its own.
+_LONGEST = 1000
+_TRACEBACK = ContextVar("_TRACEBACK", default=False)
 
 
 class Stopped(SystemExit):
@@ -20,47 +28,109 @@ class Stopped(SystemExit):
         self.reason = reason
 
 
+class Command(TyperCommand):
+    """A command whose failures are one line each."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command until what it printed is written."""
+        with one_line_errors():
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        return result
+
+
+def show_tracebacks(wanted: bool) -> None:
+    """Whether ``stop`` shows the traceback of what it is about, too."""
+    _TRACEBACK.set(wanted)
+
+
 def stop(message: str, status: int) -> NoReturn:
-    """Print one line on standard error and exit."""
-    line = " ".join(str(message).split())
-    print(f"pp-mlekl: {line}", file=sys.stderr)
+    """Print one line on standard error, after the traceback of what is being handled where that is wanted, and exit."""
+    error = sys.exception()
+    if error is not None and _TRACEBACK.get():
+        _print_traceback(error)
+    line = _printable(message)
+    with suppress(OSError):
+        print(f"pp-mlekl: {line}", file=sys.stderr, flush=True)
     raise Stopped(line, status)
 
 
 @contextmanager
-def one_line_each() -> Iterator[None]:
-    """Turn every error into one line, a bug too, so that one of many tasks that fails keeps nothing from the others."""
-    try:
-        with one_line_errors():
-            yield
-    except Exception as error:
-        stop(f"{type(error).__name__}: {error} ({place_of(error)})", FAILED)
-
-
-@contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn what is the user's to mend, or the machine's, into one line; a bug keeps its traceback.
+    """Turn every failure into one line: the user's to correct, the machine's, another library's, and an interrupt.
 
-    The suite's functions, and the libraries', raise TypeError and ValueError for wrong arguments and refused models. One
-    that no ``raise`` statement made, such as of ``None + 1``, is a bug.
+    The suite's functions raise TypeError, ValueError and ImportError for what the user can correct. Another exception of
+    theirs, or one that no ``raise`` statement made, such as of ``None + 1``, is a bug: its traceback is shown, and a
+    report asked for.
     """
     try:
         with warnings.catch_warnings():
             # The libraries' notes on performance and layout are not about the user's model.
             warnings.simplefilter("ignore")
             yield
-    except (TypeError, ValueError) as error:
-        if not _by_raise(error):
-            raise
-        stop(str(error), WRONG_USE)
+    except (Stopped, Exit, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        stop("Interrupted.", INTERRUPTED)
     except OSError as error:
         stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
+    except MemoryError as error:
+        stop(f"The memory does not suffice ({text_of(error)}); take fewer draws, chains or replicates.", FAILED)
+    except BaseException as error:
+        _stop_for(error)
+
+
+def _stop_for(error: BaseException) -> NoReturn:
+    package = _package(error)
+    if package != __package__.partition(".")[0]:
+        stop(
+            f"{package} failed with {one_line(error)} ({place_of(error)}); --traceback shows how it came to that.",
+            FAILED,
+        )
+    if isinstance(error, TypeError | ValueError | ImportError) and _by_raise(error):
+        stop(text_of(error), WRONG_USE)
+    if not _TRACEBACK.get():
+        _print_traceback(error)
+    stop(f"{one_line(error)}: this is a bug in pp_mlekl; please report it with the lines above and the model.", FAILED)
+
+
+def one_line(error: BaseException) -> str:
+    """Type and message of an exception."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """The message of an exception, which may be one that fails to say anything."""
+    try:
+        # Exceptions from Rust bring their own backtrace.
+        return _printable(str(error).partition("Stack backtrace:")[0])
+    except Exception:
+        return "its message cannot be read"
 
 
 def place_of(error: BaseException) -> str:
     """File and line where an error arose."""
     trace = _last(error)
     return f"{Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}" if trace else "unknown place"
+
+
+def _printable(text: str) -> str:
+    """One line without control characters, of bounded length."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
+
+
+def _print_traceback(error: BaseException) -> None:
+    with suppress(OSError):
+        traceback.print_exception(error)
+
+
+def _package(error: BaseException) -> str:
+    """The top-level package whose code raised an error."""
+    trace = _last(error)
+    name = trace.tb_frame.f_globals.get("__name__") if trace else None
+    return str(name or "Python").partition(".")[0]
 
 
 def _last(error: BaseException) -> TracebackType | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pp_mlekl.cli.options import Traceback
+
 _NO_TERMINAL_WIDTH = 160
 
 
@@ -49,7 +51,7 @@ class Entry:
         return self.module if self.function == "build" else f"{self.module}:{self.function}"
 
 
-def list_models() -> None:
+def list_models(traceback: Traceback = False) -> None:
     """The gallery: builder, family, observations, parameters, data, what it shows."""
     from rich.console import Console
     from rich.table import Column, Table

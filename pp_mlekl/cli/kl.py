@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pp_mlekl.cli.errors import one_line_errors
-from pp_mlekl.cli.options import FixedSeed
+from pp_mlekl.cli.options import FixedSeed, Traceback
 
 if TYPE_CHECKING:
     from pp_mlekl.divergences.distribution import Distribution
@@ -23,16 +22,16 @@ def kl(
     rtol: Annotated[float | None, typer.Option(help="Relative standard error at which Monte Carlo stops.")] = None,
     budget: Annotated[int | None, typer.Option(help="Draws that Monte Carlo may take at the most.")] = None,
     seed: FixedSeed = 0,
+    traceback: Traceback = False,
 ) -> None:
     """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
     from pp_mlekl.inputs.text import parse_distribution
 
-    with one_line_errors():
-        if len(distributions) < 2:
-            raise ValueError(f"Give two or more distributions, got {len(distributions)}.")
-        parsed = [parse_distribution(text) for text in distributions]
-        options = {"base": base, "rtol": rtol, "budget": budget, "random_seed": seed}
-        rows = _estimates(distributions, parsed, options)
+    if len(distributions) < 2:
+        raise ValueError(f"Give two or more distributions, got {len(distributions)}.")
+    parsed = [parse_distribution(text) for text in distributions]
+    options = {"base": base, "rtol": rtol, "budget": budget, "random_seed": seed}
+    rows = _estimates(distributions, parsed, options)
     console = Console()
     console.print(_table(rows))
     for label, estimate in rows:
@@ -40,7 +39,7 @@ def kl(
             console.print(f"{label}: {warning}", style="yellow", highlight=False, markup=False)
 
 
-def rules() -> None:
+def rules(traceback: Traceback = False) -> None:
     """List the ordered pairs of families whose KL has a closed form."""
     from pp_mlekl.divergences.rule_table import rules as closed_form_rules
 

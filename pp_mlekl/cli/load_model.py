@@ -2,31 +2,85 @@
 
 import importlib
 import importlib.util
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
-from inspect import isfunction
+from inspect import isfunction, unwrap
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pp_mlekl.cli.errors import FAILED, WRONG_USE, place_of, stop
+from pp_mlekl.cli.errors import FAILED, WRONG_USE, Stopped, one_line, place_of, stop
+from pp_mlekl.cli.gallery import gallery_modules
+from pp_mlekl.cli.local_imports import LocalImports
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 _MOST_NAMES = 12
 
 
-def load_builder(name: str) -> Callable[..., Any]:
-    """The function that a name such as ``radon`` (of the gallery), ``my_package.models:build`` or ``my_model.py:build`` means.
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """A function that returns a model, as named on the command line.
 
-    A module or package of that name in the working folder comes before the gallery's.
+    Parameters
+    ----------
+    name
+        Its name there.
+    function
+        What returns the model.
+    module
+        The module that the name stands for.
+    imports
+        What the module may import from its folder.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    module: ModuleType
+    imports: LocalImports
+
+    def build(self) -> "pm.Model":
+        """The model; whatever the function raises ends in one line with its place."""
+        from pp_mlekl.pymc_model.validation import is_model
+
+        with _running(self.name, self.imports):
+            model = self.function()
+        if not is_model(model):
+            stop(f"{self.name} returned {type(model).__name__}, not a pymc.Model; let it return the model.", WRONG_USE)
+        return model
+
+    @property
+    def about(self) -> str:
+        """What the module says of itself, without reStructuredText's marks."""
+        return str(self._attribute("__doc__") or "").replace("``", "")
+
+    @property
+    def truth(self) -> Any:
+        """The module's ``TRUTH``; None where it has none."""
+        return self._attribute("TRUTH")
+
+    def _attribute(self, name: str) -> Any:
+        value = getattr(self.module, name, None)
+        # A function may be imported from where its truth and its description are.
+        return getattr(unwrap(self.function), "__globals__", {}).get(name) if value is None else value
+
+
+def load_builder(name: str) -> Builder:
+    """The builder that a name such as ``radon`` (of the gallery), ``my_package.models:build`` or ``my_model.py:build`` means.
+
+    Only the module that is named is run, and what it imports itself. A module or package of the working folder comes
+    before the gallery's.
     """
     module_name, _, function_name = name.partition(":")
-    module = _load_module(f"pp_mlekl.gallery.{module_name}" if _of_gallery(module_name) else module_name)
+    module, imports = _load_module(f"pp_mlekl.gallery.{module_name}" if _of_gallery(module_name) else module_name)
     function_name = function_name or "build"
-    builder = getattr(module, function_name, None)
-    if not callable(builder):
+    function = getattr(module, function_name, None)
+    if not callable(function):
         stop(f"{module_name} has no function {function_name!r}; {_functions(module, function_name)}", WRONG_USE)
-    return builder
+    return Builder(name=name, function=function, module=module, imports=imports)
 
 
 def _functions(module: ModuleType, wanted: str) -> str:
@@ -42,54 +96,52 @@ def _functions(module: ModuleType, wanted: str) -> str:
     return f"it has {', '.join(own[:_MOST_NAMES]) or 'none'}{more}.{hint}"
 
 
-def build_model(builder: Callable[..., Any], name: str) -> Any:
-    """Call a builder; what it raises is reported in one line with its place."""
-    from pp_mlekl.pymc_model.validation import is_model
-
+@contextmanager
+def _running(name: str, imports: LocalImports, when: str = "") -> Iterator[None]:
+    """Run a user's code: whatever it raises is its failure, an exit too; only an interrupt goes through."""
     try:
-        model = builder()
-    except Exception as error:  # The user's own code may raise anything.
-        place = place_of(error)
-        stop(f"{name} raised {type(error).__name__}: {error} ({place})", FAILED)
-    if not is_model(model):
-        stop(f"{name} returned {type(model).__name__}, not a pymc.Model; let it return the model.", WRONG_USE)
-    return model
-
-
-def _load_module(name: str) -> ModuleType:
-    sys.path.insert(0, str(Path.cwd()))
-    spec = None
-    if name.endswith(".py"):
-        path = Path(name)
-        if not path.is_file():
-            stop(f"There is no file {name}.", WRONG_USE)
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            stop(f"{name} cannot be loaded as a Python module.", WRONG_USE)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        sys.path.insert(0, str(path.resolve().parent))
-    try:
-        if spec is None or spec.loader is None:
-            return importlib.import_module(name)
-        spec.loader.exec_module(module)
-        return module
+        with imports.active():
+            yield
+    except (KeyboardInterrupt, Stopped):
+        raise
     except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            stop(f"There is no module {name!r}; `pp-mlekl list` shows the gallery.{_near_module(name)}", WRONG_USE)
-        stop(f"{name} needs the package {error.name}, which is not installed.", WRONG_USE)
-    except Exception as error:  # The user's own code may raise anything.
-        stop(f"{name} raised {type(error).__name__} on import: {error} ({place_of(error)})", FAILED)
+        stop(f"{name} needs the package {error.name or error}, which is not installed.", WRONG_USE)
+    except BaseException as error:
+        stop(f"{name} raised {one_line(error)} ({place_of(error)}){when}.", FAILED)
+
+
+def _load_module(name: str) -> tuple[ModuleType, LocalImports]:
+    if name.endswith(".py"):
+        return _load_file(name)
+    if not all(part.isidentifier() for part in name.split(".")):
+        stop(f"{name!r} is no name of a module; write module:function or file.py:function.", WRONG_USE)
+    imports = LocalImports(Path.cwd())
+    with _running(name, imports, " on import"):
+        try:
+            return importlib.import_module(name), imports
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise
+            near = get_close_matches(name.rpartition(".")[2], gallery_modules(), n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            stop(f"There is no module {name!r}; `pp-mlekl list` shows the gallery.{hint}", WRONG_USE)
+
+
+def _load_file(name: str) -> tuple[ModuleType, LocalImports]:
+    path = Path(name).resolve()
+    if not path.is_file():
+        stop(f"There is no file {name}.", WRONG_USE)
+    # A name of its own, for the file may be called as another module is.
+    spec = importlib.util.spec_from_file_location(f"_builder_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        stop(f"{name} cannot be loaded as a Python module.", WRONG_USE)
+    module = importlib.util.module_from_spec(spec)
+    imports = LocalImports(path.parent)
+    imports.add(module)
+    with _running(name, imports, " on import"):
+        spec.loader.exec_module(module)
+    return module, imports
 
 
 def _of_gallery(name: str) -> bool:
-    from pp_mlekl.cli.gallery import gallery_modules
-
     return name in gallery_modules() and not Path(f"{name}.py").exists() and not Path(name).is_dir()
-
-
-def _near_module(name: str) -> str:
-    from pp_mlekl.cli.gallery import gallery_modules
-
-    near = get_close_matches(name.rpartition(".")[2], gallery_modules(), n=1)
-    return f" Did you mean {near[0]}?" if near else ""

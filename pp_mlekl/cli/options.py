@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.errors import WRONG_USE, stop
+from pp_mlekl.cli.errors import WRONG_USE, show_tracebacks, stop
 
 
 def _not_negative(seed: int | None) -> int | None:
@@ -19,3 +19,6 @@ SeedOption = typer.Option(help="seed of everything random", callback=_not_negati
 Seed = Annotated[int | None, SeedOption]
 FixedSeed = Annotated[int, SeedOption]
 Sampler = Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")]
+Traceback = Annotated[
+    bool, typer.Option("--traceback", callback=show_tracebacks, help="show where in the code a failure arose")
+]

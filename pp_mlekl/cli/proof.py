@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.errors import FAILED, one_line_errors, stop
-from pp_mlekl.cli.options import FixedSeed
+from pp_mlekl.cli.errors import FAILED, stop
+from pp_mlekl.cli.options import FixedSeed, Traceback
 
 
 def proof(
@@ -18,33 +18,33 @@ def proof(
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 1000,
     seed: FixedSeed = 1,
     out: Annotated[Path, typer.Option(help="folder for the page")] = Path("."),
+    traceback: Traceback = False,
 ) -> None:
     """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
     from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
-    with one_line_errors():
-        folder = writable_folder(out)
-        model, values = model_and_truth(builder, truth)
-        from pp_mlekl.theorem.proof import proof as run
+    folder = writable_folder(out)
+    model, values = model_and_truth(builder, truth)
+    from pp_mlekl.theorem.proof import proof as run
 
-        name = stem(builder)
-        page = folder / f"{file_names([f'proof-{name}'])[0]}.html"
-        check_page_target(page)
-        with steps(name) as say:
-            result = run(
-                model,
-                values,
-                sizes=read_sizes(sizes),
-                replicates=replicates,
-                name=name.replace("_", " "),
-                random_seed=seed,
-                progress=say,
-            )
-            say("writing the page")
-            result.to_html(page)
-        print(result)
-        print(f"\n{page}")
+    name = stem(builder)
+    page = folder / f"{file_names([f'proof-{name}'])[0]}.html"
+    check_page_target(page)
+    with steps(name) as say:
+        result = run(
+            model,
+            values,
+            sizes=read_sizes(sizes),
+            replicates=replicates,
+            name=name.replace("_", " "),
+            random_seed=seed,
+            progress=say,
+        )
+        say("writing the page")
+        result.to_html(page)
+    print(result)
+    print(f"\n{page}")
     if not result.passed:
         stop("A step of the proof fails; the page shows which.", FAILED)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pp_mlekl.cli.errors import Stopped, one_line_each, one_line_errors
+from pp_mlekl.cli.errors import Stopped, one_line_errors
+from pp_mlekl.cli.options import Traceback
 from pp_mlekl.cli.report_file import Specification, read_specification
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
@@ -18,42 +19,40 @@ _LONGEST = 260
 def report(
     specifications: Annotated[list[Path], typer.Argument(help="TOML files, e.g. reports/*.toml")],
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("pages"),
+    traceback: Traceback = False,
 ) -> None:
     """Every report's page and an index of them; one that fails is told, and the others are made all the same."""
-    with one_line_errors():
-        folder = writable_folder(out)
-        wanted = [read_specification(path) for path in specifications]
-        stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
-        for name in ("index.html", *(f"{stem}.{kind}" for stem in stems for kind in ("md", "html"))):
-            check_page_target(folder / name)
+    folder = writable_folder(out)
+    wanted = [read_specification(path) for path in specifications]
+    stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
+    for name in ("index.html", *(f"{stem}.{kind}" for stem in stems for kind in ("md", "html"))):
+        check_page_target(folder / name)
     entries, statuses = [], [0]
     for i, (specification, stem) in enumerate(zip(wanted, stems, strict=True), 1):
         print(f"[{i}/{len(wanted)}] {specification.name}: {stem}.html", file=sys.stderr, flush=True)
         try:
-            with one_line_each():
+            with one_line_errors():
                 entries.append(_one(specification, folder / stem))
         except Stopped as failure:
             statuses.append(int(failure.code or 0))
             entries.append(_failed(specification, failure.reason))
-    with one_line_errors():
-        from pp_mlekl.report.page import write_index
+    from pp_mlekl.report.page import write_index
 
-        index = write_index(entries, folder / "index.html")
+    index = write_index(entries, folder / "index.html")
     for path in [*(folder / entry["href"] for entry in entries if entry["href"]), index]:
         print(path.resolve())
     raise typer.Exit(max(statuses))
 
 
 def _one(specification: Specification, stem: Path) -> dict[str, Any]:
-    from pp_mlekl.cli.compare import about_module
-    from pp_mlekl.cli.load_model import build_model, load_builder
+    from pp_mlekl.cli.load_model import load_builder
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.comparison.compare import compare
     from pp_mlekl.report.markdown import write_markdown
     from pp_mlekl.report.page import write_html
 
     builder = load_builder(specification.builder)
-    model = build_model(builder, specification.builder)
+    model = builder.build()
     truth = _truth(specification, builder)
     with steps(specification.name) as say:
         result = compare(
@@ -67,11 +66,15 @@ def _one(specification: Specification, stem: Path) -> dict[str, Any]:
             name=specification.name,
             progress=say,
         )
-        about = about_module(builder)
         write_markdown(result, stem.with_name(f"{stem.name}.md"))
-        page = write_html(result, stem.with_name(f"{stem.name}.html"), about)
+        page = write_html(result, stem.with_name(f"{stem.name}.html"), builder.about)
     verdict = result.verdict()
-    return {"href": page.name, "name": specification.name, "shows": _shows(about), "findings": _in_short(verdict)}
+    return {
+        "href": page.name,
+        "name": specification.name,
+        "shows": _shows(builder.about),
+        "findings": _in_short(verdict),
+    }
 
 
 def _failed(specification: Specification, reason: str) -> dict[str, Any]:
@@ -95,10 +98,9 @@ def _truth(specification: Specification, builder: Any) -> Any:
     if isinstance(specification.truth, str):
         if specification.truth != "module":
             raise ValueError(f'truth must be "module" or a table of values, got {specification.truth!r}.')
-        module = sys.modules[builder.__module__]
-        if not hasattr(module, "TRUTH"):
-            raise ValueError(f"{builder.__module__} has no TRUTH; write the values into the report's [truth] table.")
-        return module.TRUTH
+        if builder.truth is None:
+            raise ValueError(f"{builder.name} has no TRUTH; write the values into the report's [truth] table.")
+        return builder.truth
     return specification.truth
 
 

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.errors import one_line_errors
-from pp_mlekl.cli.options import FixedSeed
+from pp_mlekl.cli.options import FixedSeed, Traceback
 
 _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
 
@@ -21,26 +20,26 @@ def study(
     estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
     seed: FixedSeed = 1,
     out: Annotated[Path | None, typer.Option(help="NetCDF file to keep the result in")] = None,
+    traceback: Traceback = False,
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
 
-    with one_line_errors():
-        model, values = model_and_truth(builder, truth)
-        from pp_mlekl.simulation.study import study as run
+    model, values = model_and_truth(builder, truth)
+    from pp_mlekl.simulation.study import study as run
 
-        with steps(stem(builder)) as say:
-            tree = run(
-                model,
-                values,
-                sizes=read_sizes(sizes),
-                replicates=replicates,
-                estimators=estimators.split(","),
-                random_seed=seed,
-                store=out,
-                progress=say,
-            )
+    with steps(stem(builder)) as say:
+        tree = run(
+            model,
+            values,
+            sizes=read_sizes(sizes),
+            replicates=replicates,
+            estimators=estimators.split(","),
+            random_seed=seed,
+            store=out,
+            progress=say,
+        )
     _print(tree)
 
 

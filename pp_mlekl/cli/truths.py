@@ -1,6 +1,5 @@
 """Models with a truth, as they are named on the command line."""
 
-import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
         ``TRUTH`` of the builder's module.
     """
     from pp_mlekl.cli.gallery import gallery_modules
-    from pp_mlekl.cli.load_model import build_model, load_builder
+    from pp_mlekl.cli.load_model import load_builder
     from pp_mlekl.pymc_model.examples import CASES
 
     if name in CASES:
@@ -33,12 +32,9 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
         hint = f"did you mean {near[0]}?" if near else f"the cases are {', '.join([*CASES, *gallery])}."
         stop(f"{name!r} is neither a shipped case nor module:function; {hint}", WRONG_USE)
     builder = load_builder(name)
-    own = getattr(sys.modules.get(builder.__module__), "TRUTH", None)
-    if own is None:
-        own = builder.__globals__.get("TRUTH")
-    if truth is None and own is None:
+    if truth is None and builder.truth is None:
         stop(f"The module of {name} has no TRUTH; pass --truth FILE.toml or --truth 'Gamma(2, 1)'.", WRONG_USE)
-    return build_model(builder, name), own if truth is None else read(truth)
+    return builder.build(), builder.truth if truth is None else read(truth)
 
 
 def read(truth: str) -> Any:

@@ -19,6 +19,7 @@ from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.posterior.laplace import laplace
 from pp_mlekl.pymc_model.draws.sampling import sample
+from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
 from pp_mlekl.typing import Array, Potentials, RandomSeed
@@ -72,15 +73,21 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        Where the model is refused, the truth does not fit it, or a number of draws is no positive integer.
+        Where the model is refused, the truth does not fit it, a number of draws is no positive integer or too large for
+        the memory, the sampler is unknown, or the density is finite nowhere.
+    ImportError
+        Where the sampler is not installed.
     """
     start = time.perf_counter()
     say = progress or (lambda _: None)
     seed = integer_of(random_seed)
     generator = np.random.default_rng(seed)
     functions = model_functions(model, potentials)
+    # What cannot be sampled and a truth that does not fit are refused before anything is computed.
+    check_settings(functions, draws=draws, chains=chains, sampler=sampler)
+    initial_values(functions)
     if truth is not None:
-        as_truth(functions, truth)  # A truth that does not fit is refused before anything is computed.
+        as_truth(functions, truth)
     say("point estimates")
     estimates = _estimates(model, potentials, generator)
     say(f"sampling ({chains} chains of {draws} draws)")

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from pp_mlekl.estimation.impossible_observations import with_reason
+from pp_mlekl.estimation.failed_search import with_reason
 from pp_mlekl.estimation.large_models import large_estimate
 from pp_mlekl.estimation.marginal_likelihood.marginal_fit import find_marginal_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate

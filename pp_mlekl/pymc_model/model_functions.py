@@ -42,7 +42,7 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
     Raises
     ------
     ValueError
-        Where the model is refused (see ``validation.check_model``).
+        Where the model is refused (see ``validation.check_model``), or an observed variable has no observations.
 
     Examples
     --------
@@ -79,6 +79,9 @@ class ModelFunctions(ModelTransforms):
     def __init__(self, model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()):
         super().__init__(model)
         data = self.observed_data()
+        empty = [name for name, values in data.items() if not values.size]
+        if empty:
+            raise ValueError(f"There are no observations of {', '.join(empty)}; give data, or leave the variable out.")
         graphs = build_graphs(self.values, potentials, latents)
         terms = BatchedFunction([graphs.z, *graphs.data.values()], list(graphs.pointwise.values()))
         shapes = [t.shape for t in terms(self._start, *data.values())]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import gammaln, logsumexp
 
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.estimation.impossible_observations import with_reason
+from pp_mlekl.estimation.failed_search import with_reason
 from pp_mlekl.estimation.marginal_likelihood.laplace import ConditionalModes, Integrand, laplace_terms, laplace_value
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate
 from pp_mlekl.estimation.problem import Problem

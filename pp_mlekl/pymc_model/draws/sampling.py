@@ -13,6 +13,7 @@ import xarray as xr
 
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
+from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
@@ -66,7 +67,10 @@ def sample(
     Raises
     ------
     ValueError
-        Where the model is refused, or ``draws`` or ``chains`` are no positive integers.
+        Where the model is refused, ``draws`` or ``chains`` are no positive integers or too large for the memory, the
+        sampler is unknown, or the density is finite nowhere.
+    ImportError
+        Where the sampler is not installed.
 
     Examples
     --------
@@ -78,13 +82,12 @@ def sample(
     >>> tree["log_likelihood"]["y"].dims
     ('chain', 'draw', 'y_dim_0')
     """
-    for name, value in (("draws", draws), ("chains", chains)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
     functions = model_functions(model, potentials)
+    check_settings(functions, draws=draws, chains=chains, sampler=sampler)
+    start = initial_values(functions)
     seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
     generator = np.random.default_rng(seed)
-    settings = {"quiet": not progressbar, **kwargs}
+    settings = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
     # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
     # Chains use all cores already, so that samplers of several threads lose little by waiting for one another.
     with alone(), model, pytensor.config.change_flags(numba__fastmath=False):
@@ -96,6 +99,9 @@ def sample(
             progressbar=progressbar,
             **settings,
         )
+    if tree["posterior"].sizes["draw"] < draws:
+        # Samplers keep an interrupt to themselves and give the draws made so far.
+        raise KeyboardInterrupt
     tree["sample_stats"] = xr.DataTree(_plain_text(tree["sample_stats"].to_dataset()))
     tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
     tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}

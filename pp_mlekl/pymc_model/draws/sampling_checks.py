@@ -1,0 +1,88 @@
+"""What is checked before a sampler starts: that its settings can be meant, and that the data are possible somewhere."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import psutil
+
+from pp_mlekl.pymc_model.impossible_observations import impossible_observations
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
+
+# The samplers of pm.sample, and what each needs beside what this package needs.
+SAMPLERS: dict[str, tuple[str, ...]] = {
+    "nutpie": (),
+    "pymc": (),
+    "numpyro": ("jax", "numpyro"),
+    "blackjax": ("jax", "blackjax"),
+}
+_POINTS = 50
+# Samplers move each coordinate of the initial point by so much at random.
+_JITTER = 1.0
+
+
+def check_settings(functions: ModelFunctions, *, draws: int, chains: int, sampler: str) -> None:
+    """Raise where draws with these settings could not be made or kept.
+
+    Raises
+    ------
+    ValueError
+        Where ``draws`` or ``chains`` is no positive integer, the draws are larger than the machine's memory, or the
+        sampler is unknown.
+    ImportError
+        Where the sampler is not installed.
+    """
+    for name, value in (("draws", draws), ("chains", chains)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    numbers = functions.natural_size + functions.n_observations
+    needed, memory = 8 * int(draws) * int(chains) * numbers, psutil.virtual_memory().total
+    if needed > memory:
+        raise ValueError(
+            f"{chains} chains of {draws} draws with {numbers} numbers each need {needed / 2**30:.3g} GiB, and this machine "
+            f"has {memory / 2**30:.3g}; take fewer draws."
+        )
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be among {', '.join(SAMPLERS)}, got {sampler!r}.")
+    missing = [package for package in SAMPLERS[sampler] if find_spec(package) is None]
+    if missing:
+        raise ImportError(f"The sampler {sampler} needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
+
+
+def initial_values(functions: ModelFunctions) -> dict[str, Array] | None:
+    """Where a sampler should start; None where it finds a place about the model's initial point by itself.
+
+    Returns
+    -------
+    dict or None
+        Natural values of the free variables, those of a draw from the prior at which the data are possible.
+
+    Raises
+    ------
+    ValueError
+        Where the density is finite at none of many points; it names the observations that are at fault.
+    """
+    center = functions.initial_point()
+    if _possible(functions, center):
+        return None
+    generator = np.random.default_rng(0)
+    about = center + generator.uniform(-_JITTER, _JITTER, size=(_POINTS, functions.size))
+    if _possible(functions, about).any():
+        return None
+    draws = functions.starts(_POINTS, generator)
+    possible = np.flatnonzero(_possible(functions, draws))
+    if len(possible):
+        return functions.natural(draws[possible[0]])
+    found = impossible_observations(functions, np.concatenate([about, draws]))
+    reason = (
+        f", because that of single observations is not: {found}. Compare them with the range of their distribution, or"
+    )
+    raise ValueError(
+        f"The posterior density is not finite at the initial point, nor at {2 * _POINTS} other points, so that no sampler can "
+        f"start{reason if found else ';'} give the free variables an initval=... at which it is finite."
+    )
+
+
+def _possible(functions: ModelFunctions, z: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.isfinite(functions.value(z, a=1.0, b=1.0))
