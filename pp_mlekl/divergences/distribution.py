@@ -57,9 +57,26 @@ class Distribution(ABC):
     def __post_init__(self) -> None:
         for f in fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if not isinstance(value, Distribution | tuple):
-                object.__setattr__(self, f.name, np.asarray(value, dtype=np.float64))
+            if f.type in (Distribution, tuple[Distribution, ...]):
+                self._check_distributions(f.name, value)
+            elif not isinstance(value, tuple):
+                object.__setattr__(self, f.name, self._numbers(f.name, value))
         self.validate()
+
+    def _check_distributions(self, name: str, value: Any) -> None:
+        for part in value if isinstance(value, tuple) else (value,):
+            if not isinstance(part, Distribution):
+                raise ValueError(
+                    f"{type(self).__name__}: {name} must be made of distributions, got {type(part).__name__}."
+                )
+
+    def _numbers(self, name: str, value: Any) -> Array:
+        try:
+            return np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{type(self).__name__}: {name} must be a number or an array of numbers ({error})."
+            ) from error
 
     def validate(self) -> None:  # noqa: B027
         """Raise ValueError where a parameter is outside its range (a scale of 0 is)."""

@@ -45,16 +45,29 @@ def distribution(name: str, *args: Any, **kwargs: Any) -> Distribution | Labelle
             raise ValueError(f"{name}: {str(error).split('() ')[-1]}.") from error
     else:
         values = _bound(name, args, kwargs)
+    if name == "Mixture" and not isinstance(values["comp_dists"], list | tuple):
+        raise ValueError("Mixture: comp_dists must be a list of distributions.")
     if name == "Mixture":
         values = {"w": values["w"], "parts": tuple(values["comp_dists"])}
     labelled = [n for n, v in values.items() if isinstance(v, xr.DataArray | LabelledDistribution)]
     if not labelled:
-        return family(name)(**values)
+        return _with_batch(family(name)(**values))
     _check_mixed(name, values)
     result = LabelledDistribution(name=name, parameters=values)
     # Built once here, so that a parameter outside its range is refused at once.
     result.on([str(d) for d in result.template().dims])
     return result
+
+
+def _with_batch(made: Distribution) -> Distribution:
+    """What was made, where its parameters fit one another and are not empty."""
+    try:
+        shape = made.batch_shape
+    except ValueError as error:
+        raise ValueError(f"{type(made).__name__}: the parameters' shapes do not fit one another ({error}).") from error
+    if 0 in (*shape, *made.event_shape):
+        raise ValueError(f"{type(made).__name__}: there are no values in the parameters.")
+    return made
 
 
 def _check_mixed(name: str, values: dict[str, Any]) -> None:

@@ -91,7 +91,9 @@ class Truncated(Distribution):
         return self.dist.discrete
 
     def validate(self) -> None:
-        """Raise where nothing is left."""
+        """Raise where nothing is left, or the base is truncated itself."""
+        if isinstance(self.dist, Truncated):
+            raise ValueError("Truncated: the base is truncated itself; give its base, and the narrower bounds.")
         if not np.all(self._mass() > 0):
             raise ValueError("Truncated: the base has no mass between lower and upper.")
 
