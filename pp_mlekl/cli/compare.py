@@ -29,7 +29,13 @@ def compare(
     folder = writable_folder(out)
     loaded = load_builder(builder)
     values = read_truth(truth) if truth is not None else None
-    settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+    settings = {
+        "draws": draws,
+        "chains": chains,
+        "random_seed": seed,
+        "nuts_sampler": sampler,
+        "potentials": potentials,
+    }
     (name,), (stem,) = names_of([builder])
     result, page = fit_and_write(loaded, loaded.build(), name, folder / stem, truth=values, **settings)
     print(result)

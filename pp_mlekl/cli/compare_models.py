@@ -33,7 +33,13 @@ def compare_models(
     from pp_mlekl.comparison.compare_models import compare_models as run
     from pp_mlekl.report.models_page import write_models
 
-    settings = {"draws": draws, "chains": chains, "random_seed": seed, "sampler": sampler, "potentials": potentials}
+    settings = {
+        "draws": draws,
+        "chains": chains,
+        "random_seed": seed,
+        "nuts_sampler": sampler,
+        "potentials": potentials,
+    }
     models = [builder.build() for builder in loaded]
     check_same_data(dict(zip(names, models, strict=True)), potentials)
     check_page_target(folder / "models.html")

@@ -61,7 +61,7 @@ def _one(specification: Specification, stem: Path) -> dict[str, Any]:
             draws=specification.draws,
             chains=specification.chains,
             random_seed=specification.seed,
-            sampler=specification.sampler,
+            nuts_sampler=specification.sampler,
             potentials=specification.potentials,  # type: ignore[arg-type]
             name=specification.name,
             progress=say,

@@ -23,6 +23,7 @@ from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_va
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
 
@@ -30,6 +31,7 @@ _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy"
 Progress = Callable[[str], None] | None
 
 
+@deprecated_arguments(renamed={"sampler": "nuts_sampler"})
 @collected_rarely()
 def compare(
     model: Any,
@@ -38,7 +40,8 @@ def compare(
     draws: int = 1000,
     chains: int = 4,
     random_seed: RandomSeed = None,
-    sampler: str = "nutpie",
+    nuts_sampler: str = "nutpie",
+    sample_kwargs: Mapping[str, Any] | None = None,
     name: str | None = None,
     potentials: Potentials = None,
     progress: Progress = None,
@@ -57,8 +60,10 @@ def compare(
     random_seed
         An integer, SeedSequence or Generator. An integer is drawn from the latter two, and a random one where it is
         None; the result keeps it, and it gives the same numbers again.
-    sampler
-        ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``.
+    nuts_sampler
+        ``"nutpie"`` or any other of ``pm.sample``.
+    sample_kwargs
+        Further arguments of ``pm.sample`` (``tune``, ``target_accept``, ``cores``, ...).
     name
         What to call the model in tables and pages.
     potentials
@@ -84,14 +89,22 @@ def compare(
     generator = np.random.default_rng(seed)
     functions = model_functions(model, potentials)
     # What cannot be sampled and a truth that does not fit are refused before anything is computed.
-    check_settings(functions, draws=draws, chains=chains, sampler=sampler)
+    check_settings(functions, draws=draws, chains=chains, nuts_sampler=nuts_sampler)
     initial_values(functions)
     if truth is not None:
         as_truth(functions, truth)
     say("point estimates")
     estimates = _estimates(model, potentials, generator)
     say(f"sampling ({chains} chains of {draws} draws)")
-    tree = sample(model, draws=draws, chains=chains, random_seed=generator, sampler=sampler, potentials=potentials)
+    tree = sample(
+        model,
+        draws=draws,
+        chains=chains,
+        random_seed=generator,
+        nuts_sampler=nuts_sampler,
+        potentials=potentials,
+        **(sample_kwargs or {}),
+    )
     say("information gained from the data")
     gained = _information(model, tree, estimates["map_unconstrained"], potentials, generator)
     say("distance of the fits from the truth" if truth is not None else "what the point estimates throw away")
@@ -100,7 +113,7 @@ def compare(
     _add_estimates(tree, functions, estimates)
     if isinstance(truth, Mapping):
         tree["truth"] = xr.DataTree(functions.to_dataset(_truth_values(functions, truth)))
-    tree.attrs |= _attributes(functions, estimates, name or model.name or "model", seed, sampler, truth)
+    tree.attrs |= _attributes(functions, estimates, name or model.name or "model", seed, nuts_sampler, truth)
     for node in tree.subtree:
         node.attrs = _plain(node.attrs)
     tree.attrs["run_time_seconds"] = round(time.perf_counter() - start, 2)
@@ -131,7 +144,7 @@ def _fitted(
         )
         return xr.Dataset(coords={"estimator": np.array([], dtype=str)}, attrs={"warnings": note})
     return fitted_divergence(
-        functions.model, truth, tree, estimates=estimates, random_seed=generator, potentials=potentials
+        functions.model, truth, idata=tree, estimates=estimates, random_seed=generator, potentials=potentials
     )
 
 
@@ -165,7 +178,7 @@ def _laplace(
     if mode.settled.without_hessian:
         notes.append(f"There is no Laplace approximation. {mode.settled.without_hessian}")
         return {}
-    approximation = laplace(model, "unconstrained", mode=mode, draws=1, potentials=potentials, random_seed=0)
+    approximation = laplace(model, mode, space="unconstrained", draws=1, potentials=potentials, random_seed=0)
     result = {"laplace_pareto_k": approximation.pareto_k(random_seed=0)}
     for key, estimate in (
         ("kl_posterior_laplace", approximation.kl_from_posterior(tree, evidence)),

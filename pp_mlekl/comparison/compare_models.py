@@ -19,7 +19,7 @@ from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.seeds import generator_of
 
 _PARETO_K = 0.7
@@ -112,6 +112,9 @@ def compare_models(
     models: Mapping[str, Any],
     *,
     prior_probabilities: Mapping[str, float] | None = None,
+    nuts_sampler: str = "nutpie",
+    sample_kwargs: Mapping[str, Any] | None = None,
+    potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> ModelComparison:
     """Compare models of the same data.
@@ -123,6 +126,11 @@ def compare_models(
         tree of its posterior draws. What a tree lacks is computed from the model.
     prior_probabilities
         Of the models, positive; equal where None.
+    nuts_sampler, sample_kwargs
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
+        sampled.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
         An integer, SeedSequence or Generator.
 
@@ -155,8 +163,9 @@ def compare_models(
     generator = generator_of(random_seed)
     for name, given in models.items():
         _check_tree(name, getattr(given, "tree", given))
-    check_same_data(models)
-    trees = {name: _tree(given, generator) for name, given in models.items()}
+    check_same_data(models, potentials)
+    settings = {"nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
+    trees = {name: _tree(given, potentials, settings, generator) for name, given in models.items()}
     notes: list[str] = []
     loos = {name: leave_one_out(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
@@ -188,16 +197,23 @@ def _check_tree(name: str, given: Any) -> None:
         )
 
 
-def _tree(given: Any, generator: np.random.Generator) -> xr.DataTree:
+def _tree(
+    given: Any, potentials: Potentials, settings: Mapping[str, Any], generator: np.random.Generator
+) -> xr.DataTree:
     """A tree with ``log_likelihood`` and ``information_gain``."""
     given = getattr(given, "tree", given)
     if isinstance(given, xr.DataTree):
         return given
     model, tree = given if isinstance(given, tuple) else (given, None)
-    tree = sample(model, random_seed=generator) if tree is None else tree.copy()
-    tree = ensure_groups(model, tree, ["log_likelihood", "observed_data"], random_seed=generator)
+    functions = model_functions(model, potentials)
+    if tree is None:
+        tree = sample(model, random_seed=generator, potentials=potentials, **settings)
+    groups = ["log_likelihood", "observed_data"]
+    tree = ensure_groups(model, tree, groups, random_seed=generator, functions=functions)
     if not improper_names(model):
-        tree["information_gain"] = information_gain(model, tree, var_names=(), random_seed=generator)
+        tree["information_gain"] = information_gain(
+            model, tree, var_names=(), potentials=potentials, random_seed=generator
+        )
     return tree
 
 

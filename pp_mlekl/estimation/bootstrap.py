@@ -16,6 +16,7 @@ from pp_mlekl.optimize.batched import Replicates, maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 # A spread of less than this share of the estimate's own error is rounding.
 _STILL = 1e-6
@@ -45,18 +46,20 @@ class Bootstrap:
     warnings: tuple[str, ...]
     parameters: tuple[str, ...]
 
-    def interval(self, prob: float = 0.95) -> xr.Dataset:
+    @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    def interval(self, *, ci_prob: float = 0.95) -> xr.Dataset:
         """Percentile intervals, over ``bound``."""
-        tail = 0.5 * (1 - prob)
+        tail = 0.5 * (1 - ci_prob)
         limits = self.draws.quantile([tail, 1 - tail], dim="replicate")
         return limits.rename(quantile="bound").assign_coords(bound=["lower", "upper"])
 
-    def summary(self, prob: float = 0.95) -> pd.DataFrame:
+    @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """One row for each parameter: standard error and percentile interval."""
-        limits = self.interval(prob)
+        limits = self.interval(ci_prob=ci_prob)
         parts = [self.standard_error, *(limits.sel(bound=end) for end in ("lower", "upper"))]
         columns = [np.concatenate([np.ravel(v) for v in part.data_vars.values()]) for part in parts]
-        tails = [f"{50 * (1 - prob):.3g}%", f"{50 * (1 + prob):.3g}%"]
+        tails = [f"{50 * (1 - ci_prob):.3g}%", f"{50 * (1 + ci_prob):.3g}%"]
         index = pd.Index(self.parameters, name="parameter")
         return pd.DataFrame(dict(zip(["se", *tails], columns, strict=True)), index=index)
 
@@ -67,10 +70,10 @@ class Bootstrap:
 
 def bootstrap(
     model: Any,
+    estimate: PointEstimate | None = None,
     *,
     kind: Literal["case", "parametric"] = "case",
     replicates: int = 500,
-    estimate: PointEstimate | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> Bootstrap:
@@ -80,14 +83,14 @@ def bootstrap(
     ----------
     model
         A PyMC model.
+    estimate
+        The maximum likelihood estimate, if it is known.
     kind
         ``"case"`` resamples the terms of the log-likelihood, as multinomial weights (with several observed variables,
         each by itself), and needs more of them than parameters: a multivariate normal series is a single one.
         ``"parametric"`` draws new data from the model at the estimate.
     replicates
         Number of replicates.
-    estimate
-        The maximum likelihood estimate, if it is known.
     random_seed
         For the resampling; the same seed gives the same result.
     potentials

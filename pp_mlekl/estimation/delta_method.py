@@ -17,6 +17,7 @@ from pp_mlekl.optimize.space import TO_THE_LIMIT
 from pp_mlekl.pymc_model.deterministics import Quantities, quantities
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials
+from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.html import table_html
 
 _ENDLESS = 1e100
@@ -50,18 +51,19 @@ class DerivedEstimate:
     status: str
     warnings: tuple[str, ...]
 
-    def summary(self, prob: float = 0.95) -> pd.DataFrame:
+    @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """One row for each element: estimate, standard error, z, p value (of being 0) and Wald interval.
 
         Parameters
         ----------
-        prob
+        ci_prob
             Coverage of the intervals; Student's t with ``degrees_of_freedom``.
         """
         parts = (self.values, self.standard_error, self.degrees_of_freedom)
         value, error, freedom = (np.concatenate([np.ravel(v) for v in d.data_vars.values()]) for d in parts)
         names = [str(name) for name in self.covariance["quantity"].values]
-        return wald_table(names, value, error, prob, degrees_of_freedom=freedom)
+        return wald_table(names, value, error, ci_prob, degrees_of_freedom=freedom)
 
     def __repr__(self) -> str:
         header = [f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)]
@@ -72,11 +74,12 @@ class DerivedEstimate:
         return table_html(lines, self.summary())
 
 
+@deprecated_arguments(positional=("model", "estimate", "var_names"))
 def delta_method(
     model: Any,
     estimate: PointEstimate,
-    var_names: Sequence[str] | None = None,
     *,
+    var_names: Sequence[str] | None = None,
     error: Literal["information", "sandwich"] = "information",
     potentials: Potentials = None,
 ) -> DerivedEstimate:

@@ -1,6 +1,7 @@
 """``find_mle`` and ``find_map``: one search, three choices of what is maximised."""
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +16,12 @@ from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 Data = Mapping[str, ArrayLike] | None
 
 
+@deprecated_arguments(renamed={"tree": "idata"})
 def find_mle(
     model: Any,
     *,
@@ -28,8 +31,8 @@ def find_mle(
     data: Data = None,
     marginalize: Sequence[str] | None = None,
     potentials: Potentials = None,
-    tree: xr.DataTree | None = None,
-    estimates: Sequence[PointEstimate] = (),
+    idata: xr.DataTree | None = None,
+    estimates: Mapping[str, PointEstimate] | None = None,
     standard_errors: Sequence[str] | None = None,
 ) -> PointEstimate:
     """The maximum likelihood estimate of a PyMC model, or why there is none.
@@ -39,7 +42,7 @@ def find_mle(
     model
         A PyMC model with continuous free variables; its priors only say where to start.
     starts
-        Number of searches: the initial point, ``estimates``, posterior draws of ``tree``, prior draws.
+        Number of searches: the initial point, ``estimates``, posterior draws of ``idata``, prior draws.
     random_seed
         For the starts; the same seed gives the same result.
     weights
@@ -50,10 +53,10 @@ def find_mle(
         Names of latent variables to integrate out by Laplace's approximation; at most five searches are then made.
     potentials
         Whether ``pm.Potential`` terms count as prior or as likelihood.
-    tree
-        A posterior whose draws serve as starts.
+    idata
+        A DataTree whose posterior draws serve as starts.
     estimates
-        Other estimates of the same model to start from.
+        Other estimates of the same model to start from, by any names.
     standard_errors
         Names of the variables whose standard errors are wanted; all by default. It matters in models of more than 400
         parameters, where no whole Hessian is formed: the search goes by Hessian-vector products, unless the Hessian is
@@ -87,6 +90,7 @@ def find_mle(
     ('converged', 2.8, 0.7483)
     """
     _check(starts)
+    known = _by_name(estimates)
     if marginalize is not None:
         functions = model_functions(model, potentials, _latents(model, marginalize))
         return find_marginal_mle(
@@ -96,13 +100,14 @@ def find_mle(
             random_seed=random_seed,
             weights=weights,
             data=data,
-            tree=tree,
-            estimates=estimates,
+            idata=idata,
+            estimates=known,
         )
     problem = Problem(functions=model_functions(model, potentials), kind="mle", weights=weights, data=data)
-    return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)
+    return _estimate(problem, starts, random_seed, idata, known, standard_errors)
 
 
+@deprecated_arguments(renamed={"tree": "idata"})
 def find_map(
     model: Any,
     *,
@@ -112,8 +117,8 @@ def find_map(
     weights: ArrayLike | None = None,
     data: Data = None,
     potentials: Potentials = None,
-    tree: xr.DataTree | None = None,
-    estimates: Sequence[PointEstimate] = (),
+    idata: xr.DataTree | None = None,
+    estimates: Mapping[str, PointEstimate] | None = None,
     standard_errors: Sequence[str] | None = None,
 ) -> PointEstimate:
     """The maximum a posteriori estimate of a PyMC model, or why there is none.
@@ -126,7 +131,7 @@ def find_map(
         ``"natural"``: the mode of the posterior density of the parameters themselves; ``"unconstrained"``: of the
         density after PyMC's transforms, Jacobian included (what Laplace's approximation and HMC see). The two
         differ; the MLE does not depend on the scale.
-    starts, random_seed, weights, data, potentials, tree, estimates, standard_errors
+    starts, random_seed, weights, data, potentials, idata, estimates, standard_errors
         As for ``find_mle``.
 
     Returns
@@ -154,12 +159,20 @@ def find_map(
         raise ValueError(f"space must be 'natural' or 'unconstrained', got {space!r}.")
     kind = "map" if space == "natural" else "map_unconstrained"
     problem = Problem(functions=model_functions(model, potentials), kind=kind, weights=weights, data=data)
-    return _estimate(problem, starts, random_seed, tree, estimates, standard_errors)
+    return _estimate(problem, starts, random_seed, idata, _by_name(estimates), standard_errors)
 
 
 def _check(starts: int) -> None:
     if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
         raise ValueError(f"starts must be a positive integer, got {starts!r}.")
+
+
+def _by_name(estimates: Mapping[str, PointEstimate] | Iterable[PointEstimate] | None) -> Mapping[str, PointEstimate]:
+    """The estimates as a mapping; the previous release took a sequence."""
+    if estimates is None or isinstance(estimates, Mapping):
+        return estimates or {}
+    warnings.warn("estimates= is a mapping from names to estimates; a sequence is deprecated.", DeprecationWarning, 4)
+    return {str(number): estimate for number, estimate in enumerate(estimates)}
 
 
 def _latents(model: Any, names: Sequence[str]) -> tuple[str, ...]:
@@ -176,15 +189,15 @@ def _estimate(
     problem: Problem,
     starts: int,
     random_seed: RandomSeed,
-    tree: xr.DataTree | None,
-    estimates: Sequence[PointEstimate],
+    idata: xr.DataTree | None,
+    estimates: Mapping[str, PointEstimate],
     standard_errors: Sequence[str] | None,
 ) -> PointEstimate:
     _check_names(problem, standard_errors)
-    for other in estimates:
+    for other in estimates.values():
         check_belongs(problem.functions, other)
     generator = np.random.default_rng(random_seed)
-    places = problem.starts(starts, generator, tree, [e.flat for e in estimates])
+    places = problem.starts(starts, generator, idata, [e.flat for e in estimates.values()])
     verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
     settings = {"starts": len(places), "random_seed": _plain(random_seed)}
     if problem.objective.wide:

@@ -14,6 +14,7 @@ from pp_mlekl.optimize.uncertainty import Settled, reported
 from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.html import table_html
 
 _LISTED = 6
@@ -103,21 +104,22 @@ class PointEstimate:
             return np.nan
         return penalty * self.n_parameters - 2.0 * self.log_likelihood
 
-    def summary(self, prob: float = 0.95) -> pd.DataFrame:
+    @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """One row for each parameter: estimate, standard error and Wald interval, of an MLE also z and p value (of being 0).
 
         Parameters
         ----------
-        prob
+        ci_prob
             Coverage of the intervals.
 
         Raises
         ------
         ValueError
-            Where ``prob`` is not between 0 and 1.
+            Where ``ci_prob`` is not between 0 and 1.
         """
         names = [str(name) for name in self.covariance["parameter"].values]
-        table = wald_table(names, _flat(self.values), _flat(self.standard_error), prob, index="parameter")
+        table = wald_table(names, _flat(self.values), _flat(self.standard_error), ci_prob, index="parameter")
         # A mode of a posterior density is tested by nothing.
         return table if self.kind == "mle" else table.drop(columns=["z", "p"])
 

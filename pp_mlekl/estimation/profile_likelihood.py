@@ -1,5 +1,6 @@
 """Profile likelihood: what the data say of one parameter when the others follow as they please."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +12,12 @@ from scipy import stats
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_maximum
+from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.optimize.kinks import climb_kinks
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 _BISECTIONS = 40
 
@@ -31,17 +34,17 @@ class Profile:
     interval
         (``parameter``, ``bound``): where the curve has fallen by half the chi-squared quantile; infinite where it
         never does.
-    prob
+    ci_prob
         Coverage of the intervals.
     """
 
     curve: xr.Dataset
     interval: xr.DataArray
-    prob: float
+    ci_prob: float
 
     def summary(self) -> pd.DataFrame:
         """One row for each parameter: the ends of its interval."""
-        tails = [f"{50 * (1 - self.prob):.3g}%", f"{50 * (1 + self.prob):.3g}%"]
+        tails = [f"{50 * (1 - self.ci_prob):.3g}%", f"{50 * (1 + self.ci_prob):.3g}%"]
         index = pd.Index(self.interval["parameter"].values, name="parameter")
         return pd.DataFrame(self.interval.values, columns=tails, index=index)
 
@@ -49,13 +52,16 @@ class Profile:
         return f"Profile likelihood\n{self.summary().to_string(float_format='{:.5g}'.format)}"
 
 
+@deprecated_arguments(
+    renamed={"prob": "ci_prob"}, positional=("model", "var_names"), types={"var_names": (str, list, tuple)}
+)
 def profile(
     model: Any,
-    var_names: list[str] | None = None,
-    *,
-    prob: float = 0.95,
-    points: int = 15,
     estimate: PointEstimate | None = None,
+    *,
+    var_names: Sequence[str] | None = None,
+    ci_prob: float = 0.95,
+    points: int = 15,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> Profile:
@@ -68,14 +74,14 @@ def profile(
     ----------
     model
         A PyMC model.
+    estimate
+        The maximum likelihood estimate, if it is known.
     var_names
         Names of free variables; all that the likelihood contains, if not given.
-    prob
+    ci_prob
         Coverage of the intervals, by Wilks' theorem.
     points
         Points of each curve.
-    estimate
-        The maximum likelihood estimate, if it is known.
     random_seed
         For the search of the maximum.
     potentials
@@ -95,13 +101,12 @@ def profile(
     >>> profile(model, random_seed=1).interval.sel(parameter="p").round(3).values.tolist()
     [0.432, 0.832]
     """
-    if not 0.0 < prob < 1.0:
-        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    check_ci_prob(ci_prob)
     problem, best = regular_maximum(model, estimate, random_seed, potentials, "A profile")
     functions = problem.functions
     coordinates = _coordinates(problem, var_names)
     z = best.flat[problem.kept]
-    drop = 0.5 * float(stats.chi2.ppf(prob, 1))
+    drop = 0.5 * float(stats.chi2.ppf(ci_prob, 1))
     error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
     error = np.where(np.isfinite(error), error, _widths(problem.objective, z, drop))
     reach = problem.space.reach
@@ -120,10 +125,10 @@ def profile(
     interval = xr.DataArray(
         np.sort(limits, axis=1), dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]}
     )
-    return Profile(curve=curve, interval=interval, prob=prob)
+    return Profile(curve=curve, interval=interval, ci_prob=ci_prob)
 
 
-def _coordinates(problem: Problem, var_names: list[str] | None) -> list[int]:
+def _coordinates(problem: Problem, var_names: Sequence[str] | None) -> list[int]:
     usable = [v for v in problem.functions.free if v.name not in problem.absent and v.value_shape == v.shape]
     names = [v.name for v in usable] if var_names is None else list(var_names)
     unknown = [name for name in names if name not in [v.name for v in usable]]

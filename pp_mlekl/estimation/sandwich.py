@@ -7,10 +7,11 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
-from pp_mlekl.estimation.wald_interval import check_covariance, check_prob, intervals
+from pp_mlekl.estimation.wald_interval import check_ci_prob, check_covariance, intervals
 from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 # A sandwich error of less than this share of the model's own is rounding.
 _STILL = 1e-6
@@ -65,11 +66,12 @@ def sandwich(model: Any, estimate: PointEstimate, *, potentials: Potentials = No
     return _labelled(functions, estimate, error.standard_error)
 
 
+@deprecated_arguments(renamed={"prob": "ci_prob"})
 def sandwich_interval(
     model: Any,
     estimate: PointEstimate,
     *,
-    prob: float = 0.95,
+    ci_prob: float = 0.95,
     potentials: Potentials = None,
 ) -> xr.Dataset:
     """Intervals from sandwich standard errors that also allow for how badly those are known.
@@ -85,7 +87,7 @@ def sandwich_interval(
         The model that was fitted.
     estimate
         Its maximum likelihood estimate.
-    prob
+    ci_prob
         Coverage.
     potentials
         As for ``find_mle``.
@@ -98,7 +100,7 @@ def sandwich_interval(
     Raises
     ------
     ValueError
-        Where ``prob`` is not between 0 and 1, or for the reasons of ``sandwich``.
+        Where ``ci_prob`` is not between 0 and 1, or for the reasons of ``sandwich``.
 
     Examples
     --------
@@ -110,12 +112,12 @@ def sandwich_interval(
     >>> sandwich_interval(model, find_mle(model, random_seed=1))["mu"].values.round(2).tolist()
     [0.7, 8.9]
     """
-    check_prob(prob)
+    check_ci_prob(ci_prob)
     functions = model_functions(model, potentials)
     influence = influences(functions, estimate)
     jacobian = functions.natural_jacobian(estimate.flat)
-    half = robust_error(influence.of_z @ jacobian.T, influence.weights).half_width(prob)
-    half_z = robust_error(influence.of_z, influence.weights).half_width(prob)
+    half = robust_error(influence.of_z @ jacobian.T, influence.weights).half_width(ci_prob)
+    half_z = robust_error(influence.of_z, influence.weights).half_width(ci_prob)
     return intervals(functions, estimate, half, half_z)
 
 

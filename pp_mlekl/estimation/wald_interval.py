@@ -10,12 +10,13 @@ from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.optimize.robust import one_to_one
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 
-def check_prob(prob: float) -> None:
+def check_ci_prob(ci_prob: float) -> None:
     """Raise ValueError where a coverage is none."""
-    if not 0 < prob < 1:
-        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    if not 0 < ci_prob < 1:
+        raise ValueError(f"ci_prob must lie between 0 and 1, got {ci_prob}; 0.95 is usual.")
 
 
 def check_covariance(estimate: PointEstimate) -> None:
@@ -32,11 +33,12 @@ def check_covariance(estimate: PointEstimate) -> None:
         )
 
 
+@deprecated_arguments(renamed={"prob": "ci_prob"})
 def wald_interval(
     model: Any,
     estimate: PointEstimate,
     *,
-    prob: float = 0.95,
+    ci_prob: float = 0.95,
     potentials: Potentials = None,
 ) -> xr.Dataset:
     """Wald intervals that stay within a parameter's range.
@@ -51,7 +53,7 @@ def wald_interval(
         The model that was fitted.
     estimate
         Its estimate, by ``find_mle`` (also a marginal one) or ``find_map``.
-    prob
+    ci_prob
         Coverage.
     potentials
         As for ``find_mle``.
@@ -64,7 +66,7 @@ def wald_interval(
     Raises
     ------
     ValueError
-        Where ``prob`` is not between 0 and 1, the estimate another model's, or the model has no Hessian or is too large
+        Where ``ci_prob`` is not between 0 and 1, the estimate another model's, or the model has no Hessian or is too large
         for a covariance.
 
     Examples
@@ -78,11 +80,11 @@ def wald_interval(
     >>> wald_interval(model, estimate)["p"].values.round(3).tolist(), round(estimate.summary()["97.5%"].item(), 3)
     ([0.718, 0.993], 1.046)
     """
-    check_prob(prob)
+    check_ci_prob(ci_prob)
     functions = model_functions(model, potentials)
     check_belongs(functions, estimate)
     check_covariance(estimate)
-    quantile = stats.norm.ppf(0.5 + prob / 2)
+    quantile = stats.norm.ppf(0.5 + ci_prob / 2)
     with np.errstate(invalid="ignore"):
         half = quantile * np.sqrt(np.diagonal(estimate.covariance.values))
         half_z = quantile * np.sqrt(np.diagonal(estimate.flat_covariance))

@@ -13,7 +13,7 @@ def wald_table(
     names: Sequence[str],
     estimate: Array,
     error: Array,
-    prob: float,
+    ci_prob: float,
     *,
     degrees_of_freedom: Array | float = np.inf,
     index: str = "quantity",
@@ -24,7 +24,7 @@ def wald_table(
     ----------
     names, estimate, error
         Of each quantity, (m,).
-    prob
+    ci_prob
         Coverage of the intervals.
     degrees_of_freedom
         Of Student's t; the normal distribution where infinite.
@@ -34,25 +34,25 @@ def wald_table(
     Raises
     ------
     ValueError
-        Where ``prob`` is not between 0 and 1.
+        Where ``ci_prob`` is not between 0 and 1.
 
     Examples
     --------
     >>> wald_table(["slope"], np.array([2.0]), np.array([1.0]), 0.95).round(3).iloc[0].tolist()
     [2.0, 1.0, 2.0, 0.046, 0.04, 3.96]
     """
-    if not 0.0 < prob < 1.0:
-        raise ValueError(f"prob must lie between 0 and 1, got {prob}; 0.95 is usual.")
+    if not 0.0 < ci_prob < 1.0:
+        raise ValueError(f"ci_prob must lie between 0 and 1, got {ci_prob}; 0.95 is usual.")
     with np.errstate(all="ignore"):
         # What has no error because it is a constant is not tested.
         z = np.where(error > 0, estimate / error, np.nan)
-    half = stats.t.ppf(0.5 + prob / 2, degrees_of_freedom) * error
+    half = stats.t.ppf(0.5 + ci_prob / 2, degrees_of_freedom) * error
     columns = {
         "estimate": estimate,
         "se": error,
         "z": z,
         "p": 2 * stats.t.sf(np.abs(z), degrees_of_freedom),
-        f"{100 * (1 - prob) / 2:.3g}%": estimate - half,
-        f"{100 * (1 + prob) / 2:.3g}%": estimate + half,
+        f"{100 * (1 - ci_prob) / 2:.3g}%": estimate - half,
+        f"{100 * (1 + ci_prob) / 2:.3g}%": estimate + half,
     }
     return pd.DataFrame(columns, index=pd.Index(list(names), name=index))

@@ -92,9 +92,9 @@ def _find(
     if name == "mle" and new_groups:
         return find_mle(functions.model, random_seed=seed, potentials=potentials, marginalize=new_groups)
     if name == "mle":
-        return find_mle(functions.model, random_seed=seed, potentials=potentials, tree=tree)
+        return find_mle(functions.model, random_seed=seed, potentials=potentials, idata=tree)
     space: Any = "unconstrained" if name == "map_unconstrained" else "natural"
-    return find_map(functions.model, space=space, random_seed=seed, potentials=potentials, tree=tree)
+    return find_map(functions.model, space=space, random_seed=seed, potentials=potentials, idata=tree)
 
 
 def _from_estimate(functions: ModelFunctions, name: str, estimate: PointEstimate) -> Fit:
@@ -129,7 +129,7 @@ def _from_draws(
     if name == "laplace":
         return _laplace(functions, potentials, generator)
     if tree is None:
-        raise ValueError("A posterior is needed; pass tree=..., or leave it out to have the model sampled.")
+        raise ValueError("A posterior is needed; pass idata=..., or leave it out to have the model sampled.")
     posterior = tree["posterior"].to_dataset()
     if name == "posterior_mean":
         means = {v.name: posterior[v.name].mean(("chain", "draw")).values for v in functions.free}

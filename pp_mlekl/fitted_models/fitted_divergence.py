@@ -21,17 +21,21 @@ from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.validation import check_distribution, given_observed
 from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 
+@deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "truth", "idata"))
 def fitted_divergence(
     model: Any,
     truth: Any = None,
-    tree: xr.DataTree | None = None,
     *,
+    idata: xr.DataTree | None = None,
     estimates: Mapping[str, PointEstimate] | None = None,
     estimators: Sequence[str] | None = None,
     new_groups: Sequence[str] = (),
     error: float | None = None,
+    nuts_sampler: str = "nutpie",
+    sample_kwargs: Mapping[str, Any] | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> xr.Dataset:
@@ -48,7 +52,7 @@ def fitted_divergence(
         A mapping from parameter names to values, another PyMC model, a distribution, or held-out draws, with which
         only differences of KL can be had (see ``pp_mlekl.inputs.truth.as_truth``). Without one the posterior predictive takes
         its place: then ``kl`` is KL(posterior predictive||plug-in), what a point estimate throws away.
-    tree
+    idata
         The posterior; sampled from the model where it is needed and not given.
     estimates
         Point estimates that are known already, by name (``mle``, ``map``, ``map_unconstrained``).
@@ -62,6 +66,9 @@ def fitted_divergence(
     error
         A standard error that the ``kl`` of a predictive should have, in nats. As many of the posterior's draws are used
         as that takes, and ``draws_needed`` says how many it takes.
+    nuts_sampler, sample_kwargs
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
+        sampled.
     random_seed
         For sampling, searches, new groups and, with vector-valued observations, Monte Carlo.
     potentials
@@ -107,9 +114,12 @@ def fitted_divergence(
     check_redrawn(functions, groups)
     generator = np.random.default_rng(random_seed)
     resolved = None if truth is None else as_truth(functions, truth)
-    if tree is None and (needs_posterior(names) or resolved is None):
-        tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)
-    fits = collect_fits(functions, names, named_estimates(estimates), tree, potentials, generator, groups)
+    if idata is None and (needs_posterior(names) or resolved is None):
+        seed = int(generator.integers(2**31))
+        idata = sample(
+            model, random_seed=seed, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
+        )
+    fits = collect_fits(functions, names, named_estimates(estimates), idata, potentials, generator, groups)
     group_seed = int(generator.integers(2**31)) if groups else 0
     setting = Setting(
         functions=functions, truth=resolved, new_groups=groups, generator=generator, group_seed=group_seed
@@ -117,7 +127,7 @@ def fitted_divergence(
     if resolved is not None and resolved.kind == "draws":
         return held_out_scores(setting, fits)
     if resolved is None:
-        (predictive,) = collect_fits(functions, ["posterior_predictive"], {}, tree, potentials, generator)
+        (predictive,) = collect_fits(functions, ["posterior_predictive"], {}, idata, potentials, generator)
         kind, expected = "posterior_predictive", Theory()
     else:
         predictive, kind = None, resolved.kind

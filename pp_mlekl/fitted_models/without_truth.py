@@ -18,6 +18,7 @@ from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 _PLUG_INS = ("mle", "map", "map_unconstrained")
 _KNOWN = (*_PLUG_INS, "posterior_predictive")
@@ -32,13 +33,16 @@ WHAT = {
 }
 
 
+@deprecated_arguments(renamed={"tree": "idata"})
 def without_truth(
     model: Any,
-    tree: xr.DataTree | None = None,
+    idata: xr.DataTree | None = None,
     *,
     estimates: Mapping[str, PointEstimate] | None = None,
     estimators: Sequence[str] = ("mle", "map", "posterior_predictive"),
     replicates: int = 200,
+    nuts_sampler: str = "nutpie",
+    sample_kwargs: Mapping[str, Any] | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> xr.Dataset:
@@ -48,7 +52,7 @@ def without_truth(
     ----------
     model
         A PyMC model.
-    tree
+    idata
         The posterior; sampled from the model if not given.
     estimates
         Point estimates that are known already, by name.
@@ -56,6 +60,9 @@ def without_truth(
         Among ``mle``, ``map``, ``map_unconstrained``, ``posterior_predictive``.
     replicates
         Data sets drawn from each fit for ``kl_refit``.
+    nuts_sampler, sample_kwargs
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
+        sampled.
     random_seed
         The same seed gives the same result.
     potentials
@@ -92,18 +99,21 @@ def without_truth(
     functions = model_functions(model, potentials)
     check_distribution(model, "What stands in for a truth")
     generator = np.random.default_rng(random_seed)
-    if tree is None:
-        tree = sample(model, random_seed=int(generator.integers(2**31)), potentials=potentials)
+    if idata is None:
+        seed = int(generator.integers(2**31))
+        idata = sample(
+            model, random_seed=seed, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
+        )
     known = named_estimates(estimates)
     for name in names:
         if name in _PLUG_INS and name not in known:
             known[name] = _found(functions, name, potentials, generator)
-    fits = collect_fits(functions, names, known, tree, potentials, generator)
+    fits = collect_fits(functions, names, known, idata, potentials, generator)
     places = np.concatenate([np.arange(v.pointwise.start, v.pointwise.stop) for v in functions.measured])
     left_out = [_left_out(functions, fit, places) for fit in fits]
     dataset = xr.Dataset(coords={"estimator": names})
     notes = [w for fit in fits for w in fit.warnings]
-    _add_predictive(dataset, model, tree, known, potentials, generator)
+    _add_predictive(dataset, model, idata, known, potentials, generator)
     _add_scores(dataset, left_out)
     notes += _add_data(dataset, functions, fits, left_out, places, generator)
     notes += _add_refits(dataset, functions, fits, replicates, generator)
@@ -151,7 +161,7 @@ def _add_predictive(
     values, errors = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
     if plug_ins:
         found = fitted_divergence(
-            model, None, tree, estimates=known, estimators=plug_ins, random_seed=generator, potentials=potentials
+            model, None, idata=tree, estimates=known, estimators=plug_ins, random_seed=generator, potentials=potentials
         )
         values |= dict(zip(plug_ins, found["kl"].values, strict=True))
         errors |= dict(zip(plug_ins, found["kl_mcse"].values, strict=True))

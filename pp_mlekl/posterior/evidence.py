@@ -1,5 +1,6 @@
 """The log evidence of a model: bridge sampling from ordinary draws, SMC, or a Laplace approximation."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,18 +14,22 @@ from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100
 _METHODS = {"bridge": "bridge sampling", "smc": "sequential Monte Carlo", "laplace": "Laplace"}
 
 
+@deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "idata", "method"))
 def log_evidence(
     model: Any,
-    tree: xr.DataTree | None = None,
-    method: Literal["bridge", "smc", "laplace"] = "bridge",
+    idata: xr.DataTree | None = None,
     *,
+    method: Literal["bridge", "smc", "laplace"] = "bridge",
     space: Literal["natural", "unconstrained"] = "unconstrained",
+    nuts_sampler: str = "nutpie",
+    sample_kwargs: Mapping[str, Any] | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
@@ -34,13 +39,16 @@ def log_evidence(
     ----------
     model
         A PyMC model.
-    tree
+    idata
         Posterior draws of it (``chain``, ``draw``); sampled where it is None or has none. Not used by ``"smc"`` and ``"laplace"``.
     method
         ``"bridge"`` (Meng and Wong 1996), ``"smc"`` (``pm.sample_smc``) or ``"laplace"``, whose error is its distance from
         importance sampling over the same normal.
     space
         For ``"laplace"``: the scale on which the posterior is taken to be normal.
+    nuts_sampler, sample_kwargs
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
+        sampled.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -81,8 +89,8 @@ def log_evidence(
         return _by_laplace(functions, space, potentials, generator)
     if method == "smc":
         return _by_smc(functions, generator)
-    tree = with_posterior(model, tree, potentials, generator)
-    z = functions.unconstrain_draws(tree["posterior"].to_dataset())
+    idata = with_posterior(model, idata, potentials, generator, nuts_sampler, sample_kwargs)
+    z = functions.unconstrain_draws(idata["posterior"].to_dataset())
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
     centre = functions.mean_direction(z)
@@ -104,7 +112,12 @@ def log_evidence(
 
 
 def with_posterior(
-    model: Any, tree: xr.DataTree | None, potentials: Any, generator: np.random.Generator
+    model: Any,
+    idata: xr.DataTree | None,
+    potentials: Potentials,
+    generator: np.random.Generator,
+    nuts_sampler: str,
+    sample_kwargs: Mapping[str, Any] | None,
 ) -> xr.DataTree:
     """A tree of posterior draws: the given one, or a sampled one where it has none.
 
@@ -113,14 +126,16 @@ def with_posterior(
     TypeError
         Where it is no tree.
     """
-    if tree is not None and not isinstance(tree, xr.DataTree):
+    if idata is not None and not isinstance(idata, xr.DataTree):
         raise TypeError(
-            f"tree must be a DataTree with a group 'posterior', got {type(tree).__name__}; make one by "
+            f"idata must be a DataTree with a group 'posterior', got {type(idata).__name__}; make one by "
             "xarray.DataTree.from_dict({'posterior': dataset})."
         )
-    if tree is not None and "posterior" in tree.children:
-        return tree
-    return sample(model, random_seed=generator, potentials=potentials)
+    if idata is not None and "posterior" in idata.children:
+        return idata
+    return sample(
+        model, random_seed=generator, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
+    )
 
 
 def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:
@@ -155,7 +170,7 @@ def _by_laplace(
 
     method = f"{_METHODS['laplace']} ({space})"
     try:
-        approximation = laplace(functions.model, space, potentials=potentials, random_seed=generator)
+        approximation = laplace(functions.model, space=space, potentials=potentials, random_seed=generator)
     except NoMode as error:
         return _none(method, str(error))
     value = approximation.log_normalizer()

@@ -21,18 +21,22 @@ from pp_mlekl.pymc_model.marginal_prior_density import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 _PRIOR_DRAWS = 4000
 
 
+@deprecated_arguments(renamed={"tree": "idata"})
 def information_gain(
     model: Any,
-    tree: xr.DataTree | None = None,
+    idata: xr.DataTree | None = None,
     *,
     log_evidence: Estimate | None = None,
     var_names: Sequence[str] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     reverse: bool = False,
+    nuts_sampler: str = "nutpie",
+    sample_kwargs: Mapping[str, Any] | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> xr.DataTree:
@@ -42,7 +46,7 @@ def information_gain(
     ----------
     model
         A PyMC model with a proper prior.
-    tree
+    idata
         Posterior draws (``chain``, ``draw``); sampled where it is None or has none.
     log_evidence
         log Z, estimated by bridge sampling where None.
@@ -55,6 +59,9 @@ def information_gain(
     reverse
         Whether to estimate KL(prior||post) of each element, too: from draws of both sides, slower, and NaN where the
         posterior's draws do not cover the prior's.
+    nuts_sampler, sample_kwargs
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
+        sampled.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -99,10 +106,10 @@ def information_gain(
         )
     names = _checked_names(functions, var_names, groups or {})
     generator = np.random.default_rng(random_seed)
-    tree = with_posterior(model, tree, potentials, generator)
+    idata = with_posterior(model, idata, potentials, generator, nuts_sampler, sample_kwargs)
     if log_evidence is None:
-        log_evidence = estimate_log_evidence(model, tree, potentials=potentials, random_seed=generator)
-    z = functions.unconstrain_draws(tree["posterior"].to_dataset())
+        log_evidence = estimate_log_evidence(model, idata, potentials=potentials, random_seed=generator)
+    z = functions.unconstrain_draws(idata["posterior"].to_dataset())
     proper = proper_prior(functions, _PRIOR_DRAWS, generator)
     prior = proper.draws
     joint, notes = _joint(functions, z, proper, log_evidence)

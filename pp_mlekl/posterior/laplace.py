@@ -17,6 +17,7 @@ from pp_mlekl.posterior.bridge.proposals import NormalProposal
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 _UNRELIABLE = 0.7
 _DRAWS = 4000
@@ -102,9 +103,10 @@ class LaplaceApproximation:
         """Pareto k-hat of the importance ratios posterior / approximation: above 0.7 the two differ much."""
         return self._pareto_k(-self._log_ratio_at_own_draws(n, random_seed))
 
-    def kl_from_posterior(self, tree: xr.DataTree, log_evidence: Estimate) -> Estimate:
+    @deprecated_arguments(renamed={"tree": "idata"})
+    def kl_from_posterior(self, idata: xr.DataTree, log_evidence: Estimate) -> Estimate:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
-        z = self.functions.unconstrain_draws(tree["posterior"].to_dataset())
+        z = self.functions.unconstrain_draws(idata["posterior"].to_dataset())
         log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
         return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
 
@@ -132,11 +134,12 @@ class LaplaceApproximation:
         return NormalProposal(mean=self.mode, chol=np.linalg.cholesky(self.mode_covariance))
 
 
+@deprecated_arguments(renamed={"mode": "estimate"}, positional=("model", "space"), types={"space": str})
 def laplace(
     model: Any,
-    space: Literal["natural", "unconstrained"] = "unconstrained",
+    estimate: PointEstimate | None = None,
     *,
-    mode: PointEstimate | None = None,
+    space: Literal["natural", "unconstrained"] = "unconstrained",
     draws: int = 1000,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
@@ -147,11 +150,11 @@ def laplace(
     ----------
     model
         A PyMC model.
+    estimate
+        What ``find_map(model, space=space)`` found; looked for where None.
     space
         Where the normal lives, and whose mode it sits at: the unconstrained parameters' (the Jacobian is part of the
         density), or the natural ones', whose normal may reach beyond their support.
-    mode
-        What ``find_map(model, space=space)`` found; looked for where None.
     draws
         Draws in the ``posterior`` group of the result.
     potentials
@@ -178,7 +181,8 @@ def laplace(
         raise ValueError(f'space must be "natural" or "unconstrained", got {space!r}.')
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
-    estimate = mode or find_map(model, space=space, random_seed=generator, potentials=potentials)
+    if estimate is None:
+        estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)
     check_belongs(functions, estimate)
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""

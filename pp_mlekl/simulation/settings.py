@@ -23,7 +23,7 @@ class Settings:
     sizes: Sequence[int]
     replicates: int
     estimators: Sequence[str]
-    prob: float
+    ci_prob: float
     intervals: Sequence[str]
     resamples: int
     random_seed: RandomSeed
@@ -44,8 +44,8 @@ class Settings:
                 raise ValueError(f"`intervals` must be among {', '.join(DEAR)}, got {name!r}.")
         if self.resamples < 2:
             raise ValueError(f"`resamples` must be at least 2, got {self.resamples}; 200 is usual.")
-        if not 0 < self.prob < 1:
-            raise ValueError(f"`prob` must lie between 0 and 1, got {self.prob}; 0.95 is usual.")
+        if not 0 < self.ci_prob < 1:
+            raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
 
     def attributes(self) -> dict[str, Any]:
         """As attributes of the result."""
@@ -54,7 +54,7 @@ class Settings:
             "sizes": [int(s) for s in self.sizes],
             "n_replicates": self.replicates,
             "estimators": list(self.estimators),
-            "prob": self.prob,
+            "ci_prob": self.ci_prob,
             "random_seed": str(self.random_seed),
             "pp_mlekl_version": version("pp_mlekl"),
         }
@@ -72,7 +72,7 @@ class Settings:
             "sizes": [int(s) for s in self.sizes],
             "replicates": int(self.replicates),
             "estimators": list(self.estimators),
-            "prob": float(self.prob),
+            "prob": float(self.ci_prob),
             "intervals": list(self.intervals),
             "resamples": int(self.resamples) if self.intervals else None,
             "random_seed": _seed(self.random_seed),

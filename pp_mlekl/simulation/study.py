@@ -19,13 +19,15 @@ from pp_mlekl.simulation.coverage import Coverage
 from pp_mlekl.simulation.resampling import bootstrap_covers
 from pp_mlekl.simulation.settings import DEAR, Settings
 from pp_mlekl.simulation.storage import read_study, store_of_its_own, write_study
-from pp_mlekl.typing import Array, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import integer_of
 
 # Observations that one batch of data sets may have in all: about 100 MB at work.
 _BATCH_TERMS = 1_000_000
 
 
+@deprecated_arguments(renamed={"prob": "ci_prob"})
 def study(
     build: Any,
     truth: Any,
@@ -33,11 +35,12 @@ def study(
     sizes: Sequence[int] = (10, 30, 100, 300, 1000),
     replicates: int = 200,
     estimators: Sequence[str] = ("mle",),
-    prob: float = 0.95,
+    ci_prob: float = 0.95,
     intervals: Sequence[str] = (),
     resamples: int = 200,
     client: Any = None,
     store: str | Path | None = None,
+    potentials: Potentials = None,
     random_seed: RandomSeed = None,
     progress: Callable[[str], None] | None = None,
 ) -> xr.DataTree:
@@ -59,7 +62,7 @@ def study(
         Data sets of each size.
     estimators
         Among ``mle``, ``map`` and ``map_unconstrained``.
-    prob
+    ci_prob
         Nominal coverage of the intervals.
     intervals
         What else the coverage is wanted of: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``, which fit every
@@ -71,6 +74,8 @@ def study(
     store
         A file to save the result in (NetCDF, or Zarr where it ends in ``.zarr``). A finished study with the same settings is
         read from it; anything else is kept, and refused. Where another process writes to it, that is waited for.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
         The same seed gives the same result, with or without a client.
     progress
@@ -109,13 +114,13 @@ def study(
         sizes=sizes,
         replicates=replicates,
         estimators=tuple(estimators),
-        prob=prob,
+        ci_prob=ci_prob,
         intervals=tuple(intervals),
         resamples=resamples,
         random_seed=seed,
     )
     asked.check()
-    job = _Job(build=build, asked=asked)
+    job = _Job(build=build, asked=asked, potentials=potentials)
     identity = asked.identity() | {"model": job.fingerprint()}
     if random_seed is None:
         identity["random_seed"] = None
@@ -150,11 +155,12 @@ class _Job:
 
     build: Any
     asked: Settings
+    potentials: Potentials = None
     _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
 
     def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
         if self._prepared is None:
-            functions = model_functions(self.build() if callable(self.build) else self.build)
+            functions = model_functions(self.build() if callable(self.build) else self.build, self.potentials)
             generator = np.random.default_rng(0)
             truth = as_truth(functions, self.asked.truth)
             simulator = Simulator(
@@ -186,7 +192,7 @@ class _Job:
         functions, star, simulator = self.prepared()
         generator = np.random.default_rng(task.seed)
         drawn = simulator.draw(task.size, task.count, generator)
-        quantile = stats.norm.ppf(0.5 + self.asked.prob / 2)
+        quantile = stats.norm.ppf(0.5 + self.asked.ci_prob / 2)
         target = functions.natural_flat(star.flat)
         theory = np.sqrt(np.diagonal(_natural_sandwich(functions, star, task.size)))
         pieces = []
@@ -199,7 +205,9 @@ class _Job:
             inside = {name: np.full(values.shape, np.nan) for name in ("estimated", "naive", "unconstrained")}
             inside |= {"sandwich": _covers(values, theory * quantile, target)}
             if estimator == "mle" and fits.exists.any():
-                coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=self.asked.prob)
+                coverage = Coverage(
+                    functions=functions, replicates=drawn, fits=fits, star=star, prob=self.asked.ci_prob
+                )
                 if star.kinked is None:
                     inside |= {"estimated": coverage.sandwich(), **coverage.wald()}
                 inside |= self._dear(coverage, generator)

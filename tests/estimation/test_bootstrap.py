@@ -48,8 +48,8 @@ def test_same_seed_same_draws_and_nothing_compiled():
 
 def test_interval_brackets_the_estimate():
     draws = bootstrap(normal(), replicates=200, random_seed=1)
-    result = draws.interval(0.9)
-    np.testing.assert_array_equal(draws.summary(0.9).loc["mu", ["5%", "95%"]], result["mu"])
+    result = draws.interval(ci_prob=0.9)
+    np.testing.assert_array_equal(draws.summary(ci_prob=0.9).loc["mu", ["5%", "95%"]], result["mu"])
     assert draws.summary().loc["sigma", "se"] == float(draws.standard_error["sigma"])
     assert repr(draws).startswith("Bootstrap, 200 replicates")
     assert float(result["mu"].sel(bound="lower")) < Y.mean() < float(result["mu"].sel(bound="upper"))

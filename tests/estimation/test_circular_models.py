@@ -83,7 +83,7 @@ def test_nothing_depends_on_where_the_circle_is_cut(at):
         intervals = [
             wald_interval(model, estimate)["mu"].values,
             sandwich_interval(model, estimate)["mu"].values,
-            profile(model, ["mu"], points=3, estimate=estimate).interval.values[0],
+            profile(model, var_names=["mu"], points=3, estimate=estimate).interval.values[0],
         ]
         draws = bootstrap(model, replicates=200, estimate=estimate, random_seed=2)
         found.append(
@@ -94,7 +94,7 @@ def test_nothing_depends_on_where_the_circle_is_cut(at):
                 *(draws.interval()["mu"].values - mu),
                 *(
                     t.statistic
-                    for t in nested_tests(model, {"mu": np.angle(np.exp(1j * (centre + 0.1)))}, estimate=estimate)
+                    for t in nested_tests(model, null={"mu": np.angle(np.exp(1j * (centre + 0.1)))}, estimate=estimate)
                 ),
                 float(find_map(model, random_seed=1).standard_error["kappa"]),
             ]
@@ -110,7 +110,7 @@ def test_the_score_test_of_a_direction_has_a_closed_form(at, centre):
     y, null = angles(centre), np.angle(np.exp(1j * (centre + 0.1)))
     mean = np.mean(np.cos(y - null))
     kappa = optimize.brentq(lambda k: special.i1e(k) / special.i0e(k) - mean, 1e-9, 1e4, xtol=1e-14)
-    score = nested_tests(model, {"mu": null}, estimate=estimate)[2]
+    score = nested_tests(model, null={"mu": null}, estimate=estimate)[2]
     assert score.information == "expected"
     assert score.statistic == pytest.approx(kappa * np.sum(np.sin(y - null)) ** 2 / (len(y) * mean), rel=1e-7)
 
@@ -213,7 +213,7 @@ def test_evidence_of_one_turn_whether_the_posterior_is_cut_or_spread_over_the_ci
     z = model_functions(model).unconstrain_draws(tree["posterior"].to_dataset())
     assert np.ptp(z) <= 2 * np.pi
     if size == 80:
-        distance = laplace(model, mode=mode).kl_from_posterior(tree, evidence)
+        distance = laplace(model, estimate=mode).kl_from_posterior(tree, evidence)
         assert abs(float(distance)) < 0.02
 
 

@@ -56,11 +56,11 @@ def test_odds_ratios_ratio_and_a_matrix_of_predictors_equal_statsmodels(logit, e
 
 def test_summary_has_z_p_and_intervals(logit):
     model, mle, _, _ = logit
-    row = delta_method(model, mle, ["ratio"]).summary(0.9).loc["ratio"]
+    row = delta_method(model, mle, var_names=["ratio"]).summary(ci_prob=0.9).loc["ratio"]
     assert row["z"] == pytest.approx(row["estimate"] / row["se"])
     assert row["p"] == pytest.approx(2 * stats.norm.sf(abs(row["z"])))
     assert row["95%"] - row["estimate"] == pytest.approx(stats.norm.ppf(0.95) * row["se"])
-    robust = delta_method(model, mle, ["ratio"], error="sandwich")
+    robust = delta_method(model, mle, var_names=["ratio"], error="sandwich")
     freedom = float(robust.degrees_of_freedom["ratio"])
     row = robust.summary().loc["ratio"]
     assert row["97.5%"] - row["estimate"] == pytest.approx(stats.t.ppf(0.975, freedom) * row["se"])
@@ -71,7 +71,7 @@ def test_summary_has_z_p_and_intervals(logit):
 def test_a_parameter_among_the_quantities_keeps_its_own_error(logit):
     model, mle, _, _ = logit
     for error, own in (("information", mle.standard_error), ("sandwich", sandwich(model, mle))):
-        result = delta_method(model, mle, ["b"], error=error)
+        result = delta_method(model, mle, var_names=["b"], error=error)
         np.testing.assert_allclose(result.standard_error["b"], own["b"], rtol=1e-9)
 
 
@@ -102,7 +102,7 @@ def test_error_does_not_depend_on_which_of_two_is_the_parameter():
         pm.Gamma("y", 2.0, rate, observed=y)
     a, b = find_mle(by_scale, random_seed=1), find_mle(by_rate, random_seed=1)
     for error in ("information", "sandwich"):
-        one, other = delta_method(by_scale, a, error=error), delta_method(by_rate, b, ["rate"], error=error)
+        one, other = delta_method(by_scale, a, error=error), delta_method(by_rate, b, var_names=["rate"], error=error)
         assert float(one.values["rate"]) == pytest.approx(float(other.values["rate"]), rel=1e-9)
         assert float(one.standard_error["rate"]) == pytest.approx(float(other.standard_error["rate"]), rel=1e-7)
 
@@ -204,7 +204,7 @@ def test_wrong_use_is_named(logit):
     model, mle, _, _ = logit
     for names in (["nothing"], [], ["step"]):
         with pytest.raises(ValueError, match="var_names"):
-            delta_method(model, mle, names)
+            delta_method(model, mle, var_names=names)
     with pytest.raises(ValueError, match="error must be"):
         delta_method(model, mle, error="robust")
     with pytest.raises(ValueError, match="pass one by find_mle"):
@@ -249,7 +249,7 @@ def test_at_an_edge_what_depends_on_other_parameters_too_keeps_its_error():
     """With an empty category two limits are equal: each is the logit of a share of the observations."""
     model = degenerate.build("empty_middle_category")
     estimate = find_mle(model, random_seed=1)
-    result = delta_method(model, estimate, ["cut"])
+    result = delta_method(model, estimate, var_names=["cut"])
     share = np.array([0.4, 0.75, 0.75])
     np.testing.assert_allclose(result.standard_error["cut"], 1 / np.sqrt(20 * share * (1 - share)), rtol=1e-6)
     np.testing.assert_allclose(estimate.standard_error["cut"], result.standard_error["cut"], rtol=1e-9)

@@ -72,10 +72,10 @@ def test_each_data_set_is_judged_by_the_intervals_that_the_single_functions_give
             pm.set_data({"values": data[place]})
         best = find_mle(model, starts=2, random_seed=1)
         bounds = {
-            "naive": best.summary(0.5).iloc[:, -2:].to_numpy().T,
-            "unconstrained": np.transpose([wald_interval(model, best, prob=0.5)[k] for k in truth]),
-            "sandwich": np.transpose([sandwich_interval(model, best, prob=0.5)[k] for k in truth]),
-            "profile": profile(model, prob=0.5, points=2, estimate=best).interval.values.T,
+            "naive": best.summary(ci_prob=0.5).iloc[:, -2:].to_numpy().T,
+            "unconstrained": np.transpose([wald_interval(model, best, ci_prob=0.5)[k] for k in truth]),
+            "sandwich": np.transpose([sandwich_interval(model, best, ci_prob=0.5)[k] for k in truth]),
+            "profile": profile(model, ci_prob=0.5, points=2, estimate=best).interval.values.T,
         }
         for name, (low, high) in bounds.items():
             np.testing.assert_array_equal(judged[name][place], (low <= true) & (true <= high), err_msg=name)

@@ -31,7 +31,7 @@ def test_profile_of_a_normal_mean_with_free_scale():
     y = np.array([0.3, 1.9, 2.2, 0.7, 1.4, 3.0])
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5), observed=y)
-    result = profile(model, ["mu"], random_seed=1)
+    result = profile(model, var_names=["mu"], random_seed=1)
     half = np.sqrt(y.var() * (np.exp(stats.chi2.ppf(0.95, 1) / len(y)) - 1))
     np.testing.assert_allclose(result.interval.sel(parameter="mu"), [y.mean() - half, y.mean() + half], rtol=1e-7)
     mu = result.curve["value"].values[0]
@@ -63,14 +63,14 @@ def test_what_has_no_regular_maximum_is_refused():
     with pytest.raises(ValueError, match="at_infinity"):
         profile(golden.separated(), random_seed=1)
     with pytest.raises(ValueError, match="cannot be profiled"):
-        profile(binomial(), ["q"])
+        profile(binomial(), var_names=["q"])
 
 
 @pytest.mark.slow
 def test_profile_of_least_absolute_deviations_follows_the_kinks():
     model = degenerate.build("least_absolute_deviations")
     estimate = find_mle(model, random_seed=1)
-    result = profile(model, ["b"], points=3, estimate=estimate)
+    result = profile(model, var_names=["b"], points=3, estimate=estimate)
     n = len(degenerate.Y)
     design = np.column_stack([np.ones(n), degenerate.X])
 

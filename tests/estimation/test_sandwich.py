@@ -25,7 +25,7 @@ def mle(model):
 
 
 def test_errors_and_intervals_of_a_normal_fit(model, mle):
-    error, interval = sandwich(model, mle), sandwich_interval(model, mle, prob=0.9)
+    error, interval = sandwich(model, mle), sandwich_interval(model, mle, ci_prob=0.9)
     s, u = Y.std(), (Y - Y.mean()) / Y.std()
     influence = {"mu": s * u / 120, "sigma": s * (u**2 - 1) / 240}
     for name, terms in influence.items():
@@ -54,7 +54,7 @@ def test_wrong_use_is_named(model, mle):
     with pytest.raises(ValueError, match="pass one by find_mle"):
         sandwich_interval(model, find_map(model, random_seed=1))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        sandwich_interval(model, mle, prob=95)
+        sandwich_interval(model, mle, ci_prob=95)
 
 
 def series():

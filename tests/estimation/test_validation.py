@@ -85,15 +85,15 @@ def test_an_estimate_of_another_model(estimate):
     for ask in (
         lambda: profile(other, estimate=estimate),
         lambda: bootstrap(other, estimate=estimate),
-        lambda: nested_tests(other, {"level": 0.0}, estimate=estimate),
+        lambda: nested_tests(other, null={"level": 0.0}, estimate=estimate),
         lambda: sandwich(other, estimate),
         lambda: sandwich_interval(other, estimate),
         lambda: wald_interval(other, estimate),
-        lambda: delta_method(other, estimate, ["level"]),
-        lambda: delta_method(other, estimate, ["level"], error="sandwich"),
+        lambda: delta_method(other, estimate, var_names=["level"]),
+        lambda: delta_method(other, estimate, var_names=["level"], error="sandwich"),
         lambda: information_matrix_test(other, estimate),
-        lambda: laplace(other, mode=estimate),
-        lambda: find_mle(other, estimates=[estimate]),
+        lambda: laplace(other, estimate=estimate),
+        lambda: find_mle(other, estimates={"first": estimate}),
     ):
         with pytest.raises(ValueError, match=r"another model: its parameters are mu, sigma .*level, spread"):
             ask()
@@ -128,7 +128,7 @@ def test_an_estimate_of_the_same_model_built_anew_is_its_own(model, estimate):
 )
 def test_a_null_that_is_none(model, estimate, null, message):
     with pytest.raises(ValueError, match=message):
-        nested_tests(model, null, estimate=estimate)
+        nested_tests(model, null=null, estimate=estimate)
 
 
 def test_a_null_of_probabilities_must_be_probabilities():
@@ -142,10 +142,10 @@ def test_a_null_of_probabilities_must_be_probabilities():
         ([[0.2, 0.3, 0.5]], r"shape \(3,\).*got shape \(1, 3\)"),
     ):
         with pytest.raises(ValueError, match=message):
-            nested_tests(model, {"p": null}, estimate=estimate)
+            nested_tests(model, null={"p": null}, estimate=estimate)
     # Twice the log-likelihood ratio of a multinomial distribution is 2 sum y log(p_hat / p).
     y, null = np.array([2, 3, 4]), np.array([0.2, 0.3, 0.5])
-    found = nested_tests(model, {"p": null}, estimate=estimate)[0]
+    found = nested_tests(model, null={"p": null}, estimate=estimate)[0]
     assert found.statistic == pytest.approx(2 * np.sum(y * np.log(y / 9 / null)), rel=1e-7)
     assert found.warnings == (
         "1 term of the log-likelihood for 2 parameters: the chi-squared law is a rough guide unless each stands for many "
@@ -225,10 +225,10 @@ def test_a_single_term_has_no_bic():
 
 def test_a_marginal_search_begins_at_other_estimates_too(model, estimate):
     alone = find_mle(model, marginalize=["mu"], starts=1, random_seed=1)
-    more = find_mle(model, marginalize=["mu"], starts=1, estimates=[estimate], random_seed=1)
+    more = find_mle(model, marginalize=["mu"], starts=1, estimates={"first": estimate}, random_seed=1)
     assert (alone.settings["starts"], more.settings["starts"]) == (1, 2)
     assert more.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-9)
     with pm.Model() as other:
         pm.Normal("y", pm.Normal("nu"), 1.0, observed=Y)
     with pytest.raises(ValueError, match="belongs to another model"):
-        find_mle(model, marginalize=["mu"], estimates=[find_mle(other, random_seed=1)])
+        find_mle(model, marginalize=["mu"], estimates={"other": find_mle(other, random_seed=1)})

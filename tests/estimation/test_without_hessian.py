@@ -106,7 +106,7 @@ def test_what_needs_a_hessian_says_so(model, estimate):
         "sandwich": lambda: mk.sandwich(model, estimate),
         "sandwich interval": lambda: mk.sandwich_interval(model, estimate),
         "profile": lambda: mk.profile(model, estimate=estimate),
-        "tests": lambda: mk.nested_tests(model, {"sigma": 0.1}, estimate=estimate),
+        "tests": lambda: mk.nested_tests(model, null={"sigma": 0.1}, estimate=estimate),
         "laplace": lambda: mk.laplace(model),
         "marginal": lambda: mk.find_mle(model, marginalize=["theta"], random_seed=1),
         "study": lambda: mk.study(model, {"theta": [2.0, 0.7], "sigma": 0.1}, sizes=[40], replicates=4),
@@ -129,7 +129,7 @@ def test_bootstrap_needs_no_hessian(model, estimate):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Numba will use object mode:UserWarning")
 def test_comparison_goes_through(model, tmp_path):
-    comparison = mk.compare(model, random_seed=1, draws=200, chains=2, sampler="pymc")
+    comparison = mk.compare(model, random_seed=1, draws=200, chains=2, nuts_sampler="pymc")
     assert comparison.tree["audit"]["status"].values.tolist() == ["converged"] * 3
     assert "DecaySlope" in str(comparison.verdict())
     comparison.to_html(tmp_path / "page.html")

@@ -25,9 +25,9 @@ def tree(draws):
 
 def test_as_many_draws_are_used_as_the_error_takes(model):
     arguments = {"estimators": ["posterior_predictive"], "random_seed": 1}
-    few = fitted_divergence(model, TRUTH, tree(10_000), **arguments)
+    few = fitted_divergence(model, TRUTH, idata=tree(10_000), **arguments)
     wanted = 0.5 * few["kl_mcse"].item()
-    more = fitted_divergence(model, TRUTH, tree(10_000), error=wanted, **arguments)
+    more = fitted_divergence(model, TRUTH, idata=tree(10_000), error=wanted, **arguments)
     assert few["draws"].item() == 4000
     assert more["draws"].item() == pytest.approx(1.1 * 4 * 4000, rel=0.15)
     assert more["kl_mcse"].item() < wanted
@@ -37,13 +37,13 @@ def test_as_many_draws_are_used_as_the_error_takes(model):
 
 def test_a_posterior_with_too_few_draws_says_how_many_it_takes(model):
     short = fitted_divergence(
-        model, TRUTH, tree(250), estimators=["mle", "posterior_predictive"], error=0.01, random_seed=1
+        model, TRUTH, idata=tree(250), estimators=["mle", "posterior_predictive"], error=0.01, random_seed=1
     )
     needed = short["draws_needed"].sel(estimator="posterior_predictive").item()
     assert short["draws_needed"].sel(estimator="mle").item() == 0
     assert f"takes about {needed:,.0f} draws; it has 1,000" in short.attrs["warnings"]
     enough = fitted_divergence(
-        model, TRUTH, tree(int(needed / 4 * 1.5)), estimators=["posterior_predictive"], error=0.01, random_seed=1
+        model, TRUTH, idata=tree(int(needed / 4 * 1.5)), estimators=["posterior_predictive"], error=0.01, random_seed=1
     )
     assert enough["kl_mcse"].item() < 0.01
 

@@ -83,7 +83,7 @@ def test_golden_predictive_divergences(name):
         "map_unconstrained": find_map(fitted, space="unconstrained", random_seed=1),
     }
     result = fitted_divergence(
-        model, truth, posterior_draws(case), estimates=estimates, estimators=ESTIMATORS, random_seed=1
+        model, truth, idata=posterior_draws(case), estimates=estimates, estimators=ESTIMATORS, random_seed=1
     )
     for estimator in ("mle", "map", "map_unconstrained"):
         value = expected[f"kl_truth_{ {'map': 'map_natural'}.get(estimator, estimator) }"]
@@ -168,11 +168,13 @@ def test_standard_error_of_the_predictive_covers():
     """Many sets of draws of one posterior against the limit of very many draws."""
     model = normal_model(Y[:5])
     truth = {"mu": 1.0, "sigma": 1.5}
-    exact = fitted_divergence(model, truth, normal_tree(1, 40_000), estimators=["posterior_predictive"], random_seed=1)
+    exact = fitted_divergence(
+        model, truth, idata=normal_tree(1, 40_000), estimators=["posterior_predictive"], random_seed=1
+    )
     z = []
     for seed in range(60):
         result = fitted_divergence(
-            model, truth, normal_tree(100 + seed, 60), estimators=["posterior_predictive"], random_seed=1
+            model, truth, idata=normal_tree(100 + seed, 60), estimators=["posterior_predictive"], random_seed=1
         )
         z.append(
             [
@@ -195,7 +197,7 @@ def test_without_a_truth_the_predictive_takes_its_place():
     tree = xr.DataTree.from_dict(
         {"posterior": xr.Dataset({"mu": (("chain", "draw"), generator.normal(y.mean(), 0.4, size=(4, 2000)))})}
     )
-    result = fitted_divergence(model, tree=tree, random_seed=1)
+    result = fitted_divergence(model, idata=tree, random_seed=1)
     exact = 0.5 * (0.16 - np.log(1.16))
     assert result["estimator"].values.tolist() == ["mle", "map"]
     error = result["kl_mean_mcse"].sel(estimator="mle").item()
@@ -233,7 +235,7 @@ def test_vector_observations_by_monte_carlo_and_closed_form():
     draws = generator.normal(y.mean(axis=0), 0.3, size=(4, 250, 2))
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw", "mu_dim_0"), draws)})})
     result = fitted_divergence(
-        model, {"mu": [0.0, 1.0]}, tree, estimators=["mle", "posterior_predictive"], random_seed=1
+        model, {"mu": [0.0, 1.0]}, idata=tree, estimators=["mle", "posterior_predictive"], random_seed=1
     )
     shift = y.mean(axis=0) - [0.0, 1.0]
     assert result["kl_mean"].sel(estimator="mle").item() == pytest.approx(shift @ shift / 2)
@@ -262,7 +264,7 @@ def test_composite_observations(kind):
         {"posterior": xr.Dataset({"mu": (("chain", "draw"), generator.gamma(50, 1 / 50, size=(4, 250)))})}
     )
     estimators = ["mle", "posterior_predictive"]
-    result = fitted_divergence(model, {"mu": 1.2}, tree, estimators=estimators, random_seed=1)
+    result = fitted_divergence(model, {"mu": 1.2}, idata=tree, estimators=estimators, random_seed=1)
     assert np.all(result["kl"] > 0)
     assert np.all(result["kl_reverse"] > 0)
     assert np.all(result["wasserstein"] > 0)
@@ -277,7 +279,7 @@ def test_composite_observations(kind):
 def test_misspecified_truths_get_their_theory():
     model = normal_model(Y)
     result = fitted_divergence(
-        model, pm.StudentT.dist(nu=5, mu=0, sigma=1), normal_tree(), estimators=["mle", "posterior_predictive"]
+        model, pm.StudentT.dist(nu=5, mu=0, sigma=1), idata=normal_tree(), estimators=["mle", "posterior_predictive"]
     )
     case = golden.cases("known_truth.json")["studentt5-by-normal"]
     theory = 20 * case["kl_min"] + case["half_trace_Jinv_K"]
@@ -291,8 +293,8 @@ def test_held_out_draws_give_relative_divergences():
     truth = {"mu": 1.0, "sigma": 1.5}
     held_out = np.random.default_rng(9).normal(1.0, 1.5, size=(4000, 20))
     estimators = ["mle", "map", "posterior_predictive"]
-    relative = fitted_divergence(model, held_out, normal_tree(), estimators=estimators, random_seed=1)
-    exact = fitted_divergence(model, truth, normal_tree(), estimators=estimators, random_seed=1)
+    relative = fitted_divergence(model, held_out, idata=normal_tree(), estimators=estimators, random_seed=1)
+    exact = fitted_divergence(model, truth, idata=normal_tree(), estimators=estimators, random_seed=1)
     difference = exact["kl"] - exact["kl"].sel(estimator="mle")
     assert relative["kl"].sel(estimator="mle").item() == 0.0
     assert relative.attrs["reference"] == "mle"
@@ -343,7 +345,7 @@ def test_observations_that_depend_on_each_other_are_refused_with_the_reason():
         fitted_divergence(model, {"mu": 1.0})
     draws = np.random.default_rng(1).normal(0.5, 0.5, size=(4, 50))
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws)})})
-    without = fitted_divergence(model, None, tree, estimators=["mle"], random_seed=1)
+    without = fitted_divergence(model, None, idata=tree, estimators=["mle"], random_seed=1)
     assert "given the data of group" in without.attrs["warnings"]
 
 
@@ -367,11 +369,11 @@ def test_unknown_estimator_is_named():
 
 def test_same_seed_same_numbers_and_chains_do_not_matter():
     model, truth, tree = normal_model(Y), {"mu": 1.0, "sigma": 1.5}, normal_tree()
-    one = fitted_divergence(model, truth, tree, random_seed=4)
-    two = fitted_divergence(model, truth, tree, random_seed=4)
+    one = fitted_divergence(model, truth, idata=tree, random_seed=4)
+    two = fitted_divergence(model, truth, idata=tree, random_seed=4)
     xr.testing.assert_identical(one, two)
     swapped = tree["posterior"].to_dataset().isel(chain=[2, 0, 3, 1])
-    other = fitted_divergence(model, truth, xr.DataTree.from_dict({"posterior": swapped}), random_seed=4)
+    other = fitted_divergence(model, truth, idata=xr.DataTree.from_dict({"posterior": swapped}), random_seed=4)
     kl = [r["kl"].sel(estimator="posterior_predictive").item() for r in (one, other)]
     assert kl[0] == pytest.approx(kl[1], rel=1e-3)
 
@@ -380,7 +382,9 @@ def test_predictive_of_a_heavy_tailed_truth_against_quadrature():
     from scipy import integrate
 
     model, tree = normal_model(Y[:2]), normal_tree(draws=50)
-    result = fitted_divergence(model, pm.StudentT.dist(nu=4, mu=0, sigma=1), tree, estimators=["posterior_predictive"])
+    result = fitted_divergence(
+        model, pm.StudentT.dist(nu=4, mu=0, sigma=1), idata=tree, estimators=["posterior_predictive"]
+    )
     mu, sigma = (tree[f"posterior/{k}"].values.ravel()[:, None] for k in ("mu", "sigma"))
     truth = stats.t(4)
 
@@ -401,7 +405,7 @@ def test_rows_with_supports_far_apart_are_not_taken_for_equal():
         pm.Uniform("y", at, at + width * [1.0, 2.0, 3.0], observed=at + 0.1)
     draws = np.random.default_rng(1).uniform(2.2, 3.0, size=(4, 50))
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"width": (("chain", "draw"), draws)})})
-    result = fitted_divergence(model, {"width": 2.0}, tree, estimators=["posterior_predictive"], random_seed=1)
+    result = fitted_divergence(model, {"width": 2.0}, idata=tree, estimators=["posterior_predictive"], random_seed=1)
     # Every draw's density is constant over the truth's support, whatever the row.
     exact = -np.log(np.mean(2.0 / draws))
     raw = result["kl_pointwise"].values[0] + result["kl_bias"].item() / 3

@@ -74,7 +74,7 @@ def test_the_predictive_of_new_groups_is_the_same_in_both_parametrisations(centr
         fitted_divergence(
             model,
             {"mu": 4.0, "tau": 5.0, name: np.zeros(8)},
-            tree_of(name, values, mu, tau),
+            idata=tree_of(name, values, mu, tau),
             estimators=["posterior_predictive"],
             new_groups=name,
             random_seed=1,
@@ -116,9 +116,9 @@ def test_held_out_draws_are_scored_by_new_groups(noncentred):
     tree = tree_of("eta", np.full((*mu.shape, 8), 2.0), mu, tau)
     held_out = np.random.default_rng(3).normal(4.0, np.sqrt(25 + SD**2), size=(400, 8))
     same, new = (
-        fitted_divergence(noncentred, held_out, tree, estimators=["posterior_predictive"], new_groups=g, random_seed=1)[
-            "log_score"
-        ].item()
+        fitted_divergence(
+            noncentred, held_out, idata=tree, estimators=["posterior_predictive"], new_groups=g, random_seed=1
+        )["log_score"].item()
         for g in ((), ("eta",))
     )
     spread = np.sqrt(tau.ravel() ** 2 + SD[:, None, None] ** 2)

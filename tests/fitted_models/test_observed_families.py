@@ -32,7 +32,7 @@ def test_divergences_of_all_observed_families_agree_with_simulation(name):
     posterior = {k: (("chain", "draw", *[f"{k}_{i}" for i in range(v.ndim - 2)]), v) for k, v in natural.items()}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
     estimators = ["map", "posterior_mean", "posterior_predictive"]
-    result = fitted_divergence(model, truth, tree, estimators=estimators, random_seed=1)
+    result = fitted_divergence(model, truth, idata=tree, estimators=estimators, random_seed=1)
     data = as_truth(functions, truth).sample(10_000, np.random.default_rng(5))
     log_p = functions.pointwise(flat, data=data)
     for fit in collect_fits(functions, estimators[:2], {}, tree, None, np.random.default_rng(1)):

@@ -44,7 +44,7 @@ def test_plug_in_and_predictive_against_the_closed_form(model, mle):
     result = fitted_divergence(
         model,
         {"mu": 1.0},
-        draws_of_mu(),
+        idata=draws_of_mu(),
         estimates={"mle": mle},
         estimators=["mle", "posterior_predictive"],
         random_seed=1,

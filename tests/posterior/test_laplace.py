@@ -19,7 +19,7 @@ CASES = golden.cases("conjugate.json")
 def test_normal_posterior_is_met_exactly(space):
     case = CASES["linear-regression-d3"]
     model = golden.conjugate(case)
-    approximation = mk.laplace(model, space, random_seed=1)
+    approximation = mk.laplace(model, space=space, random_seed=1)
     p = case["posterior"]["b"]["params"]
     np.testing.assert_allclose(approximation.mean, p["mu"], rtol=1e-6)
     np.testing.assert_allclose(approximation.covariance, p["cov"], rtol=1e-8)
@@ -34,7 +34,7 @@ def test_normal_posterior_is_met_exactly(space):
 
 
 def test_goes_through_pickle():
-    approximation = mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), "natural", random_seed=1)
+    approximation = mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), space="natural", random_seed=1)
     again = pickle.loads(pickle.dumps(approximation))
     z = np.array([[0.5], [0.7]])
     np.testing.assert_array_equal(again.log_density(z), approximation.log_density(z))
@@ -45,7 +45,7 @@ def test_goes_through_pickle():
 def test_mean_and_curvature_on_both_scales():
     """A gamma posterior of shape 27: curvature 26 / mode^2 naturally, 27 for the logarithm."""
     model = golden.conjugate(CASES["gamma-poisson-12"])
-    natural, free = mk.laplace(model, "natural"), mk.laplace(model, "unconstrained")
+    natural, free = mk.laplace(model, space="natural"), mk.laplace(model, space="unconstrained")
     assert natural.mean == pytest.approx(26 / 13)
     assert natural.covariance[0, 0] == pytest.approx((26 / 13) ** 2 / 26)
     assert natural.names == ("mu",)
@@ -56,7 +56,7 @@ def test_mean_and_curvature_on_both_scales():
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
 def test_log_density_integrates_to_the_mass_inside(space):
     model = golden.conjugate(CASES["gamma-poisson-12"])
-    approximation = mk.laplace(model, space)
+    approximation = mk.laplace(model, space=space)
     mass = integrate.quad(lambda z: np.exp(approximation.log_density(np.array([z]))), -8, 4)[0]
     outside = stats.norm(2, 2 / np.sqrt(26)).cdf(0) if space == "natural" else 0.0
     assert mass == pytest.approx(1 - outside, abs=1e-6)
@@ -85,7 +85,7 @@ def test_divergences_from_a_gamma_posterior():
 def test_mass_outside_the_support_is_an_infinite_divergence():
     case = CASES["dirichlet-multinomial-3"]
     model = golden.conjugate(case)
-    approximation = mk.laplace(model, "natural", random_seed=1)
+    approximation = mk.laplace(model, space="natural", random_seed=1)
     np.testing.assert_allclose(approximation.mean, case["map_natural"]["p"], rtol=1e-6)
     np.testing.assert_allclose(approximation.covariance.sum(axis=0), 0, atol=1e-12)
     assert "outside" in approximation.warnings[0]
@@ -108,9 +108,9 @@ def test_tree_has_groups_that_arviz_reads():
 
 def test_no_mode_no_approximation():
     with pytest.raises(ValueError, match=r"no ground for a Laplace approximation: status"):
-        mk.laplace(golden.eight_schools(), "natural", random_seed=1)
+        mk.laplace(golden.eight_schools(), space="natural", random_seed=1)
     with pytest.raises(ValueError, match='"natural" or "unconstrained"'):
-        mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), "log")
+        mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), space="log")
 
 
 @pytest.mark.slow

@@ -138,7 +138,7 @@ def test_a_dask_client_gives_the_same_result():
         ({"sizes": [10, 5]}, "increasing positive integers"),
         ({"replicates": 1}, "at least 2"),
         ({"estimators": ["median"]}, "among mle"),
-        ({"prob": 1.5}, "between 0 and 1"),
+        ({"ci_prob": 1.5}, "between 0 and 1"),
         ({"store": "/dev/null/x.nc"}, "Nothing can be written to /dev/null"),
         ({"store": "."}, "is a folder; name a file"),
     ],

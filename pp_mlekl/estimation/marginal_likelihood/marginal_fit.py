@@ -122,8 +122,8 @@ def find_marginal_mle(
     random_seed: RandomSeed,
     weights: ArrayLike | None,
     data: Mapping[str, ArrayLike] | None,
-    tree: xr.DataTree | None = None,
-    estimates: Sequence[PointEstimate] = (),
+    idata: xr.DataTree | None = None,
+    estimates: Mapping[str, PointEstimate] | None = None,
 ) -> PointEstimate:
     """The maximiser of the marginal likelihood; see ``find_mle``.
 
@@ -133,9 +133,10 @@ def find_marginal_mle(
     """
     generator = np.random.default_rng(random_seed)
     problem = MarginalProblem(functions=functions, kind="mle", weights=weights, data=data, latents=tuple(latents))
-    for other in estimates:
+    known = list((estimates or {}).values())
+    for other in known:
         check_belongs(functions, other)
-    places = problem.starts(min(starts, 5), generator, tree, [e.flat for e in estimates])
+    places = problem.starts(min(starts, 5), generator, idata, [e.flat for e in known])
     verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
     if verdict.status == "failed":
         verdict = replace(verdict, warnings=(*verdict.warnings, _NO_MODE))

@@ -17,6 +17,7 @@ from pp_mlekl.estimation.regular_maximum import regular_maximum
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.deprecation import deprecated_arguments
 
 # Terms of the log-likelihood for each parameter below which the chi-squared law is a rough guide.
 _FEW = 10
@@ -69,11 +70,12 @@ class NestedTests(tuple[NestedTest, NestedTest, NestedTest]):
         )
 
 
+@deprecated_arguments(positional=("model", "null"), types={"null": Mapping})
 def nested_tests(
     model: Any,
-    null: Mapping[str, ArrayLike],
-    *,
     estimate: PointEstimate | None = None,
+    *,
+    null: Mapping[str, ArrayLike],
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> NestedTests:
@@ -95,10 +97,10 @@ def nested_tests(
     ----------
     model
         A PyMC model.
-    null
-        Values of free variables under the null hypothesis, NaN for elements that stay free; the other variables stay free.
     estimate
         The maximum likelihood estimate of the whole model, if it is known.
+    null
+        Values of free variables under the null hypothesis, NaN for elements that stay free; the other variables stay free.
     random_seed
         For the searches.
     potentials
@@ -121,7 +123,7 @@ def nested_tests(
     >>> with pm.Model() as model:
     ...     p = pm.Beta("p", 1, 1)
     ...     y = pm.Binomial("y", np.array([8, 7, 5]), p, observed=[5, 4, 4])
-    >>> nested_tests(model, {"p": 0.5}, random_seed=1)
+    >>> nested_tests(model, null={"p": 0.5}, random_seed=1)
                       statistic  df      p
     likelihood ratio      1.828   1 0.1764
     Wald                  1.978   1 0.1596

@@ -32,7 +32,7 @@ def sample(
     draws: int = 1000,
     chains: int = 4,
     random_seed: RandomSeed = None,
-    sampler: str = "nutpie",
+    nuts_sampler: str = "nutpie",
     progressbar: bool = False,
     potentials: Potentials = None,
     **kwargs: Any,
@@ -48,7 +48,7 @@ def sample(
     random_seed
         Anything ``numpy.random.default_rng`` takes; the same seed gives the same numbers. None draws a seed and keeps
         it in the tree's attributes.
-    sampler
+    nuts_sampler
         ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``: ``"pymc"``, and ``"numpyro"`` or ``"blackjax"``
         where they are installed.
     progressbar
@@ -83,7 +83,7 @@ def sample(
     ('chain', 'draw', 'y_dim_0')
     """
     functions = model_functions(model, potentials)
-    check_settings(functions, draws=draws, chains=chains, sampler=sampler)
+    check_settings(functions, draws=draws, chains=chains, nuts_sampler=nuts_sampler)
     start = initial_values(functions)
     seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
     generator = np.random.default_rng(seed)
@@ -94,7 +94,7 @@ def sample(
         tree = pm.sample(
             draws=draws,
             chains=chains,
-            nuts_sampler=sampler,
+            nuts_sampler=nuts_sampler,
             random_seed=int(generator.integers(2**31)),
             progressbar=progressbar,
             **settings,
@@ -107,7 +107,7 @@ def sample(
     tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}
     # An entropy has more digits than a file format's integers, so the seed is kept as text; a generator's is not known.
     kept = "of a Generator" if isinstance(seed, np.random.Generator) else str(seed)
-    tree.attrs |= {"sampler": sampler, "random_seed": kept}
+    tree.attrs |= {"sampler": nuts_sampler, "random_seed": kept}
     return tree
 
 

@@ -21,7 +21,7 @@ _POINTS = 50
 _JITTER = 1.0
 
 
-def check_settings(functions: ModelFunctions, *, draws: int, chains: int, sampler: str) -> None:
+def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_sampler: str) -> None:
     """Raise where draws with these settings could not be made or kept.
 
     Raises
@@ -42,11 +42,11 @@ def check_settings(functions: ModelFunctions, *, draws: int, chains: int, sample
             f"{chains} chains of {draws} draws with {numbers} numbers each need {needed / 2**30:.3g} GiB, and this machine "
             f"has {memory / 2**30:.3g}; take fewer draws."
         )
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler must be among {', '.join(SAMPLERS)}, got {sampler!r}.")
-    missing = [package for package in SAMPLERS[sampler] if find_spec(package) is None]
+    if nuts_sampler not in SAMPLERS:
+        raise ValueError(f"nuts_sampler must be among {', '.join(SAMPLERS)}, got {nuts_sampler!r}.")
+    missing = [package for package in SAMPLERS[nuts_sampler] if find_spec(package) is None]
     if missing:
-        raise ImportError(f"The sampler {sampler} needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
+        raise ImportError(f"The sampler {nuts_sampler} needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
 
 
 def initial_values(functions: ModelFunctions) -> dict[str, Array] | None:

@@ -16,7 +16,7 @@ from pp_mlekl.estimation.profile_likelihood import profile
 def test_binomial_against_closed_forms():
     with pm.Model() as model:
         pm.Binomial("y", 20, pm.Beta("p", 1, 1), observed=13)
-    ratio, wald, score = nested_tests(model, {"p": 0.5}, random_seed=1)
+    ratio, wald, score = nested_tests(model, null={"p": 0.5}, random_seed=1)
     assert ratio.statistic == pytest.approx(2 * (13 * np.log(1.3) + 7 * np.log(0.7)), rel=1e-9)
     assert wald.statistic == pytest.approx(0.15**2 / (0.65 * 0.35 / 20), rel=1e-7)
     assert score.statistic == pytest.approx(0.15**2 / (0.25 / 20), rel=1e-9)
@@ -33,7 +33,7 @@ def test_regression_against_statsmodels():
         pm.Bernoulli("y", logit_p=a + b * d["GPA"] + c * d["PSI"], observed=y)
     full = sm.Logit(y, np.c_[np.ones(len(y)), d["GPA"], d["PSI"]]).fit(disp=0)
     small = sm.Logit(y, np.c_[np.ones(len(y)), d["GPA"]]).fit(disp=0)
-    ratio, wald, _ = nested_tests(model, {"c": 0.0}, random_seed=1)
+    ratio, wald, _ = nested_tests(model, null={"c": 0.0}, random_seed=1)
     assert ratio.statistic == pytest.approx(2 * (full.llf - small.llf), rel=1e-7)
     assert wald.statistic == pytest.approx(full.tvalues[2] ** 2, rel=1e-6)
 
@@ -41,15 +41,15 @@ def test_regression_against_statsmodels():
 def test_the_three_agree_for_a_normal_mean():
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("mu", 0, 10), 1.0, observed=[0.5, 1.5, 0.9])
-    statistics = [t.statistic for t in nested_tests(model, {"mu": 0.2}, random_seed=1)]
+    statistics = [t.statistic for t in nested_tests(model, null={"mu": 0.2}, random_seed=1)]
     np.testing.assert_allclose(statistics, 3 * (2.9 / 3 - 0.2) ** 2, rtol=1e-9)
 
 
 def test_where_the_theorem_fails():
     with pytest.raises(ValueError, match="free variables"):
-        nested_tests(golden.separated(), {"c": 0.0})
+        nested_tests(golden.separated(), null={"c": 0.0})
     with pytest.raises(ValueError, match="at_infinity"):
-        nested_tests(golden.separated(), {"slope": 0.0}, random_seed=1)
+        nested_tests(golden.separated(), null={"slope": 0.0}, random_seed=1)
 
 
 @pytest.mark.slow
@@ -63,7 +63,7 @@ def test_p_values_are_uniform_under_the_null():
     for _ in range(200):
         with model:
             pm.set_data({"data": generator.poisson(np.exp(0.3), 80)})
-        values.append([t.p_value for t in nested_tests(model, {"b": 0.0}, random_seed=1)])
+        values.append([t.p_value for t in nested_tests(model, null={"b": 0.0}, random_seed=1)])
     for column in np.transpose(values):
         assert stats.kstest(column, "uniform").pvalue > 1e-3
 
@@ -76,7 +76,7 @@ def test_elements_of_a_vector_can_be_tested_and_the_others_stay_free():
     with pm.Model() as model:
         b = pm.Normal("b", 0, 10, shape=4)
         pm.Bernoulli("y", logit_p=x @ b, observed=y)
-    found = nested_tests(model, {"b": [np.nan, np.nan, 0.0, 0.0]}, random_seed=1)
+    found = nested_tests(model, null={"b": [np.nan, np.nan, 0.0, 0.0]}, random_seed=1)
     full, small = sm.Logit(y, x).fit(disp=0, tol=1e-14), sm.Logit(y, x[:, :2]).fit(disp=0, tol=1e-14)
     ratio, wald, score = found
     assert [t.degrees_of_freedom for t in found] == [2, 2, 2]
@@ -105,7 +105,7 @@ def test_weights_and_potentials_of_an_estimate_stay_with_it():
     found = []
     for model, weights in ((build(y), w), (build(np.repeat(y, w)), None)):
         best = find_mle(model, weights=weights, potentials="prior", random_seed=1)
-        tests = nested_tests(model, {"rate": 2.0}, estimate=best, potentials="prior")
+        tests = nested_tests(model, null={"rate": 2.0}, estimate=best, potentials="prior")
         limits = profile(model, estimate=best, points=2, potentials="prior").interval.values.ravel()
         draws = bootstrap(model, estimate=best, replicates=2000, random_seed=1, potentials="prior")
         found.append([*(t.statistic for t in tests), *limits, float(draws.standard_error["rate"])])
@@ -127,9 +127,9 @@ def test_what_a_null_cannot_be_is_named():
         ({"p": [1.0, 0.0, 0.0]}, "halve the p value"),
     ):
         with pytest.raises(ValueError, match=message):
-            nested_tests(model, null, estimate=best)
+            nested_tests(model, null=null, estimate=best)
     with pytest.raises(ValueError, match="maximum likelihood estimate"):
-        nested_tests(model, {"b": 0.0}, estimate=find_map(model, random_seed=1))
+        nested_tests(model, null={"b": 0.0}, estimate=find_map(model, random_seed=1))
 
 
 def balanced(y, with_groups):
@@ -169,7 +169,7 @@ def test_a_variance_of_zero_is_tested_by_the_mixture():
 
 def test_an_estimate_without_standard_errors_is_refused():
     with pytest.raises(ValueError, match=r"kink.*likelihood_ratio_test"):
-        nested_tests(degenerate.build("least_absolute_deviations"), {"b": [np.nan, 0.0]}, random_seed=1)
+        nested_tests(degenerate.build("least_absolute_deviations"), null={"b": [np.nan, 0.0]}, random_seed=1)
 
 
 TIMES = [0.3, 1.2, 0.5, 2.5, 0.1, 0.9, 1.7, 0.4, 0.6, 0.8, 1.1, 2.0]
@@ -184,7 +184,7 @@ PRIORS = {
 def test_the_score_test_of_a_rate_does_not_depend_on_its_prior(transform):
     with pm.Model() as model:
         pm.Exponential("y", PRIORS[transform]("rate"), observed=TIMES)
-    score = nested_tests(model, {"rate": 1.8}, random_seed=1)[2]
+    score = nested_tests(model, null={"rate": 1.8}, random_seed=1)[2]
     n, total = len(TIMES), sum(TIMES)
     assert score.information == "expected"
     assert score.statistic == pytest.approx((n - 1.8 * total) ** 2 / n, rel=1e-9)
@@ -195,7 +195,7 @@ def test_nor_does_it_where_the_family_is_not_known(transform):
     with pm.Model() as model:
         rate = PRIORS[transform]("rate")
         pm.CustomDist("y", rate, logp=lambda value, r: pm.math.log(r) - r * value**1.0, observed=TIMES)
-    score = nested_tests(model, {"rate": 1.8}, random_seed=1)[2]
+    score = nested_tests(model, null={"rate": 1.8}, random_seed=1)[2]
     n, total = len(TIMES), sum(TIMES)
     assert score.information == "observed"
     assert score.statistic == pytest.approx((n / 1.8 - total) ** 2 / (n / 1.8**2), rel=1e-9)
@@ -208,7 +208,7 @@ def test_probabilities_have_pearsons_statistic():
     with pm.Model() as model:
         pm.Categorical("y", pm.Dirichlet("p", np.ones(3)), observed=[0, 1, 2])
     best = find_mle(model, weights=counts, random_seed=1)
-    score = nested_tests(model, {"p": null}, estimate=best)[2]
+    score = nested_tests(model, null={"p": null}, estimate=best)[2]
     assert score.statistic == pytest.approx(pearson, rel=1e-8)
 
 
@@ -222,7 +222,7 @@ def test_observed_information_along_the_simplex_does_not_depend_on_the_transform
             pm.Multinomial("y", 30, p, observed=counts[order])
             pm.Potential("nothing", 0.0 * p[0])
         best = find_mle(model, potentials="likelihood", random_seed=1)
-        score = nested_tests(model, {"p": null[order]}, estimate=best, potentials="likelihood")[2]
+        score = nested_tests(model, null={"p": null[order]}, estimate=best, potentials="likelihood")[2]
         statistics.append(score.statistic)
         assert score.information == "observed"
     # Along the plane of probabilities that sum to 1, with a basis of two.
@@ -242,5 +242,5 @@ def test_score_of_a_probit_against_statsmodels():
     with pm.Model() as model:
         b = pm.Normal("b", 0, 10, shape=3)
         pm.Bernoulli("y", pm.math.invprobit(b[0] + b[1] * d["GPA"] + b[2] * d["PSI"]), observed=y)
-    score = nested_tests(model, {"b": [np.nan, np.nan, 0.0]}, random_seed=1)[2]
+    score = nested_tests(model, null={"b": [np.nan, np.nan, 0.0]}, random_seed=1)[2]
     assert score.statistic == pytest.approx(np.asarray(expected).item(), rel=1e-6)

@@ -66,7 +66,7 @@ def test_a_sampler_starts_where_the_data_are_possible():
     assert start["top"] > 9
     assert initial_values(model_functions(normal([0.0]))) is None
     for sampler in ("nutpie", "pymc"):
-        tree = sample(model, draws=50, chains=1, random_seed=1, sampler=sampler, tune=100, cores=1)
+        tree = sample(model, draws=50, chains=1, random_seed=1, nuts_sampler=sampler, tune=100, cores=1)
         assert float(tree["posterior"]["top"].min()) > 9
 
 
@@ -81,8 +81,8 @@ def test_a_sampler_starts_where_the_data_are_possible():
         ({"chains": 0}, "chains must be"),
         ({"draws": 999_999_999_999_999}, "take fewer draws"),
         ({"chains": 10**30}, "take fewer draws"),
-        ({"sampler": "nupie"}, "sampler must be among nutpie"),
-        ({"sampler": ""}, "sampler must be among"),
+        ({"nuts_sampler": "nupie"}, "sampler must be among nutpie"),
+        ({"nuts_sampler": ""}, "sampler must be among"),
     ],
 )
 def test_settings_are_refused_before_anything_is_computed(settings, message):
@@ -98,4 +98,4 @@ def test_settings_are_refused_before_anything_is_computed(settings, message):
 @pytest.mark.parametrize("sampler", ["numpyro", "blackjax"])
 def test_a_sampler_that_is_not_installed_is_named(sampler):
     with pytest.raises(ImportError, match="pip install jax"):
-        check_settings(model_functions(normal([0.0])), draws=10, chains=1, sampler=sampler)
+        check_settings(model_functions(normal([0.0])), draws=10, chains=1, nuts_sampler=sampler)
