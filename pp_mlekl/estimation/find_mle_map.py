@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from pp_mlekl.estimation.failed_search import with_reason
 from pp_mlekl.estimation.large_models import large_estimate
+from pp_mlekl.estimation.linear_existence import confirmed, convened, decided
 from pp_mlekl.estimation.marginal_likelihood.marginal_fit import find_marginal_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate
 from pp_mlekl.estimation.problem import Problem
@@ -196,13 +197,26 @@ def _estimate(
     _check_names(problem, standard_errors)
     for other in estimates.values():
         check_belongs(problem.functions, other)
+    settings = {"starts": 1, "random_seed": _plain(random_seed)}
+    court = convened(problem)
+    # A concave likelihood has one maximum, from wherever it is climbed.
+    one_start = problem.base[None, problem.kept]
+    if court is not None and court.alone and not (court.exists and court.identified):
+        estimate = decided(court, one_start, settings)
+        if estimate is not None:
+            return estimate
     generator = np.random.default_rng(random_seed)
     places = problem.starts(starts, generator, idata, [e.flat for e in estimates.values()])
+    settings["starts"] = len(places)
+    if court is not None and not court.alone:
+        estimate = decided(court, places, settings)
+        if estimate is not None:
+            return estimate
     verdict = with_reason(problem, search(problem.objective, places, problem.space), places)
-    settings = {"starts": len(places), "random_seed": _plain(random_seed)}
     if problem.objective.wide:
         return large_estimate(problem, verdict, settings, standard_errors)
-    return labelled_estimate(problem, verdict, settings)
+    estimate = labelled_estimate(problem, verdict, settings)
+    return estimate if court is None else confirmed(court, estimate, one_start)
 
 
 def _check_names(problem: Problem, standard_errors: Sequence[str] | None) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.estimation.existence import Existence
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.wald_table import wald_table
 from pp_mlekl.optimize.uncertainty import Settled, reported
@@ -64,6 +65,9 @@ class PointEstimate:
     laplace_error
         Of a marginal estimate: log of the marginal likelihood by importance sampling over its Laplace approximation,
         at the estimate, in nats; absent otherwise.
+    existence
+        Where the likelihood is one of linear predictors (logistic, Poisson, ordinal, ... models): whether it has a maximum, which
+        observations are separated, and the limiting fit; absent otherwise.
     """
 
     kind: str
@@ -82,6 +86,7 @@ class PointEstimate:
     settled: Settled
     settings: dict[str, Any] = field(default_factory=dict)
     laplace_error: Estimate | None = None
+    existence: Existence | None = None
 
     @property
     def aic(self) -> float:

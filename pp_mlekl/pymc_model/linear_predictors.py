@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike
+from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.distributions.transforms import Ordered
 from pytensor.gradient import grad, pushforward
 from pytensor.graph.basic import Apply, Variable
@@ -34,8 +35,12 @@ _LINEAR = 1e-9
 
 
 def linear_predictors(functions: ModelFunctions) -> "LinearPredictors | None":
-    """The linear predictors of a model's likelihood; None where it has none. Found once, and kept with the functions."""
-    if not any(v.transform_name is None or _is_ordered(functions, v.name) for v in functions.free):
+    """The linear predictors of a likelihood in which an observation may be separated; None where it has none.
+
+    They are looked for once, and kept with the functions.
+    """
+    free = any(v.transform_name is None or _is_ordered(functions, v.name) for v in functions.free)
+    if not free or not _has_bounded_outcomes(functions):
         return None
     with without_c():
         return functions.kept("linear predictors", lambda: LinearPredictors.of(functions))
@@ -106,12 +111,33 @@ class LinearPredictors:
         return x
 
     def to_z(self, x: Array) -> Array:
-        """From x (d,) to the unconstrained vector z."""
+        """From x (..., d) to the unconstrained vector z."""
         z = np.array(x, dtype=float)
         for place, shape in self.ordered:
-            values = x[place].reshape(shape)
-            z[place] = np.concatenate([values[..., :1], np.log(np.diff(values, axis=-1))], axis=-1).ravel()
+            values = x[..., place].reshape(*x.shape[:-1], *shape)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                logs = np.log(np.diff(values, axis=-1))
+            z[..., place] = np.concatenate([values[..., :1], logs], axis=-1).reshape(*x.shape[:-1], -1)
         return z
+
+    def slope(self, x: Array) -> Array:
+        """The derivatives of z by x (d,), (d, d)."""
+        result = np.eye(len(x))
+        for place, shape in self.ordered:
+            index = np.arange(place.start, place.stop).reshape(shape)
+            gaps = np.diff(x[place].reshape(shape), axis=-1).ravel()
+            before, after = index[..., :-1].ravel(), index[..., 1:].ravel()
+            result[after, after], result[after, before] = 1.0 / gaps, -1.0 / gaps
+        return result
+
+    def natural_places(self) -> dict[int, int]:
+        """Of the coordinates of x that are natural values, their places in the flat natural vector."""
+        return {
+            v.flat.start + k: v.natural.start + k
+            for v in self.functions.free
+            if not self.held[v.flat].any()
+            for k in range(v.flat.stop - v.flat.start)
+        }
 
     def order_rows(self) -> Array:
         """Rows (k, d) whose products with a direction of x must not be negative for what is in increasing order."""
@@ -316,6 +342,17 @@ def _depends(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> bool:
         filled = isinstance(op, Elemwise) and isinstance(op.scalar_op, Second)
         left.extend(variable.owner.inputs[1:] if filled else variable.owner.inputs)
     return False
+
+
+def _has_bounded_outcomes(functions: ModelFunctions) -> bool:
+    """Whether some outcomes are the last of their kind, as counts of 0 and censored values are, or may be for all one knows."""
+    known = {rv.name: rv for rv in functions.model.observed_RVs}
+    return any(
+        v.name not in known
+        or not known[v.name].type.dtype.startswith("float")
+        or isinstance(known[v.name].owner.op, SymbolicRandomVariable)
+        for v in functions.observed
+    )
 
 
 def _is_ordered(functions: ModelFunctions, name: str) -> bool:

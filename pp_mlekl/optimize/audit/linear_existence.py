@@ -11,6 +11,7 @@ logistic and multinomial models, Haberman 1974 for Poisson ones, Geyer 2009 for 
 and Zylkin 2019 for generalised linear models).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,8 @@ class LinearTolerances:
         What a strict inequality must exceed after rounding is removed, where the programme gave it 1.
     multiplier
         The least positive number that Newton's method may give a row, where the largest is about 1.
+    vanishing
+        What Newton's method must have brought a gradient below, from 1, for a row to be tried as a separated one.
     newton_steps
         Steps of Newton's method after which the linear programme is asked.
     """
@@ -44,6 +47,7 @@ class LinearTolerances:
     certificate: float = 1e-9
     margin: float = 0.5
     multiplier: float = 1e-6
+    vanishing: float = 1e-3
     newton_steps: int = 12
 
 
@@ -128,28 +132,22 @@ def linear_existence(
     """
     rows = np.asarray(rows, dtype=float)
     equal = np.zeros(len(rows), dtype=bool) if equal is None else np.asarray(equal, dtype=bool)
-    tolerances = tolerances or LinearTolerances()
     columns = _powers_of_two(np.abs(rows).max(axis=0, initial=0.0))
     scaled = rows / columns
     heights = _powers_of_two(np.abs(scaled).max(axis=1, initial=0.0))
     scaled /= heights[:, None]
-    # Rows that are equal, as those of repeated observations, are one constraint.
-    distinct, place = np.unique(np.column_stack([scaled, equal]), axis=0, return_inverse=True)
-    place = place.ravel()
-    cone = _Cone(rows=distinct[:, :-1], equal=distinct[:, -1] > 0, tolerances=tolerances)
+    cone = _Cone(rows=scaled, equal=equal, tolerances=tolerances or LinearTolerances())
     separated, multipliers = cone.separated()
     undetermined = cone.unmoved(~separated)
     direction = cone.direction(separated, undetermined)
-    share = np.zeros(len(distinct))
-    np.add.at(share, place, 1.0)
     return LinearExistence(
         exists=not separated.any(),
-        separated=separated[place],
+        separated=separated,
         direction=direction / columns,
-        null=cone.unmoved(np.ones(len(distinct), dtype=bool)) / columns,
+        null=cone.unmoved(np.ones(len(rows), dtype=bool)) / columns if separated.any() else undetermined / columns,
         undetermined=undetermined / columns,
         signs=cone.signs(separated, undetermined, direction),
-        multipliers=(multipliers / share)[place] / heights,
+        multipliers=multipliers / heights,
     )
 
 
@@ -168,11 +166,15 @@ class _Cone:
         separated, multipliers = np.zeros(len(self.rows), dtype=bool), np.zeros(len(self.rows))
         if not free.any():
             return separated, multipliers
-        positive = self._positive_multipliers(free, fixed)
-        if positive is not None:
-            multipliers[free], multipliers[fixed] = positive
-            return separated, multipliers
-        upper, level = self.rows[free], self.rows[fixed]
+        # What Newton's method makes of the rows is proved or refused; the programme over all rows takes longer.
+        for guess in (separated, self._vanishing(free, fixed)):
+            positive = self._positive_multipliers(free & ~guess, fixed)
+            if positive is not None and self._can_be_separated(guess):
+                multipliers[free & ~guess], multipliers[fixed] = positive
+                return guess, multipliers
+        # Rows that are equal, as those of repeated observations, are one constraint.
+        upper, place, repeats = np.unique(self.rows[free], axis=0, return_inverse=True, return_counts=True)
+        level = self.rows[fixed]
         count, size = upper.shape
         slack = sparse.eye_array(count)
         found = _solve(
@@ -184,8 +186,9 @@ class _Cone:
             bounds=[(None, None)] * size + [(0, 1)] * count,
         )
         gained = found.x[size:] > self.tolerances.margin
-        separated[free] = gained
-        multipliers[free], multipliers[fixed] = np.where(gained, 0.0, -found.ineqlin.marginals), found.eqlin.marginals
+        separated[free] = gained[place.ravel()]
+        multipliers[free] = np.where(gained, 0.0, -found.ineqlin.marginals / repeats)[place.ravel()]
+        multipliers[fixed] = found.eqlin.marginals
         return separated, multipliers
 
     def _positive_multipliers(self, free: Array, fixed: Array) -> tuple[Array, Array] | None:
@@ -196,20 +199,32 @@ class _Cone:
         """
         both = np.concatenate([self.rows[free], self.rows[fixed], -self.rows[fixed]])
         count = int(free.sum())
-        place = np.zeros(both.shape[1])
-        for _ in range(self.tolerances.newton_steps):
-            shares = expit(-both @ place)
-            half = both * np.sqrt(shares * (1.0 - shares))[:, None]
-            place = place + np.linalg.lstsq(half.T @ half, both.T @ shares, rcond=None)[0]
-            multipliers = expit(-both @ place)
+        inverse = np.linalg.pinv(both.T @ both, hermitian=True)
+        for multipliers in _logistic_shares(both, self.tolerances.newton_steps):
             # What rounding and the last step have left is projected out.
-            multipliers -= both @ np.linalg.lstsq(both, multipliers, rcond=None)[0]
-            least = multipliers[:count].min()
-            left = np.abs(both.T @ multipliers).max()
-            if least > self.tolerances.multiplier and left <= self.tolerances.certificate * least:
+            for _ in range(2):
+                multipliers = multipliers - both @ (inverse @ (both.T @ multipliers))
+            least = multipliers[:count].min(initial=np.inf)
+            left = np.abs(both.T @ multipliers).max(initial=0.0)
+            if least > self.tolerances.multiplier and left <= self.tolerances.certificate * min(least, 1.0):
                 first, second = np.split(multipliers[count:], 2)
-                return multipliers[:count] / least, (first - second) / least
+                return multipliers[:count], first - second
         return None
+
+    def _vanishing(self, free: Array, fixed: Array) -> Array:
+        """The rows whose gradient vanishes as Newton's method goes on: those that may be separated."""
+        both = np.concatenate([self.rows[free], self.rows[fixed], -self.rows[fixed]])
+        *_, shares = _logistic_shares(both, self.tolerances.newton_steps)
+        result = np.zeros(len(self.rows), dtype=bool)
+        result[free] = shares[: int(free.sum())] < self.tolerances.vanishing
+        return result
+
+    def _can_be_separated(self, rows: Array) -> bool:
+        try:
+            self.direction(rows, self.unmoved(~rows))
+        except UndecidedError:
+            return False
+        return True
 
     def unmoved(self, chosen: Array) -> Array:
         """An orthonormal basis (k, p) of the directions that none of the chosen rows changes along."""
@@ -217,8 +232,11 @@ class _Cone:
         part = self.rows[chosen & np.any(self.rows != 0, axis=1)]
         if not len(part):
             return np.eye(size)
-        _, values, vectors = np.linalg.svd(part, full_matrices=len(part) < size)
-        least = values[0] * max(part.shape) * self.tolerances.rank
+        most = max(part.shape)
+        if len(part) > size:
+            part = np.linalg.qr(part, mode="r")
+        _, values, vectors = np.linalg.svd(part)
+        least = values[0] * most * self.tolerances.rank
         return vectors[int(np.sum(values > least)) :]
 
     def direction(self, separated: Array, basis: Array) -> Array:
@@ -272,6 +290,17 @@ class _Cone:
                 break
             left = left[~turned]
         return result
+
+
+def _logistic_shares(rows: Array, steps: int) -> Iterator[Array]:
+    """The gradient of a logistic likelihood with these rows (n, p) by its predictors, after each step of Newton's method."""
+    place = np.zeros(rows.shape[1])
+    yield expit(-rows @ place)
+    for _ in range(steps):
+        shares = expit(-rows @ place)
+        half = rows * np.sqrt(shares * (1.0 - shares))[:, None]
+        place = place + np.linalg.pinv(half.T @ half, hermitian=True) @ (rows.T @ shares)
+        yield expit(-rows @ place)
 
 
 def _solve(objective: Array, **constraints: Any) -> OptimizeResult:

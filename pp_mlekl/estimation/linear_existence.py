@@ -1,0 +1,416 @@
+"""Whether a maximum likelihood estimate with linear predictors exists, and the limiting fit where it does not."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.linalg import qr
+
+from pp_mlekl.estimation.existence import Existence, LimitingFit
+from pp_mlekl.estimation.point_estimate import PointEstimate, given
+from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.optimize.audit.linear_existence import LinearExistence, UndecidedError, linear_existence
+from pp_mlekl.optimize.audit.recession_rows import RecessionRows
+from pp_mlekl.optimize.curvature import curvature
+from pp_mlekl.optimize.naming import combination
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.search import search
+from pp_mlekl.optimize.space import Space
+from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.uncertainty import Settled, reported
+from pp_mlekl.optimize.unfinished import bare_verdict, nothing
+from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.pymc_model.linear_predictors import LinearPredictors, linear_predictors
+from pp_mlekl.typing import Array
+
+# Separated predictors begin this far out, and go on by factors of 2 while that changes the likelihood by more than a share.
+_FIRST, _DOUBLINGS, _CHANGED = 32.0, 12, 1e-12
+_MAX_ITERATIONS = 400
+# A coordinate with less than this share of the largest of a direction is not part of it.
+_MOVED = 1e-9
+_LISTED = 6
+_NOT_A_MAXIMUM = ("at_infinity", "not_identified", "unbounded", "multimodal", "failed")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Court:
+    """The linear predictors of a problem, and what the linear programme says of them.
+
+    Parameters
+    ----------
+    problem
+        What is maximised.
+    predictors, rows
+        The linear predictors, and what their gradients allow.
+    x
+        Where the search would start, in the coordinates of the predictors.
+    found
+        Of the kept coordinates.
+    """
+
+    problem: Problem
+    predictors: LinearPredictors
+    rows: RecessionRows
+    x: Array
+    found: LinearExistence
+
+    @property
+    def exists(self) -> bool:
+        """Whether no row of the data is separated."""
+        return not self.separated.any()
+
+    @property
+    def separated(self) -> Array:
+        """Which of the rows of the data (r,) are; the order of cutpoints is no data."""
+        return self.found.separated[: len(self.rows.rows)]
+
+    @property
+    def constant(self) -> Array:
+        """Directions (k, d) of x along which the likelihood does not change."""
+        if self.exists and not self.found.exists:
+            # Only the order of cutpoints stands against it, on one side.
+            return self._whole(self.found.direction[None])
+        return self._whole(self.found.null)
+
+    @property
+    def identified(self) -> bool:
+        """Whether there are no such directions."""
+        return not len(self.constant)
+
+    @property
+    def undetermined(self) -> Array:
+        """Directions (k, d) of x that the limit does not determine."""
+        return self._whole(self.found.undetermined)
+
+    @property
+    def direction(self) -> Array:
+        """The direction of recession (d,)."""
+        return self._whole(self.found.direction[None])[0]
+
+    @property
+    def alone(self) -> bool:
+        """Whether the likelihood has no parameters but those of the linear predictors."""
+        return not len(self.rows.fixed)
+
+    @cached_property
+    def sharing(self) -> tuple[Array, Array]:
+        """Places of the terms that are separated, (k,), and of those some of whose outcomes become impossible, (l,)."""
+        total = self.problem.n_observations
+        whole, part = np.zeros(total, dtype=int), np.zeros(total, dtype=bool)
+        for number, unit in enumerate(self.rows.units):
+            mine = self.rows.group == number
+            size = int(np.prod(unit.shape, dtype=int))
+            rays = np.bincount(self.rows.place[mine], minlength=size)
+            strict = np.bincount(self.rows.place[mine & self.separated], minlength=size)
+            # 1 where all that the data say of a unit is separated, -1 where not, 0 where they say nothing.
+            state = np.where(rays == 0, 0, np.where(strict == rays, 1, -1))
+            terms = self.predictors.terms(unit.shape, unit.predictors)
+            if terms is None:
+                return np.flatnonzero(state == 1), np.flatnonzero((strict > 0) & (strict < rays))
+            inside = terms >= 0
+            of_term = np.where(inside, state[terms], 0)
+            whole = np.where((whole < 0) | (of_term < 0), -1, np.maximum(whole, of_term))
+            part |= inside & (strict[terms] > 0)
+        return np.flatnonzero(whole == 1), np.flatnonzero(part & (whole < 1))
+
+    def _whole(self, directions: Array) -> Array:
+        result = np.zeros((len(directions), len(self.x)))
+        result[:, self.problem.kept] = directions
+        return result
+
+
+def convened(problem: Problem) -> Court | None:
+    """The decision by a linear programme; None where it does not apply.
+
+    It does not where the likelihood is not concave in linear predictors, where no observation can be separated (normal
+    responses that are not censored), where parameters act through linear predictors and otherwise too, in models of more
+    than 400 parameters, and where double precision does not decide.
+    """
+    if problem.kind != "mle" or problem.objective.wide:
+        return None
+    predictors = linear_predictors(problem.functions)
+    if predictors is None:
+        return None
+    x = predictors.to_x(problem.base)
+    rows = predictors.rows(x, problem.weights, problem.data)
+    if rows is None or not len(rows.rows):
+        return None
+    # What is no row of the data comes last.
+    matrix = np.concatenate([rows.rows, predictors.order_rows(), rows.fixed])[:, problem.kept]
+    try:
+        found = linear_existence(matrix, np.arange(len(matrix)) >= len(matrix) - len(rows.fixed))
+    except UndecidedError:
+        return None
+    return Court(problem=problem, predictors=predictors, rows=rows, x=x, found=found)
+
+
+def decided(court: Court, places: Array, settings: dict[str, Any]) -> PointEstimate | None:
+    """The estimate that the decision leads to; None where the maximum exists, so that any search will find it.
+
+    Parameters
+    ----------
+    court
+        The decision.
+    places
+        Where a search may begin, kept coordinates of z (b, k).
+    settings
+        What the estimate was made with.
+    """
+    if court.exists and court.identified:
+        return None
+    fit = _fitted(court, places)
+    return None if fit is None else _labelled(court, fit, settings)
+
+
+def confirmed(court: Court, estimate: PointEstimate, places: Array) -> PointEstimate:
+    """What a search found where the maximum exists; where it found none, the maximum of the concave likelihood."""
+    if estimate.status in _NOT_A_MAXIMUM and court.alone:
+        fit = _fitted(court, places)
+        if fit is not None:
+            return _labelled(court, fit, estimate.settings)
+    return replace(estimate, existence=_existence(court, None))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Fit:
+    """A point x (d,) as far out as it takes, the verdict on the coordinates ``free`` (k,) that the limit determines."""
+
+    x: Array
+    free: Array
+    verdict: Verdict
+    space: Space
+
+
+def _fitted(court: Court, places: Array) -> _Fit | None:
+    """The limiting fit: coordinates that it does not determine are held where the direction of recession takes them."""
+    problem, count = court.problem, len(court.found.undetermined)
+    pivots = qr(court.found.undetermined, mode="r", pivoting=True)[1][:count] if count else np.zeros(0, dtype=int)
+    free = problem.kept[np.setdiff1d(np.arange(len(problem.kept)), pivots)]
+    whole, space = _objective(court), _space(court, free)
+    gains = (court.rows.rows @ court.direction)[court.separated]
+    length = _FIRST / gains.min() if len(gains) else 0.0
+    x = court.x + length * court.direction
+    starts = court.predictors.to_x(problem.full(places))[:, free] + length * court.direction[free]
+    verdict = _verdict(whole.restricted(free, x), starts, space, court.alone)
+    for _ in range(_DOUBLINGS if length else 0):
+        if verdict is None or verdict.status in ("unbounded", "failed"):
+            return None
+        x[free] = verdict.z
+        x = x + length * court.direction
+        length *= 2.0
+        objective = whole.restricted(free, x)
+        gain = float(objective.value(x[None, free])[0]) - verdict.value
+        if gain <= _CHANGED * max(1.0, abs(verdict.value)):
+            break
+        verdict = _verdict(objective, x[None, free], space, court.alone)
+    if verdict is None or verdict.status in ("unbounded", "failed"):
+        return None
+    x[free] = verdict.z
+    if court.exists:
+        # Of a flat family the member nearest to the origin.
+        basis = np.linalg.qr(court.constant.T)[0] if len(court.constant) else np.zeros((len(x), 0))
+        x = x - basis @ (basis.T @ x)
+    return _Fit(x=x, free=free, verdict=verdict, space=space)
+
+
+def _verdict(objective: Objective, starts: Array, space: Space, alone: bool) -> Verdict | None:
+    """The maximum over what the limit determines: a concave function's is found by any climb, another's by a search."""
+    if not objective.size:
+        return replace(
+            nothing(0, space), status="converged", value=float(objective.value(np.zeros((1, 0)))[0]), warnings=()
+        )
+    starts = starts[np.isfinite(objective.value(starts))]
+    if not alone:
+        return search(objective, starts, space)
+    if not len(starts):
+        return None
+    ends = maximize(objective, starts, counts=np.ones(len(starts), dtype=int), max_iterations=_MAX_ITERATIONS)
+    best = int(np.argmax(np.where(ends.state == "stationary", ends.value, -np.inf)))
+    if ends.state[best] != "stationary":
+        return None
+    bare = bare_verdict(objective, ends, best, [], len(starts))
+    return replace(bare, status="converged", covariance=curvature(ends.hessian[best]).inverse())
+
+
+def _objective(court: Court) -> Objective:
+    """The weighted log-likelihood as a function of x."""
+    problem, likelihood = court.problem, court.predictors.objective()
+    data = {**problem.functions.observed_data(), **(problem.data or {})}
+
+    def evaluate(order: int, x: Array, rows: Array) -> tuple[Array, ...]:
+        return tuple(likelihood.evaluate(order, x, 0.0, 0.0, problem.weights, data))
+
+    return Objective(size=len(court.x), evaluate=evaluate, terms=problem.n_observations)
+
+
+def _space(court: Court, free: Array) -> Space:
+    """Names and natural values of some coordinates of x, the others held where the direction of recession takes them."""
+    problem, places = court.problem, np.searchsorted(court.problem.kept, free)
+
+    def natural(values: Array) -> Array:
+        x = np.broadcast_to(court.x, (*values.shape[:-1], len(court.x))).copy()
+        x[..., free] = values
+        return problem.functions.natural_flat(court.predictors.to_z(x))[..., problem.natural_kept]
+
+    whole = problem.space
+    return replace(
+        whole,
+        natural=natural,
+        coordinates=[whole.coordinates[i] for i in places],
+        transformed=whole.transformed[places] & court.predictors.held[free],
+        period=np.broadcast_to(whole.period, whole.transformed.shape)[places],
+    )
+
+
+def _labelled(court: Court, fit: _Fit, settings: dict[str, Any]) -> PointEstimate:
+    """The result: what diverges is infinite, what is not determined has no number where another has its limit."""
+    problem, functions, predictors = court.problem, court.problem.functions, court.predictors
+    z = predictors.to_z(fit.x)
+    slope = predictors.slope(fit.x)
+    by_x = functions.natural_jacobian(z) @ slope
+    found = reported(fit.verdict, fit.space, by_x[np.ix_(problem.natural_kept, fit.free)])
+    values, covariance = np.full(functions.natural_size, np.nan), np.full((functions.natural_size,) * 2, np.nan)
+    values[problem.natural_kept] = found.values
+    covariance[np.ix_(problem.natural_kept, problem.natural_kept)] = found.covariance
+    signs = _signs(court)
+    moved = signs != 0
+    values[moved] = (
+        np.where(np.isnan(signs), np.nan, np.copysign(np.inf, signs))[moved]
+        if not court.exists
+        else functions.natural_flat(z)[moved]
+    )
+    covariance[moved] = covariance[:, moved] = np.nan
+    whole = np.zeros((functions.size, functions.size))
+    whole[np.ix_(fit.free, fit.free)] = fit.verdict.covariance
+    flat_covariance = np.full((functions.size, functions.size), np.nan)
+    flat_covariance[np.ix_(fit.free, fit.free)] = found.flat_covariance
+    unsettled = _moves(court.undetermined)
+    flat_covariance[unsettled] = flat_covariance[:, unsettled] = np.nan
+    irregular = np.zeros((len(fit.verdict.irregular) + len(fit.verdict.null), functions.size))
+    irregular[:, fit.free] = np.concatenate([fit.verdict.irregular, fit.verdict.null])
+    names = functions.natural_names
+    error = functions.to_dataset(functions.split(np.sqrt(np.diagonal(covariance))))
+    labelled = functions.to_dataset(functions.split(values))
+    limit = None
+    if not court.exists:
+        limit = LimitingFit(
+            values=labelled,
+            standard_error=error,
+            log_likelihood=fit.verdict.value,
+            n_observations=problem.n_observations - len(court.sharing[0]),
+            n_parameters=len(fit.free),
+        )
+    existence = _existence(court, limit)
+    return PointEstimate(
+        kind=problem.kind,
+        values=labelled,
+        standard_error=error,
+        covariance=xr.DataArray(
+            covariance, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
+        ),
+        log_likelihood=fit.verdict.value,
+        log_prior=float(functions.log_prior(z)),
+        status=_status(court, fit.verdict),
+        warnings=(*_messages(court, fit.verdict), *problem.warnings),
+        audit=fit.verdict.audit,
+        flat=z,
+        flat_covariance=slope @ flat_covariance @ slope.T if predictors.ordered else flat_covariance,
+        n_observations=problem.n_observations,
+        n_parameters=len(problem.kept),
+        settled=Settled(
+            covariance=slope @ whole @ slope.T,
+            flat=np.concatenate([court.constant, irregular]) @ slope.T,
+            run_off=np.zeros((0, functions.size)) if court.exists else court.undetermined @ slope.T,
+            absent=problem.missing,
+            without_hessian=problem.without_hessian,
+        ),
+        settings=settings | given(problem),
+        existence=existence,
+    )
+
+
+def _status(court: Court, verdict: Verdict) -> str:
+    if not court.exists:
+        return "at_infinity"
+    return verdict.status if court.identified else "not_identified"
+
+
+def _signs(court: Court) -> Array:
+    """Of all natural values (m,): where they tend to, 0 for a finite limit, NaN where that is not determined."""
+    functions, kept = court.problem.functions, court.problem.kept
+    of_x = np.zeros(len(court.x))
+    of_x[kept] = court.found.signs
+    if court.exists:
+        of_x = np.where(_moves(court.constant), np.nan, 0.0)
+    result = np.zeros(functions.natural_size)
+    for v in functions.free:
+        if not court.predictors.held[v.flat].any():
+            result[v.natural] = of_x[v.flat]
+    return result
+
+
+def _existence(court: Court, limit: LimitingFit | None) -> Existence:
+    linear = court.predictors.natural_places()
+    names = [court.problem.functions.natural_names[i] for i in linear.values()]
+    columns = np.array(list(linear), dtype=int)
+
+    def labelled(directions: Array) -> xr.DataArray:
+        return xr.DataArray(directions[:, columns], dims=("direction", "parameter"), coords={"parameter": names})
+
+    rows, partial = court.sharing
+    signs = _signs(court)[list(linear.values())]
+    return Existence(
+        exists=court.exists,
+        identified=court.identified,
+        rows=rows,
+        partial_rows=partial,
+        directions=labelled(court.direction[None][: 0 if court.exists else 1]),
+        constant=labelled(court.constant),
+        diverging=xr.DataArray(
+            np.zeros_like(signs) if court.exists else signs, dims="parameter", coords={"parameter": names}
+        ),
+        limit=limit,
+    )
+
+
+def _messages(court: Court, verdict: Verdict) -> list[str]:
+    names = np.array(court.problem.functions.natural_names)
+    signs = _signs(court)
+    texts = []
+    if not court.exists:
+        rows, partial = court.sharing
+        ends = [
+            f"{name} -> {'-' if sign < 0 else '+'}inf"
+            for name, sign in zip(names, signs, strict=True)
+            if abs(sign) == 1
+        ]
+        total = court.problem.n_observations
+        separated = f"{len(rows)} of {total} observations ({_list(rows)})" if len(rows) else "no observation wholly"
+        if len(partial):
+            separated += f", and some outcomes of {len(partial)} others ({_list(partial)})"
+        texts.append(
+            f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as "
+            f"{_list(ends) if ends else combination(court.direction, court.problem.functions.spoken_names)}"
+            f"{'' if ends else ' grows'}. This separates {separated}. Three ways on: a penalty, "
+            'find_map(model, penalty="jeffreys"); proper priors, find_map(model); or drop what separates.'
+        )
+        lost = names[np.isnan(signs)]
+        if len(lost):
+            texts.append(f"Not identified in the limit: {_list(lost)}. The other values are those of the limiting fit.")
+    if len(court.constant):
+        directions = "; ".join(combination(n, court.problem.functions.spoken_names) for n in court.constant[:_LISTED])
+        texts.append(f"The log-likelihood does not change along: {directions}.")
+    return [*texts, *verdict.warnings]
+
+
+def _moves(directions: Array) -> Array:
+    """Which coordinates (d,) some of the directions (k, d) change."""
+    largest = np.abs(directions).max(axis=1, keepdims=True, initial=0.0)
+    return np.any(np.abs(directions) > _MOVED * largest, axis=0)
+
+
+def _list(items: Any) -> str:
+    shown = ", ".join(str(item) for item in items[:_LISTED])
+    return shown + (f" and {len(items) - _LISTED} more" if len(items) > _LISTED else "")
