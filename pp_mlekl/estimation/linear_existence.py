@@ -26,7 +26,7 @@ from pp_mlekl.pymc_model.linear_predictors import LinearPredictors, linear_predi
 from pp_mlekl.typing import Array
 
 # Separated predictors begin this far out, and go on by factors of 2 while that changes the likelihood by more than a share.
-_FIRST, _DOUBLINGS, _CHANGED = 32.0, 12, 1e-12
+_FIRST, _DOUBLINGS, _CHANGED = 64.0, 12, 1e-12
 _MAX_ITERATIONS = 400
 # A coordinate with less than this share of the largest of a direction is not part of it.
 _MOVED = 1e-9
@@ -93,6 +93,12 @@ class Court:
     def alone(self) -> bool:
         """Whether the likelihood has no parameters but those of the linear predictors."""
         return not len(self.rows.fixed)
+
+    @cached_property
+    def units(self) -> Array:
+        """Of each coordinate of x (d,) the unit in which it is fitted: a power of 2 near that of its predictor."""
+        largest = np.abs(self.rows.rows).max(axis=0, initial=0.0)
+        return np.exp2(-np.round(np.log2(np.where(largest > 0, largest, 1.0))))
 
     @cached_property
     def sharing(self) -> tuple[Array, Array]:
@@ -175,7 +181,10 @@ def confirmed(court: Court, estimate: PointEstimate, places: Array) -> PointEsti
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fit:
-    """A point x (d,) as far out as it takes, the verdict on the coordinates ``free`` (k,) that the limit determines."""
+    """A point x (d,) as far out as it takes, and the verdict on the coordinates ``free`` (k,) that the limit determines.
+
+    The verdict's coordinates are those of x in the units of the problem.
+    """
 
     x: Array
     free: Array
@@ -189,28 +198,33 @@ def _fitted(court: Court, places: Array) -> _Fit | None:
     pivots = qr(court.found.undetermined, mode="r", pivoting=True)[1][:count] if count else np.zeros(0, dtype=int)
     free = problem.kept[np.setdiff1d(np.arange(len(problem.kept)), pivots)]
     whole, space = _objective(court), _space(court, free)
+    direction = court.direction / court.units
     gains = (court.rows.rows @ court.direction)[court.separated]
     length = _FIRST / gains.min() if len(gains) else 0.0
-    x = court.x + length * court.direction
-    starts = court.predictors.to_x(problem.full(places))[:, free] + length * court.direction[free]
-    verdict = _verdict(whole.restricted(free, x), starts, space, court.alone)
+    point = court.x / court.units + length * direction
+    starts = (court.predictors.to_x(problem.full(places)) / court.units + length * direction)[:, free]
+    verdict = _verdict(whole.restricted(free, point), starts, space, court.alone)
     for _ in range(_DOUBLINGS if length else 0):
         if verdict is None or verdict.status in ("unbounded", "failed"):
             return None
-        x[free] = verdict.z
-        x = x + length * court.direction
+        point[free] = verdict.z
+        point = point + length * direction
         length *= 2.0
-        objective = whole.restricted(free, x)
-        gain = float(objective.value(x[None, free])[0]) - verdict.value
+        objective = whole.restricted(free, point)
+        gain = float(objective.value(point[None, free])[0]) - verdict.value
         if gain <= _CHANGED * max(1.0, abs(verdict.value)):
             break
-        verdict = _verdict(objective, x[None, free], space, court.alone)
+        farther = _verdict(objective, point[None, free], space, alone=True)
+        if farther is None or verdict.status != "converged":
+            return None
+        verdict = replace(verdict, z=farther.z, value=farther.value, covariance=farther.covariance)
     if verdict is None or verdict.status in ("unbounded", "failed"):
         return None
-    x[free] = verdict.z
-    if court.exists:
+    point[free] = verdict.z
+    x = point * court.units
+    if court.exists and len(court.constant):
         # Of a flat family the member nearest to the origin.
-        basis = np.linalg.qr(court.constant.T)[0] if len(court.constant) else np.zeros((len(x), 0))
+        basis = np.linalg.qr(court.constant.T)[0]
         x = x - basis @ (basis.T @ x)
     return _Fit(x=x, free=free, verdict=verdict, space=space)
 
@@ -235,12 +249,14 @@ def _verdict(objective: Objective, starts: Array, space: Space, alone: bool) -> 
 
 
 def _objective(court: Court) -> Objective:
-    """The weighted log-likelihood as a function of x."""
-    problem, likelihood = court.problem, court.predictors.objective()
+    """The weighted log-likelihood as a function of x in its units."""
+    problem, likelihood, units = court.problem, court.predictors.objective(), court.units
     data = {**problem.functions.observed_data(), **(problem.data or {})}
+    factors = (1.0, units, np.outer(units, units))
 
-    def evaluate(order: int, x: Array, rows: Array) -> tuple[Array, ...]:
-        return tuple(likelihood.evaluate(order, x, 0.0, 0.0, problem.weights, data))
+    def evaluate(order: int, points: Array, rows: Array) -> tuple[Array, ...]:
+        found = likelihood.evaluate(order, points * units, 0.0, 0.0, problem.weights, data)
+        return tuple(f * factor for f, factor in zip(found, factors, strict=False))
 
     return Objective(size=len(court.x), evaluate=evaluate, terms=problem.n_observations)
 
@@ -251,7 +267,7 @@ def _space(court: Court, free: Array) -> Space:
 
     def natural(values: Array) -> Array:
         x = np.broadcast_to(court.x, (*values.shape[:-1], len(court.x))).copy()
-        x[..., free] = values
+        x[..., free] = values * court.units[free]
         return problem.functions.natural_flat(court.predictors.to_z(x))[..., problem.natural_kept]
 
     whole = problem.space
@@ -269,8 +285,9 @@ def _labelled(court: Court, fit: _Fit, settings: dict[str, Any]) -> PointEstimat
     problem, functions, predictors = court.problem, court.problem.functions, court.predictors
     z = predictors.to_z(fit.x)
     slope = predictors.slope(fit.x)
-    by_x = functions.natural_jacobian(z) @ slope
-    found = reported(fit.verdict, fit.space, by_x[np.ix_(problem.natural_kept, fit.free)])
+    units = court.units[fit.free]
+    by_units = (functions.natural_jacobian(z) @ slope)[np.ix_(problem.natural_kept, fit.free)] * units
+    found = reported(fit.verdict, fit.space, by_units)
     values, covariance = np.full(functions.natural_size, np.nan), np.full((functions.natural_size,) * 2, np.nan)
     values[problem.natural_kept] = found.values
     covariance[np.ix_(problem.natural_kept, problem.natural_kept)] = found.covariance
@@ -283,13 +300,13 @@ def _labelled(court: Court, fit: _Fit, settings: dict[str, Any]) -> PointEstimat
     )
     covariance[moved] = covariance[:, moved] = np.nan
     whole = np.zeros((functions.size, functions.size))
-    whole[np.ix_(fit.free, fit.free)] = fit.verdict.covariance
+    whole[np.ix_(fit.free, fit.free)] = fit.verdict.covariance * np.outer(units, units)
     flat_covariance = np.full((functions.size, functions.size), np.nan)
-    flat_covariance[np.ix_(fit.free, fit.free)] = found.flat_covariance
+    flat_covariance[np.ix_(fit.free, fit.free)] = found.flat_covariance * np.outer(units, units)
     unsettled = _moves(court.undetermined)
     flat_covariance[unsettled] = flat_covariance[:, unsettled] = np.nan
     irregular = np.zeros((len(fit.verdict.irregular) + len(fit.verdict.null), functions.size))
-    irregular[:, fit.free] = np.concatenate([fit.verdict.irregular, fit.verdict.null])
+    irregular[:, fit.free] = np.concatenate([fit.verdict.irregular, fit.verdict.null]) * units
     names = functions.natural_names
     error = functions.to_dataset(functions.split(np.sqrt(np.diagonal(covariance))))
     labelled = functions.to_dataset(functions.split(values))
@@ -386,15 +403,13 @@ def _messages(court: Court, verdict: Verdict) -> list[str]:
             for name, sign in zip(names, signs, strict=True)
             if abs(sign) == 1
         ]
-        total = court.problem.n_observations
-        separated = f"{len(rows)} of {total} observations ({_list(rows)})" if len(rows) else "no observation wholly"
-        if len(partial):
-            separated += f", and some outcomes of {len(partial)} others ({_list(partial)})"
+        separated = [f"{len(rows)} of {court.problem.n_observations} observations ({_list(rows)})"] * bool(len(rows))
+        separated += [f"some outcomes of {len(partial)} observations ({_list(partial)})"] * bool(len(partial))
+        towards = _list(ends) or f"{combination(court.direction, court.problem.functions.spoken_names)} grows"
         texts.append(
-            f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as "
-            f"{_list(ends) if ends else combination(court.direction, court.problem.functions.spoken_names)}"
-            f"{'' if ends else ' grows'}. This separates {separated}. Three ways on: a penalty, "
-            'find_map(model, penalty="jeffreys"); proper priors, find_map(model); or drop what separates.'
+            f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as {towards}. This separates "
+            f'{" and ".join(separated)}. Three ways on: a penalty, find_map(model, penalty="jeffreys"); proper priors, '
+            "find_map(model); or drop what separates."
         )
         lost = names[np.isnan(signs)]
         if len(lost):
