@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 
 from pp_mlekl.estimation.failed_search import with_reason
 from pp_mlekl.estimation.large_models import large_estimate
-from pp_mlekl.estimation.linear_existence import confirmed, convened, decided
 from pp_mlekl.estimation.marginal_likelihood.marginal_fit import find_marginal_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate
 from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.estimation.separation import confirmed, convened, decided
 from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed
