@@ -144,7 +144,7 @@ def test_multinomial_logit_names_the_intercept_that_diverges():
     with pm.Model() as model:
         build()
         pm.Deterministic("score", model["a"][0] + model["b"][0])
-    score = mk.delta_method(model, mk.find_mle(model, random_seed=1), "score")
+    score = mk.delta_method(model, mk.find_mle(model, random_seed=1), var_names=["score"])
     assert float(score.values["score"]) == pytest.approx(np.log(2 / 3), abs=1e-8)
     assert float(score.standard_error["score"]) == pytest.approx(np.sqrt(1 / 3 + 1 / 2), abs=1e-8)
 
