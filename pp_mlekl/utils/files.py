@@ -102,6 +102,8 @@ def check_file(path: AnyPath, is_ours: IsOurs) -> Path:
         As ``write_text``.
     """
     target = _real(path)
+    if target.is_symlink():
+        raise ValueError(f"{path} is a link to itself; name a file to write.")
     if target.is_dir():
         raise ValueError(f"{path} is a folder; name a file in it, such as {Path(path) / 'result'}.")
     if target.exists():
@@ -117,6 +119,8 @@ def check_file(path: AnyPath, is_ours: IsOurs) -> Path:
 def check_folder(path: AnyPath, is_ours: IsOurs) -> Path:
     """The same for a folder that is to be written as a whole."""
     target = _real(path)
+    if target.is_symlink():
+        raise ValueError(f"{path} is a link to itself; name a folder to write.")
     if target.exists():
         if not target.is_dir():
             raise ValueError(f"{path} is a file; name a folder to write, or move it away.")
@@ -247,7 +251,7 @@ def _signals_held_back() -> Iterator[None]:
     finally:
         for number, handler in replaced:
             signal.signal(number, handler)
-        for received in came:
+        for received in sorted(set(came), reverse=True):
             signal.raise_signal(received)
 
 
