@@ -113,7 +113,7 @@ def compare(
     _add_estimates(tree, functions, estimates)
     if isinstance(truth, Mapping):
         tree["truth"] = xr.DataTree(functions.to_dataset(_truth_values(functions, truth)))
-    tree.attrs |= _attributes(functions, estimates, name or model.name or "model", seed, nuts_sampler, truth)
+    tree.attrs |= _attributes(functions, estimates, name or functions.model.name or "model", seed, nuts_sampler, truth)
     for node in tree.subtree:
         node.attrs = _plain(node.attrs)
     tree.attrs["run_time_seconds"] = round(time.perf_counter() - start, 2)

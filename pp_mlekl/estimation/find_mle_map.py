@@ -15,6 +15,7 @@ from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, lab
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.separation import confirmed, convened, decided
 from pp_mlekl.optimize.search import search
+from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
@@ -93,7 +94,7 @@ def find_mle(
     _check(starts)
     known = _by_name(estimates)
     if marginalize is not None:
-        functions = model_functions(model, potentials, _latents(model, marginalize))
+        functions = model_functions(model, potentials, _latents(pymc_model_of(model), marginalize))
         return find_marginal_mle(
             functions,
             marginalize,

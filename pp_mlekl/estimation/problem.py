@@ -13,6 +13,7 @@ from pp_mlekl.optimize import objective as sizes
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.sparsity import SparseEvaluation
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
@@ -191,7 +192,7 @@ class Problem:
         """Where to start: the initial point, other estimates, posterior draws, prior draws; (at most n, k)."""
         places = [self.base[None], *(e[None] for e in estimates if np.all(np.isfinite(e)))]
         if tree is not None:
-            draws = self.functions.unconstrain_draws(tree["posterior"].to_dataset())
+            draws = unconstrained_draws(self.functions, tree)
             draws = draws.reshape(-1, draws.shape[-1])
             places.append(draws[generator.choice(len(draws), size=min(len(draws), max(1, n // 3)), replace=False)])
         missing = n - sum(len(p) for p in places)

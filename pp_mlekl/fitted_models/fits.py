@@ -10,6 +10,7 @@ import xarray as xr
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.pymc_model.draws.conditional import parents_of
+from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
@@ -130,14 +131,14 @@ def _from_draws(
         return _laplace(functions, potentials, generator)
     if tree is None:
         raise ValueError("A posterior is needed; pass idata=..., or leave it out to have the model sampled.")
-    posterior = tree["posterior"].to_dataset()
+    posterior = matched_posterior(functions, tree)
     if name == "posterior_mean":
         means = {v.name: posterior[v.name].mean(("chain", "draw")).values for v in functions.free}
         flat = functions.unconstrain(means)
         if not np.all(np.isfinite(flat)):
             return Fit(name=name, status="failed", warnings=("posterior_mean: lies outside the parameters' range.",))
         return Fit(name=name, flat=flat)
-    draws = functions.unconstrain_draws(posterior)
+    draws = unconstrained_draws(functions, tree)
     finite = np.all(np.isfinite(draws))
     if not finite:
         return Fit(

@@ -10,11 +10,13 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.posterior_group import posterior_of
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100
@@ -78,7 +80,7 @@ def log_evidence(
         raise ValueError(f'method must be "bridge", "smc" or "laplace", got {method!r}.')
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
-    improper = improper_names(model)
+    improper = improper_names(functions.model)
     if improper:
         return _none(
             _METHODS[method],
@@ -90,7 +92,7 @@ def log_evidence(
     if method == "smc":
         return _by_smc(functions, generator)
     idata = with_posterior(model, idata, potentials, generator, nuts_sampler, sample_kwargs)
-    z = functions.unconstrain_draws(idata["posterior"].to_dataset())
+    z = unconstrained_draws(functions, idata)
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
     centre = functions.mean_direction(z)
@@ -126,12 +128,8 @@ def with_posterior(
     TypeError
         Where it is no tree.
     """
-    if idata is not None and not isinstance(idata, xr.DataTree):
-        raise TypeError(
-            f"idata must be a DataTree with a group 'posterior', got {type(idata).__name__}; make one by "
-            "xarray.DataTree.from_dict({'posterior': dataset})."
-        )
-    if idata is not None and "posterior" in idata.children:
+    if idata is not None and (not isinstance(idata, xr.DataTree) or "posterior" in idata.children):
+        posterior_of(idata)
         return idata
     return sample(
         model, random_seed=generator, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})

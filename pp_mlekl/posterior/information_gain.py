@@ -16,6 +16,7 @@ from pp_mlekl.posterior.evidence_estimate import evidence_over
 from pp_mlekl.posterior.marginal_information_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
 from pp_mlekl.pymc_model.derivatives import NoDerivative
 from pp_mlekl.pymc_model.draws.normalized_prior import ProperPrior, prior_potentials, proper_prior
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior_density import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
@@ -99,7 +100,7 @@ def information_gain(
     0.438
     """
     functions = model_functions(model, potentials)
-    improper = improper_names(model)
+    improper = improper_names(functions.model)
     if improper:
         raise ValueError(
             f"The prior of {', '.join(improper)} is improper: there is no divergence from it. Give it a proper prior."
@@ -109,7 +110,7 @@ def information_gain(
     idata = with_posterior(model, idata, potentials, generator, nuts_sampler, sample_kwargs)
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, idata, potentials=potentials, random_seed=generator)
-    z = functions.unconstrain_draws(idata["posterior"].to_dataset())
+    z = unconstrained_draws(functions, idata)
     proper = proper_prior(functions, _PRIOR_DRAWS, generator)
     prior = proper.draws
     joint, notes = _joint(functions, z, proper, log_evidence)

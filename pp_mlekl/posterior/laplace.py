@@ -15,6 +15,7 @@ from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
@@ -106,7 +107,7 @@ class LaplaceApproximation:
     @deprecated_arguments(renamed={"tree": "idata"})
     def kl_from_posterior(self, idata: xr.DataTree, log_evidence: Estimate) -> Estimate:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
-        z = self.functions.unconstrain_draws(idata["posterior"].to_dataset())
+        z = unconstrained_draws(self.functions, idata)
         log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
         return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
+from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import ObservedVariable, observed_data, observed_variables
@@ -33,7 +34,7 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
     Parameters
     ----------
     model
-        A PyMC model with continuous free variables.
+        A PyMC or Bambi model with continuous free variables.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     latents
@@ -54,6 +55,7 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
     >>> float(functions.log_likelihood(functions.unconstrain({"mu": 1.0})).round(4))
     -2.0879
     """
+    model = pymc_model_of(model)
     check_model(model, potentials)
     shared = tuple(
         (name, id(v), v.get_value(borrow=True).shape)

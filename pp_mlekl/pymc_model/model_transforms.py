@@ -144,11 +144,6 @@ class ModelTransforms:
         arrays = [np.broadcast_to(a, batch + v.shape) for a, v in zip(arrays, self.free, strict=True)]
         return np.concatenate([v.reshape(*batch, -1) for v in self._forward(*arrays)], axis=-1)
 
-    def unconstrain_draws(self, draws: xr.Dataset) -> Array:
-        """The unconstrained vectors of posterior draws, shape (chain, draw, d); angles in one turn about their mean."""
-        z = self.unconstrain({v.name: draws[v.name].transpose("chain", "draw", ...).values for v in self.free})
-        return self.wound(z, self.mean_direction(z))
-
     @cached_property
     def _angles(self) -> Array:
         return np.concatenate([np.full(v.flat.stop - v.flat.start, v.circular) for v in self.free])

@@ -3,12 +3,13 @@
 import pymc as pm
 from pytensor.graph.traversal import ancestors
 
+from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.typing import Potentials
 
 
 def is_model(thing: object) -> bool:
-    """Whether something is a PyMC model."""
-    return isinstance(thing, pm.Model)
+    """Whether something is a PyMC or a Bambi model."""
+    return isinstance(pymc_model_of(thing), pm.Model)
 
 
 def check_model(model: pm.Model, potentials: Potentials = None) -> None:

@@ -17,6 +17,7 @@ from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
 from pp_mlekl.estimation.wald_interval import wald_interval
 from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.laplace import laplace
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.interpreter.lazy_function import compiled, interpreted
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.rewrites import bessel
@@ -210,7 +211,7 @@ def test_evidence_of_one_turn_whether_the_posterior_is_cut_or_spread_over_the_ci
     assert float(evidence) == pytest.approx(exact, abs=4 * evidence.mcse)
     assert evidence.mcse < 0.02
     mode = find_map(model, space="unconstrained", random_seed=1)
-    z = model_functions(model).unconstrain_draws(tree["posterior"].to_dataset())
+    z = unconstrained_draws(model_functions(model), tree)
     assert np.ptp(z) <= 2 * np.pi
     if size == 80:
         distance = laplace(model, estimate=mode).kl_from_posterior(tree, evidence)

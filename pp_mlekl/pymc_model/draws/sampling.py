@@ -13,6 +13,7 @@ import xarray as xr
 
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
+from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled
@@ -90,7 +91,7 @@ def sample(
     settings = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
     # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
     # Chains use all cores already, so that samplers of several threads lose little by waiting for one another.
-    with alone(), model, pytensor.config.change_flags(numba__fastmath=False):
+    with alone(), functions.model, pytensor.config.change_flags(numba__fastmath=False):
         tree = pm.sample(
             draws=draws,
             chains=chains,
@@ -143,9 +144,8 @@ def ensure_groups(
     unknown = [group for group in groups if group not in _MAKERS]
     if unknown:
         raise ValueError(f"Unknown groups {', '.join(unknown)}; choose among {', '.join(GROUPS)}.")
-    if "posterior" not in tree.children:
-        raise ValueError("The tree has no posterior group; pass what pm.sample returned.")
     functions = model_functions(model) if functions is None else functions
+    matched_posterior(functions, tree)
     generator = np.random.default_rng(random_seed)
     result = tree.copy()
     drawable = _has_prior_draws(functions)
@@ -182,10 +182,6 @@ def _dims(functions: ModelFunctions, name: str, values: Array) -> tuple[str, ...
     return dims_of(functions.model, name, values.ndim - 2)
 
 
-def _draws(functions: ModelFunctions, tree: xr.DataTree) -> Array:
-    return functions.unconstrain_draws(tree["posterior"].to_dataset())
-
-
 def _observed_data(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
     arrays = functions.observed_data()
     dims = {name: dims_of(functions.model, name, values.ndim) for name, values in arrays.items()}
@@ -193,7 +189,7 @@ def _observed_data(functions: ModelFunctions, tree: xr.DataTree, generator: np.r
 
 
 def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
-    z = _draws(functions, tree)
+    z = unconstrained_draws(functions, tree)
     flat = functions.pointwise(z)
     arrays = {}
     for v in functions.observed:
@@ -203,7 +199,7 @@ def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.
 
 
 def _log_prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
-    z = _draws(functions, tree)
+    z = unconstrained_draws(functions, tree)
     terms = functions.log_prior_terms(z)
     potentials = prior_potentials(functions)
     terms |= {p.name: values for p, values in zip(potentials, functions.evaluate(potentials, z), strict=True)}
@@ -227,26 +223,27 @@ def _prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Ge
 
 def _prior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
     prior = tree["prior"].to_dataset() if "prior" in tree.children else _prior(functions, tree, generator)
-    return _predictive(functions, prior.isel(draw=slice(0, PRIOR_PREDICTIVE_DRAWS)), generator)
+    prior = prior.isel(draw=slice(0, PRIOR_PREDICTIVE_DRAWS))
+    return _predictive(functions, xr.DataTree.from_dict({"posterior": prior}), generator)
 
 
 def _posterior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
-    return _predictive(functions, tree["posterior"].to_dataset(), generator)
+    return _predictive(functions, tree, generator)
 
 
-def _predictive(functions: ModelFunctions, draws: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:
+def _predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
     try:
-        distributions = observed_distributions(functions, functions.unconstrain_draws(draws))
+        distributions = observed_distributions(functions, unconstrained_draws(functions, tree))
     except TypeError:
         # A family that the divergence engine does not know: PyMC's own way, which compiles.
-        return _predictive_by_pymc(functions, draws, generator)
+        return _predictive_by_pymc(functions, matched_posterior(functions, tree), generator)
     arrays = {}
     for v in functions.observed:
         if v.name in distributions:
             values = distributions[v.name].sample((), generator).astype(v.value.dtype)
             dims = _dims(functions, v.name, values)
             arrays[v.name] = labelled(functions.model, v.name, values, ("chain", "draw"), dims)
-    return _with_sample_coords(xr.Dataset(arrays), draws)
+    return _with_sample_coords(xr.Dataset(arrays), tree["posterior"])
 
 
 def _predictive_by_pymc(functions: ModelFunctions, draws: xr.Dataset, generator: np.random.Generator) -> xr.Dataset:

@@ -139,7 +139,7 @@ def test_wrong_use_gets_one_line(model, tree):
         sample(model, draws=0)
     with pytest.raises(ValueError, match="Unknown groups nonsense"):
         ensure_groups(model, tree, ["nonsense"])
-    with pytest.raises(ValueError, match="no posterior group"):
+    with pytest.raises(ValueError, match="posterior"):
         ensure_groups(model, xr.DataTree())
 
 

@@ -1,0 +1,129 @@
+"""Posterior draws matched to a model by the names of variables, dims and labels; all functions that take draws use this."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.pymc_model.bambi import with_free_variables
+from pp_mlekl.pymc_model.layout import FreeVariable, coords_of
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
+from pp_mlekl.utils.posterior_group import SAMPLE_DIMS, posterior_of
+
+# Labels that a message names before it says how many more there are.
+_NAMED_LABELS = 4
+
+
+def matched_posterior(functions: ModelFunctions, idata: xr.DataTree) -> xr.Dataset:
+    """The free variables' draws in double precision, on the model's own dims (after chain and draw) in its own order of labels.
+
+    A dim without labels in the model or in ``idata`` is matched by its name and length, a dim without a name in the model
+    by its place among those without a name.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    idata
+        With a group ``posterior``; variables that are no free variables of the model are left out.
+
+    Raises
+    ------
+    TypeError
+        Where ``idata`` is no DataTree, or draws are no real numbers.
+    ValueError
+        Where a variable, ``chain`` or ``draw`` is missing, or where dims, lengths or labels are not those of the model.
+    """
+    posterior = with_free_variables(functions.model, posterior_of(idata))
+    missing = [v.name for v in functions.free if v.name not in posterior]
+    if missing:
+        raise ValueError(
+            f"The posterior lacks the model's {_listed(missing)}; it holds {_listed(posterior.data_vars)}. Pass draws of this "
+            "model, or rename them."
+        )
+    return xr.Dataset({v.name: _matched(functions, v, posterior[v.name]) for v in functions.free})
+
+
+def unconstrained_draws(functions: ModelFunctions, idata: xr.DataTree) -> Array:
+    """The unconstrained vectors of the draws, shape (chain, draw, d); angles lie within half a turn of their mean direction.
+
+    Raises as ``matched_posterior`` does.
+    """
+    posterior = matched_posterior(functions, idata)
+    z = functions.unconstrain({v.name: posterior[v.name].values for v in functions.free})
+    return functions.wound(z, functions.mean_direction(z))
+
+
+def _matched(functions: ModelFunctions, variable: FreeVariable, draws: xr.DataArray) -> xr.DataArray:
+    if draws.dtype.kind not in "fiub":
+        raise TypeError(f"The draws of {variable.name} must be real numbers, got {draws.dtype}.")
+    draws = _with_dims(functions, variable, draws)
+    for dim, length in zip(variable.dims, variable.shape, strict=True):
+        draws = _in_order(functions, variable.name, dim, length, draws)
+    coords = coords_of(functions.model, variable.dims, variable.shape)
+    return draws.astype(np.float64, order="C").assign_coords(coords)
+
+
+def _with_dims(functions: ModelFunctions, variable: FreeVariable, draws: xr.DataArray) -> xr.DataArray:
+    """The draws with dims (chain, draw, *those of the variable)."""
+    lacking = [dim for dim in SAMPLE_DIMS if dim not in draws.dims]
+    others = [str(dim) for dim in draws.dims if dim not in SAMPLE_DIMS]
+    if set(others) != set(variable.dims):
+        # Only dims that the model gives no name may have another one.
+        named = set(functions.model.named_vars_to_dims.get(variable.name) or ())
+        unnamed = [dim for dim in variable.dims if dim not in named]
+        unknown = [dim for dim in others if dim not in variable.dims]
+        absent = [dim for dim in unnamed if dim not in others]
+        if len(unknown) == len(absent):
+            draws = draws.rename(dict(zip(unknown, absent, strict=True)))
+    if lacking or set(draws.dims) != {*SAMPLE_DIMS, *variable.dims}:
+        raise ValueError(
+            f"{variable.name} has dims ({', '.join(map(str, draws.dims))}) in the posterior, but in the model "
+            f"({', '.join([*SAMPLE_DIMS, *variable.dims])}); rename or select dims so that they agree."
+        )
+    return draws.transpose(*SAMPLE_DIMS, *variable.dims)
+
+
+def _in_order(functions: ModelFunctions, name: str, dim: str, length: int, draws: xr.DataArray) -> xr.DataArray:
+    """The draws with one dim in the model's order of labels."""
+    if draws.sizes[dim] != length:
+        raise ValueError(
+            f"{name} has length {draws.sizes[dim]} along {dim!r} in the posterior, but {length} in the model."
+        )
+    if dim not in draws.coords:
+        return draws
+    wanted, given = coords_of(functions.model, [dim], [length])[dim], draws.coords[dim].values
+    if _equal(given, wanted):
+        return draws
+    places = _places(given, wanted)
+    if places is None:
+        foreign = [label for label in given.tolist() if label not in wanted.tolist()]
+        raise ValueError(
+            f"{name} has labels along {dim!r} that the model does not have ({_listed(foreign or given)}; the model has "
+            f"{_listed(wanted)}); relabel them by assign_coords, or drop them by drop_vars({dim!r}) where the order is the model's."
+        )
+    return draws.isel({dim: places})
+
+
+def _equal(given: Array, wanted: Array) -> bool:
+    return bool(pd.Index(given).equals(pd.Index(wanted))) or [*map(str, given)] == [*map(str, wanted)]
+
+
+def _places(given: Array, wanted: Array) -> Array | None:
+    """Where each wanted label is among the given ones; None where they are not the same labels once each."""
+    for labels, sought in ((pd.Index(given), pd.Index(wanted)), (pd.Index([*map(str, given)]), [*map(str, wanted)])):
+        if labels.is_unique:
+            places = labels.get_indexer(sought)
+            # A file format may give numbers back as text, or text as objects.
+            if sorted(places) == list(range(len(places))):
+                return places
+    return None
+
+
+def _listed(names: Any) -> str:
+    listed: list[Hashable] = list(names)
+    more = f" and {len(listed) - _NAMED_LABELS} more" if len(listed) > _NAMED_LABELS else ""
+    return ", ".join(map(str, listed[:_NAMED_LABELS])) + more
