@@ -70,7 +70,11 @@ def doors(model, idata):
     """The numbers of every function that takes draws, by its name."""
     gain = mk.information_gain(model, idata, random_seed=1)
     fitted = mk.fitted_divergence(
-        model, {"theta": [0.1, 4.0, -4.0]}, idata, estimators=["posterior_mean", "posterior_predictive"], random_seed=1
+        model,
+        {"theta": [0.1, 4.0, -4.0]},
+        idata=idata,
+        estimators=["posterior_mean", "posterior_predictive"],
+        random_seed=1,
     )
     with pm.Model() as other:
         pm.Normal("y", pm.Normal("mu", 0, 3), 5, observed=Y)
@@ -113,7 +117,9 @@ def test_what_does_not_match_is_refused_in_one_line(model, draws, name):
     for of in (
         lambda: mk.log_evidence(model, idata),
         lambda: mk.information_gain(model, idata),
-        lambda: mk.fitted_divergence(model, {"theta": Y}, idata, estimators=["posterior_predictive"], random_seed=1),
+        lambda: mk.fitted_divergence(
+            model, {"theta": Y}, idata=idata, estimators=["posterior_predictive"], random_seed=1
+        ),
         lambda: mk.find_mle(model, idata=idata, random_seed=1),
         lambda: ensure_groups(model, idata, ["log_likelihood"]),
         lambda: mk.laplace(model, random_seed=1).kl_from_posterior(idata, mk.log_evidence(model, method="laplace")),
