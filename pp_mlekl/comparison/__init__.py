@@ -1,1 +1,1 @@
-"""Every fit of one model beside the others, and several models side by side."""
+"""Compare all fits of one model, and several models of the same data."""

@@ -1,16 +1,17 @@
-"""One model, every question: estimates, information gained, distance from the truth."""
+"""``compare``: fit one model by all methods and compare the fits."""
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from pp_mlekl.comparison.comparison_result import Comparison
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.estimation.delta_method import delta_method
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
@@ -18,58 +19,79 @@ from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.posterior.laplace import laplace
-from pp_mlekl.pymc_model.draws.sampling import sample
+from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
+from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
+from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
+from pp_mlekl.utils.progress import Progress, progress_bar
 from pp_mlekl.utils.seeds import integer_of
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy", "xarray")
-Progress = Callable[[str], None] | None
+SKIPPABLE = ("fitted", "evidence", "laplace", "loo", "predictive", "derived")
+# Deterministics with more elements, such as linear predictors, are not estimated by the delta method.
+_MAX_DERIVED = 50
 
 
 @deprecated_arguments(renamed={"sampler": "nuts_sampler"})
 @collected_rarely()
 def compare(
-    model: Any,
+    model: "pm.Model",
     truth: Any = None,
     *,
+    idata: xr.DataTree | None = None,
     draws: int = 1000,
     chains: int = 4,
-    random_seed: RandomSeed = None,
     nuts_sampler: str = "nutpie",
     sample_kwargs: Mapping[str, Any] | None = None,
+    var_names: Sequence[str] | None = None,
+    ci_prob: float | None = None,
+    skip: Sequence[str] = (),
     name: str | None = None,
+    random_seed: RandomSeed = None,
     potentials: Potentials = None,
-    progress: Progress = None,
+    progress: Progress = True,
 ) -> Comparison:
-    """Fit a model in every way and compare the fits.
+    """Fit a model by MLE, MAP and sampling, and compare the fits.
 
     Parameters
     ----------
     model
         A PyMC model.
     truth
-        Parameter values, another model, a distribution or held-out draws; None where nobody knows it: then the
-        posterior predictive is what the plug-in distributions are compared with.
+        Parameter values, another model, a distribution or held-out draws. If None, plug-in distributions are compared with
+        the posterior predictive.
+    idata
+        Posterior draws of the model; groups that they lack are computed. If None, the model is sampled.
     draws, chains
-        Kept draws of each chain, and the number of chains.
-    random_seed
-        An integer, SeedSequence or Generator. An integer is drawn from the latter two, and a random one where it is
-        None; the result keeps it, and it gives the same numbers again.
+        Number of draws per chain, and number of chains.
     nuts_sampler
-        ``"nutpie"`` or any other of ``pm.sample``.
+        ``"nutpie"`` or any other ``nuts_sampler`` of ``pm.sample``.
     sample_kwargs
-        Further arguments of ``pm.sample`` (``tune``, ``target_accept``, ``cores``, ...).
+        Further arguments of ``pm.sample``, such as ``tune`` and ``target_accept``.
+    var_names
+        The free variables to report; all if None.
+    ci_prob
+        Probability of credible intervals; ArviZ's ``rcParams["stats.ci_prob"]`` if None.
+    skip
+        Parts to leave out: ``"fitted"`` (divergences of fitted distributions), ``"evidence"``, ``"laplace"``, ``"loo"``
+        (leave-one-out and prior sensitivity), ``"predictive"``, ``"derived"`` (estimates of deterministics).
     name
-        What to call the model in tables and pages.
+        Name of the model in tables and pages.
+    random_seed
+        Seed of all random numbers. The result keeps it as an integer (drawn from a Generator or SeedSequence, random if
+        None), which reproduces the result.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     progress
-        Called with a line of text before each step.
+        Whether to show a progress bar in terminals and notebooks, or a function that is called with the name of each step.
 
     Returns
     -------
@@ -78,49 +100,71 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        Where the model is refused, the truth does not fit it, a number of draws is no positive integer or too large for
-        the memory, the sampler is unknown, or the density is finite nowhere.
+        If the model is not supported, the truth or the draws do not match it, a name is unknown, a number of draws
+        is not a positive integer or too large for the memory, or no initial point has a finite density.
     ImportError
-        Where the sampler is not installed.
+        If the sampler is not installed.
     """
     start = time.perf_counter()
-    say = progress or (lambda _: None)
     seed = integer_of(random_seed)
     generator = np.random.default_rng(seed)
     functions = model_functions(model, potentials)
-    # What cannot be sampled and a truth that does not fit are refused before anything is computed.
-    check_settings(functions, draws=draws, chains=chains, nuts_sampler=nuts_sampler)
-    initial_values(functions)
+    shown, left_out = _checked(functions, var_names, ci_prob, skip)
+    if idata is None:
+        check_settings(functions, draws=draws, chains=chains, nuts_sampler=nuts_sampler)
+        initial_values(functions)
     if truth is not None:
-        as_truth(functions, truth)
-    say("point estimates")
-    estimates = _estimates(model, potentials, generator)
-    say(f"sampling ({chains} chains of {draws} draws)")
-    tree = sample(
-        model,
-        draws=draws,
-        chains=chains,
-        random_seed=generator,
-        nuts_sampler=nuts_sampler,
-        potentials=potentials,
-        **(sample_kwargs or {}),
-    )
-    say("information gained from the data")
-    gained = _information(model, tree, estimates["map_unconstrained"], potentials, generator)
-    say("distance of the fits from the truth" if truth is not None else "what the point estimates throw away")
-    tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator))
+        as_truth(functions, truth)  # Raise for a truth that does not match before any computation.
+    with progress_bar(name or functions.model.name or "compare", 4, progress) as step:
+        step("point estimates")
+        estimates = _estimates(model, potentials, generator)
+        if idata is None:
+            step(f"sampling ({chains} chains of {draws} draws)")
+            settings = {"draws": draws, "chains": chains, "nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
+            tree = sample(model, random_seed=generator, potentials=potentials, **settings)
+        else:
+            step("groups that the draws lack")
+            tree = ensure_groups(model, idata, random_seed=generator, functions=functions)
+        step("information gained from the data")
+        gained = _information(model, tree, estimates["map_unconstrained"], potentials, generator, left_out)
+        step("divergence from the truth" if truth is not None else "plug-in against posterior predictive")
+        tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator, left_out))
     tree["information_gain"] = gained
     _add_estimates(tree, functions, estimates)
+    _add_prior_densities(tree, functions, generator)
+    if "derived" not in left_out:
+        _add_derived(tree, functions, estimates["mle"], potentials)
     if isinstance(truth, Mapping):
         tree["truth"] = xr.DataTree(functions.to_dataset(_truth_values(functions, truth)))
+    groups = {"loo": ("log_likelihood",), "predictive": ("posterior_predictive", "prior_predictive")}
+    for group in (g for part in left_out for g in groups.get(part, ()) if g in tree.children):
+        del tree[group]
     tree.attrs |= _attributes(functions, estimates, name or functions.model.name or "model", seed, nuts_sampler, truth)
+    tree.attrs |= {"var_names": shown, "skipped": list(left_out)} | ({} if ci_prob is None else {"ci_prob": ci_prob})
     for node in tree.subtree:
         node.attrs = _plain(node.attrs)
     tree.attrs["run_time_seconds"] = round(time.perf_counter() - start, 2)
     return Comparison(tree=tree)
 
 
-def _estimates(model: Any, potentials: Any, generator: np.random.Generator) -> dict[str, PointEstimate]:
+def _checked(
+    functions: ModelFunctions, var_names: Sequence[str] | None, ci_prob: float | None, skip: Sequence[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """The free variables to report and the parts to skip, each checked."""
+    free = [v.name for v in functions.free]
+    shown = free if var_names is None else [var_names] if isinstance(var_names, str) else list(var_names)
+    left_out = (skip,) if isinstance(skip, str) else tuple(skip)
+    for argument, given, known in (("var_names", shown, free), ("skip", left_out, SKIPPABLE)):
+        if unknown := [n for n in given if n not in known]:
+            raise ValueError(f"{argument} must be among {', '.join(known)}, got {unknown[0]!r}.")
+    if not shown:
+        raise ValueError(f"var_names must name at least one of {', '.join(free)}.")
+    if ci_prob is not None and not 0 < ci_prob < 1:
+        raise ValueError(f"ci_prob must be between 0 and 1, got {ci_prob}.")
+    return shown, left_out
+
+
+def _estimates(model: "pm.Model", potentials: Potentials, generator: np.random.Generator) -> dict[str, PointEstimate]:
     return {
         "mle": find_mle(model, random_seed=generator, potentials=potentials),
         "map": find_map(model, space="natural", random_seed=generator, potentials=potentials),
@@ -133,46 +177,61 @@ def _fitted(
     truth: Any,
     tree: xr.DataTree,
     estimates: dict[str, PointEstimate],
-    potentials: Any,
+    potentials: Potentials,
     generator: np.random.Generator,
+    left_out: tuple[str, ...],
 ) -> xr.Dataset:
-    """How far the fits are from the truth; of no fit where the likelihood is no distribution of data."""
+    """Divergences of the fits; empty if the likelihood consists of potentials only."""
+    none = {"estimator": np.array([], dtype=str)}
+    if "fitted" in left_out:
+        return xr.Dataset(coords=none)
     if not functions.measured:
         note = (
-            "The likelihood consists of potentials alone, which say nothing of how data arise: how far the fitted "
-            "distributions are apart cannot be said."
+            "The likelihood consists of potentials only, which do not define a distribution of data, so divergences of "
+            "fitted distributions are unavailable."
         )
-        return xr.Dataset(coords={"estimator": np.array([], dtype=str)}, attrs={"warnings": note})
+        return xr.Dataset(coords=none, attrs={"warnings": note})
     return fitted_divergence(
         functions.model, truth, idata=tree, estimates=estimates, random_seed=generator, potentials=potentials
     )
 
 
 def _information(
-    model: Any, tree: xr.DataTree, mode: PointEstimate, potentials: Any, generator: np.random.Generator
+    model: "pm.Model",
+    tree: xr.DataTree,
+    mode: PointEstimate,
+    potentials: Potentials,
+    generator: np.random.Generator,
+    left_out: tuple[str, ...],
 ) -> xr.DataTree:
     try:
+        if "evidence" in left_out:
+            raise ValueError("The log evidence was skipped.")
         evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
     except ValueError as error:
-        # Too few draws: the divergences of single parameters remain.
+        # Too few draws: the divergences of single parameters are still available.
         evidence = Estimate(value=np.nan, mcse=np.nan, method="none", direction="log Z", warnings=(str(error),))
     try:
         gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
     except ValueError as error:
-        # An improper prior, or one that cannot be drawn from: there is no divergence from it.
+        # There is no divergence from an improper prior, or from one that cannot be sampled.
         return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([str(error)])}))
     notes = list(gained.attrs["warnings"])
-    gained["joint"] = xr.DataTree(
-        gained["joint"].to_dataset().assign(_laplace(model, tree, mode, evidence, potentials, notes))
-    )
+    approximation = {} if "laplace" in left_out else _laplace(model, tree, mode, evidence, potentials, notes)
+    gained["joint"] = xr.DataTree(gained["joint"].to_dataset().assign(approximation))
     gained.attrs |= {"warnings": json.dumps(notes), "evidence_method": evidence.method}
     return gained
 
 
 def _laplace(
-    model: Any, tree: xr.DataTree, mode: PointEstimate, evidence: Estimate, potentials: Any, notes: list[str]
+    model: "pm.Model",
+    tree: xr.DataTree,
+    mode: PointEstimate,
+    evidence: Estimate,
+    potentials: Potentials,
+    notes: list[str],
 ) -> dict[str, float]:
-    """How far the posterior is from the normal at its mode, where there is a mode; what to know of it goes to ``notes``."""
+    """Divergences between posterior and Laplace approximation, if there is a mode; warnings are added to ``notes``."""
     if mode.status != "converged":
         return {}
     if mode.settled.without_hessian:
@@ -208,12 +267,47 @@ def _add_estimates(tree: xr.DataTree, functions: ModelFunctions, estimates: dict
     tree["audit"] = xr.DataTree(audit)
 
 
+def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions, generator: np.random.Generator) -> None:
+    """Add exact marginal prior densities: of each free variable a Dataset over ``grid`` and its own dims."""
+    if "prior" not in tree.children:
+        return
+    z, prior = (
+        functions.unconstrain_draws(tree[group].to_dataset()[[v.name for v in functions.free]]).reshape(
+            -1, functions.size
+        )
+        for group in ("posterior", "prior")
+    )
+    points, densities = {}, {}
+    for variable in functions.free:
+        curves = prior_density_curves(functions, variable, z, prior)
+        if curves is not None:
+            like = tree["posterior"][variable.name].isel(chain=0, draw=0, drop=True)
+            for found, values in ((points, curves[0]), (densities, curves[1])):
+                found[variable.name] = like.expand_dims(grid=len(values)).copy(data=values.reshape(-1, *like.shape))
+    tree["prior_density"] = xr.DataTree.from_dict({"x": xr.Dataset(points), "density": xr.Dataset(densities)})
+
+
+def _add_derived(tree: xr.DataTree, functions: ModelFunctions, mle: PointEstimate, potentials: Potentials) -> None:
+    """Add maximum likelihood estimates of the model's deterministics with standard errors by the delta method."""
+    posterior, largest = tree["posterior"].to_dataset(), _MAX_DERIVED
+    sizes = {v.name: posterior[v.name][0, 0].size for v in functions.model.deterministics if v.name in posterior}
+    names = [n for n, size in sizes.items() if size <= largest and posterior[n].dtype.kind == "f"]
+    if not names or mle.status in NO_NUMBER:
+        return
+    try:
+        found = delta_method(functions.model, mle, names, potentials=potentials)
+    except ValueError:
+        # An operation without a derivative, or an estimate without a covariance: the table shows the posterior only.
+        return
+    tree["derived_estimate"], tree["derived_estimate_se"] = xr.DataTree(found.values), xr.DataTree(found.standard_error)
+
+
 def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[str, Array]:
     return {v.name: np.asarray(truth[v.name], dtype=np.float64).reshape(v.shape) for v in functions.free}
 
 
 def _attributes(
-    functions: ModelFunctions, estimates: Any, name: str, seed: int, sampler: str, truth: Any
+    functions: ModelFunctions, estimates: dict[str, PointEstimate], name: str, seed: int, sampler: str, truth: Any
 ) -> dict[str, Any]:
     versions = {f"{package}_version": version(package) for package in _PACKAGES}
     return {
@@ -230,7 +324,7 @@ def _attributes(
 
 
 def _plain(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Attributes that every file format gives back as they were: text, numbers and lists that are not empty."""
+    """Attributes that survive every file format: text, numbers and non-empty lists."""
     simple: dict[Any, Any] = {}
     for key, value in attributes.items():
         if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Several models of the same data side by side: evidence, leave-one-out, distance from the truth."""
+"""Compare models of the same data: evidence, leave-one-out, divergence from the truth."""
 
 import os
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelComparison:
-    """Models ranked by what the data say of them.
+    """Models ranked by evidence and by leave-one-out.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ class ModelComparison:
         Over ``model``: ``log_evidence``, ``probability`` (posterior, of the model), ``elpd_loo`` with their errors,
         ``loo_weight`` (stacking), ``kl_truth`` (KL(truth||posterior predictive), sum over rows; NaN without a truth),
         ``prior_sensitivity`` (d log Z / d log s when the top-level priors are raised to the power s^-2); over (``model``,
-        ``against``): ``log_bayes_factor`` and its own sensitivity, with their errors. In nats; NaN where it cannot be had.
+        ``against``): ``log_bayes_factor`` and its own sensitivity, with their errors. In nats; NaN if unavailable.
     warnings
-        What to know before the numbers are believed.
+        What may make the numbers unreliable.
     doubtful
-        The models whose evidence may be wrong by more than its error, since their draws are not to be trusted.
+        The models with sampling problems: the error of their evidence may be larger than reported.
     """
 
     dataset: xr.Dataset
@@ -69,17 +69,17 @@ class ModelComparison:
         known = [str(m) for m in self.dataset["model"].values]
         for name in (model, against):
             if name not in known:
-                raise ValueError(f"There is no model {name!r}; there are {', '.join(known)}.")
+                raise ValueError(f"There is no model {name!r}; choose from {', '.join(known)}.")
         cell = self.dataset.sel(model=model, against=against)
         factor = float(np.exp(cell["log_bayes_factor"]))
         return factor, factor * float(cell["log_bayes_factor_mcse"])
 
     def findings(self) -> list[str]:
-        """What the numbers say, in sentences: the Bayes factor for the best model, and how it hangs on the priors."""
+        """The Bayes factor of the best model against each other, and how it depends on the priors, one sentence each."""
         return [found.text for found in self.graded_findings()]
 
     def graded_findings(self) -> list[Finding]:
-        """The same with their levels: ``"caution"`` where an evidence is not to be trusted."""
+        """The same as ``Finding``; the level is ``"caution"`` if an evidence is unreliable."""
         order = [str(name) for name in self.summary().index if np.isfinite(self._of(str(name), "log_evidence"))]
         return [about_bayes_factor(self, order[0], other) for other in order[1:]]
 
@@ -93,7 +93,7 @@ class ModelComparison:
         return models(self)
 
     def to_html(self, path: str | os.PathLike) -> Path:
-        """Write one self-contained page: what the numbers say, the table, the Bayes factors and the picture."""
+        """Write one self-contained page: findings, table, Bayes factors and plot."""
         from pp_mlekl.report.models_page import write_models
 
         return write_models(self, path)
@@ -123,12 +123,12 @@ def compare_models(
     ----------
     models
         By name: a ``Comparison`` (of ``mk.compare``) or its tree, a PyMC model, or a pair of a PyMC model and a
-        tree of its posterior draws. What a tree lacks is computed from the model.
+        tree of its posterior draws. Groups that the tree lacks are computed from the model.
     prior_probabilities
-        Of the models, positive; equal where None.
+        Prior probability of each model, positive; equal if None.
     nuts_sampler, sample_kwargs
-        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
-        sampled.
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), used if the
+        model is sampled.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -141,8 +141,8 @@ def compare_models(
     Raises
     ------
     ValueError
-        Where there are fewer than two models, a tree comes without a model and without an evidence, the models' data
-        differ, or the prior probabilities do not fit.
+        If there are fewer than two models, a tree without an evidence is given without a model, the data of the models
+        differ, or a prior probability is missing or not positive.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def compare_models(
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
     problems = {name: sampling_problems(tree) for name, tree in trees.items()}
     for name, found in problems.items():
-        notes += [f"{name}: {p} Its evidence may be wrong by more than its error." for p in found]
+        notes += [f"{name}: {p} The error of its evidence may be larger than reported." for p in found]
     names = xr.DataArray(list(models), dims="model", name="model")
     rows = {key: ("model", np.array([c[key] for c in columns.values()], dtype=float)) for key in _COLUMNS}
     dataset = xr.Dataset(rows, coords={"model": names}, attrs={"units": "nats"})
@@ -193,7 +193,7 @@ def _prior(models: Mapping[str, Any], given: Mapping[str, float] | None) -> Arra
 def _check_tree(name: str, given: Any) -> None:
     if isinstance(given, xr.DataTree) and not {"information_gain", "log_likelihood"} <= set(given.children):
         raise ValueError(
-            f"{name}: the tree has no evidence or no log-likelihood; give (model, tree), or the tree of mk.compare."
+            f"{name}: the tree has no evidence or no log-likelihood; pass (model, idata), or the tree of mk.compare."
         )
 
 
@@ -227,7 +227,7 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
             row["prior_sensitivity"] = float(joint["log_evidence_prior_sensitivity"])
             row["prior_sensitivity_mcse"] = float(joint["log_evidence_prior_sensitivity_mcse"])
     if not np.isfinite(row["log_evidence"]):
-        notes.append(f"{name}: there is no evidence to compare; its prior is improper or bridge sampling failed.")
+        notes.append(f"{name}: no evidence; the prior is improper or bridge sampling failed.")
     fitted = tree["fitted"] if "fitted" in tree.children else None
     if fitted is not None and "posterior_predictive" in fitted["estimator"] and tree.attrs.get("truth") != "unknown":
         cell = fitted.to_dataset().sel(estimator="posterior_predictive")
@@ -238,12 +238,12 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
     row["elpd_loo"], row["elpd_loo_se"] = float(loo.elpd), float(loo.se)
     bad = int(np.sum(np.asarray(loo.pareto_k) > _PARETO_K))
     if bad:
-        notes.append(f"{name}: {bad} Pareto k-hat exceed {_PARETO_K}; its leave-one-out is unreliable.")
+        notes.append(f"{name}: {bad} Pareto k values exceed {_PARETO_K}; its leave-one-out estimate is unreliable.")
     return row
 
 
 def _probabilities(dataset: xr.Dataset, prior: Array) -> dict[str, Any]:
-    """Posterior probabilities of the models; NaN where an evidence is missing."""
+    """Posterior probabilities of the models; NaN if an evidence is missing."""
     log_z, error = dataset["log_evidence"].values, dataset["log_evidence_mcse"].values
     weights = np.exp(log_z - log_z.max() + np.log(prior))
     p = weights / weights.sum()
@@ -271,34 +271,38 @@ def _rank(values: pd.Series) -> pd.Series:
 
 
 def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> None:
-    """The evidence of different data cannot be compared: as many observations, and the same values where names agree.
+    """Check that all models have the same data, without which evidences cannot be compared.
+
+    They need the same number of observations, and the same values in observed variables of the same name.
 
     Parameters
     ----------
     models
-        By name: a PyMC model, a pair of one and a tree, or a tree with ``log_likelihood`` or what has it as its ``tree``.
+        By name: a PyMC model, a pair (model, tree), a tree with ``log_likelihood``, or a ``Comparison``.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
 
     Raises
     ------
     ValueError
-        Where the data differ.
+        If the data differ.
     """
     found = {name: _data(given, potentials) for name, given in models.items()}
     first_name, (first_count, first) = next(iter(found.items()))
     for name, (count, data) in found.items():
         if count != first_count:
             raise ValueError(
-                f"{first_name} has {first_count} observations and {name} has {count}: compare models of the same data."
+                f"{first_name} has {first_count} observations and {name} has {count}; compare models of the same data."
             )
         for variable in sorted(set(first) & set(data)):
             if not np.array_equal(first[variable], data[variable]):
-                raise ValueError(f"The data of {variable!r} differ between {first_name} and {name}.")
+                raise ValueError(
+                    f"The data of {variable!r} differ between {first_name} and {name}; compare models of the same data."
+                )
 
 
 def _data(given: Any, potentials: Any) -> tuple[int, dict[str, Array]]:
-    """How many observations there are, and the observed values by variable."""
+    """The number of observations, and the observed values by variable."""
     tree = getattr(given, "tree", given)
     if isinstance(tree, xr.DataTree):
         terms = tree["log_likelihood"].to_dataset().isel(chain=0, draw=0)

@@ -1,4 +1,4 @@
-"""The result of ``compare``: one tree, and the tables, verdict and pages that are read off it."""
+"""The result of ``compare``: one tree, and the tables, verdict and pages made from it."""
 
 import json
 import os
@@ -23,13 +23,13 @@ from pp_mlekl.typing import Array
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Every fit of one model beside the others.
+    """All fits of one model, compared.
 
     Parameters
     ----------
     tree
-        ArviZ's groups and ``point_estimate``, ``point_estimate_se``, ``audit``, ``information_gain``, ``fitted`` and,
-        where the truth was given as parameter values, ``truth``.
+        ArviZ's groups and ``point_estimate``, ``point_estimate_se``, ``audit``, ``information_gain``, ``fitted`` and, if
+        the truth was given as parameter values, ``truth``.
 
     Examples
     --------
@@ -60,12 +60,23 @@ class Comparison:
         parents = {v["name"]: v["parents"] for v in self.variables}
         priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
         tree = in_one_turn(self.tree, [v["name"] for v in self.variables if v.get("circular")])
-        return diagnose(tree, self.free_names, [str(n) for n in priors if not parents.get(str(n))])
+        top_level = [str(n) for n in priors if not parents.get(str(n))]
+        return diagnose(tree, self.free_names, top_level, self.tree.attrs.get("ci_prob"))
 
     @property
     def free_names(self) -> list[str]:
-        """Names of the free variables."""
-        return [v["name"] for v in self.variables if v["kind"] == "free"]
+        """Names of the free variables that are reported."""
+        free = [v["name"] for v in self.variables if v["kind"] == "free"]
+        return [name for name in free if name in self.tree.attrs.get("var_names", free)]
+
+    @property
+    def derived_names(self) -> list[str]:
+        """Names of the deterministics with an estimate."""
+        return (
+            [str(n) for n in self.tree["derived_estimate"].data_vars]
+            if "derived_estimate" in self.tree.children
+            else []
+        )
 
     @cached_property
     def statuses(self) -> dict[str, str]:
@@ -74,7 +85,7 @@ class Comparison:
         return {str(k): str(s) for k, s in zip(audit["estimator"].values, audit["status"].values, strict=True)}
 
     def warnings(self) -> dict[str, list[str]]:
-        """What each part of the comparison warns of."""
+        """The warnings of each part of the comparison."""
         return {
             **json.loads(self.tree["audit"].attrs["warnings"]),
             "information_gain": json.loads(self.tree["information_gain"].attrs.get("warnings", "[]")),
@@ -110,13 +121,13 @@ class Comparison:
         return frame
 
     def divergences(self) -> pd.DataFrame:
-        """One row for each divergence: what it is, its direction, value and standard error in nats, and what to know of it."""
+        """One row for each divergence: quantity, direction, value and standard error in nats, and a note."""
         warnings = self.warnings()
         rows = [*gained_rows(self.tree, warnings["information_gain"]), *fitted_rows(self.tree, warnings["fitted"])]
         return pd.DataFrame(rows, columns=["quantity", "direction", "value", "mcse", "of", "note"])
 
     def verdict(self) -> Verdict:
-        """What to trust and what not, in words."""
+        """Which results can be used, and why."""
         unknown = self.tree.attrs["truth"] == "unknown"
         scales = about_scales(self.summary(), self.statuses)
         fitted = self.tree["fitted"].to_dataset()
@@ -125,12 +136,12 @@ class Comparison:
         return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, scales, closest)
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the tree to NetCDF (or Zarr, where the path ends in ``.zarr``); ``pp_mlekl.load`` reads it back.
+        """Write the tree to NetCDF (or Zarr, if the path ends in ``.zarr``); ``pp_mlekl.load`` reads it.
 
         Raises
         ------
         ValueError
-            Where the path is a folder, or something that this package did not write: it is kept.
+            If the path is a folder, or a file that this package did not write; it is not overwritten.
         """
         save_tree(self.tree, path)
         return Path(path)
@@ -154,13 +165,13 @@ class Comparison:
         return plots.prior_posterior(self)
 
     def plot_trace(self) -> Any:
-        """Rank-ordered chains of each parameter; its draws in their order where there is one chain."""
+        """Rank plot of each parameter; trace plot if there is a single chain."""
         from pp_mlekl.report import plots
 
         return plots.chains(self)
 
     def plot_pair(self) -> Any:
-        """Joint draws of the few parameters that depend on each other most."""
+        """Joint draws of the parameters with the strongest dependence."""
         from pp_mlekl.report import plots
 
         return plots.pairs(self)
@@ -198,13 +209,13 @@ def _flat(dataset: xr.Dataset, names: list[str]) -> Array:
 
 
 def load(path: str | os.PathLike) -> Comparison:
-    """Read a comparison that ``Comparison.save`` wrote (NetCDF, or Zarr where the path ends in ``.zarr``).
+    """Read a comparison that ``Comparison.save`` has written (NetCDF, or Zarr if the path ends in ``.zarr``).
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ValueError
-        Where the file holds no comparison.
+        If the file holds no comparison.
     """
     return Comparison(tree=load_tree(path))

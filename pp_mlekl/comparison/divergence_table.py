@@ -10,14 +10,14 @@ from pp_mlekl.report.labels import FIT_NAMES, JOINT, OF_FITS
 
 
 def gained_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
-    """What the data taught, all parameters jointly; empty where the prior is improper.
+    """Divergences between prior and posterior, all parameters jointly; empty if the prior is improper.
 
     Parameters
     ----------
     tree
         Of a comparison.
     warnings
-        Of its information gain.
+        Of its group ``information_gain``.
     """
     gained = tree["information_gain"]
     if "joint" not in gained.children:
@@ -39,23 +39,23 @@ def gained_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
 
 
 def _with_proper_prior(row: dict[str, Any], joint: Any) -> dict[str, Any]:
-    """The row of the log evidence for the prior divided by its integral, where that is not 1."""
+    """The row of the log evidence, for a normalised prior if the prior as written does not integrate to 1."""
     value, error = log_evidence_of(joint)
     if value == row["value"] or not np.isfinite(value):
         return row
-    quantity = f"{row['quantity']}, for the prior divided by its integral ({row['value']:.6g} as it is written)"
+    quantity = f"{row['quantity']}, for the normalised prior ({row['value']:.6g} for the prior as written)"
     return {**row, "quantity": quantity, "value": value, "mcse": error}
 
 
 def fitted_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
-    """How far each fit is from the truth, or from the posterior predictive where nobody knows it.
+    """Divergence of each fit from the truth, or from the posterior predictive if no truth was given.
 
     Parameters
     ----------
     tree
         Of a comparison.
     warnings
-        Of its fitted distributions.
+        Of its group ``fitted``.
     """
     fitted, rows = tree["fitted"].to_dataset(), []
     source = "posterior predictive" if tree.attrs["truth"] == "unknown" else "truth"
@@ -64,8 +64,8 @@ def fitted_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
         for estimator in fitted["estimator"].values if key in fitted else ():
             value = float(fitted[key].sel(estimator=estimator))
             if key == "kl_theory" and np.isnan(value):
-                continue  # Theory speaks of a known truth only.
-            # What theory expects is computed, not sampled.
+                continue  # Large-sample theory needs a known truth.
+            # The theoretical value has no Monte Carlo error.
             mcse = float(fitted[f"{key}_mcse"].sel(estimator=estimator)) if f"{key}_mcse" in fitted else 0.0
             fit = FIT_NAMES.get(str(estimator), str(estimator))
             rows.append(
@@ -82,13 +82,13 @@ def fitted_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
 
 
 def _of_one(label: str) -> str:
-    """A label where there is nothing to sum over or to take the mean of."""
+    """A label for a model with a single observation: no sum, no mean."""
     for over in ("sum over observations", "mean over observations"):
         label = label.replace(over, "of the single observation")
     return label
 
 
 def _notes(warnings: list[str]) -> dict[str, str]:
-    """Warnings that begin with the name of what they are about, by that name."""
+    """Warnings of the form ``name: text``, by name."""
     parts = [w.partition(": ") for w in warnings]
     return {name: text for name, colon, text in reversed(parts) if colon and " " not in name}

@@ -7,18 +7,19 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.diagnostics.findings import Finding
+from pp_mlekl.report.formatting import with_error
 from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
 from pp_mlekl.report.tables import SAME, scale_gaps
 
-# So many standard errors from 0 a log Bayes factor has to be before it favours a model.
+# A log Bayes factor favours a model if it is more than this number of standard errors from 0.
 _ERRORS = 2.0
-# From here on the choice of the scale moves the estimate by more than the posterior's own spread.
+# Posterior standard deviations: above this the choice of scale matters more than the posterior uncertainty.
 _FAR = 1.0
-_WHY = "A mode depends on the scale on which the density is taken; the MLE does not."
+_WHY = "A posterior mode depends on the parametrization; the MLE does not."
 
 
 def about_closest(fitted: xr.Dataset) -> str:
-    """Which fit is closest to a known truth, how far off it is, and how much farther the next one; empty where none exists.
+    """Which fit is closest to the truth, its divergence, and the difference to the second closest; empty if no fit exists.
 
     Parameters
     ----------
@@ -30,68 +31,56 @@ def about_closest(fitted: xr.Dataset) -> str:
     >>> from pp_mlekl.fitted_models.table import with_closest
     >>> kl = xr.Dataset({"kl": ("estimator", [0.5, 0.25]), "kl_mcse": ("estimator", [0.0, 0.01])})
     >>> about_closest(with_closest(kl.assign_coords(estimator=["mle", "map"])).assign_attrs(truth="parameters"))
-    'Closest to the truth is the MAP, KL 0.25 ± 0.01 nats in all; the MLE is 0.25 ± 0.01 farther.'
+    'Closest to the truth: MAP (KL 0.250 ± 0.010 nats). Next: MLE (0.250 ± 0.010 nats more).'
     """
-    closest, scored = fitted.attrs["closest"], fitted.attrs["truth"] == "draws"
+    closest, scored = fitted.attrs.get("closest", ""), fitted.attrs.get("truth") == "draws"
     if not closest:
         return ""
     best = fitted.sel(estimator=closest)
     if not scored and not np.isfinite(best["kl"]):
-        return "No fit is at a finite distance from the truth."
-    clear = "" if fitted.attrs["closest_is_clear"] == "yes" else ", though not clearly,"
-    by = "By held-out data closest to the truth" if scored else "Closest to the truth"
-    # Scores of held-out data are known up to a constant alone.
-    off = "" if scored else f", KL {_number(best['kl'], best['kl_mcse'])} nats in all"
+        return "Every fit has infinite KL divergence from the truth."
+    by = "Closest to the truth by held-out data" if scored else "Closest to the truth"
+    # Held-out scores determine KL up to a constant, so only differences are reported.
+    value = "" if scored else f" (KL {with_error(best['kl'], best['kl_mcse'])} nats)"
     others = fitted.sel(estimator=[e for e in fitted["estimator"].values if e != closest]).sortby("kl_excess")
     known = others.where(others["kl_excess"].notnull(), drop=True)
     if not known.sizes["estimator"]:
-        return f"The only fit that exists is the {_name(closest)}{off}." if len(others["estimator"]) else ""
-    next_one = known.isel(estimator=0)
-    farther = (
-        f"the {_name(next_one['estimator'].item())} is {_number(next_one['kl_excess'], next_one['kl_excess_mcse'])}"
-    )
-    return f"{by}{clear} is the {_name(closest)}{off}; {farther} {'nats ' if scored else ''}farther."
+        return f"The only fit that exists: {_name(closest)}{value}." if len(others["estimator"]) else ""
+    second = known.isel(estimator=0)
+    difference = with_error(second["kl_excess"], second["kl_excess_mcse"])
+    doubt = "" if fitted.attrs["closest_is_clear"] == "yes" else " The difference is within two standard errors."
+    return f"{by}: {_name(closest)}{value}. Next: {_name(second['estimator'].item())} ({difference} nats more).{doubt}"
 
 
 def _name(estimator: str) -> str:
     return FIT_NAMES.get(estimator, estimator)
 
 
-def _number(value: xr.DataArray, error: xr.DataArray) -> str:
-    number, spread = float(value), float(error)
-    if not np.isfinite(number) or not spread > 0:
-        return f"{number:.3g}"
-    places = max(0, int(-np.floor(np.log10(spread))))
-    return f"{number:.{places}f} ± {spread:.{places}f}"
-
-
 def about_bayes_factor(comparison: Any, best: str, other: str) -> Finding:
-    """The Bayes factor, and what becomes of it when both models' priors are flattened by a tenth.
+    """The Bayes factor, and how it changes if the top-level priors of both models become 10% wider.
 
     Parameters
     ----------
     comparison
         A ``ModelComparison``.
     best, other
-        Names of two of its models that have an evidence.
+        Names of two of its models with a known evidence.
     """
-    doubted = [name for name in (best, other) if name in comparison.doubtful]
-    text = f"{_about_factor(comparison, best, other, doubted)}{_about_priors(comparison, best, other)}"
-    return Finding(level="caution" if doubted else "ok", topic="Bayes factor", text=text)
+    unreliable = [name for name in (best, other) if name in comparison.doubtful]
+    text = f"{_about_factor(comparison, best, other, unreliable)}{_about_priors(comparison, best, other)}"
+    return Finding(level="caution" if unreliable else "ok", topic="Bayes factor", text=text)
 
 
-def _about_factor(comparison: Any, best: str, other: str, doubted: list[str]) -> str:
+def _about_factor(comparison: Any, best: str, other: str, unreliable: list[str]) -> str:
     factor, error = comparison.bayes_factor(best, other)
-    if doubted:
+    if unreliable:
         return (
-            f"The Bayes factor of {best} over {other} comes out as {factor:.4g} (standard error {error:.2g}), but the evidence "
-            f"of {' and of '.join(doubted)} is not to be trusted: neither is known to be better."
+            f"The Bayes factor of {best} over {other} is estimated as {factor:.4g} (standard error {error:.2g}), but the "
+            f"evidence of {' and '.join(unreliable)} is unreliable, so it favours neither model."
         )
     cell = comparison.dataset.sel(model=best, against=other)
     if not abs(float(cell["log_bayes_factor"])) > _ERRORS * float(cell["log_bayes_factor_mcse"]):
-        return (
-            f"The Bayes factor of {best} over {other}, {factor:.4g}, is not told from 1 (standard error {error:.2g})."
-        )
+        return f"The Bayes factor of {best} over {other}, {factor:.4g} (standard error {error:.2g}), is indistinguishable from 1."
     return f"The data favour {best} over {other} by a Bayes factor of {factor:.4g} (standard error {error:.2g})."
 
 
@@ -101,47 +90,46 @@ def _about_priors(comparison: Any, best: str, other: str) -> str:
     if not np.isfinite(slope):
         return ""
     if abs(slope) < 2 * error:
-        return " Flatter or sharper top-level priors in both change it by no more than the error of that estimate."
-    # A prior raised to the power s^-2 and normalised: a normal's scale grows s-fold, a uniform stays. The slope is that at
-    # s = 1; over a factor of two it bends, so no more is said than what a tenth does.
+        return " Wider or narrower top-level priors change it by less than the standard error of that change."
+    # A prior is raised to the power s^-2 and normalised: a normal's scale is multiplied by s, a uniform is unchanged. The
+    # slope holds at s = 1 and is not constant over a factor of two, so the sentence reports s = 1.1 and 0.9 only.
     return (
-        " Top-level priors flattened in both (raised to the power 1/1.1², which makes a normal one 10% wider and leaves a "
-        f"uniform one as it is) multiply it by {1.1**slope:.3g}, sharpened as much by {0.9**slope:.3g} "
-        f"(d log BF / d log s = {slope:.2g} ± {error:.1g})."
+        f" Top-level priors 10% wider in both models (raised to the power 1/1.1²; uniform priors do not change) multiply it by "
+        f"{1.1**slope:.3g}, 10% narrower by {0.9**slope:.3g} (d log BF / d log s = {with_error(slope, error)})."
     )
 
 
 def about_scales(summary: pd.DataFrame, statuses: dict[str, str]) -> Finding | None:
-    """What to know of the two MAPs; None where neither exists.
+    """How much the MAP depends on the scale; None if no MAP exists.
 
     Parameters
     ----------
     summary
         As ``Comparison.summary`` gives it.
     statuses
-        Of the point estimates.
+        Status of each point estimate.
 
     Examples
     --------
     >>> table = pd.DataFrame({"MAP": [1.0], "MAP_unconstrained": [1.5], "sd": [2.0]}, index=["sigma"])
-    >>> about_scales(table, {"map": "converged", "map_unconstrained": "converged"}).text.partition(".")[2].partition(" (")[0]
-    '25 posterior sd apart'
+    >>> about_scales(table, {"map": "converged", "map_unconstrained": "converged"}).level
+    'ok'
     """
     exists = {kind: statuses[kind] not in NO_NUMBER for kind in ("map", "map_unconstrained")}
     if not any(exists.values()):
         return None
     if not all(exists.values()):
         where = "natural" if exists["map"] else "unconstrained"
-        return Finding(level="caution", topic="MAP and scale", text=f"A MAP exists on the {where} scale alone. {_WHY}")
+        return Finding(level="caution", topic="MAP and scale", text=f"A MAP exists on the {where} scale only. {_WHY}")
     gaps = scale_gaps(summary).abs().dropna()
     largest = float(gaps.max()) if len(gaps) else 0.0
     if largest < SAME:
-        text = "The MAP is the same on both scales, as it is where no parameter is bounded."
+        text = "The MAP is the same on the natural and the unconstrained scale."
         return Finding(level="ok", topic="MAP and scale", text=text)
     name = gaps.idxmax()
     row = summary.loc[name]
     text = (
-        f"The MAPs on the two scales lie up to {largest:.2g} posterior sd apart ({name}: {row['MAP']:.4g} natural, "
+        f"The MAPs on the two scales differ by up to {largest:.2g} posterior sd ({name}: {row['MAP']:.4g} natural, "
         f"{row['MAP_unconstrained']:.4g} unconstrained). {_WHY}"
     )
     return Finding(level="caution" if largest > _FAR else "ok", topic="MAP and scale", text=text)

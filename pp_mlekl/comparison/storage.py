@@ -1,4 +1,4 @@
-"""Comparisons in files, read only where they are what ``Comparison.save`` writes."""
+"""Write comparisons to files, and read files that ``Comparison.save`` has written."""
 
 import json
 import os
@@ -22,19 +22,19 @@ def load_tree(path: str | os.PathLike) -> xr.DataTree:
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If there is no such file.
     ValueError
-        Where the file holds no comparison, is damaged, or holds what a comparison does not: links, references to other
-        files, compiled filters, objects.
+        If the file holds no comparison, is damaged, or contains links, references to other files, compiled filters or
+        objects.
     """
     tree = read_tree(path, _CONTENT)
     if missing := next(_missing(tree), ""):
-        raise ValueError(f"{path} holds no whole comparison: {missing}; write it with Comparison.save.")
+        raise ValueError(f"{path} is not a complete comparison: {missing}. Write it with Comparison.save.")
     return tree
 
 
 def save_tree(tree: xr.DataTree, path: str | os.PathLike) -> None:
-    """Write a comparison's tree to NetCDF, or to Zarr where the path ends in ``.zarr``."""
+    """Write a comparison's tree to NetCDF, or to Zarr if the path ends in ``.zarr``."""
     write_tree(tree, path, _CONTENT)
 
 
@@ -44,7 +44,7 @@ def check_saving(path: str | os.PathLike) -> None:
 
 
 def _missing(tree: xr.DataTree) -> Iterator[str]:
-    """What a comparison has and the tree lacks, in a few words each."""
+    """What the tree lacks, one short sentence each."""
     for group in _GROUPS - set(tree.children):
         yield f"there is no group {group!r}"
     for name, kind in _ATTRIBUTES.items():
@@ -52,19 +52,19 @@ def _missing(tree: xr.DataTree) -> Iterator[str]:
             yield f"its attribute {name!r} is missing"
     audit = tree["audit"].to_dataset()
     if "status" not in audit or audit.get("estimator", xr.DataArray([])).values.tolist() != _ESTIMATORS:
-        yield "its audit has no status of each estimate"
+        yield "its group 'audit' has no status for each estimate"
     variables = _from_json(tree.attrs.get("variables"), list)
     if not variables or not all(_is_variable(v) for v in variables):
-        yield "its attribute 'variables' lists none"
+        yield "its attribute 'variables' is empty"
     if not _is_text_by_name(_from_json(audit.attrs.get("warnings"), dict)):
-        yield "its audit has no warnings by estimate"
+        yield "its group 'audit' has no warnings for each estimate"
     for name in [v["name"] for v in variables or () if v["kind"] == "free"]:
         if not all(name in tree[group] for group in ("posterior", "point_estimate", "point_estimate_se")):
             yield f"the variable {name!r} has no draws or no estimate"
 
 
 def _from_json(text: Any, kind: type) -> Any:
-    """What a text of JSON holds, where that is of a kind; None where not."""
+    """The object in a JSON text; None if it is not of the given type."""
     try:
         found = json.loads(text)
     except (TypeError, ValueError, RecursionError):

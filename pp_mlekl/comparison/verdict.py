@@ -7,13 +7,16 @@ from pp_mlekl.diagnostics.findings import Finding
 from pp_mlekl.report.labels import in_words
 
 _STATUS = {
-    "converged": ("ok", "A proper maximum"),
-    "boundary": ("caution", "Lies on the boundary of the parameter space: a value, but no standard error"),
-    "at_infinity": ("problem", "Does not exist: the likelihood keeps rising as a parameter runs off"),
-    "unbounded": ("problem", "Does not exist: the density has no finite supremum"),
-    "not_identified": ("problem", "Is not unique: the data do not identify all parameters"),
+    "converged": ("ok", "Converged"),
+    "boundary": ("caution", "On the boundary of the parameter space: the value is reported without a standard error"),
+    "at_infinity": (
+        "problem",
+        "No finite {name} exists: the likelihood increases towards its supremum as a parameter diverges",
+    ),
+    "unbounded": ("problem", "No {name} exists: the density is unbounded"),
+    "not_identified": ("problem", "Not unique: the data do not identify all parameters"),
     "multimodal": ("caution", "One of several maxima of equal or nearly equal height"),
-    "failed": ("problem", "Was not found"),
+    "failed": ("problem", "No maximum was found"),
 }
 _NAMES = {"mle": "MLE", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained scale)"}
 
@@ -22,19 +25,19 @@ _COMPUTED = {
     "prior_predictive": "prior predictive",
     "fitted": "fitted distributions",
 }
-_NO_TRUTH = "Nobody knows the truth here, so no number says how wrong a fit is; the fits are compared with one another."
+_NO_TRUTH = "No ground truth was given; fits are compared with each other only."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What to trust: one sentence and the findings it rests on.
+    """Which results can be used: a conclusion and the findings that support it.
 
     Parameters
     ----------
     conclusion
-        What to trust of this model, in a sentence or two.
+        Which results of this model can be used, in a sentence or two.
     scope
-        What no number can say where nobody knows the truth; empty where the truth is known.
+        What the comparison cannot show without a known truth; empty if the truth is known.
     findings
         Each with a level (``ok``, ``caution``, ``problem``), a topic and a text.
     """
@@ -50,7 +53,7 @@ class Verdict:
 
     @property
     def level(self) -> str:
-        """The gravest level of the findings."""
+        """The worst level of the findings."""
         levels = {f.level for f in self.findings}
         return next((level for level in ("problem", "caution") if level in levels), "ok")
 
@@ -73,7 +76,7 @@ def read_verdict(
     scales: Finding | None = None,
     closest: str = "",
 ) -> Verdict:
-    """Read statuses, warnings, diagnostics, how far the two MAPs are apart and which fit is closest together."""
+    """Combine statuses, warnings, diagnostics, the distance between the two MAPs and the closest fit."""
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
         Finding(level="caution", topic=topic, text=in_words(text))
@@ -91,6 +94,7 @@ def read_verdict(
 
 def _about_estimate(kind: str, status: str, warnings: list[str]) -> Finding:
     level, text = _STATUS[status]
+    text = text.format(name=_NAMES.get(kind, kind).partition(" (")[0])
     more = f" {' '.join(warnings)}" if warnings else ""
     if level == "ok" and warnings:
         level = "caution"
@@ -100,21 +104,21 @@ def _about_estimate(kind: str, status: str, warnings: list[str]) -> Finding:
 def _about_sampling(findings: list[Finding]) -> str:
     relevant = [f for f in findings if f.topic in ("convergence", "efficiency", "divergences", "energy")]
     if any(f.level == "problem" for f in relevant):
-        return "The sampling is not to be trusted: mend it before reading what follows."
+        return "Sampling problems: fix these before interpreting the results."
     if not all(f.judged for f in relevant):
-        return "Whether the sampling is sound could not be judged, so nothing that rests on it is known to hold."
+        return "Convergence could not be assessed; results from these draws are unverified."
     if any(f.level == "caution" for f in relevant):
-        return "The sampling is usable, with reservations."
-    return "The sampling is sound."
+        return "Sampling warnings: see below before interpreting the results."
+    return "No sampling problems detected."
 
 
 def _about_fit(findings: list[Finding]) -> str:
-    at_odds = any(f.topic == "calibration" and f.level == "problem" for f in findings)
-    return "The data contradict the model: no error bar here covers that." if at_odds else ""
+    misfit = any(f.topic == "calibration" and f.level == "problem" for f in findings)
+    return "The model fits the data poorly; error bars do not account for that." if misfit else ""
 
 
 def _about_estimates(findings: list[Finding], statuses: dict[str, str]) -> str:
     bad = [_NAMES[kind] for kind, s in statuses.items() if _STATUS[s][0] == "problem"]
     if not bad:
-        return "The point estimates exist."
-    return f"Not to be used: {', '.join(bad)}."
+        return "All point estimates exist."
+    return f"Do not use: {', '.join(bad)}."

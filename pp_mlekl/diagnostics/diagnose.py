@@ -42,7 +42,10 @@ class Diagnostics:
 
 
 def diagnose(
-    tree: xr.DataTree, var_names: list[str] | None = None, prior_var_names: list[str] | None = None
+    tree: xr.DataTree,
+    var_names: list[str] | None = None,
+    prior_var_names: list[str] | None = None,
+    ci_prob: float | None = None,
 ) -> Diagnostics:
     """Convergence, efficiency, leave-one-out and prior sensitivity of a sampled tree.
 
@@ -55,6 +58,9 @@ def diagnose(
     prior_var_names
         The variables whose priors are scaled to see how the posterior reacts; all where None. The distribution of a
         hierarchical model's group effects is part of the model, not a prior that one would vary.
+
+    ci_prob
+        Probability of the summary's intervals; ArviZ's default where None.
 
     Examples
     --------
@@ -69,7 +75,7 @@ def diagnose(
     notes: list[Finding] = []
     # What ArviZ warns of is read from the numbers below and said once.
     with alone(), silenced():
-        summary = az.summary(tree, var_names=var_names, round_to="none")
+        summary = az.summary(tree, var_names=var_names, ci_prob=ci_prob, round_to="none")
         notes += _sampling(tree, summary)
         loo = _loo(tree, notes)
         if _sizes(summary).notna().any():

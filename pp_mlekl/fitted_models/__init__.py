@@ -1,1 +1,1 @@
-"""How far each fit is from the truth, or from the other fits where no truth is given."""
+"""Divergence of fitted distributions from the truth, or from each other if no truth is given."""

@@ -1,4 +1,4 @@
-"""KL from the distribution of continuous i.i.d. data to the fitted one, the data's own density by neighbours."""
+"""KL(data||fitted) for continuous i.i.d. data, whose density is estimated by nearest neighbours."""
 
 import numpy as np
 
@@ -11,38 +11,38 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 
-def why_not(functions: ModelFunctions, generator: np.random.Generator) -> str:
-    """Why the data are not continuous and i.i.d. in the model; empty where they are."""
+def unavailable_because(functions: ModelFunctions, generator: np.random.Generator) -> str:
+    """Why KL(data||fitted) is unavailable: the data are not continuous and i.i.d. in the model; empty if they are."""
     if len(functions.measured) != 1:
-        return "kl_data needs a single observed variable."
+        return "kl_data is unavailable: it needs a single observed variable."
     (variable,) = functions.measured
     if not functions.model[variable.name].dtype.startswith("float"):
-        return "kl_data is for continuous data; the model's are discrete."
+        return "kl_data is unavailable: it needs continuous data, and the observed variable is discrete."
     nothing = Truth(kind="parameters")
     if not variable.shape or not exchangeable(functions, nothing, generator):
-        return "kl_data needs i.i.d. data; the rows of the model differ."
+        return "kl_data is unavailable: it needs i.i.d. data, and the rows of the model differ."
     return ""
 
 
 def log_density_of_data(functions: ModelFunctions) -> Terms:
-    """The log density of the data at themselves, by spacings or nearest neighbours.
+    """The log density of the data at each observation, by spacings or nearest neighbours.
 
     Raises
     ------
     ValueError
-        Where there are too few of them, or too many coincide.
+        If there are too few observations or too many ties.
     """
     (variable,) = functions.measured
     rows = int(np.prod(variable.shape, dtype=int))
     values = functions.observed_data()[variable.name]
     draws = checked_draws(values.reshape(rows, -1), name="the data")
     if draws.discrete:
-        raise ValueError("the data take so few values that they have no density.")
+        raise ValueError("a density estimate needs continuous data without many ties.")
     return log_density_terms(draws)
 
 
 def divergence_from_data(terms: Terms, log_q: Array) -> tuple[float, float, tuple[str, ...]]:
-    """KL(data||fitted), the sum over rows, its standard error, and what to know before it is believed."""
+    """KL(data||fitted) summed over rows, its standard error, and warnings."""
     if not np.all(np.isfinite(log_q)):
         return np.nan, np.nan, ()
     combined = Terms(

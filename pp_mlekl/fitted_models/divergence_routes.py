@@ -1,4 +1,4 @@
-"""The way to the divergences of one fit: closed forms, mixtures over draws, or sampled log ratios."""
+"""Choose how the divergences of one fit are computed: closed form, mixture over draws, or sampled log ratios."""
 
 from dataclasses import replace
 
@@ -18,15 +18,15 @@ from pp_mlekl.fitted_models.row_divergences import (
 from pp_mlekl.fitted_models.setting import Setting
 from pp_mlekl.pymc_model.layout import ObservedVariable
 
-# Log densities held at a time where expectations are sampled, and the sizes of samples.
-_BUDGET = 20_000_000
-_SMALLEST_SAMPLE, _LARGEST_SAMPLE = 64, 4_096
-# Values that are drawn one by one take some 10 ms each, and four samples are needed.
+# Maximum number of log densities in memory for sampled expectations, and the range of sample sizes.
+_MAX_LOG_DENSITIES = 20_000_000
+_MIN_SAMPLE, _MAX_SAMPLE = 64, 4_096
+# A value of a distribution that draws one value at a time takes about 10 ms, and four samples are needed.
 _SLOW_SAMPLE = 256
 
 
 def rows_of(setting: Setting, fit: Fit, predictive: Fit | None) -> dict[str, RowDivergences]:
-    """The divergences of one fit by observed variable: from the truth, or from the predictive in its place."""
+    """The divergences of one fit by observed variable: from the truth, or from the posterior predictive."""
     if predictive is None:
         return {v.name: from_truth(setting, v, fit) for v in setting.functions.measured}
     return {v.name: from_predictive(setting, v, fit, predictive) for v in setting.functions.measured}
@@ -50,7 +50,7 @@ def from_truth(setting: Setting, variable: ObservedVariable, fit: Fit) -> RowDiv
 
 
 def from_predictive(setting: Setting, variable: ObservedVariable, fit: Fit, predictive: Fit) -> RowDivergences:
-    """KL(posterior predictive||plug-in): the reverse direction of plug-in against mixture."""
+    """KL(posterior predictive||plug-in), computed as the reverse direction of plug-in against mixture."""
     if fit.flat is None or predictive.draws is None:
         return missing(variable.shape, predictive.warnings)
     draws = setting.draws(predictive, variable)
@@ -64,7 +64,7 @@ def from_predictive(setting: Setting, variable: ObservedVariable, fit: Fit, pred
 def between(
     setting: Setting, variable: ObservedVariable, p: Distribution, q: Distribution, chains: int
 ) -> RowDivergences:
-    """Divergences between the rows of ``p`` and those of ``q``, a mixture where it has ``chains`` of draws."""
+    """Divergences between the rows of ``p`` and of ``q``; ``q`` is a mixture over draws if ``chains`` is positive."""
     if isinstance(p, SampledDensity) or isinstance(q, SampledDensity):
         return _sampled(setting, variable, p, q, max(chains, 1))
     if chains:
@@ -75,23 +75,23 @@ def between(
 def _sampled(
     setting: Setting, variable: ObservedVariable, p: Distribution, q: Distribution, chains: int
 ) -> RowDivergences:
-    """Monte Carlo, where one side is known by its log density and its draws alone."""
+    """Monte Carlo, for a side with a log density and draws only."""
     p, q = _flattened(p, variable.shape), _flattened(q, variable.shape)
     draws, rows = max(p.batch_shape[0], q.batch_shape[0]), q.batch_shape[1]
     slow = any(isinstance(d, SampledDensity) and d.one_by_one for d in (p, q))
-    largest = _SLOW_SAMPLE if slow else _LARGEST_SAMPLE
-    size = int(np.clip(_BUDGET // (draws * max(rows, 1)), _SMALLEST_SAMPLE, largest))
+    largest = _SLOW_SAMPLE if slow else _MAX_SAMPLE
+    size = int(np.clip(_MAX_LOG_DENSITIES // (draws * max(rows, 1)), _MIN_SAMPLE, largest))
     if setting.truth is None and (reason := _cannot_be_drawn(p, setting.generator)):
         return missing(variable.shape, (reason,))
     reason = _cannot_be_drawn(q, setting.generator)
     parts = by_sampling(p, q, size, setting.generator, reverse=not reason)
     found = from_influences(parts, variable.shape, chains)
-    more = (f"kl_reverse and jsd are not given. {reason}",) if reason else ()
+    more = (f"kl_reverse and jsd are unavailable: {reason}",) if reason else ()
     return replace(found, warnings=more + found.warnings, draws=found.draws if draws > 1 else 0)
 
 
 def _cannot_be_drawn(distribution: Distribution, generator: np.random.Generator) -> str:
-    """Why there are no draws of a distribution; empty where there are."""
+    """Why a distribution cannot be sampled; empty if it can."""
     try:
         distribution.select((slice(0, 1),)).sample((), generator)
     except ValueError as error:
@@ -100,7 +100,7 @@ def _cannot_be_drawn(distribution: Distribution, generator: np.random.Generator)
 
 
 def _flattened(distribution: Distribution, shape: tuple[int, ...]) -> Distribution:
-    """Batch shape (draws, rows), with one draw where there are none."""
+    """Batch shape (draws, rows), with a single draw for a plug-in."""
     if isinstance(distribution, SampledDensity):
         return distribution
     rows = np.unravel_index(np.arange(int(np.prod(shape, dtype=int))), shape) if shape else (None,)

@@ -1,17 +1,17 @@
-"""How many posterior draws a requested standard error of a predictive's KL takes."""
+"""The number of posterior draws needed for a requested standard error of KL."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-# The error is itself estimated: ask for a little more than it says.
-_RESERVE = 1.1
+# Safety factor on the number of draws, because the error is itself estimated.
+_SAFETY = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoreDraws:
-    """The estimators that have fewer draws than they need, and how many they should have; false if there are none."""
+    """Estimators with too few draws, and the number of draws needed; false if there are none."""
 
     estimators: tuple[str, ...]
     draws: int
@@ -23,8 +23,8 @@ class MoreDraws:
 def draws_needed(dataset: xr.Dataset, error: float) -> xr.DataArray:
     """Draws at which ``kl_mcse`` would be ``error``, over ``estimator``.
 
-    The part of the variance that is due to draws falls as one over their number, the rest does not. 0 for plug-ins;
-    infinite where the rest alone is larger; NaN where there is no fit.
+    The variance due to draws is inversely proportional to their number; the rest is constant. 0 for plug-ins, infinite if
+    the rest alone is too large, NaN without a fit.
 
     Examples
     --------
@@ -41,22 +41,22 @@ def draws_needed(dataset: xr.Dataset, error: float) -> xr.DataArray:
 
 
 def short_of_draws(dataset: xr.Dataset, error: float) -> MoreDraws:
-    """Which estimators need more draws than were used."""
+    """The estimators that need more draws than were used."""
     needed = draws_needed(dataset, error)
     short = np.isfinite(needed.values) & (needed.values > dataset["draws"].values)
     names = dataset["estimator"].values[short]
-    most = int(np.ceil(_RESERVE * needed.values[short].max())) if short.any() else 0
+    most = int(np.ceil(_SAFETY * needed.values[short].max())) if short.any() else 0
     return MoreDraws(estimators=tuple(str(n) for n in names), draws=most)
 
 
 def with_draws_needed(dataset: xr.Dataset, error: float) -> xr.Dataset:
-    """Add ``draws_needed``, and a warning where the posterior has too few."""
+    """Add ``draws_needed``, and a warning if the posterior has too few draws."""
     needed = draws_needed(dataset, error)
     warnings = [dataset.attrs["warnings"]] if dataset.attrs["warnings"] else []
     for name in dataset["estimator"].values[dataset["kl_mcse"].values > error]:
         count = float(needed.sel(estimator=name))
-        what = f"about {count:,.0f} draws" if np.isfinite(count) else "exact expectations, which more draws do not give"
+        remedy = f"pass about {count:,.0f} draws" if np.isfinite(count) else "more draws do not suffice"
         used = int(dataset["draws"].sel(estimator=name))
         if count > used:
-            warnings.append(f"{name}: a standard error of {error:g} nats takes {what}; it has {used:,}.")
+            warnings.append(f"{name}: the standard error exceeds {error:g} nats with {used:,} draws; {remedy}.")
     return dataset.assign(draws_needed=needed).assign_attrs(error=error, warnings=" | ".join(warnings))

@@ -1,4 +1,4 @@
-"""The fits that are compared with a truth: plug-ins at a point, and predictives over draws."""
+"""The fits to be compared: plug-in distributions at a point, and predictive distributions over draws."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,9 +17,10 @@ from pp_mlekl.typing import Array
 PLUG_INS = ("mle", "map", "map_unconstrained", "posterior_mean")
 PREDICTIVES = ("posterior_predictive", "laplace")
 
-# An extreme value that is 0 is approached along the ray on which the logarithm of this one lies.
+# Replaces a boundary value of 0 where the logarithm is taken.
 _NEARLY_ZERO = 1e-320
-_FAR = 800.0
+# Largest absolute unconstrained value; exp(-800) underflows to 0.
+_LARGEST = 800.0
 LAPLACE_DRAWS = 500
 
 
@@ -27,7 +28,7 @@ LAPLACE_DRAWS = 500
 class Fit:
     """One fit: a point ``flat`` (d,), or ``draws`` (chain, draw, d) over which the predictive is averaged.
 
-    Where the estimate does not exist both are None, and ``status`` and ``warnings`` say why.
+    Both are None if the estimate does not exist; ``status`` and ``warnings`` give the reason.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Fit:
 
 
 def named_estimates(estimates: Any) -> dict[str, PointEstimate]:
-    """Estimates by the names of their estimators; TypeError where they come without."""
+    """Estimates by estimator name; raise TypeError for anything but a mapping."""
     if estimates is not None and not isinstance(estimates, Mapping):
         raise TypeError(
             "estimates must map names of estimators to estimates, such as {'mle': find_mle(model)}; got "
@@ -56,10 +57,9 @@ def collect_fits(
     generator: np.random.Generator,
     new_groups: tuple[str, ...] = (),
 ) -> list[Fit]:
-    """Find, or take from the caller, each of the fits named.
+    """Collect the named fits; point estimates that are not in ``estimates`` are found.
 
-    For new groups the maximum likelihood estimate that is found is that of the marginal likelihood, which contains what
-    the groups come from.
+    With new groups the maximum likelihood estimate is that of the marginal likelihood, which contains the hyperparameters.
     """
     result = []
     for name in estimators:
@@ -78,7 +78,7 @@ def collect_fits(
 
 
 def needs_posterior(estimators: Sequence[str]) -> bool:
-    """Whether any of these fits is made of posterior draws."""
+    """Whether any of these fits needs posterior draws."""
     return any(name in ("posterior_predictive", "posterior_mean") for name in estimators)
 
 
@@ -103,13 +103,15 @@ def _from_estimate(functions: ModelFunctions, name: str, estimate: PointEstimate
         return Fit(name=name, flat=estimate.flat)
     if estimate.status == "boundary":
         flat = _at_boundary(functions, estimate)
-        return Fit(name=name, flat=flat, status="boundary", warnings=(f"{name}: on the boundary of its range.",))
-    warning = f"{name}: no estimate ({estimate.status.replace('_', ' ')}), so its divergence is not given."
+        return Fit(
+            name=name, flat=flat, status="boundary", warnings=(f"{name}: on the boundary of the parameter space.",)
+        )
+    warning = f"{name}: no estimate ({estimate.status.replace('_', ' ')}), so its divergence is unavailable."
     return Fit(name=name, status=estimate.status, warnings=(warning,))
 
 
 def _at_boundary(functions: ModelFunctions, estimate: PointEstimate) -> Array:
-    """An unconstrained vector so extreme that its natural values are those of the boundary in double precision."""
+    """An unconstrained vector whose natural values equal those of the boundary in double precision."""
     near = functions.natural(estimate.flat)
     values = {}
     for variable in functions.free:
@@ -118,8 +120,8 @@ def _at_boundary(functions: ModelFunctions, estimate: PointEstimate) -> Array:
         values[variable.name] = np.where(exact == 0.0, _NEARLY_ZERO, exact)
     with np.errstate(all="ignore"):
         flat = functions.unconstrain(values)
-    flat = np.where(np.isnan(flat), estimate.flat, np.clip(flat, -_FAR, _FAR))
-    # Far along the same ray: exp(-736) is not yet 0.
+    flat = np.where(np.isnan(flat), estimate.flat, np.clip(flat, -_LARGEST, _LARGEST))
+    # Four times further in the same direction: exp(-736) is not yet 0.
     away = flat - estimate.flat
     return np.where(np.abs(away) > 1.0, flat + 4.0 * away, flat)
 
@@ -130,13 +132,17 @@ def _from_draws(
     if name == "laplace":
         return _laplace(functions, potentials, generator)
     if tree is None:
-        raise ValueError("A posterior is needed; pass idata=..., or leave it out to have the model sampled.")
+        raise ValueError("Posterior draws are missing; pass idata=..., or None to sample the model.")
     posterior = matched_posterior(functions, tree)
     if name == "posterior_mean":
         means = {v.name: posterior[v.name].mean(("chain", "draw")).values for v in functions.free}
         flat = functions.unconstrain(means)
         if not np.all(np.isfinite(flat)):
-            return Fit(name=name, status="failed", warnings=("posterior_mean: lies outside the parameters' range.",))
+            return Fit(
+                name=name,
+                status="failed",
+                warnings=("posterior_mean: lies outside the parameter space.",),
+            )
         return Fit(name=name, flat=flat)
     draws = unconstrained_draws(functions, tree)
     finite = np.all(np.isfinite(draws))
@@ -144,7 +150,9 @@ def _from_draws(
         return Fit(
             name=name,
             status="failed",
-            warnings=("posterior_predictive: some posterior draws lie on the edge of the parameters' range.",),
+            warnings=(
+                "posterior_predictive: some draws lie on the boundary of the parameter space, so its divergence is unavailable.",
+            ),
         )
     return Fit(name=name, draws=draws)
 
@@ -156,7 +164,9 @@ def _laplace(functions: ModelFunctions, potentials: Any, generator: np.random.Ge
         return Fit(
             name="laplace",
             status=estimate.status,
-            warnings=(f"laplace: the mode it is centred on does not exist ({estimate.status}).",),
+            warnings=(
+                f"laplace: there is no mode on the unconstrained scale ({estimate.status}), so its divergence is unavailable.",
+            ),
         )
     draws = generator.multivariate_normal(
         estimate.flat, estimate.flat_covariance, size=(4, LAPLACE_DRAWS), method="cholesky"
@@ -165,10 +175,9 @@ def _laplace(functions: ModelFunctions, potentials: Any, generator: np.random.Ge
 
 
 def without_unknown_groups(functions: ModelFunctions, fit: Fit, new_groups: tuple[str, ...]) -> Fit:
-    """The fit, or none where it does not say what new groups are like.
+    """The fit, or none if it does not determine the distribution of new groups.
 
-    The joint likelihood of a centred model contains the groups' own effects, not the hyperparameters that new ones come
-    from.
+    The joint likelihood of a centred model contains the group effects, but not their hyperparameters.
     """
     if not new_groups or fit.name != "mle" or fit.flat is None:
         return fit
@@ -176,7 +185,7 @@ def without_unknown_groups(functions: ModelFunctions, fit: Fit, new_groups: tupl
     if not unknown:
         return fit
     warning = (
-        f"mle: the likelihood does not contain {', '.join(unknown)}, from which new {', '.join(new_groups)} come; pass "
+        f"mle: the likelihood does not contain {', '.join(unknown)}, which new {', '.join(new_groups)} depend on; pass "
         f"find_mle(model, marginalize={list(new_groups)})."
     )
     return replace(fit, flat=None, status="not_identified", warnings=(*fit.warnings, warning))

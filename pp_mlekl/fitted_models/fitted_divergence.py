@@ -1,4 +1,4 @@
-"""``fitted_divergence``: the public door."""
+"""``fitted_divergence``: divergence of fitted distributions from a truth."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,36 +39,36 @@ def fitted_divergence(
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> xr.Dataset:
-    """How far the distributions fitted by each estimator are from the true one, in nats.
+    """KL(true||fitted) of the distributions fitted by each estimator, in nats.
 
-    Everything is for one new observation at each row of the model's data, given the row's covariates (and, with latent
-    variables per group, for the same groups unless ``new_groups`` names them). ``kl`` is the sum over rows.
+    All divergences are for one new observation at each row of the model's data, conditional on the row's covariates (and,
+    with latent variables per group, for the same groups unless ``new_groups`` names them). ``kl`` is the sum over rows.
 
     Parameters
     ----------
     model
         A PyMC model.
     truth
-        A mapping from parameter names to values, another PyMC model, a distribution, or held-out draws, with which
-        only differences of KL can be had (see ``pp_mlekl.inputs.truth.as_truth``). Without one the posterior predictive takes
-        its place: then ``kl`` is KL(posterior predictive||plug-in), what a point estimate throws away.
+        A mapping from parameter names to values, another PyMC model, a distribution, or held-out draws, which determine
+        only differences of KL (see ``pp_mlekl.inputs.truth.as_truth``). If None, ``kl`` is KL(posterior
+        predictive||plug-in), the information lost by a point estimate.
     idata
-        The posterior; sampled from the model where it is needed and not given.
+        Posterior draws; sampled from the model if needed and None.
     estimates
-        Point estimates that are known already, by name (``mle``, ``map``, ``map_unconstrained``).
+        Point estimates to use, by estimator name (``mle``, ``map``, ``map_unconstrained``); found if missing.
     estimators
         Which fits: ``mle``, ``map``, ``map_unconstrained``, ``posterior_mean``, ``posterior_predictive``,
         ``laplace``; by default ``mle``, ``map`` and, with a truth, ``posterior_predictive``.
     new_groups
-        Free variables, such as the effects of schools, that are drawn anew from their prior given the hyperparameters:
-        for observations of groups that were not in the data. A plug-in is then an average over new groups; the maximum
-        likelihood estimate is the one that integrates the groups out.
+        Free variables, such as school effects, that are drawn from their prior given the hyperparameters: for
+        observations of groups that are not in the data. A plug-in is then an average over new groups; the maximum
+        likelihood estimate is the marginal one, with the groups integrated out.
     error
-        A standard error that the ``kl`` of a predictive should have, in nats. As many of the posterior's draws are used
-        as that takes, and ``draws_needed`` says how many it takes.
+        Requested standard error of the ``kl`` of a predictive, in nats. It determines how many posterior draws are used;
+        ``draws_needed`` reports the number required.
     nuts_sampler, sample_kwargs
-        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
-        sampled.
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), used if the
+        model is sampled.
     random_seed
         For sampling, searches, new groups and, with vector-valued observations, Monte Carlo.
     potentials
@@ -79,21 +79,21 @@ def fitted_divergence(
     xarray.Dataset
         Over ``estimator``: ``kl``, ``kl_reverse`` (sums over rows), ``kl_mean``, ``jsd``, ``wasserstein`` (means over
         rows; ``jsd`` is at most ln 2, ``wasserstein`` is in the unit of the variable, and NaN for vectors and for several
-        observed variables), each with its ``..._mcse``; ``kl_excess`` over the closest fit; ``kl_theory`` (what
-        large-sample theory expects of the sum); ``kl_bias`` (what the finite number of ``draws`` would have added; it is
-        removed) and ``kl_draw_error`` (the part of ``kl_mcse`` that falls with more draws). ``kl_pointwise``,
+        observed variables), each with its ``..._mcse``; ``kl_excess`` over the closest fit; ``kl_theory`` (the
+        large-sample expectation of the sum); ``kl_bias`` (bias due to the finite number of ``draws``, already subtracted)
+        and ``kl_draw_error`` (the part of ``kl_mcse`` that decreases with more draws). ``kl_pointwise``,
         ``kl_reverse_pointwise``, ``jsd_pointwise`` and ``wasserstein_pointwise`` have the rows' own dims; several
         observed variables have one each, and ``kl_by_variable``. An estimate that does not exist has NaN, and
-        ``attrs["warnings"]`` says why; ``attrs["closest"]`` names the closest fit and ``attrs["closest_is_clear"]`` says
-        whether it leads by more than two standard errors. Observed variables of families that the engine does not know
-        are compared by Monte Carlo with their log density.
+        ``attrs["warnings"]`` gives the reason; ``attrs["closest"]`` names the closest fit and ``attrs["closest_is_clear"]``
+        is "yes" if it leads by more than two standard errors. Observed variables without a known family are compared by
+        Monte Carlo with their log density.
 
     Raises
     ------
     ValueError
-        Where the truth does not fit the model, its likelihood consists of potentials alone, an estimator is not known, or
-        observed variables depend on each other given the parameters: a divergence needs their joint density, which is then
-        no PyMC variable's.
+        If the truth does not match the model, the likelihood consists of potentials only, an estimator is unknown, or
+        observed variables depend on each other given the parameters, so that their joint density is not that of a single
+        PyMC variable.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def fitted_divergence(
     check_distribution(model, "A divergence of fitted distributions")
     names = _checked_estimators(estimators, truth)
     if error is not None and not error > 0:
-        raise ValueError(f"error must be a positive number of nats, got {error!r}.")
+        raise ValueError(f"error must be a positive number (nats), got {error!r}.")
     groups = (new_groups,) if isinstance(new_groups, str) else tuple(new_groups)
     check_redrawn(functions, groups)
     generator = np.random.default_rng(random_seed)
@@ -136,9 +136,9 @@ def fitted_divergence(
     def compared(used: Setting, chosen: list[Fit]) -> Results:
         return {f.name: rows_of(used, f, predictive) for f in chosen}
 
-    # Without a truth a number is still wanted: it says what it is given.
+    # Without a truth, dependent observed variables are compared conditionally on each other.
     for name, other in given_observed(model).items() if resolved is None else ():
-        note = f"{name} depends on the observed variable {other}: its divergence is given the data of {other}."
+        note = f"{name} depends on the observed variable {other}; its divergence is conditional on the data of {other}."
         fits[0] = replace(fits[0], warnings=(*fits[0].warnings, note))
     results = compared(setting, fits)
     dataset = assemble(functions, fits, results, expected, kind, groups)
@@ -147,7 +147,7 @@ def fitted_divergence(
     more = short_of_draws(dataset, error)
     if more:
         again = [f for f in fits if f.name in more.estimators]
-        results = {**results, **compared(replace(setting, most_draws=more.draws), again)}
+        results = {**results, **compared(replace(setting, max_draws=more.draws), again)}
         dataset = assemble(functions, fits, results, expected, kind, groups)
     return with_draws_needed(dataset, error)
 
@@ -162,5 +162,5 @@ def _checked_estimators(estimators: Sequence[str] | None, truth: Any) -> list[st
         if name not in known:
             raise ValueError(f"estimators must be among {', '.join(known)}, got {name!r}.")
         if truth is None and name in PREDICTIVES:
-            raise ValueError(f"Without a truth only plug-ins can be compared with the predictive, not {name!r}.")
+            raise ValueError(f"{name!r} needs a truth; without one use plug-ins: {', '.join(PLUG_INS)}.")
     return list(estimators)

@@ -1,4 +1,4 @@
-"""Where the truth is only a sample: differences of log scores, which are differences of KL(true||fitted)."""
+"""Relative divergences from held-out data: differences of log scores are differences of KL(true||fitted)."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ from pp_mlekl.fitted_models.setting import Setting
 from pp_mlekl.fitted_models.table import on_rows, with_closest
 from pp_mlekl.typing import Array
 
-# Pointwise log densities held at a time.
+# Maximum number of pointwise log densities in memory.
 _CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """Log density of every held-out value under a fit, (data sets, rows), and the error of its sum from the draws."""
+    """Log density of every held-out value under a fit, (data sets, rows), and the Monte Carlo error of its sum."""
 
     values: Array
     draw_error: float = 0.0
@@ -27,14 +27,14 @@ class Scores:
 def held_out_scores(setting: Setting, fits: list[Fit]) -> xr.Dataset:
     """Relative divergences of fits from held-out data sets.
 
-    ``kl`` is KL(true||fit) - KL(true||reference), the sum over rows of the reference's log score less the fit's; the
-    reference, named in the attributes, is the first fit that exists. The entropy of the truth, which no finite sample
-    gives, drops out. ``log_score`` is the fit's own expected log density, summed over rows.
+    ``kl`` is KL(true||fit) - KL(true||reference), the sum over rows of the reference's log score minus the fit's; the
+    reference, named in the attributes, is the first fit that exists. The entropy of the truth, which a finite sample does
+    not determine, cancels. ``log_score`` is the fit's own expected log density, summed over rows.
 
     Returns
     -------
     xarray.Dataset
-        Over ``estimator``; ``kl_reverse``, ``jsd`` and ``wasserstein`` cannot be had and are NaN.
+        Over ``estimator``; ``kl_reverse``, ``jsd`` and ``wasserstein`` are unavailable and NaN.
     """
     functions, names = setting.functions, [fit.name for fit in fits]
     assert setting.truth is not None
@@ -73,7 +73,7 @@ def held_out_scores(setting: Setting, fits: list[Fit]) -> xr.Dataset:
 
 
 def _error_of_total(values: Array) -> Array:
-    """Standard error of the sum over rows: between data sets, or, with only one, between its rows."""
+    """Standard error of the sum over rows: from the spread between data sets or, with one data set, between rows."""
     size, rows = values.shape[1:]
     with np.errstate(invalid="ignore"):
         if size > 1:
@@ -95,16 +95,16 @@ def _scores(setting: Setting, fit: Fit) -> Scores | None:
         return Scores(values=functions.pointwise(fit.flat, data=held_out)[:, setting.places])
     z = draws.reshape(-1, 1, draws.shape[-1])
     step = max(1, _CHUNK // (len(z) * functions.n_observations))
-    pieces, share = [], np.zeros(len(z))
+    pieces, weight = [], np.zeros(len(z))
     for start in range(0, size, step):
         data = {name: values[start : start + step] for name, values in held_out.items()}
         terms = functions.pointwise(z, data=data)[..., setting.places]
         whole, halves = _log_mean(terms), [_log_mean(half) for half in np.array_split(terms, 2)]
-        # The log of a mean over draws is too low by a term in one over their number, which halves have twice.
+        # The log of a mean over n draws has a bias proportional to 1 / n; halves have twice that bias (jackknife).
         pieces.append(2 * whole - 0.5 * (halves[0] + halves[1]))
         with np.errstate(invalid="ignore"):
-            share += np.nan_to_num(np.exp(terms - whole)).sum(axis=(1, 2)) / size
-    by_chain = share.reshape(draws.shape[:2])
+            weight += np.nan_to_num(np.exp(terms - whole)).sum(axis=(1, 2)) / size
+    by_chain = weight.reshape(draws.shape[:2])
     error = inflation(by_chain) * by_chain.std() / np.sqrt(by_chain.size)
     return Scores(values=np.concatenate(pieces), draw_error=float(error))
 

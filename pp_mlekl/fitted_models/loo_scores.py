@@ -1,4 +1,4 @@
-"""Log scores of observations that the fit has not seen: exact refits for plug-ins, PSIS for the predictive."""
+"""Leave-one-out log scores: exact refits for plug-ins, PSIS for the posterior predictive."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.shared_state import alone, silenced
 
-# Elements of all refits' Hessians up to which each observation gets a refit of its own.
-_EXACT = 100_000_000
-# What a Newton step may promise at a smooth maximum, in nats: at a kink the slope does not vanish.
-_AT_REST = 1e-4
-# Pareto shape above which importance sampling cannot stand for a refit (Vehtari et al. 2024).
+# Maximum number of Hessian elements, over all refits, for exact refits.
+_MAX_HESSIAN_ELEMENTS = 100_000_000
+# Maximum Newton decrement in nats at a smooth maximum; at a kink the gradient does not vanish.
+_MAX_DECREMENT = 1e-4
+# Pareto k above which importance sampling is unreliable (Vehtari et al. 2024).
 _PARETO_K = 0.7
 
 
@@ -28,7 +28,7 @@ _PARETO_K = 0.7
 class LeftOut:
     """Log density of every observation under the fit to all others, (n,).
 
-    ``failed`` counts observations without which there is no fit, or where importance sampling failed.
+    ``failed`` counts observations whose removal leaves no fit, or for which importance sampling failed.
     """
 
     scores: Array
@@ -38,7 +38,7 @@ class LeftOut:
 
 
 def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Array) -> LeftOut:
-    """Leave-one-out log scores of an estimate, from as many refits as there are observations, in one batch.
+    """Leave-one-out log scores of an estimate, from one refit per observation in a single batch.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
     problem = Problem(functions=functions, kind=name)
     kept, n = problem.kept, functions.n_observations
     inverse = _inverse_information(problem.objective, flat[kept])
-    if inverse is not None and len(places) * n * len(kept) ** 2 > _EXACT:
+    if inverse is not None and len(places) * n * len(kept) ** 2 > _MAX_HESSIAN_ELEMENTS:
         return _by_influence(functions, flat, kept, inverse, places)
 
     def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
@@ -76,23 +76,23 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
     left_out = functions.pointwise(z)[np.arange(len(places)), places]
     left_out[~found.converged] = np.nan
     failed = int(np.sum(~found.converged))
-    note = f"{name}: without {failed} of the observations, one at a time, there is no estimate, so no log score."
+    note = f"{name}: leaving out any of {failed} observations leaves no estimate, so the log score is unavailable."
     return LeftOut(scores=left_out, failed=failed, method="refits", warnings=(note,) if failed else ())
 
 
 def _inverse_information(objective: Objective, z: Array) -> Array | None:
-    """The inverse of the negative Hessian at an estimate (k,); None without a Hessian, or at a kink."""
+    """The inverse of the negative Hessian at an estimate (k,); None without a Hessian or at a kink."""
     if objective.derivatives < 2:
         return None
     _, gradient, hessian = objective.hessian(z[None])
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         model = quadratic_model(gradient, hessian)
     found = curvature(hessian[0])
-    return found.inverse() if model.decrement[0] < _AT_REST and found.eigenvalues[0] > DOUBTFUL else None
+    return found.inverse() if model.decrement[0] < _MAX_DECREMENT and found.eigenvalues[0] > DOUBTFUL else None
 
 
 def _by_influence(functions: ModelFunctions, flat: Array, kept: Array, inverse: Array, places: Array) -> LeftOut:
-    """To first order in 1/n: leaving out an observation moves the estimate by inverse information times its score."""
+    """First order in 1/n: leaving out an observation shifts the estimate by the inverse information times its score."""
     scores = functions.scores(flat)[places][:, kept]
     shift = np.einsum("ni,ij,nj->n", scores, inverse, scores)
     return LeftOut(scores=functions.pointwise(flat)[places] - shift, method="infinitesimal jackknife")
@@ -118,7 +118,7 @@ def predictive_scores(functions: ModelFunctions, draws: Array, places: Array) ->
             "log_likelihood": xr.Dataset({"y": (dims, terms)}),
         }
     )
-    # What it warns of is the Pareto shape, which is looked at below.
+    # ArviZ warns about Pareto k, which is checked below.
     with alone(), silenced():
         found = az.loo(tree, var_name="y", pointwise=True)
     failed = int(np.sum(found.pareto_k.values > _PARETO_K))

@@ -1,4 +1,4 @@
-"""Parametric bootstrap of KL: the fit taken for the truth, and fitted again to data drawn from it."""
+"""Parametric bootstrap of KL: refit data sets drawn from the fit."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from pp_mlekl.typing import Array
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Refits:
-    """KL(fit||refit), the sum over rows, of every data set drawn from the fit; infinite where there is no refit."""
+    """KL(fit||refit), the sum over rows, of every data set drawn from the fit; infinite without a refit."""
 
     kl: Array
     warnings: tuple[str, ...] = ()
@@ -35,19 +35,19 @@ def refits(
     functions
         Of the model.
     name
-        How they are fitted: ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
+        The estimator: ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
     flat
         The fit, z (d,).
     replicates
         The number of data sets.
     generator
-        Where they come from.
+        Source of random numbers.
     """
     truth = truth_at(functions, flat)
-    star = expected_fit(functions, truth, generator)
-    if star.information is None:
-        note = f"{name}: the model is not regular at the estimate, so it is not fitted again."
+    pseudo_true = expected_fit(functions, truth, generator)
+    if pseudo_true.information is None:
+        note = f"{name}: the model is not regular at the estimate, so kl_refit is unavailable."
         return Refits(kl=np.full(replicates, np.nan), warnings=(note,))
     drawn = Simulator(functions, truth, generator).draw(functions.n_observations, replicates, generator)
-    found = fit_replicates(functions, drawn, star, name)
+    found = fit_replicates(functions, drawn, pseudo_true, name)
     return Refits(kl=found.excess * functions.n_observations)

@@ -18,7 +18,7 @@ from pp_mlekl.typing import Array
 
 QUANTITIES = ("kl", "kl_reverse", "jsd", "wasserstein")
 
-# Above this shape of the tail of a sampled log ratio its standard error means nothing.
+# Pareto k of sampled log ratios above which their variance, and so the standard error, is infinite.
 _HEAVY = 0.5
 
 
@@ -26,8 +26,8 @@ _HEAVY = 0.5
 class RowDivergences:
     """The divergences of one fit, each of shape (*rows), with the standard errors of rows and of their sum.
 
-    ``kl_draw_error`` is the part of the error of the sum of KL that falls with more ``draws``, ``kl_bias`` what their
-    finite number would have added to it.
+    ``kl_draw_error`` is the part of the error of the sum of KL that decreases with more ``draws``; ``kl_bias`` is the bias
+    due to their finite number, already subtracted.
     """
 
     values: Mapping[str, Array]
@@ -56,7 +56,7 @@ class RowDivergences:
 
 
 def missing(shape: tuple[int, ...], warnings: tuple[str, ...] = ()) -> RowDivergences:
-    """What stands for a fit that does not exist: NaN throughout."""
+    """The result for a fit that does not exist: NaN throughout."""
     nothing = np.full(shape, np.nan)
     return RowDivergences(
         values=dict.fromkeys(QUANTITIES, nothing),
@@ -67,7 +67,7 @@ def missing(shape: tuple[int, ...], warnings: tuple[str, ...] = ()) -> RowDiverg
 
 
 def plug_in_divergences(p: Distribution, q: Distribution, generator: np.random.Generator) -> RowDivergences:
-    """Divergences between each row's two distributions; rows that are alike are computed once."""
+    """Divergences between each row's two distributions; identical rows are computed once."""
     shape = np.broadcast_shapes(p.batch_shape, q.batch_shape)
     p, q = flat_pair(p, q)
     first, inverse = distinct_rows(p, q)
@@ -84,7 +84,7 @@ def plug_in_divergences(p: Distribution, q: Distribution, generator: np.random.G
         error = np.broadcast_to(np.asarray(e.mcse, dtype=float), first.shape)
         values[name] = np.asarray(e.value, dtype=float)[inverse].reshape(shape)
         errors[name] = error[inverse].reshape(shape)
-        # Rows that share a computation share its error.
+        # Identical rows share one computation, so their errors add linearly.
         totals[name] = float(np.sqrt(np.sum((counts * error) ** 2)))
     return RowDivergences(
         values=values,
@@ -95,7 +95,7 @@ def plug_in_divergences(p: Distribution, q: Distribution, generator: np.random.G
 
 
 def _wasserstein(p: Distribution, q: Distribution) -> Estimate:
-    """Of order 1, which is known in one dimension; NaN for vectors."""
+    """Wasserstein distance of order 1 in one dimension; NaN for vectors."""
     if p.event_ndim:
         nothing = np.full(np.broadcast_shapes(p.batch_shape, q.batch_shape), np.nan)
         return Estimate(value=nothing, mcse=nothing, method="none", direction="W(P,Q)")
@@ -111,7 +111,7 @@ def mixture_divergences(
 
 
 def from_influences(parts: Mapping[str, Array], shape: tuple[int, ...], chains: int) -> RowDivergences:
-    """Errors from what each draw adds, with the draws' autocorrelation, and from the sampling of expectations."""
+    """Errors from the influence of each draw, with autocorrelation, and from sampled expectations."""
     values, row_errors, total_errors, by_draws = {}, {}, {}, {}
     for name in QUANTITIES:
         influence, node = parts[f"{name}_influence"], parts[f"{name}_node_error"]
@@ -124,7 +124,9 @@ def from_influences(parts: Mapping[str, Array], shape: tuple[int, ...], chains: 
         by_draws[name] = float(ratio * total.std() / np.sqrt(total.size))
         total_errors[name] = float(np.hypot(by_draws[name], np.sqrt(np.sum(node**2))))
     heavy = float(np.max(parts["kl_tail_shape"], initial=-np.inf))
-    warning = f"The sampled log ratios have a heavy tail (k-hat {heavy:.2f}); the standard error of KL is too small."
+    warning = (
+        f"The sampled log ratios have a heavy tail (Pareto k = {heavy:.2f}), so the standard error of KL is too small."
+    )
     return RowDivergences(
         values=values,
         row_errors=row_errors,
@@ -137,7 +139,7 @@ def from_influences(parts: Mapping[str, Array], shape: tuple[int, ...], chains: 
 
 
 def inflation(chains: Array) -> float:
-    """How much larger the error of a mean over autocorrelated chains is than over independent draws."""
+    """Ratio of the standard error of a mean over autocorrelated chains to that over independent draws."""
     spread = chains.std()
     if not np.isfinite(spread) or spread == 0 or chains.shape[1] < 4:
         return 1.0

@@ -31,15 +31,15 @@ def assemble(
     for quantity in QUANTITIES:
         _add_totals(dataset, functions, results, quantity)
         _add_rows(dataset, functions, results, quantity)
-    of_fit = [list(results[n].values()) for n in names]
+    rows_of_fit = [list(results[n].values()) for n in names]
     dataset["kl_theory"] = ("estimator", np.array([expected.of(n) for n in names]))
-    dataset["kl_bias"] = ("estimator", np.array([sum(r.kl_bias for r in rows) for rows in of_fit]))
+    dataset["kl_bias"] = ("estimator", np.array([sum(r.kl_bias for r in rows) for rows in rows_of_fit]))
     dataset["kl_draw_error"] = (
         "estimator",
-        np.array([np.hypot.reduce([r.kl_draw_error for r in rows]) for rows in of_fit]),
+        np.array([np.hypot.reduce([r.kl_draw_error for r in rows]) for rows in rows_of_fit]),
     )
-    dataset["draws"] = ("estimator", np.array([max(r.draws for r in rows) for rows in of_fit]))
-    warnings = [w for fit in fits for w in fit.warnings] + [w for rows in of_fit for r in rows for w in r.warnings]
+    dataset["draws"] = ("estimator", np.array([max(r.draws for r in rows) for rows in rows_of_fit]))
+    warnings = [w for fit in fits for w in fit.warnings] + [w for rows in rows_of_fit for r in rows for w in r.warnings]
     dataset = with_closest(dataset)
     return dataset.assign_attrs(
         direction=_DIRECTION.get(kind, "KL(true||fitted)"),
@@ -51,12 +51,12 @@ def assemble(
 
 
 def _scope(new_groups: tuple[str, ...]) -> str:
-    groups = f"new groups ({', '.join(new_groups)} drawn anew)" if new_groups else "the same groups"
+    groups = f"new groups ({', '.join(new_groups)} redrawn)" if new_groups else "the same groups"
     return f"sums over the rows of one new observation each, given their covariates, for {groups}"
 
 
 def _add_totals(dataset: xr.Dataset, functions: ModelFunctions, results: Results, quantity: str) -> None:
-    """The sum over rows of KL, the mean of the others; their standard errors; each observed variable's share."""
+    """The sum over rows of KL, the mean of the others; their standard errors; the part of each observed variable."""
     observed = [v.name for v in functions.measured]
     rows = sum(v.pointwise.stop - v.pointwise.start for v in functions.measured)
     totals = np.array([[r[o].total(quantity) for o in observed] for r in results.values()])
@@ -64,7 +64,7 @@ def _add_totals(dataset: xr.Dataset, functions: ModelFunctions, results: Results
     scale = 1 if quantity.startswith("kl") else rows
     total, error = totals.sum(axis=1), np.sqrt(np.sum(errors**2, axis=1))
     if quantity == "wasserstein" and len(observed) > 1:
-        # Variables of several units have no common distance.
+        # Variables in different units have no common distance.
         total, error = np.full(len(totals), np.nan), np.full(len(totals), np.nan)
     dataset[quantity] = ("estimator", total / scale)
     dataset[f"{quantity}_mcse"] = ("estimator", error / scale)
@@ -115,8 +115,8 @@ def with_closest(dataset: xr.Dataset, difference: Array | None = None, error: Ar
     kl, mcse = dataset["kl"].values, dataset["kl_mcse"].values
     known = np.flatnonzero(~np.isnan(kl))
     if not known.size:
-        nothing = ("estimator", np.full(len(kl), np.nan))
-        return dataset.assign(kl_excess=nothing, kl_excess_mcse=nothing).assign_attrs(closest="", closest_is_clear="no")
+        missing = ("estimator", np.full(len(kl), np.nan))
+        return dataset.assign(kl_excess=missing, kl_excess_mcse=missing).assign_attrs(closest="", closest_is_clear="no")
     best = int(known[np.argmin(kl[known])])
     with np.errstate(invalid="ignore"):
         excess = kl - kl[best] if difference is None else difference[:, best]

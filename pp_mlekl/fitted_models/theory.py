@@ -1,4 +1,4 @@
-"""What large-sample theory expects of the divergences, to stand beside them."""
+"""The large-sample expectation of the divergences."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from pp_mlekl.fitted_models.fits import PREDICTIVES
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
-# Data sets simulated to find which directions the data inform at all.
+# Number of data sets simulated to find the directions that the data inform.
 _DATA_SETS = 8
 _RANK_TOLERANCE = 1e-9
 
@@ -20,11 +20,11 @@ class Theory:
     Parameters
     ----------
     minimum
-        Sum over rows of KL(true||pseudo-true); 0 where the model is right.
+        Sum over rows of KL(true||pseudo-true); 0 if the model is correct.
     trace
-        ``trace(J^-1 K)``; the number of parameters that the data inform where the model is right.
+        ``trace(J^-1 K)``; the number of parameters informed by the data if the model is correct.
     rank
-        That number.
+        The number of parameters informed by the data.
     """
 
     minimum: float = np.nan
@@ -34,14 +34,14 @@ class Theory:
     def of(self, estimator: str) -> float:
         """``minimum + trace / 2`` for a plug-in; a predictive's expansion has the rank in place of the trace.
 
-        Averaging over the posterior N(MLE, J^-1 / n) adds ``(trace - rank) / 2n`` to the log predictive density of
-        an observation, to first order, so what is left of the plug-in's ``trace / 2n`` is ``rank / 2n``.
+        To first order, averaging over the posterior N(MLE, J^-1 / n) adds ``(trace - rank) / 2n`` to the log predictive
+        density of an observation, which reduces the plug-in's ``trace / 2n`` to ``rank / 2n``.
         """
         return self.minimum + 0.5 * (self.rank if estimator in PREDICTIVES else self.trace)
 
 
 def theory(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> Theory:
-    """The expansion at the truth's pseudo-true parameter; NaN where a potential counts as likelihood."""
+    """The expansion at the pseudo-true parameter; NaN if a potential is part of the likelihood."""
     if len(functions.measured) < len(functions.observed):
         return Theory()
     if truth.kind == "parameters":
@@ -56,7 +56,7 @@ def theory(functions: ModelFunctions, truth: Truth, generator: np.random.Generat
 
 
 def _informed_directions(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> int:
-    """The rank of the expected information, from the scores of simulated data: J = K where the model is right."""
+    """The rank of the expected information, from scores of simulated data (J = K for a correct model)."""
     assert truth.flat is not None
     data = truth.sample(_DATA_SETS, generator)
     scores = [

@@ -1,4 +1,4 @@
-"""``without_truth``: the public door."""
+"""``without_truth``: assess fits without a known truth."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
-from pp_mlekl.fitted_models.divergence_from_data import divergence_from_data, log_density_of_data, why_not
+from pp_mlekl.fitted_models.divergence_from_data import divergence_from_data, log_density_of_data, unavailable_because
 from pp_mlekl.fitted_models.fits import Fit, collect_fits, named_estimates
 from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
 from pp_mlekl.fitted_models.loo_scores import LeftOut, plug_in_scores, predictive_scores
@@ -24,12 +24,12 @@ _PLUG_INS = ("mle", "map", "map_unconstrained")
 _KNOWN = (*_PLUG_INS, "posterior_predictive")
 
 WHAT = {
-    "kl_predictive": "KL(posterior predictive||fitted): what the fit throws away of the posterior",
+    "kl_predictive": "KL(posterior predictive||fitted): the information lost by a plug-in fit",
     "log_score": "expected log density of new data, by leaving out one observation at a time",
-    "log_score_lead": "log score of the best fit less this one's: the difference of KL(true||fitted), unbiased but for 1/n",
-    "kl_data": "KL(distribution of the data||fitted), by neighbours; too low, because the fit has seen the data",
-    "kl_data_unseen": "the same with each observation scored by the fit to the others",
-    "kl_refit": "KL(fit||refit) of data drawn from the fit: what estimation costs if the model is right",
+    "log_score_lead": "log score of the best fit minus this one: the difference of KL(true||fitted), with bias of order 1/n",
+    "kl_data": "KL(distribution of the data||fitted) by nearest neighbours; too low because the data were used for the fit",
+    "kl_data_unseen": "the same with each observation scored by the fit to all others",
+    "kl_refit": "KL(fit||refit) for data drawn from the fit: the cost of estimation if the model is correct",
 }
 
 
@@ -46,23 +46,23 @@ def without_truth(
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> xr.Dataset:
-    """What can be said of KL(true||fitted) by one who does not know the truth, each number named for what it is.
+    """Estimate what can be known about KL(true||fitted) without a known truth.
 
     Parameters
     ----------
     model
         A PyMC model.
     idata
-        The posterior; sampled from the model if not given.
+        Posterior draws; sampled from the model if None.
     estimates
-        Point estimates that are known already, by name.
+        Point estimates to use, by estimator name; found if missing.
     estimators
         Among ``mle``, ``map``, ``map_unconstrained``, ``posterior_predictive``.
     replicates
-        Data sets drawn from each fit for ``kl_refit``.
+        Number of data sets drawn from each fit for ``kl_refit``.
     nuts_sampler, sample_kwargs
-        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
-        sampled.
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), used if the
+        model is sampled.
     random_seed
         The same seed gives the same result.
     potentials
@@ -72,17 +72,17 @@ def without_truth(
     -------
     xarray.Dataset
         Over ``estimator``, in nats, sums over rows: ``kl_predictive`` = KL(posterior predictive||fitted); ``log_score``
-        by leave-one-out, with ``log_score_lead`` (what the best fit is ahead: the difference of KL(true||fitted)) and
+        by leave-one-out, with ``log_score_lead`` (lead of the best fit: the difference of KL(true||fitted)) and
         ``left_out_failed``; for continuous i.i.d. data ``kl_data`` = KL(data||fitted) by nearest neighbours, from the fit
         to all data and, ``kl_data_unseen``, to all others; ``kl_refit``, the parametric bootstrap of KL (mean, 5% and
-        95% as ``kl_refit_low`` and ``kl_refit_high``) with ``refit_failed``, the share of data sets without a refit. Each
-        has its ``..._mcse`` or, over observations, ``..._se``; its ``attrs["what"]`` says what it is. ``attrs["best"]``
-        names the highest log score, ``attrs["best_is_clear"]`` says whether it leads by two standard errors.
+        95% as ``kl_refit_low`` and ``kl_refit_high``) with ``refit_failed``, the fraction of data sets without a refit. Each
+        has its ``..._mcse`` or, over observations, ``..._se``; its ``attrs["what"]`` describes it. ``attrs["best"]``
+        names the fit with the highest log score; ``attrs["best_is_clear"]`` is "yes" if it leads by two standard errors.
 
     Raises
     ------
     ValueError
-        Where an estimator is not known, there are fewer than two replicates, or the likelihood consists of potentials alone.
+        If an estimator is unknown, there are fewer than two replicates, or the likelihood consists of potentials only.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def _checked(estimators: Sequence[str], replicates: int) -> list[str]:
         if name not in _KNOWN:
             raise ValueError(f"estimators must be among {', '.join(_KNOWN)}, got {name!r}.")
     if replicates < 2:
-        raise ValueError(f"replicates must be at least 2, got {replicates}; 200 is usual.")
+        raise ValueError(f"replicates must be at least 2, got {replicates}; the default is 200.")
     return names
 
 
@@ -170,7 +170,7 @@ def _add_predictive(
 
 
 def _add_scores(dataset: xr.Dataset, left_out: list[LeftOut | None]) -> None:
-    """Sums of log scores and what the best is ahead, whose error is that of the paired differences."""
+    """Sums of log scores, and the lead of the best fit with the standard error of the paired differences."""
     size = max((len(f.scores) for f in left_out if f is not None), default=0)
     scores = np.stack([np.full(size, np.nan) if f is None else f.scores for f in left_out])
     total = scores.sum(axis=1)
@@ -199,12 +199,12 @@ def _add_data(
     columns = {
         n: np.full(len(fits), np.nan) for n in ("kl_data", "kl_data_mcse", "kl_data_unseen", "kl_data_unseen_mcse")
     }
-    note, terms = why_not(functions, generator), None
+    note, terms = unavailable_because(functions, generator), None
     if not note:
         try:
             terms = log_density_of_data(functions)
         except ValueError as error:
-            note = f"kl_data is not given: {error}"
+            note = f"kl_data is unavailable: {error}"
     notes = [note] if note else []
     for i, (fit, found) in enumerate(zip(fits, left_out, strict=True)):
         seen = _log_scores(functions, fit, places)
@@ -217,7 +217,7 @@ def _add_data(
 
 
 def _log_scores(functions: ModelFunctions, fit: Fit, places: Array) -> Array | None:
-    """Log density of the data under a fit to themselves."""
+    """Log density of the data under the fit to all data."""
     if fit.draws is not None:
         terms = functions.pointwise(fit.draws.reshape(-1, fit.draws.shape[-1]))[:, places]
         return logsumexp(terms, axis=0) - np.log(len(terms))

@@ -19,6 +19,8 @@ from pp_mlekl.typing import Array
 # Points at which the average over random parents is taken: quantiles of the draws, and a grid over their range.
 _QUANTILES, _GRID = 100, 60
 _PARENTS = 4000
+# Curves for plots: their range in multiples of the posterior's, their points, parents and step of the Jacobian's difference.
+_CURVE_QUANTILES, _CURVE_MARGIN, _CURVE_POINTS, _CURVE_PARENTS, _CURVE_STEP = (0.001, 0.999), 0.4, 121, 300, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,51 @@ def marginal_log_prior(
     if alone:
         return _exactly(draws, term(z)[0].reshape(draws.shape))
     return _averaged(term, variable, z, prior)
+
+
+def prior_density_curves(
+    functions: ModelFunctions, variable: FreeVariable, z: Array, prior: Array
+) -> tuple[Array, Array] | None:
+    """The marginal prior density of every element of a variable over the range of its posterior, for plots.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    variable
+        A free variable.
+    z
+        Posterior draws (n, d), unconstrained.
+    prior
+        Prior draws (m, d), over which random parents are averaged.
+
+    Returns
+    -------
+    x, density
+        On the natural scale, (points, elements); None where no elementwise density is known.
+    """
+    if variable.value_shape != variable.shape:
+        return None
+    term, alone = functions.kept(("marginal prior", variable.name), lambda: _term(functions, variable))
+    if term is None:
+        return None
+    low, high = np.quantile(z[:, variable.flat], _CURVE_QUANTILES, axis=0)
+    margin = _CURVE_MARGIN * (high - low)
+    grid = np.linspace(low - margin, high + margin, _CURVE_POINTS)
+    parents = prior[: 1 if alone else _CURVE_PARENTS]
+    composite = np.repeat(parents[None], len(grid), axis=0)
+    composite[..., variable.flat] = grid[:, None]
+    logs = term(composite.reshape(-1, composite.shape[-1]))[0].reshape(*composite.shape[:2], -1)
+    log_density = special.logsumexp(logs, axis=1) - np.log(len(parents))
+    near = np.repeat(parents[:1], len(grid), axis=0)
+    sides = []
+    for step in (0.0, -_CURVE_STEP, _CURVE_STEP):
+        near[:, variable.flat] = grid + step
+        sides.append(functions.natural(near)[variable.name].reshape(len(grid), -1))
+    x, before, after = sides
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        density = np.exp(log_density) * 2 * _CURVE_STEP / np.abs(after - before)
+    return x, density
 
 
 def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: Array) -> Array | None:

@@ -1,1 +1,1 @@
-"""Pages, tables and plots from a finished comparison."""
+"""Pages, tables and plots of a finished comparison."""

@@ -1,4 +1,4 @@
-"""The single elements of variables, and which of them a picture has room for."""
+"""Scalar elements of variables, and the selection shown in plots."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from scipy import stats
 
 from pp_mlekl.typing import Array
 
-# More panels than this are small print.
-MOST_PANELS = 12
-_MOST_IN_PAIRS = 4
-# Counts that reach further are drawn as if they were continuous.
+# Maximum number of panels and of variables in a pair plot.
+MAX_PANELS = 12
+_MAX_IN_PAIRS = 4
+# Counts with a larger range are plotted as continuous data.
 _LARGEST_COUNT = 200
 
 
 def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Every element of every variable as an array of its own over chain and draw, named as in the tables."""
+    """Each element of each variable as an array over chain and draw, named as in the tables."""
     found = {}
     for name, array in draws.data_vars.items():
         dims = [d for d in array.dims if d not in ("chain", "draw")]
@@ -30,23 +30,23 @@ def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def literal(name: str) -> str:
-    """A name as matplotlib prints it: no formula, even where it has two dollar signs."""
+    """A name for matplotlib, with dollar signs escaped so that it is not read as a formula."""
     return name.replace("$", r"\$")
 
 
 def shown_elements(draws: xr.Dataset) -> xr.Dataset:
-    """As many elements as a picture has room for, the first of each variable before the second of any, in their order."""
+    """Up to ``MAX_PANELS`` elements: the first of each variable, then the second of each, in their original order."""
     by_variable = [list(elements(draws[[name]])) for name in draws.data_vars]
     rounds = max(len(names) for names in by_variable)
     turns = [names[turn] for turn in range(rounds) for names in by_variable if turn < len(names)]
-    chosen = set(turns[:MOST_PANELS])
+    chosen = set(turns[:MAX_PANELS])
     return xr.Dataset({name: one for name, one in elements(draws).items() if name in chosen})
 
 
 def most_dependent(found: dict[str, xr.DataArray]) -> list[str]:
-    """The elements of the pairs with the strongest rank correlation, of the values or of their distance from the median.
+    """The elements of the pairs with the strongest rank correlation of values or of absolute deviations from the median.
 
-    The distance shows a funnel, where one parameter sets the other's spread and not its place.
+    The deviations reveal a funnel, in which one parameter determines the spread of another.
     """
     names = list(found)
     values = np.stack([found[n].values.ravel() for n in names])
@@ -60,13 +60,13 @@ def most_dependent(found: dict[str, xr.DataArray]) -> list[str]:
     chosen: list[int] = []
     for place in np.argsort(-np.triu(strength), axis=None, kind="stable"):
         chosen += [i for i in map(int, np.unravel_index(place, strength.shape)) if i not in chosen]
-        if len(chosen) >= min(_MOST_IN_PAIRS, n):
+        if len(chosen) >= min(_MAX_IN_PAIRS, n):
             break
-    return [names[i] for i in sorted(chosen[:_MOST_IN_PAIRS])]
+    return [names[i] for i in sorted(chosen[:_MAX_IN_PAIRS])]
 
 
 def kind_of(values: Array) -> str:
-    """What a plot of predictions should take data for: ``real``, ``count`` or ``binary``.
+    """The kind of data for predictive plots: ``real``, ``count`` or ``binary``.
 
     Examples
     --------
@@ -81,14 +81,14 @@ def kind_of(values: Array) -> str:
 
 
 def in_one_row(tree: xr.DataTree, names: Sequence[str]) -> xr.DataTree:
-    """Observed variables and their posterior predictive draws, each over a single dim of numbers.
+    """Observed variables and their posterior predictive draws, each flattened to a single dimension.
 
     Parameters
     ----------
     tree
         With ``observed_data`` and ``posterior_predictive``.
     names
-        Of observed variables of any shape; a scalar becomes one observation.
+        Observed variables of any shape; a scalar becomes one observation.
 
     Examples
     --------

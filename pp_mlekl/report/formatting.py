@@ -1,49 +1,107 @@
-"""Numbers as a reader wants them: few digits, words for what does not exist."""
+"""Numbers as text. One rule: two significant digits of the error decide how many digits of the value are shown."""
 
 import numpy as np
 
-# The optimiser's own precision, in posterior standard deviations.
-_NOTHING = 1e-6
+UNAVAILABLE = "unavailable"
+"""Shown in place of NaN."""
+
+# Numerical accuracy of the optimizer, in posterior standard deviations.
+_NUMERICAL_ZERO = 1e-6
+# Numbers outside this range are written with a power of ten.
+_SMALLEST, _LARGEST = 1e-4, 1e6
+_SMALLEST_P = 0.001
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A few significant digits; ``∞`` and a dash where there is no number."""
+def number(value: float, digits: int = 3) -> str:
+    """A number without an error, to some significant digits.
+
+    Examples
+    --------
+    >>> number(-0.12345), number(12345.6), number(1.5e-7), number(float("nan")), number(float("inf"))
+    ('−0.123', '12346', '1.5·10⁻⁷', 'unavailable', '∞')
+    """
     value = float(value)
     if np.isnan(value):
-        return "–"
+        return UNAVAILABLE
     if np.isinf(value):
         return "∞" if value > 0 else "−∞"
-    return f"{value:.{digits}g}".replace("-", "−")
+    if value and not _SMALLEST <= abs(value) < _LARGEST:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"{mantissa}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", "−")
+    places = max(0, digits - 1 - int(np.floor(np.log10(abs(value))))) if value else 0
+    return f"{value:.{places}f}".replace("-", "−")
 
 
 def with_error(value: float, error: float) -> str:
-    """A number with its standard error, to the error's precision."""
+    """A number and its standard error.
+
+    Examples
+    --------
+    >>> with_error(1.12489, 0.0149), with_error(-154.321, 12.7), with_error(0.6931472, 0.0), with_error(3e-9, 2.5e-10)
+    ('1.125 ± 0.015', '−154 ± 13', '0.6931', '(3.00 ± 0.25)·10⁻⁹')
+    """
     value, error = float(value), float(error)
     if not np.isfinite(value) or not np.isfinite(error):
         return number(value)
     if error == 0:
-        return number(value, 6)
-    places = max(0, int(np.ceil(-np.log10(error))) + 1)
-    if places > 8:
-        return number(value, 6)
-    return f"{value:.{places}f} ± {error:.{places}f}".replace("-", "−")
+        return number(value, 4)
+    scale = max(abs(value), error)
+    if scale < _SMALLEST:
+        exponent = int(np.floor(np.log10(scale)))
+        shift = 10.0**-exponent
+        return f"({with_error(value * shift, error * shift)})·10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return f"{rounded(value, error)} ± {rounded(error, error)}"
 
 
-def with_precision(value: float, error: float) -> str:
-    """A number to the digits that its Monte Carlo error leaves."""
+def rounded(value: float, error: float) -> str:
+    """A number to the digits that two significant digits of an error leave.
+
+    Examples
+    --------
+    >>> rounded(1.2345, 0.0996), rounded(1234.5, 432.0), rounded(1.2345, float("nan"))
+    ('1.23', '1230', '1.23')
+    """
+    value, error = float(value), float(error)
     if not np.isfinite(value) or not np.isfinite(error) or error <= 0:
         return number(value)
-    places = min(8, int(np.ceil(-np.log10(2 * error))))
-    return number(value) if places <= 0 and abs(value) < 1e4 else f"{value:.{max(places, 0)}f}".replace("-", "−")
+    # Of the error as it is printed: 0.0996 becomes 0.10.
+    places = 1 - int(f"{error:.1e}".partition("e")[2])
+    if places > 8:
+        return number(value)
+    text = f"{round(value, places):.{max(places, 0)}f}"
+    return (text.lstrip("-") if not float(text) else text).replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """A p value as an equation or inequality.
+
+    Examples
+    --------
+    >>> p_value(0.0312), p_value(2e-5), p_value(0.5)
+    ('p = .031', 'p < .001', 'p = .50')
+    """
+    if np.isnan(p):
+        return f"p {UNAVAILABLE}"
+    if p < _SMALLEST_P:
+        return f"p < {f'{_SMALLEST_P:g}'.removeprefix('0')}"
+    return f"p = {p:.{3 if p < 0.1 else 2}f}".replace(" 0.", " .")
+
+
+def interval(low: float, high: float, error: float) -> str:
+    """Both ends of an interval to the digits that an error leaves."""
+    return f"{rounded(low, error)} to {rounded(high, error)}"
 
 
 def estimate(value: float, error: float, status: str, scale: float = np.nan) -> str:
-    """A point estimate with its standard error, or its status where it has no number.
+    """A point estimate with its standard error, or its status if there is no value.
 
-    What is nothing beside ``scale``, the posterior's standard deviation, is the optimiser's rounding: it is shown as 0.
+    Values below the optimizer's accuracy, relative to the posterior standard deviation ``scale``, are shown as 0. Without
+    a standard error ``scale`` decides the digits.
     """
     if np.isnan(value):
         return {"converged": "not in the likelihood"}.get(status, status.replace("_", " "))
-    if np.isfinite(scale) and abs(value) < _NOTHING * scale:
+    if np.isfinite(scale) and abs(value) < _NUMERICAL_ZERO * scale:
         value = 0.0
-    return with_error(value, error) if np.isfinite(error) else number(value)
+    return with_error(value, error) if np.isfinite(error) else rounded(value, scale)

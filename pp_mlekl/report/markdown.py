@@ -16,12 +16,12 @@ from pp_mlekl.report.tables import (
 )
 from pp_mlekl.utils.files import AnyPath, write_text
 
-# Emphasis, code, formulas, cells and links; an underscore within a word is none of them.
+# Emphasis, code, formulas, cells and links; an underscore within a word is plain text.
 _SPECIAL = re.compile(r"[\\`*|~$]|(?<!\w)_|_(?!\w)|(?<=\])[(\[:]")
 
 
 def write_markdown(comparison: Any, path: AnyPath) -> Path:
-    """Write the tables and the verdict, whole or not at all."""
+    """Write the tables and the verdict atomically."""
     return write_text(path, markdown(comparison))
 
 
@@ -34,10 +34,10 @@ def markdown(comparison: Any) -> str:
     for title, table in (
         ("Model", variable_table(comparison)),
         ("Parameters", parameter_table(comparison)),
-        ("Estimates", audit_table(comparison)),
+        ("Optimization", audit_table(comparison)),
         ("Divergences", divergence_table(comparison)),
-        ("Predictions", loo_table(comparison)),
-        ("Sensitivity", sensitivity_table(comparison)),
+        ("Leave-one-out", loo_table(comparison)),
+        ("Prior sensitivity", sensitivity_table(comparison)),
     ):
         if table.rows:
             parts += ["", f"## {title}", "", *_lines(table)]
@@ -45,7 +45,7 @@ def markdown(comparison: Any) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Text that Markdown shows as it is, in one line.
+    r"""Escape text for Markdown, in one line.
 
     Examples
     --------

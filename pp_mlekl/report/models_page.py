@@ -1,4 +1,4 @@
-"""The page of several models side by side."""
+"""The page that compares several models."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.report.formatting import number, with_error
+from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
 from pp_mlekl.report.page import picture
 from pp_mlekl.report.plots import models
 from pp_mlekl.report.tables import Table, table_of
@@ -24,18 +24,18 @@ _ALT = "Log evidence and leave-one-out of each model with 95% intervals, the bes
 
 
 def write_models(comparison: Any, path: AnyPath, pages: Mapping[str, str] | None = None) -> Path:
-    """Write the page of a ``ModelComparison``, whole or not at all.
+    """Write the page of a ``ModelComparison`` atomically.
 
-    ``pages`` gives the addresses of the models' own pages, by name.
+    ``pages`` maps names of models to the addresses of their own pages.
     """
     text = template("models.html").render(
-        **_content(comparison), picture=picture(models, comparison, "Picture", _ALT), pages=pages or {}
+        **_content(comparison), picture=picture(models, comparison, "Plot", _ALT), pages=pages or {}
     )
     return write_text(path, text)
 
 
 def models_html(comparison: Any) -> str:
-    """What the page holds but the picture, for a notebook's output cell."""
+    """The page without the plot, for a notebook's output cell."""
     return template("models_notebook.html").render(**_content(comparison))
 
 
@@ -63,7 +63,7 @@ def bayes_factor_table(comparison: Any) -> Table:
 
 
 def _rank(row: Any, rank: str, value: str) -> str:
-    return f"{int(row[rank])}" if np.isfinite(row[value]) else "–"
+    return f"{int(row[rank])}" if np.isfinite(row[value]) else UNAVAILABLE
 
 
 def _content(comparison: Any) -> dict[str, Any]:

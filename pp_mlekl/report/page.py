@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pp_mlekl.report import plots
-from pp_mlekl.report.elements import MOST_PANELS
+from pp_mlekl.report.elements import MAX_PANELS
 from pp_mlekl.report.plots import about_chains, chains
 from pp_mlekl.report.style import styled
 from pp_mlekl.report.tables import (
@@ -143,7 +143,7 @@ def _left_out(comparison: Any, draw: Any) -> str:
     if draw not in (plots.prior_posterior, chains):
         return ""
     total = comparison.tree.attrs["n_parameters"]
-    return f" Shown are {MOST_PANELS} of the {total} parameters." if total > MOST_PANELS else ""
+    return f" Shown are {MAX_PANELS} of the {total} parameters." if total > MAX_PANELS else ""
 
 
 def embedded(figure: Figure) -> str:

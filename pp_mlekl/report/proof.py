@@ -1,4 +1,4 @@
-"""The page of a proof: one story in seven steps, with its numbers, formulas and figures, in one file."""
+"""The page of a proof: seven steps with numbers, formulas and figures, in one file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from pp_mlekl.theorem.proof_result import Check, Proof
 
 _ALT = {
-    1: "Cross-entropy and KL over a parameter: two parallel curves, the entropy of the truth apart.",
-    2: "KL over a parameter with its minimum, and the expected log-likelihood with its maximum at the same place.",
-    3: "Errors of the mean log-likelihood against n, falling as one over the root of n.",
+    1: "Cross-entropy and KL as functions of a parameter; they differ by the entropy of the truth.",
+    2: "KL as a function of a parameter, and the expected log-likelihood, whose maximum is at the minimum of KL.",
+    3: "Errors of the mean log-likelihood against n, proportional to 1/√n.",
     4: "Probabilities of large deviations below Chebyshev's bound, for one observation and for the mean of n.",
-    5: "What the estimate loses against n along trace over 2n, and its distribution along the weighted chi-squared.",
-    6: "Divergence from the data at hand over a parameter, lowest at the maximum likelihood estimate.",
-    7: "A normal that covers two humps and one that sits on the larger; three divergences of two shifted uniforms.",
+    5: "Excess KL of the estimate against n, with trace/2n; its distribution, with the weighted chi-squared limit.",
+    6: "Divergence from the observed data as a function of a parameter, minimal at the MLE.",
+    7: "A normal that covers both components of a mixture, and one that covers the larger; three divergences of shifted uniforms.",
 }
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-_NEAREST = "The truth, and the member of the model that is nearest to it."
+_NEAREST = "The truth, and the model at the pseudo-true parameter."
 
-# What is typed in plain characters, as it is printed.
+# ASCII notation and its printed form.
 _PRINTED = {
     "^2": "²",
     "J^-1": "J⁻¹",
@@ -42,22 +42,27 @@ _PRINTED = {
 
 
 def write_page(proof: "Proof", path: AnyPath) -> Path:
-    """Write the page, whole or not at all."""
+    """Write the page atomically."""
     return write_text(path, render(proof))
 
 
 def render(proof: "Proof") -> str:
     """The page as a string."""
     figures = {step.number: panels(step, _ALT[step.number]) for step in proof.steps}
-    return template("proof.html", number=number, apart=apart, short=short, tidy=tidy).render(
-        proof=proof, figures=figures, nearest=densities_svg(proof.densities, _NEAREST), star=_star(proof), alt=_ALT
+    return template("proof.html", number=number, difference=difference, short=short, tidy=tidy).render(
+        proof=proof,
+        figures=figures,
+        nearest=densities_svg(proof.densities, _NEAREST),
+        nearest_caption=_NEAREST,
+        parameters=_pseudo_true(proof),
+        alt=_ALT,
     )
 
 
 def number(value: float) -> str:
-    """Six significant digits, or the word for what has none."""
+    """Six significant digits; a word for NaN and infinity."""
     if np.isnan(value):
-        return "not known"
+        return "unavailable"
     if np.isinf(value):
         return "infinite" if value > 0 else "minus infinity"
     return printed(f"{value:.6g}")
@@ -77,7 +82,7 @@ def printed(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """Mathematics in a sentence with its own characters.
+    """Replace ASCII notation in a sentence by mathematical characters.
 
     Examples
     --------
@@ -89,11 +94,11 @@ def tidy(text: str) -> str:
     return text
 
 
-def apart(check: "Check") -> str:
-    """The gap in words: how far apart both sides are, or by how much a bound is kept."""
+def difference(check: "Check") -> str:
+    """The difference of both sides, or whether a bound is satisfied."""
     if not check.bound:
         return short(abs(check.gap))
-    return "kept" if check.gap <= 0 else f"over by {short(check.gap)}"
+    return "satisfied" if check.gap <= 0 else f"exceeded by {short(check.gap)}"
 
 
 def short(value: float) -> str:
@@ -101,8 +106,8 @@ def short(value: float) -> str:
     return printed(f"{value:.2g}")
 
 
-def _star(proof: "Proof") -> list[dict[str, Any]]:
-    """Rows of the table of pseudo-true parameters; long ones are cut."""
+def _pseudo_true(proof: "Proof") -> list[dict[str, Any]]:
+    """Rows of the table of pseudo-true parameters, the first 12."""
     table = proof.pseudo_true.summary()
     naive = np.concatenate([np.ravel(v.values) for v in proof.pseudo_true.naive_standard_error.data_vars.values()])
     rows = [
@@ -113,5 +118,5 @@ def _star(proof: "Proof") -> list[dict[str, Any]]:
 
 
 def _rounded(value: float, error: float) -> float:
-    """0 for what differs from it by rounding alone, measured by the parameter's own standard error."""
+    """0 if the value differs from 0 by numerical noise only, relative to its standard error."""
     return 0.0 if abs(value) < 1e-9 * error else value

@@ -18,13 +18,13 @@ from pp_mlekl.utils.html import svg
 if TYPE_CHECKING:
     from pp_mlekl.theorem.proof_result import Step
 
-# Colours that keep their contrast on white and on a dark page (Okabe & Ito's palette for colour-blind readers).
+# Colours with enough contrast on light and dark pages (after the colour-blind-safe palette of Okabe & Ito).
 BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
-# Stands for the page's own text colour, which it is replaced by.
+# Placeholder that is replaced by the text colour of the page.
 _INK = "#010203"
 
-# Probabilities below this are left out of a figure, whose scale they would stretch.
-_RAREST = 1e-5
+# Probabilities below this are not plotted, to limit the range of the axis.
+_MIN_PROBABILITY = 1e-5
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -41,7 +41,7 @@ _STYLE: dict[Any, Any] = {
 
 
 class StepFigure(Figure):
-    """A figure that a notebook shows without a plotting backend."""
+    """A figure that notebooks display without a plotting backend."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
@@ -50,7 +50,7 @@ class StepFigure(Figure):
 
 
 def figure(step: "Step") -> Figure:
-    """The figure of a step; an empty one where the step has nothing to draw."""
+    """The figure of a step; empty if the step has no data to plot."""
     draw, count = _FIGURES[step.number]
     with styled(_STYLE):
         fig = StepFigure(figsize=(4.4 * count, 3.1) if count > 1 else (6.2, 3.2))
@@ -64,9 +64,9 @@ def figure(step: "Step") -> Figure:
 
 
 def panels(step: "Step", description: str) -> list[Markup]:
-    """The figure's panels as SVG elements of their own, which stand side by side or, on a phone, below each other.
+    """The panels of a figure as separate SVG elements, which wrap on narrow screens.
 
-    They take the page's text colour and tell a screen reader what they show.
+    They use the page's text colour and have a label for screen readers.
     """
     if not len(step.data.data_vars):
         return []
@@ -85,7 +85,7 @@ def panels(step: "Step", description: str) -> list[Markup]:
 
 
 def densities_svg(data: xr.Dataset, description: str) -> Markup:
-    """The truth and the model's nearest member, as an SVG element; empty without data."""
+    """Densities of the truth and of the model at the pseudo-true parameter as SVG; empty without data."""
     if not len(data.data_vars):
         return Markup("")
     with styled(_STYLE):
@@ -101,14 +101,14 @@ def _svg(fig: Figure, prefix: str, description: str) -> Markup:
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # Several figures share the page: their ids must not meet.
+    # Several figures share the page, so ids get a prefix.
     text = re.sub(r'(id="|href="#|url\(#)', rf"\1{prefix}-", text)
     return svg(text, description)
 
 
 def _densities(data: xr.Dataset, ax: Axes) -> None:
     x = data["y"].values
-    names = {"truth": "truth p", "fitted": "the model's nearest q"}
+    names = {"truth": "truth p", "fitted": "model at θ*, q"}
     if data.attrs["discrete"]:
         for shift, colour, name in ((-0.2, BLUE, "truth"), (0.2, ORANGE, "fitted")):
             ax.bar(x + shift, data[name], width=0.4, color=colour, label=names[name])
@@ -128,8 +128,8 @@ def _curves(data: xr.Dataset, ax: Axes) -> None:
     ax.plot(theta, data["kl"], color=BLUE, label="KL(p ‖ q)")
     places = np.linspace(0, len(theta) - 1, 7).astype(int)[1:-1]
     for i in places:
-        ends = data["kl"].values[i], data["cross_entropy"].values[i]
-        ax.annotate("", (theta[i], ends[1]), (theta[i], ends[0]), arrowprops={"arrowstyle": "<->", "color": GREEN})
+        pair = data["kl"].values[i], data["cross_entropy"].values[i]
+        ax.annotate("", (theta[i], pair[1]), (theta[i], pair[0]), arrowprops={"arrowstyle": "<->", "color": GREEN})
     ax.plot([], [], color=GREEN, label=f"H(p) = {entropy:.4g}")
     ax.set(xlabel=literal(data.attrs["parameter"]), ylabel="nats per observation")
     ax.legend()
@@ -141,10 +141,10 @@ def _minimiser(data: xr.Dataset, left: Axes, right: Axes) -> None:
         (right, "expected_log_likelihood", ORANGE, "E[log q]"),
     ):
         ax.plot(data["theta"], data[name], color=colour)
-        ax.axvline(data.attrs["star"], color=GREEN, linestyle="--")
+        ax.axvline(data.attrs["pseudo_true"], color=GREEN, linestyle="--")
         ax.set(xlabel=literal(data.attrs["parameter"]), ylabel="nats", title=what)
-    left.set_title("KL(p ‖ q): smallest here")
-    right.set_title("E[log q]: largest here")
+    left.set_title("KL(p ‖ q): minimum at θ*")
+    right.set_title("E[log q]: maximum at θ*")
 
 
 def _law(data: xr.Dataset, ax: Axes) -> None:
@@ -154,7 +154,7 @@ def _law(data: xr.Dataset, ax: Axes) -> None:
     ax.plot(n, data["rms"], "s", color=BLUE, label="typical error at one parameter")
     ax.plot(n, data["theory"], color=BLUE, label="theory: sd / √n")
     ax.set(xscale="log", yscale="log", xlabel="observations n", ylabel="error of the mean log-likelihood")
-    # A mean of a few zeros and ones can be exact.
+    # The mean of a few zeros and ones can be exact, an error of 0.
     ax.set_ylim(bottom=0.1 * float(data["theory"].min()))
     ax.legend()
 
@@ -163,7 +163,7 @@ def _chebyshev(data: xr.Dataset, left: Axes, right: Axes) -> None:
     if "k" in data:
         k = np.linspace(1, 6, 200)
         left.plot(k, 1 / k**2, color=ORANGE, label="bound 1 / k²")
-        positive = data["probability"].where(data["probability"] > _RAREST)
+        positive = data["probability"].where(data["probability"] > _MIN_PROBABILITY)
         left.plot(data["k"], positive, "o", color=BLUE, label="one observation, exact")
         left.set(yscale="log", xlabel="k standard deviations", ylabel="probability", title="One observation")
         left.legend()
@@ -173,10 +173,10 @@ def _chebyshev(data: xr.Dataset, left: Axes, right: Axes) -> None:
     right.plot(n, np.minimum(data["bound"], 1.0), color=ORANGE, label="bound, mean log-likelihood")
     right.plot(n, data["frequency"].where(data["frequency"] > 0), "o", color=BLUE, label="simulated")
     if "exact" in data:
-        exact = data["exact"].where(data["exact"] > _RAREST)
+        exact = data["exact"].where(data["exact"] > _MIN_PROBABILITY)
         right.plot(n, exact, "s-", color=GREEN, label="exact, mean of the data")
     right.set(xscale="log", yscale="log", xlabel="observations n", ylabel="probability", title="The mean of n")
-    right.set_ylim(_RAREST, 2.0)
+    right.set_ylim(_MIN_PROBABILITY, 2.0)
     right.legend(loc="lower left")
 
 
@@ -185,14 +185,14 @@ def _limit(data: xr.Dataset, left: Axes, right: Axes) -> None:
     left.errorbar(n, data["excess"], yerr=2 * data["excess_error"], fmt="o", color=BLUE, label="simulated")
     left.plot(n, data["theory"], color=ORANGE, label="trace / 2n")
     left.set(
-        xscale="log", yscale="log", xlabel="observations n", ylabel="nats per observation", title="What the MLE loses"
+        xscale="log", yscale="log", xlabel="observations n", ylabel="nats per observation", title="Excess KL of the MLE"
     )
     left.legend()
     scaled = np.sort(data["scaled"].values)
     if len(scaled):
         right.step(scaled, np.arange(1, len(scaled) + 1) / len(scaled), color=BLUE, label=f"n = {data.attrs['last']}")
     right.plot(data["x"], data["limit_cdf"], color=ORANGE, label="half a weighted chi-squared")
-    right.set(xlabel="n times the loss", ylabel="cumulative share", title="Its distribution")
+    right.set(xlabel="n × excess KL", ylabel="cumulative probability", title="Distribution of n × excess KL")
     right.set_xlim(0, float(data["x"].max()))
     right.legend()
 
@@ -206,8 +206,8 @@ def _empirical(data: xr.Dataset, ax: Axes) -> None:
 
 def _directions(data: xr.Dataset, left: Axes, right: Axes) -> None:
     left.fill_between(data["x"], data["truth"], color=BLUE, alpha=0.25, linewidth=0, label="truth")
-    left.plot(data["x"], data["covering"], color=ORANGE, label="min KL(true ‖ normal): covers")
-    left.plot(data["x"], data["seeking"], color=GREEN, label="min KL(normal ‖ true): seeks")
+    left.plot(data["x"], data["covering"], color=ORANGE, label="min KL(true ‖ normal): covers both")
+    left.plot(data["x"], data["seeking"], color=GREEN, label="min KL(normal ‖ true): covers one")
     left.set(xlabel="y", ylabel="density", ylim=(0, 0.66))
     left.legend(loc="upper left")
     finite = np.isfinite(data["kl"].values)

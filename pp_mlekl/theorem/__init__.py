@@ -1,1 +1,1 @@
-"""Maximum likelihood minimises KL(truth||model): the argument as computed numbers, step by step."""
+"""Maximum likelihood minimises KL(true||model): the theorem as computed numbers, step by step."""

@@ -1,4 +1,4 @@
-"""Step 7: KL has a direction; what the two directions, Jensen-Shannon and Wasserstein each see."""
+"""Step 7: KL is asymmetric; both directions, Jensen-Shannon and Wasserstein compared."""
 
 from collections.abc import Callable
 from functools import cache
@@ -15,19 +15,19 @@ from pp_mlekl.divergences.jensen_shannon import js_divergence
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.divergences.wasserstein import wasserstein_distance
 from pp_mlekl.theorem.proof_result import Check, Step
-from pp_mlekl.theorem.setting import ENGINE_ACCURACY
+from pp_mlekl.theorem.setting import DIVERGENCE_ACCURACY
 from pp_mlekl.typing import Array
 
-# Two separate humps, fitted by one normal: the standard picture of the two directions.
-_HUMPS: dict[str, Any] = {"w": np.array([0.4, 0.6]), "mu": np.array([-3.0, 2.5]), "sigma": np.array([0.7, 1.0])}
+# A mixture of two separated normals, approximated by one normal: the textbook example of the two directions.
+_MIXTURE: dict[str, Any] = {"w": np.array([0.4, 0.6]), "mu": np.array([-3.0, 2.5]), "sigma": np.array([0.7, 1.0])}
 
 
 @cache
 def directions() -> Step:
-    """Fit one normal to two humps in both directions of KL, and compare what is symmetric and what is finite."""
-    truth = family("NormalMixture")(**_HUMPS)
-    mean = float(_HUMPS["w"] @ _HUMPS["mu"])
-    spread = float(np.sqrt(_HUMPS["w"] @ (_HUMPS["sigma"] ** 2 + _HUMPS["mu"] ** 2) - mean**2))
+    """Approximate a two-component mixture by one normal in both directions of KL; compare symmetric and finite distances."""
+    truth = family("NormalMixture")(**_MIXTURE)
+    mean = float(_MIXTURE["w"] @ _MIXTURE["mu"])
+    spread = float(np.sqrt(_MIXTURE["w"] @ (_MIXTURE["sigma"] ** 2 + _MIXTURE["mu"] ** 2) - mean**2))
     forward = _minimiser(_from_truth(truth), (0.0, 1.0))
     reverse = _minimiser(_to_truth(truth), (2.5, 0.0))
     covering, seeking = _normal(forward), _normal(reverse)
@@ -35,7 +35,7 @@ def directions() -> Step:
         _equal("mean of the minimiser of KL(true||normal) against the mean of the truth", forward[0], mean),
         _equal("its standard deviation against that of the truth", float(np.exp(forward[1])), spread),
         Check(
-            what="spread of the minimiser of KL(normal||true), which sits on one hump, against the other's",
+            what="standard deviation of the minimiser of KL(normal||true) against that of KL(true||normal): it covers one component",
             left=float(np.exp(reverse[1])),
             right=float(np.exp(forward[1])),
             error=0.0,
@@ -47,12 +47,12 @@ def directions() -> Step:
     )
     return Step(
         number=7,
-        title="KL has a direction, and can be infinite",
-        claim="KL(true||model) makes the model cover the truth, KL(model||true) makes it seek one mode; Jensen-Shannon "
-        "is symmetric and at most ln 2; Wasserstein's distance stays finite where the supports do not meet.",
+        title="KL is asymmetric and can be infinite",
+        claim="The minimiser of KL(true||model) covers the truth; the minimiser of KL(model||true) covers one mode. Jensen-Shannon "
+        "is symmetric and at most ln 2. The Wasserstein distance is finite for disjoint supports.",
         checks=checks,
-        data=_picture(truth, covering, seeking),
-        note="Maximum likelihood is the first of the two directions: it covers.",
+        data=_plot_data(truth, covering, seeking),
+        note="Maximum likelihood minimises the first direction.",
     )
 
 
@@ -61,14 +61,14 @@ def _normal(z: Any) -> Distribution:
 
 
 def _from_truth(truth: Distribution) -> Callable[[Array], float]:
-    """KL(truth||normal) on fixed nodes of the truth: smooth in the parameters, and cheaper than an adaptive rule."""
+    """KL(true||normal) on fixed nodes of the truth: smooth in the parameters and cheaper than an adaptive rule."""
     nodes = expectation_nodes(truth, np.random.default_rng(0), deep=False)
     log_p = truth.log_density(nodes.points)
     return lambda z: float(nodes.mean(log_p - _normal(z).log_density(nodes.points)))
 
 
 def _to_truth(truth: Distribution) -> Callable[[Array], float]:
-    """KL(normal||truth) on the nodes of a standard normal, moved and stretched."""
+    """KL(normal||true) on the nodes of a standard normal, shifted and scaled."""
     nodes = expectation_nodes(_normal((0.0, 0.0)), np.random.default_rng(0), deep=False)
 
     def divergence(z: Array) -> float:
@@ -86,8 +86,8 @@ def _minimiser(divergence: Callable[[Array], float], start: tuple[float, float])
 
 
 def _equal(what: str, left: float, right: float) -> Check:
-    # A minimum known to a relative height e is known to a distance of about sqrt(2 e).
-    error = float(np.sqrt(2 * ENGINE_ACCURACY) * max(1.0, abs(right)))
+    # A relative error e of the minimum allows a relative error of about sqrt(2 e) in its location.
+    error = float(np.sqrt(2 * DIVERGENCE_ACCURACY) * max(1.0, abs(right)))
     return Check(what=what, left=left, right=right, error=error, source="accuracy of the divergence at a minimum")
 
 
@@ -97,26 +97,26 @@ def _symmetry(p: Distribution, q: Distribution) -> tuple[Check, ...]:
     smaller, larger = sorted(ways)
     return (
         Check(
-            what="the smaller of KL(true||normal) and KL(normal||true) against the larger: they differ",
+            what="smaller against larger of KL(true||normal) and KL(normal||true): they differ",
             left=smaller,
             right=larger,
-            error=-ENGINE_ACCURACY * larger,
-            source="accuracy of the divergence engine, which the difference has to exceed",
+            error=-DIVERGENCE_ACCURACY * larger,
+            source="accuracy of the divergence functions, which the difference must exceed",
             bound=True,
         ),
         Check(
-            what="Jensen-Shannon both ways",
+            what="Jensen-Shannon in both directions",
             left=js[0],
             right=js[1],
-            error=2 * ENGINE_ACCURACY * js[0],
-            source="accuracy of the divergence engine",
+            error=2 * DIVERGENCE_ACCURACY * js[0],
+            source="accuracy of the divergence functions",
         ),
         Check(
             what="Jensen-Shannon against ln 2",
             left=js[0],
             right=float(np.log(2)),
-            error=ENGINE_ACCURACY,
-            source="accuracy of the divergence engine",
+            error=DIVERGENCE_ACCURACY,
+            source="accuracy of the divergence functions",
             bound=True,
         ),
     )
@@ -126,30 +126,30 @@ def _disjoint() -> tuple[Check, ...]:
     left, right = family("Uniform")(lower=0.0, upper=1.0), family("Uniform")(lower=5.0, upper=6.0)
     return (
         Check(
-            what="KL(Uniform(0, 1)||Uniform(5, 6)): the supports do not meet",
+            what="KL(Uniform(0, 1)||Uniform(5, 6)): disjoint supports",
             left=float(kl_divergence(left, right)),
             right=np.inf,
             error=0.0,
             source="exact",
         ),
         Check(
-            what="Jensen-Shannon of the same two: its largest value, ln 2",
+            what="Jensen-Shannon of the same two: its maximum, ln 2",
             left=float(js_divergence(left, right)),
             right=float(np.log(2)),
-            error=ENGINE_ACCURACY,
-            source="accuracy of the divergence engine",
+            error=DIVERGENCE_ACCURACY,
+            source="accuracy of the divergence functions",
         ),
         Check(
             what="Wasserstein distance of the same two: the shift",
             left=float(wasserstein_distance(left, right)),
             right=5.0,
-            error=5 * ENGINE_ACCURACY,
-            source="accuracy of the divergence engine",
+            error=5 * DIVERGENCE_ACCURACY,
+            source="accuracy of the divergence functions",
         ),
     )
 
 
-def _picture(truth: Distribution, covering: Distribution, seeking: Distribution) -> xr.Dataset:
+def _plot_data(truth: Distribution, covering: Distribution, seeking: Distribution) -> xr.Dataset:
     x = np.linspace(-8, 8, 321)
     shift = np.linspace(0.0, 3.0, 61)
     moved = family("Uniform")(lower=shift, upper=shift + 1)

@@ -1,21 +1,21 @@
-"""Step 4: Chebyshev's inequality, which proves the law of large numbers."""
+"""Step 4: Chebyshev's inequality, which proves the weak law of large numbers."""
 
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.theorem.exact_tails import OwnTail, mean_tail, own_tail
+from pp_mlekl.theorem.exact_tails import ObservationTail, mean_tail, observation_tail
 from pp_mlekl.theorem.law_of_large_numbers import Deviations
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import STANDARD_ERRORS, Setting
 
-# Step 4 repeats itself over sizes; this many comparisons say it.
+# Maximum number of comparisons shown; more sizes would repeat the same statement.
 _MOST_CHECKS = 7
 
 
 def chebyshev(setting: Setting, deviations: Deviations) -> Step:
     """Step 4: P(|X - mu| >= k sigma) <= 1 / k^2, and for a mean sigma^2 / (n eps^2)."""
-    own = own_tail(setting)
-    checks = [_sharp_case(), *_own_checks(own)]
+    own = observation_tail(setting)
+    checks = [_equality_case(), *_observation_checks(own)]
     curves = {} if own is None else {"k": own.k, "probability": own.probability}
     variance = float(deviations.variance[0])
     middle = deviations.sizes[len(deviations.sizes) // 2]
@@ -26,7 +26,7 @@ def chebyshev(setting: Setting, deviations: Deviations) -> Step:
         if limit < 1 and len(checks) < _MOST_CHECKS:
             checks.append(
                 Check(
-                    what=f"share of data sets with mean log-likelihood off by {eps:.3g} or more, n = {n}",
+                    what=f"fraction of data sets whose mean log-likelihood deviates by {eps:.3g} or more, n = {n}",
                     left=float(share),
                     right=float(limit),
                     error=STANDARD_ERRORS * float(np.sqrt(limit * (1 - limit) / d.shape[1])),
@@ -42,16 +42,16 @@ def chebyshev(setting: Setting, deviations: Deviations) -> Step:
     data, more = _exact_means(setting, data)
     return Step(
         number=4,
-        title="Chebyshev's inequality says how fast",
-        claim="A variable is k standard deviations or more from its mean with probability 1 / k^2 at most; for the "
-        "mean of n observations that bound falls as one over n, whatever the distribution.",
+        title="Chebyshev's inequality bounds the rate",
+        claim="A random variable is k or more standard deviations from its mean with probability at most 1 / k^2. For the "
+        "mean of n observations the bound is proportional to 1 / n, for every distribution with a variance.",
         checks=tuple(checks + more),
         data=data,
-        note="The bound is sharp only for a variable that is 0 or at exactly k standard deviations.",
+        note="Equality holds only for a variable that takes the values 0 and exactly +-k standard deviations.",
     )
 
 
-def _own_checks(own: OwnTail | None) -> list[Check]:
+def _observation_checks(own: ObservationTail | None) -> list[Check]:
     if own is None:
         return []
     return [
@@ -68,7 +68,7 @@ def _own_checks(own: OwnTail | None) -> list[Check]:
     ]
 
 
-def _sharp_case() -> Check:
+def _equality_case() -> Check:
     """The three-point variable for which the inequality is an equality."""
     k = 2.0
     points, mass = np.array([-k, 0.0, k]), np.array([0.5 / k**2, 1 - 1 / k**2, 0.5 / k**2])
@@ -76,7 +76,7 @@ def _sharp_case() -> Check:
     deviation = np.sqrt((points - mean) ** 2 @ mass)
     tail = mass[np.abs(points - mean) >= k * deviation - 1e-12].sum()
     return Check(
-        what="where the bound is sharp: X = -2, 0, 2 with probabilities 1/8, 3/4, 1/8, P(|X| >= 2 sd)",
+        what="equality case: X = -2, 0, 2 with probabilities 1/8, 3/4, 1/8, P(|X| >= 2 sd)",
         left=float(tail),
         right=1 / k**2,
         error=1e-12,
@@ -85,7 +85,7 @@ def _sharp_case() -> Check:
 
 
 def _exact_means(setting: Setting, data: xr.Dataset) -> tuple[xr.Dataset, list[Check]]:
-    """The exact distribution of the mean of the observations themselves, where the family is closed under sums."""
+    """The exact tail probability of the mean of the observations, for families that are closed under sums."""
     sizes = data["n"].values
     found = mean_tail(setting, sizes)
     if found is None:

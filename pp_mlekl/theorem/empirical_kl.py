@@ -1,4 +1,4 @@
-"""Step 6: for the data as they are, the MLE minimises KL(empirical||model) exactly."""
+"""Step 6: for any finite data set the MLE minimises KL(empirical||model) exactly."""
 
 import numpy as np
 import xarray as xr
@@ -10,23 +10,23 @@ from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array
 
 _CLAIM = (
-    "With the empirical distribution in place of the truth nothing is asymptotic: maximising the likelihood of the "
-    "data is minimising KL(empirical||model), for any n."
+    "With the empirical distribution in place of the truth the statement is exact: maximising the likelihood of the "
+    "data minimises KL(empirical||model), for every n."
 )
 
 _CONTINUOUS = (
-    "The data are continuous, so KL(empirical||model) is infinite at every parameter (an atom has no density); its part "
-    "that depends on the parameter, the cross-entropy -log L / n, is finite, and the MLE minimises it."
+    "The data are continuous, so KL(empirical||model) is infinite at every parameter. The term that depends on the "
+    "parameter, the cross-entropy -log L / n, is finite, and the MLE minimises it."
 )
 
 
 def empirical(setting: Setting) -> Step:
     """Compare KL(empirical||model) with the log-likelihood of the model's own data."""
     functions = setting.functions
-    title = "For the data at hand it holds exactly"
+    title = "For the observed data the identity is exact"
     estimate = find_mle(functions.model, random_seed=1)
     if estimate.status != "converged":
-        note = f"The model's own data have no regular maximum of the likelihood ({estimate.status})."
+        note = f"The likelihood of the observed data has no regular maximum ({estimate.status}), so there is nothing to compare."
         return Step(number=6, title=title, claim=_CLAIM, checks=(), note=note)
     z = np.concatenate([estimate.flat[None], setting.curve, setting.cloud])
     minus = -functions.log_likelihood(z) / setting.rows
@@ -34,7 +34,7 @@ def empirical(setting: Setting) -> Step:
     checks, curve = _identity(setting, z, minus) if discrete else ([], minus)
     checks.append(_lowest(setting, curve, "KL" if discrete else "cross-entropy"))
     n = len(setting.curve)
-    index = int(setting.star.problem.natural_kept[0])
+    index = int(setting.pseudo_true.problem.natural_kept[0])
     data = xr.Dataset(
         {"objective": ("theta", curve[1 : n + 1])},
         coords={"theta": setting.curve_values},
@@ -49,7 +49,7 @@ def empirical(setting: Setting) -> Step:
 
 
 def _identity(setting: Setting, z: Array, minus: Array) -> tuple[list[Check], Array]:
-    """KL by its definition against the log-likelihood, and the KL itself."""
+    """Compare KL by its definition with the log-likelihood; also return the KL."""
     kl, entropy = _empirical_kl(setting, z)
     finite = np.isfinite(kl) & np.isfinite(minus)
     gaps = np.where(finite, np.abs(kl - (minus - entropy)), 0.0)
@@ -60,14 +60,14 @@ def _identity(setting: Setting, z: Array, minus: Array) -> tuple[list[Check], Ar
         left=float(kl[worst]),
         right=float(minus[worst] - entropy),
         error=float(error[worst]),
-        source="rounding of a sum over the data, and of 1 - p where a probability is held as p",
+        source="rounding of a sum over the data, and of 1 - p computed from p",
     )
     return [check], kl
 
 
 def _lowest(setting: Setting, curve: Array, what: str) -> Check:
     return Check(
-        what=f"{what} at the MLE against the smallest at {len(curve) - 1} others",
+        what=f"{what} at the MLE against the smallest at {len(curve) - 1} other parameters",
         left=float(curve[0]),
         right=float(np.nanmin(curve[1:])),
         error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + abs(curve[0]))),
@@ -77,7 +77,7 @@ def _lowest(setting: Setting, curve: Array, what: str) -> Check:
 
 
 def _rounding(setting: Setting, z: Array, size: Array) -> Array:
-    """Rounding of the mean of log probabilities; a probability known only as 1 - p has an error of eps / itself."""
+    """Rounding of the mean of log probabilities; a probability computed as 1 - p has relative error eps / (1 - p)."""
     with np.errstate(over="ignore"):
         inverse = np.exp(-setting.functions.pointwise(z)).mean(axis=-1)
     return np.finfo(float).eps * ((8 + setting.rows) * (1 + np.abs(size)) + inverse)
@@ -86,8 +86,8 @@ def _rounding(setting: Setting, z: Array, size: Array) -> Array:
 def _empirical_kl(setting: Setting, z: Array) -> tuple[Array, float]:
     """KL(empirical||model) per observation by its definition, and the entropy of the empirical distribution.
 
-    Rows that are alike share one empirical distribution; rows that are not have an observation each, whose
-    empirical distribution is a point.
+    Identically distributed rows share one empirical distribution. Otherwise each row has one observation, and its
+    empirical distribution is a point mass.
     """
     functions = setting.functions
     fitted = observed_distributions(functions, z)

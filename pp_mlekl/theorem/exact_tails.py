@@ -1,4 +1,4 @@
-"""Exact tail probabilities of one observation, and of the mean of n, where the family allows."""
+"""Exact tail probabilities of one observation, and of the mean of n for families that are closed under sums."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
 from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array
 
-# An edge computed from decimal fractions may fall beside the integer it stands for.
-_SNAP = 1e-9
+# Relative tolerance for limits of summation that are integers up to rounding.
+_INTEGER_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OwnTail:
+class ObservationTail:
     """P(|Y - mean| >= k sd) of one observation, for each ``k``."""
 
     k: Array
@@ -34,7 +34,7 @@ class MeanTail:
 
 
 def first_row(setting: Setting) -> Distribution | None:
-    """The true distribution of the first row of the first observed variable, if it is a scalar's."""
+    """The true distribution of the first row of the first observed variable; None if that is a vector."""
     p = next(iter(setting.truth.distributions.values()))
     if p.event_ndim:
         return None
@@ -42,14 +42,14 @@ def first_row(setting: Setting) -> Distribution | None:
 
 
 def moments(p: Distribution) -> tuple[float, float]:
-    """Mean and variance of a scalar distribution, from its nodes."""
+    """Mean and variance of a scalar distribution, by quadrature."""
     nodes = expectation_nodes(p, np.random.default_rng(0))
     mean = float(nodes.mean(nodes.points))
     return mean, float(nodes.mean((nodes.points - mean) ** 2))
 
 
-def own_tail(setting: Setting) -> OwnTail | None:
-    """The tail of the first row, or None where it is a vector or has no variance."""
+def observation_tail(setting: Setting) -> ObservationTail | None:
+    """The tail of the first row; None if it is a vector or has no finite variance."""
     p = first_row(setting)
     if p is None:
         return None
@@ -57,19 +57,19 @@ def own_tail(setting: Setting) -> OwnTail | None:
     if not np.isfinite(variance) or variance <= 0:
         return None
     k = np.array([1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0])
-    return OwnTail(k=k, probability=two_sided(p, mean, k * np.sqrt(variance)))
+    return ObservationTail(k=k, probability=two_sided(p, mean, k * np.sqrt(variance)))
 
 
 def two_sided(p: Distribution, mean: float, distance: Array) -> Array:
-    """P(|Y - mean| >= distance), the edges included."""
+    """P(|Y - mean| >= distance), including equality."""
     low, high = mean - distance, mean + distance
     if p.discrete:
-        return p.cdf(np.floor(low + _SNAP)) + p.survival(np.ceil(high - _SNAP) - 1)
+        return p.cdf(np.floor(low + _INTEGER_TOLERANCE)) + p.survival(np.ceil(high - _INTEGER_TOLERANCE) - 1)
     return p.cdf(low) + p.survival(high)
 
 
 def mean_tail(setting: Setting, sizes: Array) -> MeanTail | None:
-    """The exact tail of the mean of n observations; None where the family is not closed under sums."""
+    """The exact tail of the mean of n observations; None if the family is not closed under sums."""
     p = first_row(setting)
     sums = {} if p is None else _SUMS
     make = sums.get(type(p).__name__)
@@ -82,10 +82,10 @@ def mean_tail(setting: Setting, sizes: Array) -> MeanTail | None:
 
 
 def sum_tail(total: Any, n: int, mean: float, eps: float, discrete: bool) -> float:
-    """P(|sum / n - mean| >= eps) of a sum whose distribution is known."""
+    """P(|sum / n - mean| >= eps) for a sum with known distribution."""
     low, high = n * (mean - eps), n * (mean + eps)
     if discrete:
-        low, high = np.floor(low + _SNAP * n), np.ceil(high - _SNAP * n) - 1
+        low, high = np.floor(low + _INTEGER_TOLERANCE * n), np.ceil(high - _INTEGER_TOLERANCE * n) - 1
     return float(total.cdf(low) + total.sf(high))
 
 

@@ -1,4 +1,4 @@
-"""Steps 1 and 2: KL and cross-entropy differ by a constant, so they have one minimiser, the maximiser of E[log q]."""
+"""Steps 1 and 2: KL and cross-entropy differ by a constant, so both are minimised where E[log q] is maximised."""
 
 import numpy as np
 import xarray as xr
@@ -7,7 +7,7 @@ from scipy import optimize
 from pp_mlekl.divergences.families.binary import Bernoulli, Binomial
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.theorem.proof_result import Check, Step
-from pp_mlekl.theorem.setting import ENGINE_ACCURACY, STANDARD_ERRORS, Setting
+from pp_mlekl.theorem.setting import DIVERGENCE_ACCURACY, STANDARD_ERRORS, Setting
 from pp_mlekl.typing import Array
 
 # Step of the central difference quotients, in standard deviations of one observation.
@@ -15,7 +15,7 @@ _DIFFERENCE = 1e-4
 
 
 def constant_difference(setting: Setting) -> Step:
-    """Step 1: KL(p||q) = H(p, q) - H(p) at every parameter, by two routes that share nothing but the density."""
+    """Step 1: KL(p||q) = H(p, q) - H(p) at every parameter, by two computations that share only the density."""
     z = np.concatenate([setting.curve, setting.cloud])
     kl, mcse, closed = setting.kl(z)
     cross = setting.cross_entropy(z)
@@ -24,47 +24,47 @@ def constant_difference(setting: Setting) -> Step:
     error = _error(setting, z, kl, cross, mcse, closed)
     worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
     check = Check(
-        what=f"KL against cross-entropy less entropy, the worst of {int(finite.sum())} parameter values",
+        what=f"KL against cross-entropy minus entropy, worst of {int(finite.sum())} parameter values",
         left=float(kl[worst]),
         right=float(cross[worst] - setting.entropy),
         error=float(error[worst]),
-        source="difference of two quadrature rules, rounding, and the accuracy of the divergence engine",
+        source="difference of two quadrature rules, rounding, and the accuracy of the divergence functions",
     )
     n = len(setting.curve)
     data = xr.Dataset(
         {"kl": ("theta", kl[:n]), "cross_entropy": ("theta", cross[:n])},
         coords={"theta": setting.curve_values},
-        attrs={"entropy": setting.entropy, "parameter": setting.label, "star": _star_value(setting)},
+        attrs={"entropy": setting.entropy, "parameter": setting.label, "pseudo_true": _pseudo_true_value(setting)},
     )
     return Step(
         number=1,
-        title="KL is cross-entropy less a constant",
+        title="KL is cross-entropy minus a constant",
         claim="The divergence from the truth and the cross-entropy differ by the entropy of the truth, "
-        "which does not contain the parameter.",
+        "which does not depend on the parameter.",
         checks=(check,),
         data=data,
     )
 
 
-def _star_value(setting: Setting) -> float:
-    index = int(setting.star.problem.natural_kept[0])
-    return float(setting.functions.natural_flat(setting.star.flat)[index])
+def _pseudo_true_value(setting: Setting) -> float:
+    index = int(setting.pseudo_true.problem.natural_kept[0])
+    return float(setting.functions.natural_flat(setting.pseudo_true.flat)[index])
 
 
 def _error(setting: Setting, z: Array, kl: Array, cross: Array, mcse: Array, closed: bool) -> Array:
-    nodes = setting.star.problem.nodes
+    nodes = setting.pseudo_true.problem.nodes
     if nodes.exact:
         rules = np.abs(setting.cross_entropy(z, setting.coarse) - cross)
     else:
         rules = STANDARD_ERRORS * sampling_error(setting, z)
-    engine = np.zeros(len(z)) if closed else ENGINE_ACCURACY * np.abs(kl)
+    engine = np.zeros(len(z)) if closed else DIVERGENCE_ACCURACY * np.abs(kl)
     size = np.abs(cross) + abs(setting.entropy) + np.abs(kl)
     rounding = np.array([setting.rounding(s) for s in size])
-    return rules + engine + rounding + _complement(setting, z) + STANDARD_ERRORS * mcse
+    return rules + engine + rounding + _complement_error(setting, z) + STANDARD_ERRORS * mcse
 
 
-def _complement(setting: Setting, z: Array) -> Array:
-    """What it costs that a Bernoulli's 1 - p is had from p: an error of eps in the probability, relative to itself."""
+def _complement_error(setting: Setting, z: Array) -> Array:
+    """Error from computing a Bernoulli's 1 - p from p: eps relative to 1 - p."""
     total = np.zeros(len(z))
     fitted = observed_distributions(setting.functions, z)
     for name, p in setting.truth.distributions.items():
@@ -78,8 +78,8 @@ def _complement(setting: Setting, z: Array) -> Array:
 
 
 def sampling_error(setting: Setting, z: Array) -> Array:
-    """Standard error of the expected log-likelihood where the truth's nodes are a sample."""
-    nodes = setting.star.problem.nodes
+    """Standard error of the expected log-likelihood if the nodes of the truth are a random sample."""
+    nodes = setting.pseudo_true.problem.nodes
     terms = setting.functions.pointwise(z[:, None], data=nodes.data) * nodes.weights
     per_node = terms.sum(axis=-1) if nodes.weights.shape[0] > 1 else terms[:, 0]
     k = per_node.shape[1]
@@ -87,40 +87,44 @@ def sampling_error(setting: Setting, z: Array) -> Array:
 
 
 def one_minimiser(setting: Setting) -> Step:
-    """Step 2: minimising KL by the divergence engine ends where the expected log-likelihood has its maximum."""
-    star, information = setting.star, setting.star.information
+    """Step 2: the minimiser of KL is the maximiser of the expected log-likelihood."""
+    pseudo_true, information = setting.pseudo_true, setting.pseudo_true.information
     assert information is not None
     found, gradient = _minimise_kl(setting)
-    kept = star.problem.kept
-    step = found[kept] - star.flat[kept]
+    kept = pseudo_true.problem.kept
+    step = found[kept] - pseudo_true.flat[kept]
     distance = float(np.sqrt(step @ information.hessian @ step))
-    kl, mcse, closed = setting.kl(np.stack([found, star.flat]))
-    own = float(_error(setting, star.flat[None], kl[1:], setting.cross_entropy(star.flat[None]), mcse[1:], closed)[0])
-    left_over = float(np.sqrt(gradient @ information.inverse @ gradient))
+    kl, mcse, closed = setting.kl(np.stack([found, pseudo_true.flat]))
+    own = float(
+        _error(
+            setting, pseudo_true.flat[None], kl[1:], setting.cross_entropy(pseudo_true.flat[None]), mcse[1:], closed
+        )[0]
+    )
+    remaining = float(np.sqrt(gradient @ information.inverse @ gradient))
     height = Check(
-        what="smallest KL found by its own minimisation, against KL at the maximiser of E[log q]",
+        what="minimum of KL found by direct minimisation against KL at the maximiser of E[log q]",
         left=float(kl[0]),
         right=float(kl[1]),
-        error=own + 0.5 * left_over**2,
-        source="accuracy of both routes, and the gradient left over by the minimisation",
+        error=own + 0.5 * remaining**2,
+        source="accuracy of both computations, and the remaining gradient of the minimisation",
     )
     place = Check(
-        what="distance of the two minimisers, in standard deviations of one observation",
+        what="distance between the minimisers, in standard deviations of one observation",
         left=distance,
         right=0.0,
-        error=float(np.sqrt(2 * own)) + left_over + _DIFFERENCE**2,
-        source="a minimum known to a height e is known to a distance sqrt(2 e); step of the difference quotient",
+        error=float(np.sqrt(2 * own)) + remaining + _DIFFERENCE**2,
+        source="an error e of the minimum allows an error sqrt(2 e) of its location; step of the difference quotient",
     )
     curve_kl, _, _ = setting.kl(setting.curve)
     cross = setting.cross_entropy(setting.curve)
     data = xr.Dataset(
         {"kl": ("theta", curve_kl), "expected_log_likelihood": ("theta", -cross)},
         coords={"theta": setting.curve_values},
-        attrs={"parameter": setting.label, "star": _star_value(setting), "kl_min": float(kl[1])},
+        attrs={"parameter": setting.label, "pseudo_true": _pseudo_true_value(setting), "kl_min": float(kl[1])},
     )
     return Step(
         number=2,
-        title="One parameter solves both problems",
+        title="Both problems have the same solution",
         claim="The parameter that minimises KL is the one that minimises the cross-entropy and the one that maximises "
         "the expected log-likelihood.",
         checks=(height, place),
@@ -129,15 +133,15 @@ def one_minimiser(setting: Setting) -> Step:
 
 
 def _minimise_kl(setting: Setting) -> tuple[Array, Array]:
-    """Minimise KL as the divergence engine computes it, from a random place: end point and gradient left over."""
-    star = setting.star
-    kept = star.problem.kept
-    scale = 1 / np.sqrt(np.diagonal(star.information.hessian))  # type: ignore[union-attr]
+    """Minimise KL by difference quotients from a random start; return the minimiser and the remaining gradient."""
+    pseudo_true = setting.pseudo_true
+    kept = pseudo_true.problem.kept
+    scale = 1 / np.sqrt(np.diagonal(pseudo_true.information.hessian))  # type: ignore[union-attr]
     step = _DIFFERENCE
 
     def points(x: Array) -> Array:
         moves = np.concatenate([np.zeros((1, len(kept))), step * np.eye(len(kept)), -step * np.eye(len(kept))])
-        z = np.repeat(star.flat[None], len(moves), axis=0)
+        z = np.repeat(pseudo_true.flat[None], len(moves), axis=0)
         z[:, kept] += (x + moves) * scale
         return z
 
@@ -149,6 +153,6 @@ def _minimise_kl(setting: Setting) -> tuple[Array, Array]:
 
     start = setting.generator.uniform(-0.5, 0.5, size=len(kept)) / np.sqrt(len(kept))
     result = optimize.minimize(value_and_gradient, start, jac=True, method="BFGS", options={"gtol": 1e-9})
-    z = star.flat.copy()
+    z = pseudo_true.flat.copy()
     z[kept] += result.x * scale
     return z, result.jac / scale

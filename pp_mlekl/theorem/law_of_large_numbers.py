@@ -9,13 +9,13 @@ from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import STANDARD_ERRORS, Setting
 from pp_mlekl.typing import Array
 
-# Pointwise terms evaluated at a time.
+# Maximum number of pointwise terms in memory.
 _CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Deviations:
-    """Mean log-likelihoods less their expectations: by size, (parameters, replicates of that size)."""
+    """Mean log-likelihoods minus their expectations, for each size an array (parameters, replicates)."""
 
     sizes: tuple[int, ...]
     at: Array
@@ -25,8 +25,8 @@ class Deviations:
 
 
 def simulate_deviations(setting: Setting, sizes: tuple[int, ...], counts: tuple[int, ...]) -> Deviations:
-    """Simulate the mean log-likelihood at parameters along the curve and in the cloud."""
-    at = np.concatenate([setting.star.flat[None], setting.curve[::5], setting.cloud[:6]])
+    """Simulate the mean log-likelihood at parameters along the curve and at random parameters."""
+    at = np.concatenate([setting.pseudo_true.flat[None], setting.curve[::5], setting.cloud[:6]])
     expected = -setting.cross_entropy(at)
     variance = _variance(setting, at)
     usable = np.isfinite(expected) & np.isfinite(variance)
@@ -45,8 +45,8 @@ def simulate_deviations(setting: Setting, sizes: tuple[int, ...], counts: tuple[
 
 
 def _variance(setting: Setting, z: Array) -> Array:
-    """Variance of log q_z(Y), mean over rows, given the rows."""
-    nodes = setting.star.problem.nodes
+    """Variance of log q_z(Y), mean over rows, conditional on the rows' covariates."""
+    nodes = setting.pseudo_true.problem.nodes
     terms = np.where(nodes.weights > 0, setting.functions.pointwise(z[:, None], data=nodes.data), 0.0)
     second = np.sum(nodes.weights * terms**2, axis=(1, 2))
     rows = int(nodes.row_of.max()) + 1
@@ -59,7 +59,7 @@ def _variance(setting: Setting, z: Array) -> Array:
 
 
 def law_of_large_numbers(setting: Setting, deviations: Deviations) -> Step:
-    """Step 3: the mean log-likelihood tends to its expectation, at one parameter and over all of them at once."""
+    """Step 3: the mean log-likelihood converges to its expectation, pointwise and uniformly over parameters."""
     last, size = deviations.by_size[-1], deviations.sizes[-1]
     count = last.shape[1]
     pointwise = Check(
@@ -73,7 +73,7 @@ def law_of_large_numbers(setting: Setting, deviations: Deviations) -> Step:
     eps = np.sqrt(total / (0.1 * size))
     suprema = [np.abs(d).max(axis=0) for d in deviations.by_size]
     uniform = Check(
-        what=f"share of data sets whose mean log-likelihood is off by {eps:.3g} or more at any of "
+        what=f"fraction of data sets whose mean log-likelihood deviates by {eps:.3g} or more at any of "
         f"{len(deviations.at)} parameters, n = {size}",
         left=float(np.mean(suprema[-1] >= eps)),
         right=total / (size * eps**2),
@@ -93,9 +93,9 @@ def law_of_large_numbers(setting: Setting, deviations: Deviations) -> Step:
     )
     return Step(
         number=3,
-        title="The mean log-likelihood tends to its expectation",
-        claim="The law of large numbers makes the log-likelihood of n observations, divided by n, tend to E[log q]: "
-        "at each parameter, and over a bounded set of parameters at once.",
+        title="The mean log-likelihood converges to its expectation",
+        claim="By the law of large numbers the log-likelihood of n observations, divided by n, converges to E[log q]: "
+        "at each parameter, and uniformly over a bounded set of parameters.",
         checks=(pointwise, uniform),
         data=data,
     )

@@ -1,4 +1,4 @@
-"""``proof``: the public door."""
+"""``proof``: the theorem checked step by step for one model and one truth."""
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -26,8 +26,8 @@ from pp_mlekl.utils.seeds import integer_of
 
 SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 
-# Observations simulated for one size, in all: larger data sets get fewer replicates, but not fewer than these.
-_TERMS, _FEWEST = 1_000_000, 30
+# Maximum number of observations simulated for one size, and minimum number of replicates.
+_TERMS, _MIN_REPLICATES = 1_000_000, 30
 
 
 @collected_rarely()
@@ -42,7 +42,7 @@ def proof(
     potentials: Potentials = None,
     progress: Callable[[str], None] | None = None,
 ) -> Proof:
-    """Show, as computed numbers, that maximum likelihood minimises the divergence from the truth.
+    """Check numerically, step by step, that maximum likelihood minimises KL(true||model).
 
     Parameters
     ----------
@@ -50,12 +50,12 @@ def proof(
         A PyMC model.
     truth
         A mapping from parameter names to values, another PyMC model or a distribution (see
-        ``pp_mlekl.inputs.truth.as_truth``); the model may be wrong.
+        ``pp_mlekl.inputs.truth.as_truth``); the model may be misspecified.
     sizes
-        Increasing numbers of observations. Where the rows of the model differ (covariates), each is raised to a
-        multiple of their number.
+        Increasing numbers of observations. If the rows of the model differ (covariates), each is rounded up to a multiple
+        of the number of rows.
     replicates
-        Data sets of each size; fewer of the largest.
+        Data sets of each size; fewer for the largest sizes.
     name
         Title of the page; the model's variables by default.
     random_seed
@@ -68,12 +68,12 @@ def proof(
     Returns
     -------
     Proof
-        Seven steps, each with both sides, the gap and the derived error that decides on pass or fail.
+        Seven steps with checks: both sides, their difference and the derived error that decides whether they pass.
 
     Raises
     ------
     ValueError
-        Where KL(true||model) has no regular minimum, or is infinite at every parameter.
+        If KL(true||model) has no regular minimum or is infinite at every parameter.
 
     Examples
     --------
@@ -90,9 +90,9 @@ def proof(
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(seed)
     resolved = as_truth(functions, truth)
-    setting, star = _setting(functions, resolved, generator)
+    setting, pseudo_true = _setting(functions, resolved, generator)
     used = _sizes(setting, sizes)
-    counts = tuple(min(replicates, max(_FEWEST, _TERMS // n)) for n in used)
+    counts = tuple(min(replicates, max(_MIN_REPLICATES, _TERMS // n)) for n in used)
     say = progress or (lambda line: None)
     steps: list[Step] = []
     say("1, 2: KL against cross-entropy")
@@ -102,14 +102,14 @@ def proof(
     steps += [law_of_large_numbers(setting, deviations), chebyshev(setting, deviations)]
     say("5: fitting simulated data sets")
     steps.append(convergence(setting, used, counts))
-    say("6, 7: the data at hand, and the other direction")
+    say("6, 7: observed data, asymmetry of KL")
     steps += [empirical(setting), directions()]
     return Proof(
         name=name or ", ".join(functions.natural_names[:4]),
         truth=describe(truth, resolved),
         steps=tuple(steps),
         densities=densities(setting),
-        pseudo_true=star,
+        pseudo_true=pseudo_true,
         settings={
             "random_seed": str(seed),
             "sizes": used,
@@ -122,24 +122,28 @@ def proof(
 def _setting(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> tuple[Setting, Any]:
     if truth.kind == "draws":
         raise ValueError(
-            "Held-out draws have no density, so the proof cannot compute KL; give the truth as parameters of the "
+            "The proof needs a density, which held-out draws do not have; pass the truth as parameters of the "
             "model, a distribution or another model."
         )
     unknown = [*truth.sampled, *unknown_families(functions)]
     if unknown:
         raise ValueError(
-            f"The proof computes KL by two routes, of which {unknown[0]!r} allows one: the divergences of its family are known "
-            "by simulation alone. `study` and `fitted_divergence` take it."
+            f"The proof needs the KL divergence of {unknown[0]!r} without simulation, which its family does not have; use "
+            "`study` or `fitted_divergence`."
         )
     simulator = Simulator(functions, truth, generator)
-    fit, star = pseudo_true_of(functions, truth, generator)
+    fit, pseudo_true = pseudo_true_of(functions, truth, generator)
     if fit.information is None:
         raise ValueError(
-            f"KL(true||model) has no regular minimum ({star.status}): {' '.join(star.warnings) or 'no warning'}"
+            f"KL(true||model) has no regular minimum ({pseudo_true.status}); use another truth or model. "
+            f"{' '.join(pseudo_true.warnings)}".rstrip()
         )
-    if not np.isfinite(star.kl_min):
-        raise ValueError("KL(true||model) is infinite at every parameter: the model's tails or support are too small.")
-    return Setting(functions=functions, truth=truth, star=fit, simulator=simulator, generator=generator), star
+    if not np.isfinite(pseudo_true.kl_min):
+        raise ValueError(
+            "KL(true||model) is infinite at every parameter; use a model with the support and tails of the truth."
+        )
+    setting = Setting(functions=functions, truth=truth, pseudo_true=fit, simulator=simulator, generator=generator)
+    return setting, pseudo_true
 
 
 def _sizes(setting: Setting, sizes: Sequence[int]) -> tuple[int, ...]:
@@ -153,12 +157,12 @@ def _check(sizes: Sequence[int], replicates: int) -> None:
     values = list(sizes)
     if not values or any(int(n) != n or n < 2 for n in values) or values != sorted(set(values)):
         raise ValueError(f"`sizes` must be increasing positive integers of at least 2, got {values}; sort them.")
-    if replicates < _FEWEST:
-        raise ValueError(f"`replicates` must be at least {_FEWEST}, got {replicates}.")
+    if replicates < _MIN_REPLICATES:
+        raise ValueError(f"`replicates` must be at least {_MIN_REPLICATES}, got {replicates}; increase it.")
 
 
 def describe(truth: Any, resolved: Truth) -> str:
-    """The truth in a few words."""
+    """A short description of the truth."""
     if resolved.kind == "parameters":
         values = dict(truth.data_vars) if hasattr(truth, "data_vars") else dict(truth)
         return "the model at " + ", ".join(f"{k} = {_short(np.asarray(v))}" for k, v in values.items())

@@ -1,4 +1,4 @@
-"""The result of ``proof``: steps, each with both sides, the gap and the error that the gap may have."""
+"""The result of ``proof``: steps with checks, each with both sides, their difference and the allowed error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,15 +19,15 @@ class Check:
     Parameters
     ----------
     what
-        What is compared, in words.
+        What is compared.
     left, right
         Both sides.
     error
-        How far apart they may be, derived and not tuned.
+        The allowed difference, derived from theory or from the accuracy of the computation.
     source
         Where that error comes from.
     bound
-        True where the claim is ``left <= right``, False where it is ``left = right``.
+        True if the claim is ``left <= right``, False if it is ``left = right``.
     """
 
     what: str
@@ -39,7 +39,7 @@ class Check:
 
     @property
     def gap(self) -> float:
-        """``left - right``; for an equality its size."""
+        """``left - right``; its absolute value for an equality."""
         if self.left == self.right:
             return 0.0
         difference = self.left - self.right
@@ -53,18 +53,18 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step:
-    """One link of the argument.
+    """One step of the argument.
 
     Parameters
     ----------
     number, title, claim
-        The place in the argument, a few words, and one sentence.
+        Position in the argument, a short title, and the claim in one sentence.
     checks
-        The comparisons that make the claim a number; empty where the step does not apply to the model.
+        The comparisons that check the claim; empty if the step does not apply to the model.
     data
         What the step's plot shows.
     note
-        What else a reader should know, such as why a step does not apply.
+        A remark, such as why a step does not apply.
     """
 
     number: int
@@ -89,17 +89,17 @@ class Proof:
     Parameters
     ----------
     name
-        What the page is called.
+        Title of the page.
     truth
-        The truth in words.
+        Description of the truth.
     steps
-        The links, in order.
+        The seven steps, in order.
     pseudo_true
         The parameter that minimises KL(true||model).
     settings
         Seed, sizes, replicates, versions.
     densities
-        ``truth`` and ``fitted``, the densities (or probabilities) over ``y`` of the first row under the truth and under the
+        ``truth`` and ``fitted``: densities (or probabilities) over ``y`` of the first row, under the truth and under the
         model at the pseudo-true parameter; empty for vectors.
     """
 
@@ -116,7 +116,7 @@ class Proof:
         return all(step.status != "fail" for step in self.steps)
 
     def summary(self) -> pd.DataFrame:
-        """One row for each check: both sides, the gap, the error it may have and whether it passes."""
+        """One row for each check: both sides, their difference, the allowed error and whether the check passes."""
         rows = [
             {
                 "step": step.number,
@@ -145,7 +145,7 @@ class Proof:
         Returns
         -------
         Path
-            Where it is.
+            The path of the page.
         """
         from pp_mlekl.report.proof import write_page
 
@@ -157,14 +157,14 @@ class Proof:
         Raises
         ------
         ValueError
-            Where there is no such step.
+            If there is no such step.
         """
         from pp_mlekl.report.proof_plots import figure
 
         for step in self.steps:
             if step.number == number:
                 return figure(step)
-        raise ValueError(f"There is no step {number}; the steps are 1 to {len(self.steps)}.")
+        raise ValueError(f"There is no step {number}; choose from 1 to {len(self.steps)}.")
 
     def __repr__(self) -> str:
         lines = [f"{self.name}; truth: {self.truth}"]

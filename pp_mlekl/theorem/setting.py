@@ -1,4 +1,4 @@
-"""What all steps share: the model, the truth, the pseudo-true parameter and places around it."""
+"""What all steps share: the model, the truth, the pseudo-true parameter and parameters near it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +15,13 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
-# All comparisons of random numbers in one proof fail together with probability 0.001 at most (Bonferroni).
-_FAMILY_LEVEL, _MOST_RANDOM_CHECKS = 1e-3, 64
-STANDARD_ERRORS = float(stats.norm.isf(_FAMILY_LEVEL / _MOST_RANDOM_CHECKS / 2))
-LEVEL = _FAMILY_LEVEL / _MOST_RANDOM_CHECKS
+# A correct proof fails any of its comparisons of random numbers with probability at most 0.001 (Bonferroni).
+_FAMILY_LEVEL, _MAX_RANDOM_CHECKS = 1e-3, 64
+STANDARD_ERRORS = float(stats.norm.isf(_FAMILY_LEVEL / _MAX_RANDOM_CHECKS / 2))
+LEVEL = _FAMILY_LEVEL / _MAX_RANDOM_CHECKS
 
-# What the divergence engine states for pairs without a closed form.
-ENGINE_ACCURACY = 1e-8
+# Relative accuracy of the divergence functions for pairs without a closed form.
+DIVERGENCE_ACCURACY = 1e-8
 
 _GRID, _CLOUD = 41, 40
 _COARSE_POINTS = 6
@@ -34,18 +34,18 @@ class Setting:
     Parameters
     ----------
     functions, truth
-        The model and what is true.
-    star
+        The model and the true distribution of its data.
+    pseudo_true
         The pseudo-true parameter.
     simulator
         Draws data sets.
     generator
-        The one source of randomness.
+        Source of all random numbers.
     """
 
     functions: ModelFunctions
     truth: Truth
-    star: ExpectedFit
+    pseudo_true: ExpectedFit
     simulator: Simulator
     generator: np.random.Generator
 
@@ -56,49 +56,49 @@ class Setting:
 
     @cached_property
     def place(self) -> int:
-        """The coordinate of z that is varied along the curve: the one the data know best."""
-        return int(self.star.problem.kept[0])
+        """The coordinate of z that varies along the curve: the first that the data identify."""
+        return int(self.pseudo_true.problem.kept[0])
 
     @cached_property
     def label(self) -> str:
         """The natural parameter that the curve is drawn over."""
-        return self.functions.natural_names[int(self.star.problem.natural_kept[0])]
+        return self.functions.natural_names[int(self.pseudo_true.problem.natural_kept[0])]
 
     @cached_property
     def curve(self) -> Array:
         """z along one coordinate through the pseudo-true parameter, (grid, d)."""
-        z = np.repeat(self.star.flat[None], _GRID, axis=0)
-        width = 1.5 / np.sqrt(self.star.information.hessian[0, 0])  # type: ignore[union-attr]
+        z = np.repeat(self.pseudo_true.flat[None], _GRID, axis=0)
+        width = 1.5 / np.sqrt(self.pseudo_true.information.hessian[0, 0])  # type: ignore[union-attr]
         z[:, self.place] += np.linspace(-width, width, _GRID)
         return z
 
     @cached_property
     def curve_values(self) -> Array:
         """The natural values of ``label`` along the curve."""
-        return self.functions.natural_flat(self.curve)[:, int(self.star.problem.natural_kept[0])]
+        return self.functions.natural_flat(self.curve)[:, int(self.pseudo_true.problem.natural_kept[0])]
 
     @cached_property
     def cloud(self) -> Array:
-        """Random z about the pseudo-true parameter, (cloud, d), spread as estimates from 2 d observations would be."""
-        kept = self.star.problem.kept
-        root = np.linalg.cholesky(self.star.information.hessian)  # type: ignore[union-attr]
-        z = np.repeat(self.star.flat[None], _CLOUD, axis=0)
+        """Random z near the pseudo-true parameter, (cloud, d), with the spread of estimates from 2 d observations."""
+        kept = self.pseudo_true.problem.kept
+        root = np.linalg.cholesky(self.pseudo_true.information.hessian)  # type: ignore[union-attr]
+        z = np.repeat(self.pseudo_true.flat[None], _CLOUD, axis=0)
         normal = self.generator.standard_normal((_CLOUD, len(kept)))
         z[:, kept] += np.linalg.solve(root.T, normal.T).T / np.sqrt(2.0 * len(kept))
         return z
 
     @cached_property
     def coarse(self) -> NodeData:
-        """A second, coarser rule for expectations: its distance from the finer one bounds the finer one's error."""
+        """A second, coarser quadrature rule; its difference from the finer rule bounds the error of the finer rule."""
         return node_data(self.functions, self.truth, np.random.default_rng(1), points=_COARSE_POINTS)
 
     def cross_entropy(self, z: Array, nodes: NodeData | None = None) -> Array:
-        """``E[-log q_z]``, mean over rows, from the truth's nodes."""
-        nodes = self.star.problem.nodes if nodes is None else nodes
+        """``E[-log q_z]``, mean over rows, on the nodes of the truth."""
+        nodes = self.pseudo_true.problem.nodes if nodes is None else nodes
         return -nodes.expected_log_likelihood(self.functions, z) / self.rows
 
     def kl(self, z: Array) -> tuple[Array, Array, bool]:
-        """KL(true||model), mean over rows, by the divergence engine; its standard error; whether in closed form."""
+        """KL(true||model), mean over rows; its standard error; whether it is in closed form."""
         fitted = observed_distributions(self.functions, z)
         total, variance, exact = np.zeros(len(z)), np.zeros(len(z)), True
         for name, p in self.truth.distributions.items():
@@ -113,7 +113,7 @@ class Setting:
 
     @cached_property
     def entropy(self) -> float:
-        """Entropy of the truth, mean over rows, from its log density."""
+        """Entropy of the truth, mean over rows."""
         total = 0.0
         for p in self.truth.distributions.values():
             closed = p.entropy()
@@ -126,6 +126,6 @@ class Setting:
         return total / self.rows
 
     def rounding(self, size: Array | float) -> float:
-        """What adding up as many terms of this size costs in double precision."""
-        terms = self.star.problem.nodes.weights.size
+        """Rounding error of a sum of as many terms of this size in double precision."""
+        terms = self.pseudo_true.problem.nodes.weights.size
         return float(np.finfo(float).eps * np.max(np.abs(size)) * (8 + terms))

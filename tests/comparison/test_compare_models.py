@@ -71,28 +71,27 @@ def test_an_improper_prior_has_no_evidence():
     assert any("flat" in w and "no evidence" in w for w in result.warnings)
 
 
-def test_equal_models_are_not_told_apart():
+def test_equal_models_are_indistinguishable():
     model, tree = build(1.0)
     other, mu = tree.copy(deep=True), tree["posterior"].to_dataset()
     other["posterior"] = xr.DataTree(2 * mu.mean() - mu)
     result = mk.compare_models({"one": (model, tree), "other": (model, other)}, random_seed=3)
-    assert "is not told from 1" in result.findings()[0]
+    cell = result.dataset.sel(model=result.summary().index[0], against=result.summary().index[1])
+    assert abs(float(cell["log_bayes_factor"])) < 2 * float(cell["log_bayes_factor_mcse"])
+    assert "favour" not in result.findings()[0]
 
 
-def test_draws_that_are_not_to_be_trusted_are_told_of(tmp_path):
+def test_sampling_problems_make_the_evidence_unreliable(tmp_path):
     model, tree = build(1.0)
     bad = tree.copy(deep=True)
     diverging = np.zeros((4, 1000), dtype=bool)
     diverging[:, ::50] = True
     bad["sample_stats"] = xr.DataTree(xr.Dataset({"diverging": (("chain", "draw"), diverging)}))
     result = mk.compare_models({"sound": (model, tree), "bad": (model, bad)}, random_seed=1)
-    doubts = [w for w in result.warnings if "wrong by more than its error" in w]
-    assert len(doubts) == 1
-    assert doubts[0].startswith("bad: 80 of 4000 transitions diverged")
+    assert result.doubtful == ("bad",)
+    assert sum(w.startswith("bad: 80 of 4000") for w in result.warnings) == 1
     (finding,) = result.graded_findings()
     assert finding.level == "caution"
-    assert "favour" not in finding.text
-    assert "the evidence of bad is not to be trusted" in finding.text
     text = result.to_html(tmp_path / "models.html").read_text(encoding="utf-8")
     assert f'<li class="caution">{finding.text}</li>' in text
 
@@ -117,7 +116,7 @@ def test_plot(result):
     assert [a.get_title() for a in figure.axes] == ["log evidence", "elpd (LOO)"]
 
 
-def test_sensitivity_in_words(result):
+def test_sensitivity_to_priors_is_reported(result):
     """The sentence has the Bayes factor, and what the exact one becomes when both scales are a tenth larger."""
     (sentence,) = result.findings()
     factor, _ = result.bayes_factor("narrow", "wide")
@@ -125,7 +124,7 @@ def test_sensitivity_in_words(result):
     cell = result.dataset.sel(model="narrow", against="wide")
     assert float(cell["log_bayes_factor_sensitivity_mcse"]) > 0
     said = 1.1 ** float(cell["log_bayes_factor_sensitivity"])
-    assert f"leaves a uniform one as it is) multiply it by {said:.3g}" in sentence
+    assert f"multiply it by {said:.3g}" in sentence
     assert said == pytest.approx(np.exp(exact(1.1) - exact(11.0) - exact(1.0) + exact(10.0)), abs=0.02)
     assert sentence in repr(result)
 

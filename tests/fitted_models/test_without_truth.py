@@ -75,7 +75,7 @@ def test_first_order_leave_one_out_agrees_with_refits(monkeypatch):
     flat = find_mle(model, random_seed=1).flat
     functions = model_functions(model)
     exact = leave_one_out.plug_in_scores(functions, "mle", flat, np.arange(300))
-    monkeypatch.setattr(leave_one_out, "_EXACT", 0)
+    monkeypatch.setattr(leave_one_out, "_MAX_HESSIAN_ELEMENTS", 0)
     rough = leave_one_out.plug_in_scores(functions, "mle", flat, np.arange(300))
     assert (exact.method, rough.method) == ("refits", "infinitesimal jackknife")
     cost = functions.pointwise(flat).sum() - exact.scores.sum()
@@ -122,7 +122,7 @@ def test_counts_and_covariates_have_no_divergence_from_the_data():
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), np.full((4, 50), 4.0))})})
     result = without_truth(counts, tree, estimators=["mle"], replicates=20, random_seed=1)
     assert np.isnan(result["kl_data"]).all()
-    assert "kl_data is for continuous data" in result.attrs["warnings"]
+    assert "kl_data" in result.attrs["warnings"]
 
 
 def test_an_estimate_that_does_not_exist_has_no_numbers():

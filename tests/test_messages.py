@@ -1,0 +1,135 @@
+"""Every message of the package: its length, its wording, and the remedy in errors.
+
+Messages are collected from the source: the texts of exceptions, warnings and findings, and all other sentences that are not
+docstrings. Placeholders are rendered as ``…``.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "pp_mlekl"
+LONGEST = 330
+# A sentence has at least this many words; shorter strings are names and labels.
+FEWEST_WORDS = 4
+
+# What to write instead stands in the table of words of the contributing guide.
+AVOIDED = re.compile(
+    r"\b(com(e|es|ing) to rest|at rest|run(s|ning)? off|way to infinity|so many|so much|is told|are told|not told|told (of|from)|"
+    r"to be had|cannot be had|but rounding|nobody knows|mend(ed|s)?|not to be trusted|contradict the model|the model predicts them|"
+    r"may say most|may disagree|proper maximum|finite supremum|one maximum among equals|taken to be infinite|"
+    r"says why there is none|sway the fit|throw(s)? away|reservations?|starts that agree|k-hat|far out|the way (up|back))\b",
+    re.IGNORECASE,
+)
+# An error says what to do, or which values are valid.
+REMEDY = re.compile(
+    r"\b(use|pass|give|choose|set|write|take|install|sort|reparametri[sz]e|increase|reduce|check|add|remove|rename|call|leave|"
+    r"name|marginalize|replace|move|keep|free|compare|try|read|open|close|start|run|see|fit|put|report|allow|delete|simulate|"
+    r"must|needs?|has to|have to|only|allowed|supported|expected|should|available|known|holds? no|there (is|are) no|no such|"
+    r"drop|thin|build|split|takes|unknown|missing|is not|are not|does not|do not|cannot|differ|refuse[sd]?|without|at least|"
+    r"more than|names?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text and where it stands; ``is_error`` for the argument of a ``raise``."""
+
+    text: str
+    where: str
+    is_error: bool
+
+
+def rendered(node: ast.expr) -> str | None:
+    """The text of a string expression with ``…`` for placeholders; None for anything else."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        parts = (v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+        return "".join(map(str, parts))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = rendered(node.left), rendered(node.right)
+        return None if left is None and right is None else f"{left or '…'}{right or '…'}"
+    return None
+
+
+def docstrings(tree: ast.AST) -> set[int]:
+    """Identities of the string nodes that stand as statements: docstrings and notes on attributes."""
+    return {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+
+
+def messages(source: str, where: str) -> Iterator[Message]:
+    """All sentences in a module's source."""
+    tree = ast.parse(source)
+    skipped = docstrings(tree)
+    errors = {id(n) for r in ast.walk(tree) if isinstance(r, ast.Raise) and r.exc for n in ast.walk(r.exc)}
+    inner: set[int] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.expr) or id(node) in skipped | inner:
+            continue
+        text = rendered(node)
+        if text is None:
+            continue
+        inner |= {id(n) for n in ast.walk(node)}
+        if len(text.split()) >= FEWEST_WORDS:
+            yield Message(text=" ".join(text.split()), where=f"{where}:{node.lineno}", is_error=id(node) in errors)
+
+
+def faults(message: Message) -> list[str]:
+    """What is wrong with a message."""
+    found = []
+    if len(message.text) > LONGEST:
+        found.append(f"has {len(message.text)} characters, at most {LONGEST} are read")
+    if avoided := AVOIDED.search(message.text):
+        found.append(f"says {avoided.group()!r}")
+    if message.is_error and not REMEDY.search(message.text):
+        found.append("does not say what to do")
+    return found
+
+
+ALL = [
+    m
+    for path in sorted(PACKAGE.rglob("*.py"))
+    for m in messages(path.read_text(encoding="utf-8"), str(path.relative_to(PACKAGE)))
+]
+
+
+def test_messages_are_found():
+    assert len(ALL) > 300
+    assert sum(m.is_error for m in ALL) > 100
+
+
+# Folders whose messages are being rewritten.
+PENDING = {"diagnostics", "divergences", "estimation", "inputs", "optimize", "posterior", "pymc_model", "simulation"}
+
+
+@pytest.mark.parametrize("folder", sorted({m.where.partition("/")[0].partition(":")[0] for m in ALL} - PENDING))
+def test_messages_are_short_plain_and_helpful(folder):
+    bad = [f"{m.where}: {'; '.join(f)}: {m.text}" for m in ALL if m.where.startswith(folder) for f in [faults(m)] if f]
+    assert not bad, "\n" + "\n".join(bad)
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ('raise ValueError(f"The sampling of {x} went quite wrong.")', "what to do"),
+        ('note = "Those draws are not to be trusted here."', "not to be trusted"),
+        ('finding("ok", "prior", "The search comes to rest at " + name)', "comes to rest"),
+        (f'warn("{"word " * 100}")', "characters"),
+    ],
+)
+def test_a_bad_message_is_found(source, fault):
+    (message,) = messages(source, "here")
+    assert any(fault in f for f in faults(message))
+
+
+def test_docstrings_and_names_are_no_messages():
+    assert (
+        list(messages('def f():\n    """Nobody knows what is told here."""\n    return "three words only"', "here"))
+        == []
+    )
