@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -204,13 +205,13 @@ def _information(
     generator: np.random.Generator,
     left_out: tuple[str, ...],
 ) -> xr.DataTree:
-    try:
-        if "evidence" in left_out:
-            raise ValueError("The log evidence was skipped.")
-        evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
-    except ValueError as error:
-        # Too few draws: the divergences of single parameters are still available.
-        evidence = Estimate(value=np.nan, mcse=np.nan, method="none", direction="log Z", warnings=(str(error),))
+    evidence = Estimate(value=np.nan, mcse=np.nan, method="none", direction="log Z")
+    if "evidence" not in left_out:
+        try:
+            evidence = log_evidence(model, tree, potentials=potentials, random_seed=generator)
+        except ValueError as error:
+            # Too few draws: the divergences of single parameters are still available.
+            evidence = replace(evidence, warnings=(str(error),))
     try:
         gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
     except ValueError as error:
@@ -277,7 +278,8 @@ def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions, generator
         )
         for group in ("posterior", "prior")
     )
-    points, densities = {}, {}
+    points: dict[str, xr.DataArray] = {}
+    densities: dict[str, xr.DataArray] = {}
     for variable in functions.free:
         curves = prior_density_curves(functions, variable, z, prior)
         if curves is not None:

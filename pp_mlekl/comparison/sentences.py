@@ -41,13 +41,13 @@ def about_closest(fitted: xr.Dataset) -> str:
         return "Every fit has infinite KL divergence from the truth."
     by = "Closest to the truth by held-out data" if scored else "Closest to the truth"
     # Held-out scores determine KL up to a constant, so only differences are reported.
-    value = "" if scored else f" (KL {with_error(best['kl'], best['kl_mcse'])} nats)"
+    value = "" if scored else f" (KL {with_error(float(best['kl']), float(best['kl_mcse']))} nats)"
     others = fitted.sel(estimator=[e for e in fitted["estimator"].values if e != closest]).sortby("kl_excess")
     known = others.where(others["kl_excess"].notnull(), drop=True)
     if not known.sizes["estimator"]:
         return f"The only fit that exists: {_name(closest)}{value}." if len(others["estimator"]) else ""
     second = known.isel(estimator=0)
-    difference = with_error(second["kl_excess"], second["kl_excess_mcse"])
+    difference = with_error(float(second["kl_excess"]), float(second["kl_excess_mcse"]))
     doubt = "" if fitted.attrs["closest_is_clear"] == "yes" else " The difference is within two standard errors."
     return f"{by}: {_name(closest)}{value}. Next: {_name(second['estimator'].item())} ({difference} nats more).{doubt}"
 
