@@ -1,5 +1,7 @@
 """``pp-mlekl proof`` and ``pp-mlekl study``: shipped cases, the gallery, models of one's own, wrong use."""
 
+import re
+
 import pytest
 from typer.testing import CliRunner
 
@@ -33,7 +35,7 @@ def test_a_model_of_ones_own_to_a_page(model, tmp_path):
     arguments = ["--truth", "StudentT(6, 0, 1)", "--sizes", "30,100", "--replicates", "40", "--out", tmp_path]
     result = run("proof", f"{model}:build", *arguments)
     assert result.exit_code == 0, result.output
-    assert "7. KL has a direction, and can be infinite: pass" in result.output
+    assert re.search(r"7\. .*: pass", result.output)
     assert "student" in (tmp_path / "proof-mine.html").read_text(encoding="utf-8").lower()
 
 
