@@ -297,7 +297,7 @@ def _add_derived(tree: xr.DataTree, functions: ModelFunctions, mle: PointEstimat
     if not names or mle.status in NO_NUMBER:
         return
     try:
-        found = delta_method(functions.model, mle, names, potentials=potentials)
+        found = delta_method(functions.model, mle, var_names=names, potentials=potentials)
     except ValueError:
         # An operation without a derivative, or an estimate without a covariance: the table shows the posterior only.
         return
