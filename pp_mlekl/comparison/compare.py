@@ -20,6 +20,7 @@ from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.posterior.laplace import laplace
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
@@ -272,12 +273,8 @@ def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions, generator
     """Add exact marginal prior densities: of each free variable a Dataset over ``grid`` and its own dims."""
     if "prior" not in tree.children:
         return
-    z, prior = (
-        functions.unconstrain_draws(tree[group].to_dataset()[[v.name for v in functions.free]]).reshape(
-            -1, functions.size
-        )
-        for group in ("posterior", "prior")
-    )
+    groups = (xr.DataTree.from_dict({"posterior": tree[group].to_dataset()}) for group in ("posterior", "prior"))
+    z, prior = (unconstrained_draws(functions, group).reshape(-1, functions.size) for group in groups)
     points: dict[str, xr.DataArray] = {}
     densities: dict[str, xr.DataArray] = {}
     for variable in functions.free:
