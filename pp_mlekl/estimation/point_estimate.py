@@ -142,7 +142,8 @@ class PointEstimate:
             numbers += f", AIC {self.aic:.6g}, " + (
                 f"BIC {self.bic:.6g}" if np.isfinite(self.bic) else "no BIC for a single term"
             )
-        return [f"{title[self.kind]}: {self.status}", numbers, *(f"! {w}" for w in self.warnings)]
+        name = "Penalised maximum likelihood (Jeffreys)" if "penalty" in self.settings else title[self.kind]
+        return [f"{name}: {self.status}", numbers, *(f"! {w}" for w in self.warnings)]
 
 
 def _flat(dataset: xr.Dataset) -> Array:

@@ -75,7 +75,8 @@ def profile(
     model
         A PyMC model.
     estimate
-        The maximum likelihood estimate, if it is known.
+        The maximum likelihood estimate, if it is known, or one by ``find_map(model, penalty="jeffreys")``: the profile is
+        then that of the penalised likelihood.
     var_names
         Names of free variables; all that the likelihood contains, if not given.
     ci_prob
@@ -102,7 +103,7 @@ def profile(
     [0.432, 0.832]
     """
     check_ci_prob(ci_prob)
-    problem, best = regular_maximum(model, estimate, random_seed, potentials, "A profile")
+    problem, best = regular_maximum(model, estimate, random_seed, potentials, "A profile", penalized=True)
     functions = problem.functions
     coordinates = _coordinates(problem, var_names)
     z = best.flat[problem.kept]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pp_mlekl.estimation.find_mle_map import find_mle
+from pp_mlekl.estimation.jeffreys import JeffreysProblem
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.wald_interval import check_covariance
@@ -18,6 +19,7 @@ def regular_maximum(
     purpose: str,
     *,
     curved: bool = True,
+    penalized: bool = False,
 ) -> tuple[Problem, PointEstimate]:
     """The likelihood with the data and weights of an estimate, and that estimate, found if none is given.
 
@@ -29,6 +31,8 @@ def regular_maximum(
         What needs the maximum, to begin a sentence with.
     curved
         Whether its covariance is needed as well.
+    penalized
+        Whether the maximum of a penalised likelihood is one too.
 
     Raises
     ------
@@ -39,7 +43,7 @@ def regular_maximum(
     functions = model_functions(model, potentials)
     best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
     check_belongs(functions, best)
-    if best.kind != "mle":
+    if best.kind != "mle" and not (penalized and "penalty" in best.settings):
         raise ValueError(f"{purpose} needs a maximum likelihood estimate; pass one by find_mle.")
     if "marginalize" in best.settings:
         raise ValueError(
@@ -51,4 +55,8 @@ def regular_maximum(
     if curved or not best.settled.without_hessian:
         check_covariance(best)
     given = {name: best.settings.get(name) for name in ("weights", "data")}
+    if "penalty" in best.settings:
+        return JeffreysProblem(
+            functions=functions, kind=best.kind, information=best.settings["information"], **given
+        ), best
     return Problem(functions=functions, kind="mle", **given), best

@@ -44,6 +44,8 @@ class Objective:
     support
         ``support(z)``, (b,) of bool: whether the data have a density above zero there, where another reason may make the
         value undefined (an inner maximisation that fails); where the value is finite, by default.
+    information
+        ``information(z)``: a positive definite matrix (d, d) near minus the Hessian at z (d,), for steps where ``derivatives`` is 1.
 
     Examples
     --------
@@ -59,6 +61,7 @@ class Objective:
     product: Callable[[Array, Array], Array] | None = None
     derivatives: int = 2
     support: Callable[[Array], Array] | None = None
+    information: Callable[[Array], Array] | None = None
 
     @property
     def wide(self) -> bool:
@@ -114,12 +117,16 @@ class Objective:
         def support(z: Array) -> Array:
             return self.support(full(z))  # type: ignore[misc]
 
+        def information(z: Array) -> Array:
+            return self.information(full(z[None])[0])[np.ix_(kept, kept)]  # type: ignore[misc]
+
         return replace(
             self,
             size=len(kept),
             evaluate=evaluate,
             product=product if self.product else None,
             support=support if self.support else None,
+            information=information if self.information else None,
         )
 
     def _clean(self, order: int, z: Array, rows: Array | None) -> tuple[Array, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.ends import Ends
+from pp_mlekl.optimize.fisher_scoring import score_upwards
 from pp_mlekl.optimize.newton_cg import climb
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.quasi_newton import ascend
@@ -139,7 +140,8 @@ def _one_by_one(
     objective: Objective, starts: Array, held: Array | None, reach: Array | None, max_iterations: int
 ) -> Ends:
     """The same from each start in turn, by products or by gradients alone; the Hessians of the ends are not known."""
-    method = ascend if objective.derivatives < 2 else climb
+    by_gradients = score_upwards if objective.information else ascend
+    method = by_gradients if objective.derivatives < 2 else climb
     found = [
         method(objective, start, held=None if held is None else held[k], reach=reach, max_iterations=max_iterations)
         for k, start in enumerate(starts)

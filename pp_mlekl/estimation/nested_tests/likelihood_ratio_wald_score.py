@@ -98,7 +98,8 @@ def nested_tests(
     model
         A PyMC model.
     estimate
-        The maximum likelihood estimate of the whole model, if it is known.
+        The maximum likelihood estimate of the whole model, if it is known, or one by ``find_map(model, penalty="jeffreys")``:
+        the likelihood ratio and the score are then those of the penalised likelihood (Heinze and Schemper 2002).
     null
         Values of free variables under the null hypothesis, NaN for elements that stay free; the other variables stay free.
     random_seed
@@ -131,7 +132,9 @@ def nested_tests(
     ! 3 terms of the log-likelihood for 1 parameter: the chi-squared law is a rough guide unless each stands for many observations.
     """
     _check_names(Problem(functions=model_functions(model, potentials), kind="mle"), null)
-    problem, best = regular_maximum(model, estimate, random_seed, potentials, "A test by Wilks' theorem")
+    problem, best = regular_maximum(
+        model, estimate, random_seed, potentials, "A test by Wilks' theorem", penalized=True
+    )
     if np.isnan(best.covariance.values).all():
         raise ValueError(
             f"Wald and score tests need standard errors, and the estimate has none: {' '.join(best.warnings)} Fit the smaller "
@@ -143,8 +146,8 @@ def nested_tests(
     z = fixed.copy()
     if len(rest):
         z[rest] = _restricted(problem, fixed, best.flat, rest)
-    given: dict[str, Any] = {"weights": problem.weights, "data": problem.data}
-    ratio = 2.0 * (best.log_likelihood - float(functions.log_likelihood(z, **given)))
+    top, below = problem.objective.value(np.stack([best.flat, z])[:, problem.kept])
+    ratio = 2.0 * float(top - below)
     difference = functions.natural_difference(functions.natural_flat(best.flat), functions.natural_flat(fixed))[natural]
     covariance = best.covariance.values[np.ix_(natural, natural)]
     wald = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
@@ -233,8 +236,7 @@ def _score_test(
     problem: Problem, z: Array, information: NullInformation, count: int, general: tuple[str, ...]
 ) -> NestedTest:
     """Rao's statistic: the gradient at the null point z (d,), measured by the information there."""
-    _, gradient = problem.functions.value_gradient(z, weights=problem.weights, data=problem.data)
-    gradient, matrix = gradient[problem.kept], information.matrix
+    gradient, matrix = problem.objective.gradient(z[None, problem.kept])[1][0], information.matrix
     # The coordinates' units must not decide what is singular.
     scale = np.sqrt(np.abs(np.diagonal(matrix)))
     scale = np.where(scale > 0, scale, 1.0)

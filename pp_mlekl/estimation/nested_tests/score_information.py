@@ -46,7 +46,7 @@ def null_information(problem: Problem, z: Array, generator: np.random.Generator)
         For the test whether rows are alike.
     """
     cut = np.ix_(problem.kept, problem.kept)
-    nodes = _nodes(problem, z, generator)
+    nodes = information_nodes(problem, z, generator)
     if nodes is not None:
         _, score, hessian = nodes.hessian(problem.functions, z)
         expected = -hessian[cut]
@@ -54,10 +54,10 @@ def null_information(problem: Problem, z: Array, generator: np.random.Generator)
         most = _SCORE * nodes.weights.sum() * np.abs(np.diagonal(expected))
         if np.all(np.isfinite(expected)) and np.all(score[problem.kept] ** 2 <= most):
             return NullInformation(matrix=expected, kind="expected")
-    return NullInformation(matrix=_observed(problem, z)[cut], kind="observed")
+    return NullInformation(matrix=observed_information(problem, z)[cut], kind="observed")
 
 
-def _nodes(problem: Problem, z: Array, generator: np.random.Generator) -> NodeData | None:
+def information_nodes(problem: Problem, z: Array, generator: np.random.Generator) -> NodeData | None:
     """Nodes of the model's own distributions at z, weighted as the data are; None where there are none but draws."""
     functions = problem.functions
     if len(functions.measured) < len(functions.observed) or unknown_families(functions) or not _independent(functions):
@@ -80,7 +80,7 @@ def _independent(functions: ModelFunctions) -> bool:
     return True
 
 
-def _observed(problem: Problem, z: Array) -> Array:
+def observed_information(problem: Problem, z: Array) -> Array:
     """Minus the Hessian by the natural parameters, brought to the coordinates of z, (d, d).
 
     The Hessian by z holds besides it the transforms' own curvature, times a gradient that at a null is not zero. Of
