@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.estimation.nested_tests.score_information import information_nodes, observed_information
+from pp_mlekl.estimation.information import information_nodes, observed_information
 from pp_mlekl.estimation.point_estimate import PointEstimate, given
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData

@@ -13,6 +13,9 @@ _ROUNDING = 1e-12
 _LONGEST_STEP, _HALVINGS = 5.0, 40
 # Scoring converges linearly: what Newton's method would be allowed, so many times.
 _STEPS = 5
+# Where a step leaves more than this share of the decrement, the next are half as long: far from the information the curvature
+# may be twice as large, and whole steps go to and fro. A search ends where so many steps in turn gain nothing.
+_LEFT, _STALLS = 0.5, 8
 
 
 def score_upwards(
@@ -50,7 +53,7 @@ def score_upwards(
     end = Climb(z=start.copy(), value=float(value), gradient=gradient, scale=np.ones(len(start)))
     end.trail.append((end.z, end.value))
     basis = np.eye(len(start)) if held is None else np.linalg.qr(held[:, None], mode="complete")[0][:, 1:]
-    last = np.inf
+    last, share, stalls = np.inf, 1.0, 0
     for iteration in range(_STEPS * max_iterations):
         end.iterations = iteration
         information = objective.information(end.z)
@@ -61,11 +64,13 @@ def score_upwards(
         step = np.linalg.lstsq(basis.T @ information @ basis, slope, rcond=None)[0]
         end.decrement = 0.5 * float(slope @ step)
         silent = end.decrement < _ROUNDING * max(1.0, abs(end.value))
-        if end.decrement <= _FINISHED or (silent and end.decrement >= last):
+        stalls = stalls + 1 if silent and end.decrement >= last else 0
+        if end.decrement <= _FINISHED or stalls == _STALLS:
             end.state = "stationary"
             return end
+        share = 0.5 * share if end.decrement > _LEFT * last and share > 0.1 else min(1.0, 1.5 * share)
         last = end.decrement
-        if not _moved(objective, end, basis @ step, silent):
+        if not _moved(objective, end, basis @ (share * step), silent):
             end.state = "stuck"
             return end
         end.trail.append((end.z, end.value))

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from pp_mlekl.estimation.information import NullInformation, null_information
 from pp_mlekl.estimation.nested_tests.null_hypothesis import null_point
-from pp_mlekl.estimation.nested_tests.score_information import NullInformation, null_information
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_maximum

@@ -1,4 +1,4 @@
-"""The information that a score test divides by: the same for every transform and every prior of the parameters."""
+"""The information about the parameters at a point: expected where it is a closed sum or quadrature, else observed."""
 
 from dataclasses import dataclass
 from typing import Literal
