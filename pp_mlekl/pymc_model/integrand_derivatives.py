@@ -11,8 +11,9 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.derivatives import derived
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
-from pp_mlekl.pymc_model.interpreter.lazy_function import flattened, inlined, without_c
+from pp_mlekl.pymc_model.interpreter.lazy_function import flattened, without_c
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.rewrites.inline import inlined
 from pp_mlekl.pymc_model.rewrites.small_matrices import written_out
 from pp_mlekl.pymc_model.weighted_objective import Data
 from pp_mlekl.typing import Array

@@ -14,9 +14,10 @@ from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.derivatives import NoDerivative, derived
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
-from pp_mlekl.pymc_model.interpreter.lazy_function import inlined, without_c
+from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.interpreter.vectorize import vectorized
 from pp_mlekl.pymc_model.log_density_graphs import ModelGraphs
+from pp_mlekl.pymc_model.rewrites.inline import inlined
 from pp_mlekl.typing import Array
 
 Data = Mapping[str, ArrayLike] | None

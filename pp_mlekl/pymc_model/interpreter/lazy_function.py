@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytensor
-from pytensor.compile.mode import Mode
-from pytensor.graph.rewriting.basic import SequentialGraphRewriter, dfs_rewriter
+from pytensor.compile.mode import Mode, get_default_mode
+from pytensor.graph.rewriting.basic import SequentialGraphRewriter
 from pytensor.graph.rewriting.db import RewriteDatabaseQuery
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
@@ -18,22 +18,24 @@ from pytensor.scalar.basic import Add, Clip, Mul, Second
 from pytensor.scalar.math import Log1mexp, Sigmoid, Softplus, TriGamma
 from pytensor.scan.op import Scan
 from pytensor.tensor.elemwise import Elemwise
-from pytensor.tensor.rewriting.ofg import inline_symbolic_for_fusion
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.blas_threads import has_small_matrices, one_thread
 from pp_mlekl.pymc_model.interpreter.elemwise import lean
 from pp_mlekl.pymc_model.interpreter.linalg import lean_blockwise
 from pp_mlekl.pymc_model.interpreter.static_shapes import quick_static_shapes
-from pp_mlekl.pymc_model.interpreter.vectorize import with_step
 from pp_mlekl.pymc_model.rewrites import bessel
 from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
+from pp_mlekl.pymc_model.rewrites.inline import INLINE
+from pp_mlekl.pymc_model.rewrites.loops import with_step
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.shared_state import alone, silenced
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
 # more than twice the better of the two choices (the ski-rental bound).
 COMPILATION_PRICE_SECONDS = 20.0
+# A search calls a function about as often.
+_CALLS_OF_A_LOOP = 100
 
 _UFUNCS = {
     Sigmoid: "pp_mlekl.pymc_model.interpreter.ufuncs.sigmoid",
@@ -55,9 +57,7 @@ _SIMPLIFICATIONS = ("canonicalize", "fast_compile")
 # BLAS nodes have no derivative, and Numba falls back to Python objects for them.
 _BLAS = ("blas", "BlasOpt")
 
-# Softmax, logsumexp and their derivatives are graphs of their own, which vectorised would loop in Python.
-_INLINED = dfs_rewriter(inline_symbolic_for_fusion)
-_LAST = SequentialGraphRewriter(_INLINED, AXES_OUTSIDE)
+_LAST = SequentialGraphRewriter(INLINE, AXES_OUTSIDE)
 
 
 class CompilationCount:
@@ -96,6 +96,7 @@ class LazyFunction:
         self._compiled: Any = None
         self._compiled_lock = threading.RLock()
         self._small = has_small_matrices(outputs)
+        self._has_loop = any(isinstance(node.op, Scan) for node in toposort(outputs))
 
     def __call__(self, *arguments: Array) -> list[Array]:
         """Evaluate at arrays of exactly the inputs' types."""
@@ -107,9 +108,11 @@ class LazyFunction:
             return self._by_either(arguments)
         result, seconds = self._by_interpreter(arguments)
         self._spent += seconds
-        if self._spent > COMPILATION_PRICE_SECONDS:
-            self._spent = -np.inf
-            self._compile(arguments, result)
+        # An interpreted loop is slower than a compiled one by far, and the calls that follow a first one are many.
+        foreseen = _CALLS_OF_A_LOOP * seconds if self._has_loop else 0.0
+        if max(self._spent, foreseen) > COMPILATION_PRICE_SECONDS:
+            self._spent, self._has_loop = -np.inf, False
+            self._compile(arguments, result, seconds)
         return result
 
     def _by_interpreter(self, arguments: Sequence[Array]) -> tuple[list[Array], float]:
@@ -124,19 +127,28 @@ class LazyFunction:
         finally:
             self._idle.append(function)
 
-    def _compile(self, arguments: Sequence[Array], expected: list[Array]) -> None:
-        """Change over to a compiled function, where there is one that gives at these arguments what is expected."""
+    def _compile(self, arguments: Sequence[Array], expected: list[Array], interpreted_seconds: float) -> None:
+        """Change over to the compiled function where it gives the expected values and is the faster one.
+
+        Parameters
+        ----------
+        arguments, expected, interpreted_seconds
+            Arguments of a call, what the interpreted function gave for them, and the seconds that it took.
+        """
         function = compiled(self._inputs, self._outputs)
         try:
             # Numba compiles at the first call.
             found = function(*arguments)
+            start = time.perf_counter()
+            function(*arguments)
+            seconds = time.perf_counter() - start
         except Exception as error:
             _stays_slow(error)
             return
-        if all(map(_alike, found, expected)):
-            self._compiled = function
-        else:
+        if not all(map(_alike, found, expected)):
             _stays_slow("compiled, it has other values than interpreted")
+        elif seconds < interpreted_seconds:
+            self._compiled = function
 
     def _by_either(self, arguments: Sequence[Array]) -> list[Array]:
         try:
@@ -173,18 +185,10 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     return graphs
 
 
-def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Put the graphs of softmax, logsumexp and their derivatives in their place."""
-    graphs: Any = rewrite_graph(list(outputs), include=(), custom_rewrite=_INLINED, clone=False)
-    return graphs
-
-
 def flattened(output: Any) -> TensorVariable:
     """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
     with without_c():
-        graph: Any = rewrite_graph(
-            output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=_INLINED, clone=False
-        )
+        graph: Any = rewrite_graph(output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=INLINE, clone=False)
     return graph
 
 
@@ -198,12 +202,20 @@ def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariab
         )
 
 
+def _compiled_mode() -> Mode:
+    # The rewrite compares static shapes and does not see that ScalarFromTensor(1) is 1: it stops loops by an assertion.
+    mode: Mode = get_default_mode().excluding("local_merge_alloc")
+    return mode
+
+
 def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> Any:
     """The same function by PyTensor's default backend."""
     CompilationCount.compiled += 1
     # An operation that Numba does not know runs as it did before: no reason to alarm the user.
     with alone(), silenced():
-        return pytensor.function(list(inputs), list(outputs), on_unused_input="ignore", trust_input=True)
+        return pytensor.function(
+            list(inputs), list(outputs), mode=_compiled_mode(), on_unused_input="ignore", trust_input=True
+        )
 
 
 def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:

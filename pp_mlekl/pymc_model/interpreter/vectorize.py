@@ -3,7 +3,7 @@
 PyTensor vectorises a loop by running it once for every element of the batch; here the step itself is vectorised.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -18,6 +18,8 @@ from pytensor.tensor.rewriting.subtensor import local_blockwise_inc_subtensor
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rewrites.loops import with_graphs
 
 
 class BatchedScan(Scan):
@@ -107,25 +109,7 @@ def _with_batched_step(
         else new
         for new, old in zip(new_outputs, inner_outputs, strict=True)
     ]
-    return _batched(_with_step(op, [replace.get(v, v) for v in inner], new_outputs))
-
-
-def with_step(op: Scan, change: Callable[[Sequence[TensorVariable]], list[TensorVariable]]) -> Scan:
-    """The loop with its step's outputs changed."""
-    step = op.fgraph.unfreeze()
-    return _with_step(op, list(step.inputs), change(list(step.outputs)))
-
-
-def _with_step(op: Scan, inputs: list[TensorVariable], outputs: list[TensorVariable]) -> Scan:
-    return Scan(
-        inputs,
-        outputs,
-        op.info,
-        mode=op.mode,
-        truncate_gradient=op.truncate_gradient,
-        name=op.name,
-        allow_gc=op.allow_gc,
-    )
+    return _batched(with_graphs(op, [replace.get(v, v) for v in inner], new_outputs))
 
 
 def _batch_shape(inputs: Sequence[TensorVariable], depths: Sequence[int], depth: int) -> list[TensorVariable]:
