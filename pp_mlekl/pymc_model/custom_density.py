@@ -1,4 +1,4 @@
-"""An observed variable of no known family as a distribution that has a log density and draws."""
+"""An observed variable of an unknown family, as a distribution with a log density and draws."""
 
 import numpy as np
 

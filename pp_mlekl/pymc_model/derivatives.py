@@ -15,12 +15,12 @@ _LONGEST_NAME = 60
 
 
 class NoDerivative(ValueError):
-    """A gradient or a Hessian was asked for that PyTensor cannot form; the message names the operation.
+    """PyTensor cannot form a gradient or a Hessian; the message names the operation.
 
     Parameters
     ----------
     what
-        What has no derivative, to begin a sentence with: ``"The likelihood"``.
+        What has no derivative, as the subject of a sentence: ``"The likelihood"``.
     order
         1 for the gradient, 2 for the Hessian.
     operations
@@ -36,7 +36,7 @@ class NoDerivative(ValueError):
 
 
 def derived[T](make: Callable[[], T], what: str, order: int, outputs: Sequence[Variable], wrt: Variable) -> T:
-    """What ``make`` returns: graphs that hold derivatives of ``outputs`` by ``wrt``.
+    """Build graphs of derivatives of ``outputs`` with respect to ``wrt``.
 
     Parameters
     ----------
@@ -45,19 +45,19 @@ def derived[T](make: Callable[[], T], what: str, order: int, outputs: Sequence[V
     what, order
         As for ``NoDerivative``.
     outputs, wrt
-        What is differentiated last: for the Hessian the gradient.
+        What is differentiated last: the gradient, where the graphs are Hessians.
 
     Raises
     ------
     NoDerivative
-        Where some operation between ``wrt`` and ``outputs`` is the reason that they cannot be built.
+        Where an operation between ``wrt`` and ``outputs`` has no derivative.
     """
     try:
         return make()
     except Warning:
         raise
     except Exception as error:
-        # What an operation raises that cannot be differentiated is its author's choice.
+        # An operation without a derivative may raise any exception.
         operations = underivable(outputs, wrt)
         if not operations:
             raise
@@ -65,7 +65,7 @@ def derived[T](make: Callable[[], T], what: str, order: int, outputs: Sequence[V
 
 
 def underivable(outputs: Sequence[Variable], wrt: Variable) -> tuple[str, ...]:
-    """Names of the operations between a variable and what depends on it that PyTensor cannot differentiate.
+    """Names of the operations between ``wrt`` and ``outputs`` that PyTensor cannot differentiate.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def _is_real(variable: Variable) -> bool:
 
 
 def _names(node: Apply) -> Iterator[str]:
-    """The name of an operation; of one that holds a graph, those of the operations in it that are to blame."""
+    """The name of an operation, or of the operations without derivative in its inner graph."""
     op: Any = node.op
     op = op.core_op if isinstance(op, Blockwise) else op.scalar_op if isinstance(op, Elemwise) else op
     inner = getattr(op, "fgraph", None)

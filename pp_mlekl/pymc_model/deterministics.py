@@ -21,7 +21,7 @@ from pp_mlekl.typing import Array
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quantities:
-    """Some of a model's named variables as functions of z, all in one graph.
+    """Named variables of a model as one vector-valued function of z.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Quantities:
         return np.concatenate([np.asarray(p, dtype=float).reshape(*z.shape[:-1], -1) for p in parts], axis=-1)
 
     def jacobian(self, z: Array) -> Array:
-        """Derivatives at one z (d,), (m, d), in min(m, d) passes.
+        """Derivatives at one z of shape (d,): shape (m, d), in min(m, d) passes.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Quantities:
         return function(np.eye(functions.size), z, *data.values())[0].T
 
     def dataset(self, flat: Array) -> xr.Dataset:
-        """A vector (m,) on the quantities' own dims and coords."""
+        """A vector (m,) as a Dataset on the quantities' dims and coords."""
         model, start, arrays = self.functions.model, 0, {}
         for name, shape in zip(self.names, self.shapes, strict=True):
             stop = start + int(np.prod(shape, dtype=int))
@@ -91,7 +91,7 @@ class Quantities:
         return xr.Dataset(arrays)
 
     def _derivative(self, by_row: bool) -> tuple[bool, BatchedFunction]:
-        """Whether the function's passes give rows, and the function."""
+        """Whether each pass gives a row of the Jacobian, and the function for one pass."""
         values, z = self.functions.values, self.functions.values.z
         graphs = values.of_values(self.variables)
         flat = pt.concatenate([graph.ravel().astype("float64") for graph in graphs])
@@ -107,7 +107,7 @@ class Quantities:
                 return False, BatchedFunction([direction, *inputs], [column], elements)
         except (MethodNotDefined, NotImplementedError, NullTypeGradError) as error:
             if not by_row:
-                # Columns take the derivative of a derivative, rows do not.
+                # A column needs a derivative of a derivative; a row does not.
                 return self._derivative(True)
             raise ValueError(
                 f"PyTensor knows no derivative of one of {', '.join(self.names)}: {error}; name others in var_names."
@@ -115,7 +115,7 @@ class Quantities:
 
 
 def quantities(functions: ModelFunctions, var_names: Sequence[str] | None, data: Data = None) -> Quantities:
-    """Named quantities of a model; all its deterministics of real numbers where none are named.
+    """Named quantities of a model; all its real-valued deterministics where no names are given.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Small models with a truth, right and wrong, on which the proof is shown."""
+"""Small models with a truth, correctly specified and misspecified: the examples of the proof."""
 
 from collections.abc import Callable
 from typing import Any

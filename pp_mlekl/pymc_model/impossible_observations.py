@@ -17,7 +17,7 @@ def impossible_observations(
     weights: ArrayLike | None = None,
     data: Mapping[str, ArrayLike] | None = None,
 ) -> str:
-    """The observations that count but have a finite log density at none of the points, as a list in words; empty without any.
+    """The observations of positive weight whose log density is finite at none of the points, as text; empty where there are none.
 
     Parameters
     ----------

@@ -14,12 +14,13 @@ from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import flattened, without_c
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.rewrites.inline import inlined
-from pp_mlekl.pymc_model.rewrites.small_matrices import written_out
+from pp_mlekl.pymc_model.rewrites.small_matrices import without_small_linalg
 from pp_mlekl.pymc_model.weighted_objective import Data
 from pp_mlekl.typing import Array
 
 _DIRECTIONS = 3
-# A graph takes so many times as long to simplify as that of the order below. Simplified, that of the highest order is a third
+# Simplifying a graph takes this many times as long as simplifying the graph of the order below. Simplified, the graph of the
+# highest order is a third
 # shorter: it is left as it is until its calls have cost so many times what is expected of that.
 _HARDER, _WORTH = 6.0, 2.0
 
@@ -100,7 +101,7 @@ class _Graphs:
             return self._slopes[count]
         if count == 0:
             flat = flattened(self._log_likelihood)
-            (scalar,) = written_out([flat])
+            (scalar,) = without_small_linalg([flat])
             if scalar is not flat:
                 scalar = flattened(scalar)
         else:

@@ -1,4 +1,4 @@
-"""Where each variable sits in the flat vectors, and how it is labelled."""
+"""The place of each variable in the flat vectors, and its labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class FreeVariable:
 
     @property
     def circular(self) -> bool:
-        """Whether it is an angle, whose coordinate may go round more than once."""
+        """Whether it is an angle; its coordinate may exceed one turn."""
         return self.transform_name == "circular"
 
 
@@ -128,7 +128,7 @@ def labelled(model: pm.Model, name: str, values: Array, batch_dims: Sequence[str
 
 
 def observed_data(model: pm.Model) -> dict[str, Array]:
-    """Data by observed variable; what ``pm.set_data`` last put into a container is seen."""
+    """Data by observed variable, with the latest values of ``pm.set_data``."""
     return {rv.name: _current(model.rvs_to_values[rv]) for rv in model.observed_RVs}
 
 

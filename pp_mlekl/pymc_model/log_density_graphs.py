@@ -10,17 +10,12 @@ from pymc.logprob.basic import transformed_conditional_logp
 from pymc.logprob.utils import replace_rvs_by_values
 from pymc.pytensorf import rewrite_pregrad
 from pytensor.graph.replace import clone_replace
-from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.bessel import with_derivatives
-from pp_mlekl.pymc_model.rewrites.closed_forms import with_closed_forms, with_expm1, with_sigmoids_outside
-from pp_mlekl.pymc_model.rewrites.diagonals import with_elementwise_diagonals
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
-from pp_mlekl.pymc_model.rewrites.fewer_functions import ONE_FUNCTION
-from pp_mlekl.pymc_model.rewrites.normal_tails import with_tails
+from pp_mlekl.pymc_model.rewrites.pipeline import ON_DENSITIES, ON_VALUES, apply_rewrites
 from pp_mlekl.typing import Array, Potentials
 
 
@@ -78,7 +73,7 @@ class ValueGraph:
     def of_z(self, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's value variables by pieces of ``z``, in double precision throughout."""
         replaced = clone_replace(list(graphs), replace=self._pieces, rebuild_strict=False)
-        return with_tails(with_derivatives(in_double_precision(replaced)))
+        return apply_rewrites(replaced, ON_VALUES)
 
     def of_value_variables(self, variables: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's random variables by their natural values as functions of the value variables."""
@@ -112,10 +107,10 @@ class ValueGraph:
 
 
 def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[str] = ()) -> ModelGraphs:
-    """Graphs of everything the weighted objective is made of.
+    """Build the graphs of the weighted objective.
 
-    The prior densities of ``latents`` (on their unconstrained scale) count as terms of the likelihood as well: with
-    them it is the integrand of the marginal likelihood.
+    The prior densities of ``latents`` (on their unconstrained scale) count as terms of the likelihood too, which is then
+    the integrand of the marginal likelihood.
     """
     model = values.model
     terms = values.log_density_terms()
@@ -133,8 +128,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
     log_jacobian = pt.add(pt.constant(0.0), *[pt.sum(t) for t in values.jacobian_terms().values()])
     graphs = rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()]))
-    graphs = with_elementwise_diagonals(with_expm1(with_closed_forms(with_sigmoids_outside(graphs))))
-    graphs = _without_checks(graphs)
+    graphs = apply_rewrites(graphs, ON_DENSITIES)
     return ModelGraphs(
         z=values.z,
         data=values.data,
@@ -143,9 +137,3 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
         log_jacobian=graphs[1],
         in_likelihood={rv.name: model.rvs_to_values[rv] in reached for rv in model.free_RVs},
     )
-
-
-def _without_checks(graphs: list[TensorVariable]) -> list[TensorVariable]:
-    """Make an impossible parameter (a scale that underflows to 0) a density of 0, not an error for all of a batch."""
-    include = ("canonicalize", "stabilize", "local_check_parameter_to_ninf_switch")
-    return rewrite_graph(graphs, include=include, custom_rewrite=ONE_FUNCTION)

@@ -1,4 +1,4 @@
-"""The prior density of single elements of a free variable, with its random parents averaged out."""
+"""The marginal prior density of single elements of a free variable, averaged over its random parents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
-# Points at which the average over random parents is taken: quantiles of the draws, and a grid over their range.
+# Points at which the average over random parents is evaluated: quantiles of the draws, and a grid over their range.
 _QUANTILES, _GRID = 100, 60
 _PARENTS = 4000
 # Curves for plots: their range in multiples of the posterior's, their points, parents and step of the Jacobian's difference.
@@ -58,7 +58,7 @@ def marginal_log_prior(
 
     Returns
     -------
-    None where the elements' density is not known.
+    None where the elements' density is unknown.
     """
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
     kind = type(rv.owner.op).__name__
@@ -125,7 +125,7 @@ def prior_density_curves(
 def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: Array) -> Array | None:
     """Log prior density of some free variables together, of their unconstrained values, shape (*batch,).
 
-    None where it is not known: a parent is random and not one of them, or a potential is part of the prior.
+    None where it is unknown: a parent is random and not among the variables, or a potential is part of the prior.
     """
     values = functions.values
     if prior_potentials(functions):
@@ -170,7 +170,7 @@ def _exactly(draws: Array, log_density: Array) -> MarginalPrior:
 
 
 def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFunction | None, bool]:
-    """Elementwise log density of the unconstrained value, and whether it depends on that value alone."""
+    """Elementwise log density of the unconstrained value, and whether it depends on no other value."""
     values = functions.values
     i = [v.name for v in functions.free].index(variable.name)
     density = values.log_density_terms()[i]
@@ -186,7 +186,7 @@ def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFun
     total = density if jacobian is None else density + jacobian
     others = set(values.rvs_to_values[rv] for rv in values.free) - {value}
     if jacobian is not None and others & set(ancestors([jacobian])):
-        # The transform moves with the parents, so its scale is not one on which the divergence is invariant.
+        # The transform depends on the parents, so the divergence is not invariant under it.
         return None, False
     alone = not others & set(ancestors([total]))
     (graph,) = values.of_z([total])
@@ -194,7 +194,7 @@ def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFun
 
 
 def _averaged(term: BatchedFunction, variable: FreeVariable, z: Array, prior: Array) -> MarginalPrior:
-    """log mean over prior draws of the parents, at some points, interpolated to all draws."""
+    """Log of the mean density over prior draws of the parents, evaluated at points and interpolated to all draws."""
     flat = z.reshape(-1, z.shape[-1])[:, variable.flat]
     parents = prior[:_PARENTS]
     grid = np.linspace(flat.min(axis=0), flat.max(axis=0), _GRID)
@@ -219,7 +219,7 @@ def _averaged(term: BatchedFunction, variable: FreeVariable, z: Array, prior: Ar
 
 
 def _shares(flat: Array, points: Array) -> Array:
-    """The share of the draws that is nearest to each point, shape of ``points``."""
+    """The fraction of draws nearest to each point, of the shape of ``points``."""
     shares = np.empty_like(points)
     for j, column in enumerate(points.T):
         which = np.searchsorted((column[1:] + column[:-1]) / 2, flat[:, j])
@@ -247,7 +247,7 @@ def _mv_normal(functions: ModelFunctions, variable: FreeVariable, z: Array) -> M
 
 
 def _dirichlet(functions: ModelFunctions, variable: FreeVariable, z: Array) -> MarginalPrior | None:
-    """An element of a Dirichlet vector is Beta; its logit is used, on which spacings are better behaved."""
+    """Density of the logit of one element of a Dirichlet vector (a Beta variable); spacings are more regular on this scale."""
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
     try:
         a = distribution_of(rv).expand(variable.shape[:-1]).a  # type: ignore[attr-defined]

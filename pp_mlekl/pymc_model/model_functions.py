@@ -22,14 +22,14 @@ from pp_mlekl.pymc_model.validation import check_model
 from pp_mlekl.pymc_model.weighted_objective import Data, WeightedObjective
 from pp_mlekl.typing import Array, Potentials
 
-# Rounds of prior draws until enough of them lie within the transforms' range.
+# Maximum number of rounds of prior draws; draws outside the transforms' range are drawn again.
 MAX_ROUNDS = 20
 
 _CACHE: WeakKeyDictionary[pm.Model, dict[tuple, "ModelFunctions"]] = WeakKeyDictionary()
 
 
 def model_functions(model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()) -> "ModelFunctions":
-    """The functions of a model, built once and kept with it.
+    """The functions of a model, built once and cached with it.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ class ModelFunctions(ModelTransforms):
 
     @cached_property
     def measured(self) -> tuple[ObservedVariable, ...]:
-        """The observed variables that have a distribution over data: all but potentials that count as likelihood."""
+        """The observed variables with a distribution of data: all but potentials that count as likelihood."""
         names = {rv.name for rv in self.model.observed_RVs}
         return tuple(v for v in self.observed if v.name in names)
 
     def observed_data(self) -> dict[str, Array]:
-        """The data as the model holds them now (``pm.set_data`` is seen), by observed variable."""
+        """The model's current data by observed variable, with the latest values of ``pm.set_data``."""
         return observed_data(self.model)
 
     def prior_draws(self, n: int, generator: np.random.Generator) -> Array:
@@ -119,11 +119,11 @@ class ModelFunctions(ModelTransforms):
         """
         improper = improper_names(self.model)
         if improper:
-            raise ValueError(f"{', '.join(improper)} has an improper prior, from which nothing can be drawn.")
+            raise ValueError(f"{', '.join(improper)} has an improper prior, which has no draws; give it a proper one.")
         return self._draw(n, generator, improper=False)
 
     def starts(self, n: int, generator: np.random.Generator) -> Array:
-        """``n`` places to start a search: prior draws, spread about the initial point where a prior is improper."""
+        """``n`` starting points of a search: prior draws, or points about the initial point where a prior is improper."""
         improper = set(improper_names(self.model))
         z = self._draw(n, generator, improper=bool(improper))
         for v in self.free:
@@ -205,14 +205,14 @@ class ModelFunctions(ModelTransforms):
         return self.objective.hessian_product(self._checked(z), vector, a, b, weights, data)
 
     def without_hessian(self, *, a: float = 0.0, b: float = 0.0, products: bool = False) -> str:
-        """Why the objective with these coefficients has no Hessian, naming the operation; empty where it has one.
+        """Why the objective with these coefficients has no Hessian, with the operation's name; empty where it has one.
 
-        With ``products`` only its products with vectors are looked at.
+        With ``products``, only its products with vectors are considered.
 
         Raises
         ------
         NoDerivative
-            Where it has not even a gradient; a ValueError.
+            Where it has no gradient either; a ValueError.
         """
         return self.objective.without_hessian(a, b, products=products)
 
@@ -240,7 +240,7 @@ class ModelFunctions(ModelTransforms):
         if key not in self._evaluators:
             graphs = self.values.of_values(variables)
             inputs = [self.graphs.z, *self.graphs.data.values()]
-            # The variables are kept beside the function so that their ids stay theirs.
+            # The cache holds the variables too, so that their ids are not reused.
             elements = max(self.n_observations, self.size)
             self._evaluators[key] = (list(variables), BatchedFunction(inputs, graphs, elements))
         current = self.observed_data()
@@ -248,13 +248,13 @@ class ModelFunctions(ModelTransforms):
         return self._evaluators[key][1](self._checked(z), *arrays)
 
     def kept(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What ``make`` returned when it was first called for ``key``: graphs that must stay the same objects."""
+        """The cached result of ``make`` for ``key``; graphs must stay the same objects."""
         if key not in self._kept:
             self._kept[key] = make()
         return self._kept[key]
 
     def prior_attempts(self, n: int, generator: np.random.Generator, *, improper: bool = False) -> Array:
-        """``n`` draws of the free variables one after the other, (n, d); not finite where out of the transforms' range."""
+        """``n`` prior draws of the free variables, (n, d); rows outside the transforms' range are not finite."""
         if improper not in self._samplers:
             names = set(improper_names(self.model))
             natural = self.natural(self._start)
@@ -267,7 +267,7 @@ class ModelFunctions(ModelTransforms):
         kept = np.empty((0, self.size))
         for _ in range(MAX_ROUNDS):
             z = self.prior_attempts(n, generator, improper=improper)
-            # An ordering transform restricts the prior: what is out of order has no unconstrained value.
+            # An ordering transform restricts the prior: draws out of order have no unconstrained value.
             kept = np.concatenate([kept, z[np.all(np.isfinite(z), axis=-1)]])
             if len(kept) >= n:
                 break

@@ -1,4 +1,4 @@
-"""What a model is made of, in words."""
+"""A summary of a model's variables."""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ from pp_mlekl.pymc_model.log_density_graphs import ValueGraph
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.typing import Array
 
-# What a coordinate is called in a sentence, by PyMC's name of its transform.
+# The name of a coordinate in messages, by PyMC's name of its transform.
 _SPOKEN = {"log": "log({})", "logodds": "logit({})", "interval": "transformed {}", "circular": "{}"}
 
 
@@ -60,7 +60,7 @@ class ModelTransforms:
 
     @cached_property
     def spoken_names(self) -> list[str]:
-        """What the coordinates are called in a sentence, such as ``log(tau)``; PyMC's label where there is no short name."""
+        """The coordinates' names in messages, such as ``log(tau)``; PyMC's label where there is no short name."""
         result = list(self.unconstrained_names)
         for v in self.free:
             if (words := _SPOKEN.get(v.transform_name)) is not None:
@@ -114,7 +114,7 @@ class ModelTransforms:
         return np.concatenate([np.full(v.natural.stop - v.natural.start, v.circular) for v in self.free])
 
     def natural_difference(self, one: Array, other: Array) -> Array:
-        """``one`` - ``other`` of flat natural vectors, (..., natural_size); of angles the shorter way round."""
+        """``one`` - ``other`` of flat natural vectors, (..., natural_size); for angles, along the shorter arc."""
         difference = one - other
         return np.where(self.circular, np.angle(np.exp(1j * difference)), difference)
 
@@ -149,12 +149,12 @@ class ModelTransforms:
         return np.concatenate([np.full(v.flat.stop - v.flat.start, v.circular) for v in self.free])
 
     def mean_direction(self, z: Array) -> Array:
-        """The mean direction of each angle over draws (*batch, d), shape (d,); 0 for what is no angle."""
+        """The mean direction of each angle over draws (*batch, d), shape (d,); 0 for other coordinates."""
         flat = z.reshape(-1, self.size)
         return np.where(self._angles, np.angle(np.mean(np.exp(1j * np.where(self._angles, flat, 0.0)), axis=0)), 0.0)
 
     def wound(self, z: Array, centre: Array) -> Array:
-        """The same points with every angle moved by whole turns to within half a turn of ``centre`` (d,)."""
+        """The same points with every angle shifted by whole turns to within half a turn of ``centre`` (d,)."""
         return z - 2 * np.pi * np.where(self._angles, np.round((z - centre) / (2 * np.pi)), 0.0)
 
     def in_turn(self, z: Array, centre: Array) -> Array:

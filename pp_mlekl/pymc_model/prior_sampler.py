@@ -1,4 +1,4 @@
-"""Draws from a model's prior, all in one vectorised call where the graph allows."""
+"""Draws from a model's prior, in one vectorised call where the graph allows it."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -30,7 +30,7 @@ def improper_names(model: pm.Model) -> list[str]:
 
 
 class PriorSampler:
-    """Draws of some random variables given nothing, or given values of others.
+    """Draws of random variables, marginally or given values of others.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class PriorSampler:
 
     @cached_property
     def one_by_one(self) -> bool:
-        """Whether each draw takes a call of its own: of time series and the like, which are random step by step."""
+        """Whether each draw takes a call of its own, as for time series, which are random at each step."""
         return any(isinstance(v.owner.op, SymbolicRandomVariable) for v in _random(self._graphs))
 
     def draw(self, n: int, generator: np.random.Generator, values: Sequence[Array] = ()) -> list[Array]:
@@ -88,7 +88,7 @@ class PriorSampler:
         ]
 
     def _built(self) -> tuple[list[TensorVariable], list[TensorVariable]]:
-        """Inputs and graphs of a function that draws all at once, or one by one where an operation takes no batches (CAR)."""
+        """Inputs and graphs of a function that draws all at once, or one by one where an operation has no batched form (CAR)."""
         if not self.one_by_one:
             try:
                 return self._vectorized()
@@ -97,7 +97,7 @@ class PriorSampler:
         return self._given, self._graphs
 
     def _vectorized(self) -> tuple[list[TensorVariable], list[TensorVariable]]:
-        """Every draw on a new leading axis: each variable's parameter gets a batch of zeros added."""
+        """Put all draws on a new leading axis by adding a batch of zeros to a parameter of each variable."""
         zero = pt.dscalar("zero")
         memo: dict = {}
         for node in toposort(self._graphs):
@@ -132,7 +132,7 @@ def _random(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 
 def _opened(graphs: list[TensorVariable]) -> list[TensorVariable]:
-    """Symbolic random variables that are functions of plain ones, element by element (HalfCauchy), as those functions."""
+    """Replace symbolic random variables that are elementwise functions of others (HalfCauchy) by those functions."""
     memo: dict = {}
     for node in toposort(graphs):
         inputs = [memo.get(i, i) for i in node.inputs]

@@ -1,4 +1,4 @@
-"""Which models can be turned into smooth functions of a flat vector; the others are refused with the remedy."""
+"""Which models can become smooth functions of a flat vector; others are refused with a remedy."""
 
 import pymc as pm
 from pytensor.graph.traversal import ancestors
@@ -13,7 +13,7 @@ def is_model(thing: object) -> bool:
 
 
 def check_model(model: pm.Model, potentials: Potentials = None) -> None:
-    """Raise ValueError, in one line that says what to do, where the suite cannot work with the model.
+    """Raise a one-line error with a remedy where the suite cannot work with the model.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def check_model(model: pm.Model, potentials: Potentials = None) -> None:
         Where ``model`` is not a PyMC model.
     ValueError
         Where it has neither an observed variable nor a potential that counts as likelihood, discrete or hidden free
-        variables, minibatches, or potentials that nobody has assigned.
+        variables, minibatches, or potentials without a role.
     """
     if not is_model(model):
         raise TypeError(f"model must be a pymc.Model, got {type(model).__name__}; pass what the builder returns.")
@@ -78,7 +78,7 @@ def check_distribution(model: pm.Model, what: str) -> None:
     model
         A PyMC model.
     what
-        What needs one, to begin a sentence with.
+        What needs one, as the subject of the message.
     """
     if not model.observed_RVs:
         names = ", ".join(p.name for p in model.potentials)
@@ -91,7 +91,7 @@ def check_distribution(model: pm.Model, what: str) -> None:
 def check_independence(model: pm.Model) -> None:
     """Raise ValueError where observed variables are dependent given the parameters, so that divergences do not add up.
 
-    Dependent observations of one variable (AR, MvNormal, CustomDist over a vector) are no such case: their joint density
+    Dependent observations of one variable (AR, MvNormal, CustomDist over a vector) are allowed: their joint density
     is that of one PyMC variable.
     """
     for name, other in given_observed(model).items():

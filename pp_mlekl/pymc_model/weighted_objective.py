@@ -1,4 +1,4 @@
-"""The one weighted objective: sum_i w_i log p(y_i | theta) + a log p(theta) + b log |d theta / d z|."""
+"""The weighted objective sum_i w_i log p(y_i | theta) + a log p(theta) + b log |d theta / d z|."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -28,8 +28,8 @@ _PARTS = {"likelihood": "The likelihood", "prior": "The prior", "Jacobian": "The
 class WeightedObjective:
     """Value, gradient and Hessian of the weighted objective, built on first use and kept.
 
-    Likelihood, prior and Jacobian are functions of their own and are added up in NumPy, so that a part whose
-    coefficient is 0 is neither evaluated nor multiplied (0 * -inf).
+    Likelihood, prior and Jacobian are separate functions whose values NumPy adds, so that a part with coefficient 0 is
+    neither evaluated nor multiplied (0 * -inf).
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class WeightedObjective:
         self._pointwise = pt.concatenate([term.ravel() for term in graphs.pointwise.values()])
         self._priors = {"prior": graphs.log_prior, "Jacobian": graphs.log_jacobian}
         self._weights = pt.dvector("weights")
-        # 0 * -inf is 0 here: a row with weight 0 is not part of the sum.
+        # A row with weight 0 is not part of the sum, even where its term is -inf.
         weighted = pt.switch(pt.eq(self._weights, 0.0), 0.0, self._weights * self._pointwise)
         self._log_likelihood = pt.sum(weighted)
         self._probes = TensorType("float64", shape=(None, self._size))("probes")
@@ -89,7 +89,7 @@ class WeightedObjective:
     def scores(self, z: Array, data: Data) -> Array:
         """Gradient of every pointwise term, shape (*batch, n, d), in min(n, d) passes."""
         inner = z[..., None, :]
-        # A new axis behind the batch of the data, along which the passes run.
+        # The passes run along a new axis behind the batch axes of the data.
         arrays = {
             name: np.expand_dims(array, array.ndim - variable.type.ndim)
             for (name, variable), array in zip(self._data.items(), self._data_arrays(data), strict=True)
@@ -100,7 +100,7 @@ class WeightedObjective:
 
     @cached_property
     def _pushforward(self) -> BatchedFunction | None:
-        """From a direction in z to the change of all pointwise terms; None where it takes a derivative that is not there."""
+        """Map a direction in z to the change of all pointwise terms; None where a derivative is missing."""
         direction = pt.dvector("direction")
 
         def make() -> BatchedFunction:
@@ -125,19 +125,19 @@ class WeightedObjective:
         return result
 
     def without_hessian(self, a: float, b: float, *, products: bool = False) -> str:
-        """Why the weighted objective has no Hessian, naming the operation to blame; empty where it has one.
+        """Why the weighted objective has no Hessian, with the operation's name; empty where it has one.
 
         Parameters
         ----------
         a, b
             Coefficients of the prior and of the Jacobian.
         products
-            Whether its products with vectors are what will be asked for: what is built here is kept.
+            Whether only its products with vectors are needed; the function built here is cached.
 
         Raises
         ------
         NoDerivative
-            Where it has not even a gradient.
+            Where it has no gradient either.
         """
         inside = {"likelihood": 1.0, "prior": a, "Jacobian": b}
         try:
@@ -163,7 +163,7 @@ class WeightedObjective:
         w = self._weight_array(weights)
         result = function(*probes, z, w, *self._data_arrays(data))
         if order and z.ndim == w.ndim == 1 and not np.all(np.isfinite(result[1])) and np.any(w == 0.0):
-            # An impossible row with weight 0 has a finite value above but a NaN in back-propagation.
+            # An impossible row with weight 0 has no value in the sum but gives NaN in back-propagation.
             result[1] = w[w != 0.0] @ self.scores(z, data)[w != 0.0]
         return result
 

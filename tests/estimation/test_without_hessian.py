@@ -45,7 +45,7 @@ def black_box(theta):
     return theta[0] * np.exp(-theta[1] * TIMES)
 
 
-def written_out(theta):
+def without_small_linalg(theta):
     return theta[0] * pt.exp(-theta[1] * TIMES)
 
 
@@ -73,7 +73,7 @@ def estimate(model):
     [(mk.find_mle, {}), (mk.find_map, {"space": "natural"}), (mk.find_map, {"space": "unconstrained"})],
 )
 def test_gradients_find_what_hessians_find(model, find, options):
-    found, exact = find(model, random_seed=1, **options), find(decay(written_out), random_seed=1, **options)
+    found, exact = find(model, random_seed=1, **options), find(decay(without_small_linalg), random_seed=1, **options)
     assert found.status == exact.status == "converged"
     assert found.log_likelihood == pytest.approx(exact.log_likelihood, abs=1e-6)
     error = np.sqrt(np.diagonal(exact.flat_covariance))
@@ -117,7 +117,7 @@ def test_what_needs_a_hessian_says_so(model, estimate):
 
 
 def test_bootstrap_needs_no_hessian(model, estimate):
-    exact = decay(written_out)
+    exact = decay(without_small_linalg)
     reference = mk.find_mle(exact, random_seed=1)
     by_gradients = mk.bootstrap(model, estimate=estimate, replicates=100, random_seed=1)
     by_hessians = mk.bootstrap(exact, estimate=reference, replicates=100, random_seed=1)

@@ -1,4 +1,4 @@
-"""PyMC variables as distributions in arrays: with constant parameters, or as functions of a model's free variables."""
+"""PyMC variables as distributions of arrays, with constant parameters or at values of a model's free variables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +46,7 @@ def distribution_of(variable: TensorVariable) -> Distribution:
     Raises
     ------
     TypeError
-        Where the variable is of no family known here.
+        Where the variable's family is unknown.
     ValueError
         Where a parameter depends on another random variable.
 
@@ -69,7 +69,7 @@ def distribution_of(variable: TensorVariable) -> Distribution:
 
 
 def unknown_families(functions: ModelFunctions) -> dict[str, str]:
-    """The observed variables of no family known here (CustomDist, AR, ...), each with the reason in one line."""
+    """The observed variables of unknown families (CustomDist, AR, ...), each with the reason in one line."""
     return dict(_recipes(functions)[1])
 
 
@@ -98,7 +98,7 @@ def observed_distributions(functions: ModelFunctions, z: Array, *, known: bool =
     z
         Unconstrained values, shape (*batch, d).
     known
-        Whether to leave out variables of unknown families, where they would be refused.
+        Whether to leave out variables of unknown families instead of raising TypeError.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def observed_distributions(functions: ModelFunctions, z: Array, *, known: bool =
     Raises
     ------
     TypeError
-        Where an observed variable is of no family known here.
+        Where the family of an observed variable is unknown.
     """
     z = np.asarray(z, dtype=np.float64)
     recipes, unknown = _recipes(functions)
@@ -140,7 +140,7 @@ def _aligned(value: Array, parameter: Parameter, batch: tuple[int, ...], ndim: i
 
 
 def _constant_shape(variable: TensorVariable) -> tuple[int, ...] | None:
-    """The shape, or None where it is known by the parameters' shapes alone (mixtures of vectors)."""
+    """The shape; None where only the parameters' shapes determine it (mixtures of vectors)."""
     shape = variable.type.shape
     if None not in shape:
         return shape

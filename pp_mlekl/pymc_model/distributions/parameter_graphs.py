@@ -24,7 +24,7 @@ _ZERO_INFLATED = {name: f"ZeroInflated{name}" for name in ("Poisson", "Binomial"
 _HURDLE = {name: f"Hurdle{name}" for name in ("Poisson", "NegativeBinomial", "Gamma", "LogNormal")}
 
 _IMPROPER = "it is improper: it has no draws and no divergence; give a proper distribution"
-# What to do about those that are not families here, where it is not to take draws.
+# The remedy for operations that have a better one than passing draws.
 _REMEDIES = {
     "FlatRV": _IMPROPER,
     "HalfFlatRV": _IMPROPER,
@@ -76,7 +76,7 @@ def parameter_graphs(variable: TensorVariable) -> Recipe:
     Raises
     ------
     TypeError
-        Where it is no random variable, or one of a family that is not known here; the message says what to do.
+        Where it is no random variable, or its family is unknown; the message gives the remedy.
     """
     op = None if variable.owner is None else variable.owner.op
     if isinstance(op, CensoredRV):
@@ -191,7 +191,7 @@ def _excess_zeros(kind: str, weights: TensorVariable, base: TensorVariable) -> R
 
     def build(values: Sequence[Array]) -> Distribution:
         w, *rest = values
-        # PyMC's weights are those of the mass at 0 and of the counts.
+        # PyMC's weights are those of the mass at 0 and of the count distribution.
         return cls(psi=w[..., 1], **dict(zip(names, rest, strict=True)))
 
     return Recipe(parameters=(Parameter(graph=weights, event_ndim=1), *inner.parameters), build=build, name=kind)

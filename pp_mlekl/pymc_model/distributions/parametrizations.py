@@ -1,7 +1,7 @@
-"""The parameters of PyMC's random operations as those of the families, by the operation's class.
+"""The families' parameters from those of PyMC's random operations, by the operation's class.
 
-PyMC's operations take other parameters than its distributions (a Gamma's scale is 1 / beta). Where PyMC has computed
-them from the family's own, the graph is followed back, which keeps every digit.
+PyMC's operations take other parameters than its distributions (a Gamma's scale is 1 / beta). Where PyMC computes
+them from the family's own parameters, the graph is followed back, which keeps every digit.
 """
 
 from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ def _hypergeometric(good: TensorVariable, bad: TensorVariable, n: TensorVariable
 
 
 def _product(chol: TensorVariable) -> TensorVariable:
-    """L L' of a Cholesky factor; the matrix itself where the factor has been computed from it."""
+    """L L' of a Cholesky factor; the matrix itself where the graph computes the factor from it."""
     node = chol.owner
     if node is not None and isinstance(node.op, Blockwise) and isinstance(node.op.core_op, Cholesky):
         return node.inputs[0]

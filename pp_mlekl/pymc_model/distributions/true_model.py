@@ -36,7 +36,7 @@ def model_distributions(
 
     Returns
     -------
-    Those of known families, and the others, which have a log density and draws.
+    Distributions of known families, and those of unknown families with their log density and draws.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def model_distributions(
 
 
 def _sampled(variable: Any, shape: tuple[int, ...]) -> SampledDensity:
-    """A variable of no known family, whose parameters are constant."""
+    """A variable of an unknown family with constant parameters."""
     own = tuple(variable.shape.eval()) if None in variable.type.shape else variable.type.shape
     if own != shape:
         raise ValueError(f"The true model's {variable.name!r} has shape {own}, the data have {shape}; they must agree.")

@@ -25,7 +25,7 @@ class BatchedFunction:
     elements
         How many elements the largest intermediate array has for one element of the batch.
     simplify
-        Whether to simplify the graphs first; for a large graph that is used little it costs more than it saves.
+        Whether to simplify the graphs first. For a large graph that is called rarely this costs more than it saves.
     """
 
     def __init__(

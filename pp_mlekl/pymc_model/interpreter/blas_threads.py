@@ -1,4 +1,4 @@
-"""Linear algebra of small matrices by one thread: OpenBLAS' threads cost a thousand times what they save there."""
+"""Linear algebra of small matrices in one thread. OpenBLAS' threads cost a thousand times what they save there."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 
 from pp_mlekl.utils.shared_state import Shared
 
-# From this many rows on a matrix keeps several threads busy.
+# Rows from which a matrix keeps several threads busy.
 _LARGE = 300
 
 

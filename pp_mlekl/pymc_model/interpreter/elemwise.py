@@ -1,4 +1,4 @@
-"""Elementwise operations of interpreted functions, without what PyTensor does around each call of a NumPy function."""
+"""Elementwise operations of interpreted functions that call NumPy directly."""
 
 from functools import reduce
 from typing import Any
@@ -9,15 +9,15 @@ from pytensor.scalar.basic import Add, Mul
 from pytensor.tensor.elemwise import Elemwise
 
 
-class LeanElemwise(Elemwise):
-    """An ``Elemwise`` with a NumPy function of its own: the check of shapes is made once for each set of shapes.
+class DirectElemwise(Elemwise):
+    """An ``Elemwise`` that calls NumPy's function directly and checks each set of shapes once.
 
-    Interpreted functions of small models spend more time between the calls of NumPy than in them. Warnings of floating-point
-    arithmetic are for the caller to silence, once for all nodes.
+    Interpreted functions of small models spend more time between the calls of NumPy than in them. The caller silences
+    floating-point warnings once for all nodes.
     """
 
     def make_py_thunk(self, node: Apply, storage_map: Any, compute_map: Any, no_recycling: Any, debug: bool = False):
-        """The call of one node, reading and writing the cells of ``storage_map``."""
+        """A function that evaluates one node on the cells of ``storage_map``."""
         thunk = super().make_py_thunk(node, storage_map, compute_map, no_recycling, debug)
         function = self._function(node)
         if function is None:
@@ -28,7 +28,7 @@ class LeanElemwise(Elemwise):
         flags = [compute_map[v] for v in node.outputs] if compute_map is not None else []
         checked: set[tuple] = set()
 
-        def lean() -> None:
+        def evaluate() -> None:
             arrays = [x[0] for x in inputs]
             shapes = tuple([a.shape for a in arrays])
             if shapes not in checked:
@@ -38,13 +38,13 @@ class LeanElemwise(Elemwise):
             for flag in flags:
                 flag[0] = True
 
-        attributes: Any = lean
+        attributes: Any = evaluate
         for name in ("inputs", "outputs", "perform", "lazy"):
             setattr(attributes, name, getattr(thunk, name))
-        return lean
+        return evaluate
 
     def _function(self, node: Apply) -> Any:
-        """NumPy's function for the node; None where PyTensor has to find another way."""
+        """NumPy's function for the node; None where the node needs PyTensor's own evaluation."""
         if self.nfunc is None or hasattr(node.tag, "sig"):
             return None
         if isinstance(self.scalar_op, Add | Mul) and len(node.inputs) > 2:
@@ -53,9 +53,9 @@ class LeanElemwise(Elemwise):
 
 
 def _fold(function: Any, node: Apply) -> Any:
-    """All inputs of a node added or multiplied, those with the same axes first and those with few before those with many.
+    """Add or multiply all inputs of a node: inputs with the same axes first, groups with few axes before groups with many.
 
-    The order follows from the types alone: a row must not have other digits in a batch than by itself.
+    The order depends on the types alone, so that a row has the same digits in a batch as alone.
     """
     groups: dict[tuple[bool, ...], list[int]] = {}
     for place, variable in enumerate(node.inputs):
@@ -68,7 +68,7 @@ def _fold(function: Any, node: Apply) -> Any:
     return folded
 
 
-def lean(node: Apply, inputs: list, nfunc_spec: tuple[str, int, int] | None = None) -> Apply:
-    """The node with an operation that does the same with less ado (by ``nfunc_spec``), over inputs of the same types."""
-    op = LeanElemwise(node.op.scalar_op, nfunc_spec=nfunc_spec or node.op.nfunc_spec)
+def direct_elemwise(node: Apply, inputs: list, nfunc_spec: tuple[str, int, int] | None = None) -> Apply:
+    """The node with a ``DirectElemwise`` in place of its operation, over inputs of the same types."""
+    op = DirectElemwise(node.op.scalar_op, nfunc_spec=nfunc_spec or node.op.nfunc_spec)
     return Apply(op, inputs, [output.clone() for output in node.outputs])

@@ -21,9 +21,9 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.blas_threads import has_small_matrices, one_thread
-from pp_mlekl.pymc_model.interpreter.elemwise import lean
-from pp_mlekl.pymc_model.interpreter.linalg import lean_blockwise
-from pp_mlekl.pymc_model.interpreter.static_shapes import quick_static_shapes
+from pp_mlekl.pymc_model.interpreter.elemwise import direct_elemwise
+from pp_mlekl.pymc_model.interpreter.linalg import batched_blockwise
+from pp_mlekl.pymc_model.interpreter.static_shapes import static_shapes_from_types
 from pp_mlekl.pymc_model.rewrites import bessel
 from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
 from pp_mlekl.pymc_model.rewrites.inline import INLINE
@@ -47,10 +47,10 @@ _UFUNCS = {
     **bessel.UFUNCS,
 }
 
-# NumPy's iterators take 32 operands; PyTensor merges sums into longer ones.
+# NumPy's iterators take 32 operands; sums that PyTensor merges may have more.
 _MOST_OPERANDS = 30
 
-# A compiled function differs from the interpreted one by rounding, which where terms cancel may be this share.
+# Relative difference between a compiled and an interpreted function that cancelling terms may cause by rounding.
 _ALIKE = 1e-6
 
 _SIMPLIFICATIONS = ("canonicalize", "fast_compile")
@@ -61,7 +61,7 @@ _LAST = SequentialGraphRewriter(INLINE, AXES_OUTSIDE)
 
 
 class CompilationCount:
-    """How many functions were built in this process, for the tests that forbid needless ones."""
+    """The number of functions built in this process, for tests that limit it."""
 
     interpreted = 0
     compiled = 0
@@ -69,17 +69,17 @@ class CompilationCount:
 
 @contextmanager
 def without_c() -> Iterator[None]:
-    """Keep PyTensor from compiling C (10-90 s) behind the back of what is meant to be interpreted.
+    """Keep PyTensor from compiling C code (10-90 s) for functions that are to be interpreted.
 
-    Nor does it note for every node where in the program it was made, which is a fifth of the time of building a graph, or
-    rewrite graphs to learn lengths that types tell. One thread at a time is in there: PyTensor's settings are those of all.
+    PyTensor also records no tracebacks (a fifth of the time of building a graph) and reads static shapes off types. One
+    thread at a time is within the block, since PyTensor's settings belong to the process.
     """
-    with alone(), pytensor.config.change_flags(cxx="", traceback__limit=0), quick_static_shapes():
+    with alone(), pytensor.config.change_flags(cxx="", traceback__limit=0), static_shapes_from_types():
         yield
 
 
 class LazyFunction:
-    """A function of arrays that is interpreted first and compiled when that pays.
+    """A function of arrays that is interpreted at first and compiled once that pays.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class LazyFunction:
             with self._compiled_lock:
                 return self._compiled(*arguments)
         except Exception as error:
-            # What is wrong with the arguments themselves is raised here again.
+            # An error in the arguments themselves is raised again here.
             result, _ = self._by_interpreter(arguments)
             self._compiled = None
             _stays_slow(error)
@@ -169,14 +169,16 @@ def _alike(found: Array, expected: Array) -> bool:
 
 def _stays_slow(reason: object) -> None:
     text = str(reason).strip().partition("\n")[0]
-    warnings.warn(f"A function is too much for Numba and stays slow: {text}", RuntimeWarning, stacklevel=2)
+    warnings.warn(
+        f"Numba cannot compile a function, which stays interpreted and slow: {text}", RuntimeWarning, stacklevel=2
+    )
 
 
 def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Rewrite graphs once, while their shapes are known: a third of the nodes is left.
+    """Rewrite graphs once, while their shapes are known; a third of the nodes remains.
 
-    Vectorising the simplified graph and leaving it as it is takes a tenth of the time of rewriting the
-    vectorised one, whose lengths are symbols.
+    Simplifying before vectorising takes a tenth of the time of simplifying the vectorised graph, whose lengths are
+    symbolic.
     """
     with without_c():
         graphs: Any = rewrite_graph(
@@ -186,14 +188,14 @@ def simplified(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 
 def flattened(output: Any) -> TensorVariable:
-    """One graph simplified in place, so that what is derived from it stays small; its inputs stay what they are."""
+    """Simplify one graph in place, so that its derivatives stay small; its inputs stay the same variables."""
     with without_c():
         graph: Any = rewrite_graph(output, include=_SIMPLIFICATIONS, exclude=_BLAS, custom_rewrite=INLINE, clone=False)
     return graph
 
 
 def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable], **kwargs: Any) -> Any:
-    """A function that PyTensor runs node by node with NumPy: ready in a fraction of a second."""
+    """A function that PyTensor evaluates node by node with NumPy; it is ready in a fraction of a second."""
     CompilationCount.interpreted += 1
     mode = Mode(linker="py", optimizer=RewriteDatabaseQuery(include=["merge"]))
     with without_c():
@@ -211,7 +213,7 @@ def _compiled_mode() -> Mode:
 def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]) -> Any:
     """The same function by PyTensor's default backend."""
     CompilationCount.compiled += 1
-    # An operation that Numba does not know runs as it did before: no reason to alarm the user.
+    # An operation that Numba does not know is evaluated in Python, as before.
     with alone(), silenced():
         return pytensor.function(
             list(inputs), list(outputs), mode=_compiled_mode(), on_unused_input="ignore", trust_input=True
@@ -219,20 +221,20 @@ def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
 
 
 def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Give the elementwise operations without a NumPy function one, and split sums that are too long for NumPy."""
+    """Give elementwise operations a NumPy function, and split sums that are too long for NumPy."""
     memo: dict = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
         scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
         if scalar in _UFUNCS:
-            memo[node.outputs[0]] = lean(node, inputs, (_UFUNCS[scalar], len(inputs), 1)).outputs[0]
+            memo[node.outputs[0]] = direct_elemwise(node, inputs, (_UFUNCS[scalar], len(inputs), 1)).outputs[0]
         elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
             while len(inputs) > 1:
                 inputs = [node.op(*inputs[i : i + _MOST_OPERANDS]) for i in range(0, len(inputs), _MOST_OPERANDS)]
             memo[node.outputs[0]] = inputs[0]
         elif scalar is not None and node.op.nfunc_spec is not None:
-            memo[node.outputs[0]] = lean(node, inputs).outputs[0]
-        elif (batched := lean_blockwise(node, inputs)) is not None:
+            memo[node.outputs[0]] = direct_elemwise(node, inputs).outputs[0]
+        elif (batched := batched_blockwise(node, inputs)) is not None:
             memo[node.outputs[0]] = batched.outputs[0]
         elif isinstance(node.op, Scan):
             loop = with_step(node.op, with_ufuncs)

@@ -1,4 +1,4 @@
-"""Linear algebra of many small matrices in interpreted functions, without a call from Python for each of them."""
+"""Linear algebra of many small matrices in interpreted functions, by one call for the whole batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +14,12 @@ from pp_mlekl.typing import Array
 
 Function = Callable[..., tuple[Array, ...]]
 
-# So many systems for each row of a matrix make one step of substitution for all of them cheaper than LAPACK for each.
+# Systems a row of the matrix from which substitution for the whole batch is faster than LAPACK for each system.
 _SYSTEMS_A_ROW = 2
 
 
-class LeanBlockwise(Blockwise):
-    """A ``Blockwise`` of triangular systems, Cholesky factors or equal ranges that treats a large batch as one array."""
+class BatchedBlockwise(Blockwise):
+    """A ``Blockwise`` of triangular systems, Cholesky factors or equal ranges that evaluates a large batch as one array."""
 
     def _create_node_gufunc(self, node: Apply, impl: Any = None) -> Function:
         one_by_one = super()._create_node_gufunc(node, impl)
@@ -72,7 +72,7 @@ def _cholesky(a: Array, lower: bool, one_by_one: Function) -> tuple[Array, ...]:
     try:
         factor = np.linalg.cholesky(a if lower else np.swapaxes(a, -1, -2))
     except np.linalg.LinAlgError:
-        # Of those that are not positive definite the factor is NaN.
+        # The factor of a matrix that is not positive definite is NaN.
         return one_by_one(a)
     return (factor if lower else np.swapaxes(factor, -1, -2),)
 
@@ -86,9 +86,9 @@ def _ranges(ends: tuple[Array, ...], dtype: str, one_by_one: Function) -> tuple[
     return (np.broadcast_to(single, (*batch, len(single))).copy(),)
 
 
-def lean_blockwise(node: Apply, inputs: list) -> Apply | None:
-    """The node with an operation that does the same faster, over inputs of the same types; None where there is none."""
+def batched_blockwise(node: Apply, inputs: list) -> Apply | None:
+    """The node with a ``BatchedBlockwise`` in place of its operation; None where the operation is another one."""
     op = node.op
     if not isinstance(op, Blockwise) or not isinstance(op.core_op, SolveTriangular | Cholesky | ARange):
         return None
-    return LeanBlockwise(op.core_op, signature=op.signature).make_node(*inputs)
+    return BatchedBlockwise(op.core_op, signature=op.signature).make_node(*inputs)

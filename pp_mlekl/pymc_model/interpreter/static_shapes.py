@@ -1,8 +1,7 @@
-"""Static shapes of arrays to be allocated, read off the types of what their lengths come from.
+"""Static shapes of allocated arrays, read off the types of the variables that determine their lengths.
 
-PyTensor finds out which lengths of an ``Alloc`` are constant by rewriting a graph of them, each time anew, which takes up to
-half of the time in which the Hessian of a model with linear algebra is built. Where such a length is that of a batch, or known
-from a type, looking is enough.
+PyTensor rewrites a graph for each ``Alloc`` to find which lengths are constant. This takes up to half of the time in which the
+Hessian of a model with linear algebra is built. A length that is that of a batch, or known from a type, needs no rewriting.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,9 +19,9 @@ from pytensor.tensor.elemwise import CAReduce, DimShuffle, Elemwise
 from pytensor.tensor.shape import Shape, Shape_i
 from pytensor.tensor.subtensor import AdvancedIncSubtensor, IncSubtensor, Subtensor
 
-# How many operations back a length is looked for.
+# Maximum number of operations to follow back from a length.
 _DEEPEST = 8
-# What is done with lengths.
+# Arithmetic of lengths.
 _ARITHMETIC: dict[Any, Any] = {
     scalar.Add: lambda *parts: sum(parts),
     scalar.Sub: lambda a, b: a - b,
@@ -37,8 +36,8 @@ _SYMBOL = "symbol"
 
 
 @contextmanager
-def quick_static_shapes() -> Iterator[None]:
-    """Within it, lengths that types tell are read off them; PyTensor is asked for the others as before."""
+def static_shapes_from_types() -> Iterator[None]:
+    """Within the block, lengths are read off types where possible; PyTensor infers the others as before."""
     by_rewriting = basic.infer_static_shape
     if getattr(by_rewriting, "quick", False):
         yield
@@ -60,7 +59,7 @@ def quick_static_shapes() -> Iterator[None]:
 
 
 def _scalars(shape: Any) -> list[Any] | None:
-    """The lengths as scalar variables; None where they are not given one by one, or not as integers."""
+    """The lengths as scalar variables; None where they are not a sequence of integers."""
     if isinstance(shape, Variable):
         return None
     lengths = [basic.as_tensor_variable(s, ndim=0) for s in shape]
@@ -68,7 +67,7 @@ def _scalars(shape: Any) -> list[Any] | None:
 
 
 def _length(variable: Variable) -> int | str | None:
-    """The number that a length is, ``_SYMBOL`` where it is none, None where that takes more than a look."""
+    """The value of a length: an integer, ``_SYMBOL`` where it is symbolic, None where only rewriting can tell."""
     if isinstance(variable, Constant):
         return int(variable.data) if np.ndim(variable.data) == 0 else None
     if variable.owner is None:
@@ -104,7 +103,7 @@ def _element(variable: Variable) -> int | str | None:
 
 
 def _vector(variable: Variable) -> list[int | str | None] | None:
-    """A vector of lengths; None where that takes more than a look."""
+    """The values of a vector of lengths; None where only rewriting can tell."""
     if isinstance(variable, Constant):
         return [int(length) for length in variable.data] if np.ndim(variable.data) == 1 else None
     if variable.owner is None:
@@ -123,7 +122,7 @@ def _vector(variable: Variable) -> list[int | str | None] | None:
 
 
 def _indices(op: Subtensor, inputs: Sequence[Variable]) -> int | slice | None:
-    """The constant index or slice of a vector; None where it is another."""
+    """The constant index or slice of a vector; None where it is not constant."""
     given = iter(inputs[1:])
 
     def constant(entry: Any) -> Any:
@@ -143,7 +142,7 @@ def _indices(op: Subtensor, inputs: Sequence[Variable]) -> int | slice | None:
 
 
 def _of_type(variable: Variable, place: int, depth: int = 0) -> int | str | None:
-    """One length of an array: of its type, or of the types of what it was made of."""
+    """One length of an array, from its type or from the types of the inputs of its operation."""
     known = variable.type.shape[place]  # type: ignore[attr-defined]
     if known is not None:
         return int(known)
@@ -167,5 +166,5 @@ def _of_type(variable: Variable, place: int, depth: int = 0) -> int | str | None
         certain = [n for n in lengths if isinstance(n, int) and n != 1]
         if certain or None not in lengths:
             return certain[0] if certain else _SYMBOL
-    # The type of what comes of linear algebra tells all that can be known of its own lengths.
+    # The type of a result of linear algebra holds all that is known of its core lengths.
     return _SYMBOL if isinstance(op, Blockwise) else None

@@ -1,4 +1,4 @@
-"""NumPy and SciPy functions for the scalar operations that PyTensor would otherwise loop over in Python."""
+"""NumPy and SciPy functions for scalar operations that PyTensor would evaluate element by element in Python."""
 
 import numpy as np
 from scipy import special
@@ -15,7 +15,7 @@ def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), in steps that NumPy vectorises (``expit`` takes three times as long)."""
     result = 1.0 / (1.0 + np.exp(-x))
     if not np.all(result):
-        # Below the least number that has all digits exp(-x) is beyond the largest.
+        # Where exp(x) is below the smallest normal number, exp(-x) overflows.
         result = np.where(result == 0.0, np.exp(x), result)
     return result
 
@@ -31,5 +31,5 @@ def trigamma(x: Array) -> Array:
 
 
 def second(x: Array, y: Array) -> Array:
-    """``y`` in the shape that it and ``x`` have together."""
+    """``y`` broadcast to the common shape of ``x`` and ``y``."""
     return np.broadcast_to(y, np.broadcast_shapes(np.shape(x), np.shape(y))).copy()

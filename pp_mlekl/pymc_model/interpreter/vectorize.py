@@ -1,6 +1,6 @@
 """Loops over time (``Scan``: GARCH, hidden Markov, state-space models) for a whole batch in one run of the loop.
 
-PyTensor vectorises a loop by running it once for every element of the batch; here the step itself is vectorised.
+PyTensor vectorises a loop by running it once for each element of the batch. Here the step itself is vectorised.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +23,13 @@ from pp_mlekl.pymc_model.rewrites.loops import with_graphs
 
 
 class BatchedScan(Scan):
-    """A loop that ``vectorized`` knows how to vectorise; PyTensor's own stays as it is."""
+    """A loop whose step is vectorised; PyTensor's ``Scan`` keeps its own rule."""
 
 
 def vectorized(
     outputs: Sequence[TensorVariable], replace: Mapping[TensorVariable, TensorVariable]
 ) -> list[TensorVariable]:
-    """What ``pytensor.graph.replace.vectorize_graph`` does, with loops over time and sums into slices in one run each."""
+    """Vectorise graphs as ``vectorize_graph`` does, with one run of each loop over time and of each sum into slices."""
     memo: dict = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
@@ -47,7 +47,7 @@ def vectorized(
 
 
 def _with_sums_into_slices(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Gradients by a vector's slices are put together by sums into them, which PyTensor runs row by row of the batch."""
+    """Evaluate sums into slices, as gradients with respect to slices have them, for the whole batch instead of row by row."""
     memo: dict = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
@@ -89,7 +89,7 @@ def _vectorize_scan(op: BatchedScan, node: Apply, *inputs: TensorVariable) -> An
 def _with_batched_step(
     op: BatchedScan, outer: list[TensorVariable], is_batched: Mapping[TensorVariable, bool], depth: int
 ) -> BatchedScan:
-    """The loop whose step has batched states, and those of its other inputs batched that are so outside."""
+    """The loop with a step whose states are batched, and whose other inputs are batched where the outer inputs are."""
     step = op.fgraph.unfreeze()
     inner, inner_outputs = list(step.inputs), list(step.outputs)
     states = [*op.inner_mitmot(inner), *op.inner_mitsot(inner), *op.inner_sitsot(inner)]
@@ -113,13 +113,13 @@ def _with_batched_step(
 
 
 def _batch_shape(inputs: Sequence[TensorVariable], depths: Sequence[int], depth: int) -> list[TensorVariable]:
-    """The lengths of the batch's axes: of the first input that is not of length 1 there."""
+    """The lengths of the batch's axes, each from the first input whose length there is not 1."""
     batched = [x for x, d in zip(inputs, depths, strict=True) if d]
     return [next((x for x in batched if x.type.shape[k] != 1), batched[0]).shape[k] for k in range(depth)]
 
 
 def _spread(variable: TensorVariable, shape: Sequence[TensorVariable], depth: int) -> TensorVariable:
-    """The variable with all of the batch's axes at full length."""
+    """The variable broadcast to all of the batch's axes."""
     if depth and all(variable.type.shape[k] != 1 for k in range(depth)):
         return variable
     core = [variable.shape[k] for k in range(depth, variable.type.ndim)]

@@ -1,4 +1,4 @@
-"""Bessel functions that have derivatives: with PyMC's own, von Mises and Rice models have no Hessian."""
+"""Bessel functions with derivatives of every order. With PyMC's own, von Mises and Rice models have no Hessian."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,9 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.divergences.special import bessel_curvature, bessel_ratio, log_i0e
-from pp_mlekl.pymc_model.rewrites.rebuild import rebuilt
+from pp_mlekl.pymc_model.rewrites.rebuild import rebuild
 
-# Below this the third derivative of log I0 is taken from its series, as its terms would cancel.
+# Below this argument the third derivative of log I0 comes from its series, since its terms cancel.
 _SMALL = 1e-2
 
 
@@ -80,12 +80,12 @@ UFUNCS = {
 
 
 def with_derivatives(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Rebuild graphs with Bessel functions of order 0 and 1 whose derivatives of any order exist."""
-    return rebuilt(outputs, _bessel)
+    """Rebuild graphs with Bessel functions of order 0 and 1 that have derivatives of every order."""
+    return rebuild(outputs, _bessel)
 
 
 def _bessel(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
-    """I0 or I1 of a node, scaled or not, by functions that have derivatives; None where the node is another."""
+    """Replace I0 and I1, scaled or not, by functions with derivatives."""
     op = node.op.scalar_op if isinstance(node.op, Elemwise) else None
     if not isinstance(op, I0 | I1 | I0e | I1e):
         return None

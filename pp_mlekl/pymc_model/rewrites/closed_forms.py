@@ -1,7 +1,8 @@
-"""Graphs that keep their digits: probabilities of a zero in closed form, sigmoids where their logarithm is seen, 1 - exp(x).
+"""Formulas that keep their digits: the probability of a zero, sigmoids inside a logarithm, 1 - exp(x).
 
-PyMC takes the probability of a zero from incomplete gamma and beta functions. A hurdle or truncation at zero needs one less
-that, of which an incomplete function close to one leaves no digits, and the incomplete beta function has no Hessian.
+PyMC computes the probability of a zero by incomplete gamma and beta functions. A hurdle or a truncation at zero needs one
+minus that probability, which loses all digits where the incomplete function is close to one. The incomplete beta function
+has no Hessian either.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from pytensor.scalar.math import BetaInc, GammaIncC, Sigmoid
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuilt
+from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuild
 
 
 def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -29,13 +30,13 @@ def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]
     >>> bool(np.isclose(graph.eval({x: [1e-20]}, mode="FAST_COMPILE")[0], np.log(1e-20), rtol=1e-15))
     True
     """
-    return rebuilt(outputs, _logarithm)
+    return rebuild(outputs, _logarithm)
 
 
 def with_expm1(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Rebuild graphs with -expm1(x) in place of 1 - exp(x); exp(x) - 1 is PyTensor's own to rewrite.
+    """Rebuild graphs with -expm1(x) in place of 1 - exp(x). PyTensor itself rewrites exp(x) - 1.
 
-    A curve that rises to a plateau has no digits left in the difference where the plateau is far off.
+    The difference has no digits left where a growth curve is far below its plateau.
 
     Examples
     --------
@@ -44,14 +45,14 @@ def with_expm1(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     >>> float(graph.eval({x: -1e-20}, mode="FAST_COMPILE"))
     1e-20
     """
-    return rebuilt(outputs, _difference)
+    return rebuild(outputs, _difference)
 
 
 def with_sigmoids_outside(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Rebuild graphs with every sigmoid of which axes are changed as a sigmoid of what has other axes.
+    """Rebuild graphs with changes of axes moved inside sigmoids.
 
-    PyTensor turns log(1 - sigmoid(x)), which is lost where the sigmoid is one, into a softplus, but not through a change of
-    axes, and the probability of a negative binomial distribution in terms of its mean has one.
+    PyTensor rewrites log(1 - sigmoid(x)) to a softplus, which keeps its digits where the sigmoid rounds to 1. A change of axes
+    in between prevents this, and the probability of a negative binomial with a given mean has one.
 
     Examples
     --------
@@ -60,7 +61,7 @@ def with_sigmoids_outside(outputs: Sequence[TensorVariable]) -> list[TensorVaria
     >>> str(graph.owner.op)
     'Sigmoid'
     """
-    return rebuilt(outputs, _sigmoid)
+    return rebuild(outputs, _sigmoid)
 
 
 def _sigmoid(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
@@ -71,7 +72,7 @@ def _sigmoid(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | No
 
 
 def _logarithm(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
-    """The logarithm that a node takes of an incomplete function with a one in the right place; None for other nodes."""
+    """Replace the logarithm of an incomplete function that has a closed form."""
     inner = node.inputs[0].owner if is_elementwise(node, Log) else None
     if inner is None:
         return None

@@ -1,4 +1,4 @@
-"""Diagonals by elementwise operations: vectorised, PyTensor's own run row by row of a batch, and so do their derivatives."""
+"""Diagonals by elementwise operations. Vectorised, PyTensor's own and their derivatives run row by row of a batch."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.tensor.basic import AllocDiag, ExtractDiag
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import rebuilt
+from pp_mlekl.pymc_model.rewrites.rebuild import rebuild
 
 
 def with_elementwise_diagonals(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Rebuild graphs with main diagonals of matrices of known size that are chosen, and set, by a mask.
+    """Rebuild graphs so that main diagonals of matrices of known size are read and set through a mask.
 
     Examples
     --------
@@ -21,7 +21,7 @@ def with_elementwise_diagonals(outputs: Sequence[TensorVariable]) -> list[Tensor
     >>> graph.eval({a: [[1.0, 2.0], [3.0, 4.0]]}, mode="FAST_COMPILE").tolist()
     [[1.0, 0.0], [0.0, 4.0]]
     """
-    return rebuilt(outputs, _diagonal)
+    return rebuild(outputs, _diagonal)
 
 
 def _diagonal(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:

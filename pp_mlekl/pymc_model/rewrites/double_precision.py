@@ -11,11 +11,11 @@ from pytensor.tensor.variable import TensorVariable
 
 
 def in_double_precision(outputs: Sequence[TensorVariable], memo: dict | None = None) -> list[TensorVariable]:
-    """Rebuild graphs so that no elementwise arithmetic is done in single precision.
+    """Rebuild graphs so that all elementwise arithmetic is in double precision.
 
     PyTensor stores a literal that float32 holds exactly as float32 and does arithmetic on such literals in
     float32 (the ``1 / beta`` of a Gamma with beta = 3 is 0.33333334), which costs a log density about 1e-8.
-    ``memo`` remembers what was rebuilt, so that graphs rebuilt one after the other keep sharing nodes.
+    ``memo`` maps variables to their replacements, so that graphs rebuilt one after another still share nodes.
     """
     memo = {} if memo is None else memo
     for node in toposort(outputs):
@@ -45,7 +45,7 @@ def _rebuilt(node, inputs):
     if isinstance(node.op, MakeVector) and node.op.dtype == "float32":
         return MakeVector("float64").make_node(*inputs)
     if getattr(node.op, "fgraph", None) is not None:
-        # An inner graph has fixed input types: give it what it was built for.
+        # An inner graph has fixed input types: cast the inputs to them.
         inputs = [
             i.astype(old.type.dtype) if isinstance(old.type, TensorType) and i.type.dtype != old.type.dtype else i
             for i, old in zip(inputs, node.inputs, strict=True)

@@ -1,8 +1,8 @@
 """Graphs in which costly functions are evaluated less often.
 
 A Bernoulli log-likelihood in terms of logits chooses between two softplus functions, and checks that a sigmoid lies between 0
-and 1; its derivatives hold one sigmoid with several new axes. One softplus and one sigmoid are enough. What is computed stays
-the same to the last bit, but that a logit which is not a number has a density that is none, instead of 0.
+and 1; its derivatives hold one sigmoid with several new axes. One softplus and one sigmoid are enough. The values are
+unchanged to the last bit, except that a NaN logit gives a density of NaN instead of 0.
 """
 
 import numpy as np
@@ -23,7 +23,7 @@ _MOST_USES = 10
 
 @node_rewriter([Elemwise])
 def _choice(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
-    """A choice between f(u) and f(v), k u and k v, or k u and l u."""
+    """Move a choice inside: between f(u) and f(v), k u and k v, or k u and l u."""
     if not is_elementwise(node, Switch):
         return None
     new = _of_one_function(graph, node)
@@ -34,7 +34,7 @@ def _choice(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
 
 @node_rewriter([All])
 def _range_check(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
-    """Whether all exponentials or sigmoids are at least 0, or all sigmoids at most 1: of numbers they are."""
+    """Drop the checks that exponentials and sigmoids are at least 0 and that sigmoids are at most 1."""
     check = node.inputs[0].owner
     if node.outputs[0].type.ndim or not is_elementwise(check, GE, LE):
         return None
@@ -48,7 +48,7 @@ def _range_check(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | No
 
 @node_rewriter([Elemwise])
 def _new_axes(graph: FunctionGraph, node: Apply) -> list[TensorVariable] | None:
-    """A function of a variable with other axes; PyTensor's own rewrites bring axes to the inside."""
+    """Move a change of axes outside a function; PyTensor's own rewrites move it inside."""
     inner = node.inputs[0].owner
     if len(node.inputs) != 1 or inner is None or not isinstance(inner.op, DimShuffle) or inner.op.drop:
         return None
@@ -67,7 +67,7 @@ def _of_one_function(graph: FunctionGraph, node: Apply) -> TensorVariable | None
     one, other = first.owner, second.owner
     if one is None or other is None or not isinstance(one.op, Elemwise) or one.op != other.op or len(one.inputs) != 1:
         return None
-    # A function of fewer elements than are chosen among, or that is needed elsewhere as well, stays where it is.
+    # A function of fewer elements than the choice has, or one that is used elsewhere too, stays.
     full = node.outputs[0].type.broadcastable
     if any(v.type.broadcastable != full or len(graph.clients[v]) > 1 for v in (first, second)):
         return None
@@ -84,7 +84,7 @@ def _of_one_product(condition: Variable, first: Variable, second: Variable) -> T
 
 
 def _factors(variable: Variable) -> tuple[float, Variable]:
-    """The number that another variable is multiplied by, and that variable."""
+    """Split a variable into a constant factor and the rest."""
     if is_elementwise(variable.owner, Mul) and len(variable.owner.inputs) == 2:
         constant, rest = variable.owner.inputs
         if isinstance(constant, Constant) and constant.data.size == 1 and str(rest.type.dtype).startswith("float"):

@@ -1,9 +1,9 @@
-"""Normal distribution functions whose derivatives are numbers in both tails.
+"""Normal distribution functions with finite derivatives in both tails.
 
-PyMC takes log Phi from one formula in the lower tail and from another elsewhere. Both are evaluated everywhere, and where one
-that is not chosen has lost all its digits its derivative is 0 times infinity, which makes Hessians undefined for observations
-many standard deviations from a bound that itself depends on parameters (truncated and ex-Gaussian distributions). The formula
-that is not chosen is evaluated where the choice changes instead, so that it stays finite.
+PyMC computes log Phi by one formula in the lower tail and by another elsewhere, and evaluates both everywhere. Where the
+formula that is not chosen has lost all its digits, its derivative is 0 times infinity. Hessians are then NaN for observations
+many standard deviations from a bound that depends on parameters (truncated and ex-Gaussian distributions). Here the formula
+that is not chosen is evaluated at the point where the choice changes, so that it stays finite.
 """
 
 from collections.abc import Sequence
@@ -18,24 +18,24 @@ from pytensor.scalar.math import Erf, Erfc, Erfcx
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuilt
+from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuild
 
 
-def with_tails(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+def with_normal_tails(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Rebuild graphs with normal distribution functions that have derivatives in both tails.
 
     Examples
     --------
     >>> x = pt.dvector("x")
-    >>> (graph,) = with_tails([pt.switch(x > 1.0, pt.log(pt.erfcx(x)) - x**2, pt.log(pt.erfc(x)))])
+    >>> (graph,) = with_normal_tails([pt.switch(x > 1.0, pt.log(pt.erfcx(x)) - x**2, pt.log(pt.erfc(x)))])
     >>> graph.eval({x: [30.0, 0.0]}, mode="FAST_COMPILE").round(4).tolist()
     [-903.9741, 0.0]
     """
-    return rebuilt(outputs, _guarded)
+    return rebuild(outputs, _guarded)
 
 
 def _guarded(node: Apply, memo: dict[Variable, Variable]) -> Variable | None:
-    """A choice by how large a variable is, of formulas that see it on their own side alone."""
+    """Evaluate each formula of a choice on its own side of the bound only."""
     if not is_elementwise(node, Switch):
         return None
     condition, first, second = (memo.get(v, v) for v in node.inputs)
@@ -63,7 +63,7 @@ def _in_error_function(variable: Variable, *formulas: Variable) -> bool:
 
 
 def _constant(variable: Variable) -> float | None:
-    """The number that a variable is everywhere; None if it is none."""
+    """The value of a constant variable; None where it is no constant or has several values."""
     while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
         variable = variable.owner.inputs[0]
     if not isinstance(variable, Constant) or np.size(variable.data) == 0:

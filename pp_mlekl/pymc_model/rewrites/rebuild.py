@@ -1,4 +1,4 @@
-"""Graphs with other nodes in place of some."""
+"""Graphs rebuilt with some nodes replaced."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,17 +8,17 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 
-def rebuilt(
+def rebuild(
     outputs: Sequence[TensorVariable], replacement: Callable[[Apply, dict[Variable, Variable]], Variable | None]
 ) -> list[TensorVariable]:
-    """Rebuild graphs with other variables in place of what some nodes give.
+    """Rebuild graphs with other variables in place of the outputs of some nodes.
 
     Parameters
     ----------
     outputs
         The graphs.
     replacement
-        Of a node and of what has already been replaced, the variable in the place of its first output; None to keep it.
+        Takes a node and the replacements made so far; returns the variable for the node's first output, or None to keep it.
     """
     memo: dict[Variable, Variable] = {}
     for node in toposort(outputs):

@@ -1,7 +1,7 @@
 """Cholesky factors and triangular systems of two or three rows, written out element by element.
 
-The derivatives of linear algebra hold more linear algebra, several times as much with each order; those of products,
-quotients and roots are simplified as they arise.
+Each derivative of linear algebra holds several times as much linear algebra. Derivatives of products, quotients and roots
+are simplified as they arise.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.linalg.solvers.triangular import SolveTriangular
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import rebuilt
+from pp_mlekl.pymc_model.rewrites.rebuild import rebuild
 
 _MOST_ROWS = 3
 
 
-def written_out(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
-    """Graphs of the same values without linear algebra of small matrices, whose number of rows must be known.
+def without_small_linalg(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
+    """Rebuild graphs without linear algebra of small matrices; the number of rows must be static.
 
     Examples
     --------
     >>> a = pt.dmatrix("a", shape=(2, 2))
-    >>> graph = written_out([pt.linalg.cholesky(a)])[0]
+    >>> graph = without_small_linalg([pt.linalg.cholesky(a)])[0]
     >>> graph.eval({a: [[4.0, 2.0], [2.0, 5.0]]}, mode="FAST_COMPILE").tolist()
     [[2.0, 0.0], [1.0, 2.0]]
     """
-    return rebuilt(outputs, _elements)
+    return rebuild(outputs, _elements)
 
 
 def _elements(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
-    """What takes the place of a node; None where it is another operation, or the matrix is not small."""
+    """Replace a Cholesky factor or a triangular solution of a small matrix."""
     op = node.op.core_op if isinstance(node.op, Blockwise) else node.op
     if not isinstance(op, Cholesky | SolveTriangular):
         return None
@@ -57,7 +57,7 @@ def _cholesky(a: TensorVariable, rows: int, lower: bool) -> TensorVariable:
         square = a[..., i, i]
         for known in row:
             square = square - known**2
-        # Not positive definite: NaN, as the operation itself gives.
+        # NaN where the matrix is not positive definite, as the operation itself gives.
         factor.append([*row, pt.sqrt(square)])
     zero = pt.zeros_like(factor[0][0])
     full = [pt.stack([*row, *[zero] * (rows - len(row))], axis=-1) for row in factor]

@@ -5,7 +5,7 @@ import pytensor.tensor as pt
 import pytensor.tensor.basic as basic
 import pytest
 
-from pp_mlekl.pymc_model.interpreter.static_shapes import quick_static_shapes
+from pp_mlekl.pymc_model.interpreter.static_shapes import static_shapes_from_types
 
 BATCH = pt.dmatrix("batch", shape=(None, 3))
 VECTOR = pt.dvector("vector", shape=(4,))
@@ -27,20 +27,20 @@ SHAPES = {
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_lengths_are_those_found_by_rewriting(shape):
     _, expected = basic.infer_static_shape(shape)
-    with quick_static_shapes():
+    with static_shapes_from_types():
         _, found = basic.infer_static_shape(shape)
     assert found == tuple(expected)
 
 
 def test_what_was_there_before_is_put_back():
     before = basic.infer_static_shape
-    with quick_static_shapes(), quick_static_shapes():
+    with static_shapes_from_types(), static_shapes_from_types():
         assert basic.infer_static_shape is not before
-    with pytest.raises(TypeError), quick_static_shapes():
+    with pytest.raises(TypeError), static_shapes_from_types():
         pt.alloc(0.0, pt.dscalar("x"))
     assert basic.infer_static_shape is before
 
 
 def test_lengths_must_be_integers_all_the_same():
-    with quick_static_shapes(), pytest.raises(TypeError, match="integers"):
+    with static_shapes_from_types(), pytest.raises(TypeError, match="integers"):
         pt.alloc(np.float64(0.0), pt.dscalar("x"))
