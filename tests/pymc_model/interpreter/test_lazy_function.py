@@ -1,17 +1,23 @@
 """Functions that change over from interpreting to compiling."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 import pytest
 from numba.core.errors import TypingError
+from pytensor.compile.builders import OpFromGraph
 from pytensor.compile.mode import Mode
+from pytensor.graph.traversal import toposort
+from pytensor.scan.op import Scan
 from threadpoolctl import threadpool_info
 
 from pp_mlekl.pymc_model.interpreter import lazy_function as functions
 from pp_mlekl.pymc_model.interpreter.blas_threads import has_small_matrices
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.pymc_model.rewrites.inline import inlined
 
 
 def test_what_numba_refuses_stays_interpreted(monkeypatch):
@@ -25,9 +31,15 @@ def test_what_numba_refuses_stays_interpreted(monkeypatch):
     monkeypatch.setattr(functions, "compiled", refusing)
     x = pt.dvector("x")
     lazy = functions.LazyFunction([x], [pt.sum(x**2)])
-    with pytest.warns(RuntimeWarning, match=r"stays slow: No implementation found$"):
+    with pytest.warns(RuntimeWarning, match=r"slow: No implementation found$"):
         assert lazy(np.array([1.0, 2.0]))[0] == 5.0
     assert lazy(np.array([3.0]))[0] == 9.0
+
+
+def seconds_of_calls(monkeypatch, interpreted, compiled):
+    """What the clock shows before and after the first interpreted call, and the call of the compiled function that is timed."""
+    readings = iter([0.0, interpreted, 0.0, compiled])
+    monkeypatch.setattr(functions, "time", SimpleNamespace(perf_counter=lambda: next(readings, 0.0)))
 
 
 def numba_that(gives):
@@ -58,25 +70,52 @@ def test_what_numba_gets_wrong_stays_interpreted(monkeypatch, gives, reason):
     monkeypatch.setattr(functions, "compiled", numba_that(gives))
     x = pt.dvector("x")
     lazy = functions.LazyFunction([x], [pt.sum(x**2)])
-    with pytest.warns(RuntimeWarning, match=f"stays slow: .*{reason}"):
+    with pytest.warns(RuntimeWarning, match=f"slow: .*{reason}"):
         values = [float(lazy(np.array([k, 2.0]))[0]) for k in (1.0, 2.0, 3.0, 4.0)]
     assert values == [5.0, 8.0, 13.0, 20.0]
 
 
-def test_what_numba_gets_right_is_used(monkeypatch):
-    monkeypatch.setattr(functions, "COMPILATION_PRICE_SECONDS", 0.0)
-    calls = []
-
-    def gives(k, x):
-        calls.append(k)
-        return [np.sum(x**2) * (1 + 1e-13)]
-
-    monkeypatch.setattr(functions, "compiled", numba_that(gives))
+def test_a_compiled_function_is_used_where_it_is_faster(monkeypatch):
+    monkeypatch.setattr(functions, "COMPILATION_PRICE_SECONDS", 0.5)
     x = pt.dvector("x")
-    lazy = functions.LazyFunction([x], [pt.sum(x**2)])
-    for k in range(3):
-        assert lazy(np.array([float(k)]))[0] == pytest.approx(k**2)
-    assert calls == [1, 2, 3]
+    for compiled, used in ((0.9, [1, 2, 3, 4]), (1.1, [1, 2])):
+        calls = []
+
+        def gives(k, x, calls=calls):
+            calls.append(k)
+            return [np.sum(x**2) * (1 + 1e-13)]
+
+        monkeypatch.setattr(functions, "compiled", numba_that(gives))
+        seconds_of_calls(monkeypatch, interpreted=1.0, compiled=compiled)
+        lazy = functions.LazyFunction([x], [pt.sum(x**2)])
+        for k in range(3):
+            assert lazy(np.array([float(k)]))[0] == pytest.approx(k**2)
+        assert calls == used
+
+
+@pytest.mark.parametrize(("seconds", "compilations"), [(0.0049, 0), (0.0051, 1)])
+def test_a_loop_is_compiled_when_a_hundred_calls_would_cost_more(monkeypatch, seconds, compilations):
+    monkeypatch.setattr(functions, "COMPILATION_PRICE_SECONDS", 0.5)
+    seconds_of_calls(monkeypatch, interpreted=seconds, compiled=0.0)
+    made = []
+    monkeypatch.setattr(functions, "compiled", lambda *graphs: made.append(1) or (lambda x: [2.0 * x]))
+    x = pt.dvector("x")
+    doubled = pytensor.scan(lambda v: 2.0 * v, sequences=[x], return_updates=False)
+    functions.LazyFunction([x], [doubled])(np.ones(3))
+    assert len(made) == compilations
+
+
+def test_symbolic_operations_are_inlined_in_the_steps_of_loops():
+    x = pt.dmatrix("x")
+    summed = pytensor.scan(
+        lambda row, total: pt.logsumexp(row) + total, sequences=[x], outputs_info=[pt.zeros(())], return_updates=False
+    )
+    (graph,) = inlined([summed[-1]])
+    (loop,) = [node.op for node in toposort([graph]) if isinstance(node.op, Scan)]
+    assert not any(isinstance(node.op, OpFromGraph) for node in loop.fgraph.apply_nodes)
+    values = np.random.default_rng(1).normal(size=(4, 3))
+    (found,) = functions.interpreted([x], [graph])(values)
+    np.testing.assert_allclose(found, np.sum(np.log(np.sum(np.exp(values), axis=1))), rtol=1e-14)
 
 
 def blas_threads():
