@@ -32,7 +32,8 @@ from pp_mlekl.typing import Array
 from pp_mlekl.utils.shared_state import alone, silenced
 
 # A Numba compilation takes 7-55 s. Interpreting until that much has been spent, then compiling, never costs
-# more than twice the better of the two choices (the ski-rental bound).
+# more than twice the better of the two choices (the ski-rental bound). Seconds are those of the thread's own CPU time, so that a
+# busy machine makes the same choice.
 COMPILATION_PRICE_SECONDS = 20.0
 # A search calls a function about as often.
 _CALLS_OF_A_LOOP = 100
@@ -122,8 +123,8 @@ class LazyFunction:
         except IndexError:
             function = interpreted(self._inputs, self._outputs)
         try:
-            start = time.perf_counter()
-            return function(*arguments), time.perf_counter() - start
+            start = time.thread_time()
+            return function(*arguments), time.thread_time() - start
         finally:
             self._idle.append(function)
 
@@ -139,9 +140,9 @@ class LazyFunction:
         try:
             # Numba compiles at the first call.
             found = function(*arguments)
-            start = time.perf_counter()
+            start = time.thread_time()
             function(*arguments)
-            seconds = time.perf_counter() - start
+            seconds = time.thread_time() - start
         except Exception as error:
             _stays_slow(error)
             return
