@@ -93,8 +93,8 @@ def _too_deep(text: str) -> str:
 def _value(node: ast.AST, text: str) -> Any:
     if isinstance(node, ast.Constant) and node.value is None:
         return None
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        # Larger integers than these are no numbers of NumPy's.
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool):
+        # NumPy has no larger integers.
         return node.value if abs(node.value) < np.iinfo(np.int64).max else float(node.value)
     if isinstance(node, ast.Name) and node.id in _CONSTANTS:
         return _CONSTANTS[node.id]
