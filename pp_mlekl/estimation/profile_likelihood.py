@@ -8,18 +8,26 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy import stats
+from scipy.optimize import brentq
 
-from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.find_mle_map import find_mle
+from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_maximum
+from pp_mlekl.estimation.separation import Court, LimitFit, convened, limit_fit, natural_signs, objective_in_units
 from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.optimize.kinks import climb_kinks
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 _BISECTIONS = 40
+# How many times as far back as it has come a profile is followed.
+_FARTHEST = 1e6
+# A curve towards a supremum ends where this share of the fall at its bound is left.
+_NEAR = 0.02
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +75,10 @@ def profile(
 ) -> Profile:
     """Profile likelihood curves and intervals of scalar elements of a model's parameters.
 
+    Of an estimate at infinity whose observations are separated (``estimate.existence``) it is that of the limiting fit, with
+    one-sided intervals for what diverges: the values at which the likelihood is at least ``1 - ci_prob`` of its supremum.
+    Under any others the separation that was seen has a smaller probability than that (Geyer 2009, section 3.16).
+
     The profile runs over the unconstrained coordinate of each element, so only variables whose elements each have a
     coordinate of their own (no simplexes, orders or matrices) can be profiled.
 
@@ -103,6 +115,10 @@ def profile(
     [0.432, 0.832]
     """
     check_ci_prob(ci_prob)
+    if estimate is None:
+        estimate = find_mle(model, random_seed=random_seed, potentials=potentials)
+    if estimate.existence is not None and estimate.existence.limit is not None:
+        return limit_profile(model_functions(model, potentials), estimate, var_names, ci_prob, points)
     problem, best = regular_maximum(model, estimate, random_seed, potentials, "A profile", penalized=True)
     functions = problem.functions
     coordinates = _coordinates(problem, var_names)
@@ -123,10 +139,112 @@ def profile(
         {"value": (("parameter", "point"), natural), "log_likelihood": (("parameter", "point"), values)},
         coords={"parameter": labels, "coordinate": ("parameter", names)},
     )
-    interval = xr.DataArray(
-        np.sort(limits, axis=1), dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]}
+    return Profile(curve=curve, interval=_labelled_ends(limits, natural, labels), ci_prob=ci_prob)
+
+
+def _labelled_ends(limits: Array, natural: Array, labels: list[str]) -> xr.DataArray:
+    """Natural values (k, 2) at the ends of coordinates, the lower first where they fall along the curve's points (k, p)."""
+    falling = natural[:, -1] < natural[:, 0]
+    ends = np.where(falling[:, None], limits[:, ::-1], limits)
+    return xr.DataArray(ends, dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]})
+
+
+def limit_profile(
+    functions: ModelFunctions, estimate: PointEstimate, var_names: Sequence[str] | None, ci_prob: float, points: int
+) -> Profile:
+    """The profile of a likelihood without a maximum, whose observations are separated.
+
+    Parameters
+    ----------
+    functions, estimate
+        The model, and its estimate at infinity.
+    var_names, ci_prob, points
+        As for ``profile``.
+
+    Raises
+    ------
+    ValueError
+        Where the estimate belongs to another model, or a variable cannot be profiled.
+    """
+    check_belongs(functions, estimate)
+    given = {name: estimate.settings.get(name) for name in ("weights", "data")}
+    problem = Problem(functions=functions, kind="mle", **given)
+    court = convened(problem)
+    fit = None if court is None else limit_fit(court, problem.base[None, problem.kept])
+    if court is None or fit is None:
+        raise ValueError("A profile needs the limiting fit of the separated observations, which was not found again.")
+    places, signs = court.predictors.natural_places(), natural_signs(court)
+    names = np.array(functions.natural_names)
+    known = [v.name for v in functions.free]
+    if var_names is not None and (isinstance(var_names, str) or set(var_names) - set(known)):
+        raise ValueError(f"{list(var_names)} cannot be profiled; choose of {known}.")
+    wanted = {
+        j: place
+        for j, place in places.items()
+        if var_names is None or any(v.name in var_names and v.flat.start <= j < v.flat.stop for v in functions.free)
+    }
+    objective = objective_in_units(court).restricted(problem.kept, court.x / court.units)
+    curves = [_limit_curve(court, objective, fit, j, signs[place], ci_prob, points) for j, place in wanted.items()]
+    labels = names[list(wanted.values())].tolist()
+    coords = {"parameter": labels, "coordinate": ("parameter", labels)}
+    curve = xr.Dataset(
+        {
+            "value": (("parameter", "point"), np.array([c[0] for c in curves])),
+            "log_likelihood": (("parameter", "point"), np.array([c[1] for c in curves])),
+        },
+        coords=coords,
     )
-    return Profile(curve=curve, interval=interval, ci_prob=ci_prob)
+    ends = xr.DataArray(
+        np.array([c[2] for c in curves]),
+        dims=("parameter", "bound"),
+        coords={"parameter": labels, "bound": ["lower", "upper"]},
+    )
+    return Profile(curve=curve, interval=ends, ci_prob=ci_prob)
+
+
+def _limit_curve(
+    court: Court, objective: Objective, fit: LimitFit, j: int, sign: float, ci_prob: float, points: int
+) -> tuple[Array, Array, tuple[float, float]]:
+    """Values of the coordinate j of x, the profile at them, and the ends of its interval."""
+    if np.isnan(sign):
+        # On some ways to the supremum it tends to plus, on others to minus infinity.
+        return np.full(points, np.nan), np.full(points, fit.verdict.value), (-np.inf, np.inf)
+    unit, coordinate = court.units[j], int(np.searchsorted(court.problem.kept, j))
+    direction = court.direction[court.problem.kept] / court.units[court.problem.kept]
+    far = fit.x[court.problem.kept] / court.units[court.problem.kept]
+    if sign == 0:
+        drop = 0.5 * float(stats.chi2.ppf(ci_prob, 1))
+        place = int(np.flatnonzero(fit.free == j)[0])
+        error = float(np.sqrt(fit.verdict.covariance[place, place]))
+        low, high = _crossings(objective, far, coordinate, error, drop, np.inf)
+        grid = _grid(far[[coordinate]], np.array([error]), np.array([[low, high]]), points)[0]
+        starts = np.repeat(far[None], points, axis=0)
+        starts[:, coordinate] = grid
+        return unit * grid, held_maximum(objective, starts, coordinate)[1], (unit * low, unit * high)
+
+    def along(distance: float) -> tuple[Array, float]:
+        # Back along the direction of recession no other predictor changes.
+        ends, values = held_maximum(objective, (far - distance * direction)[None], coordinate)
+        return ends[0, coordinate], float(values[0])
+
+    def falls_by(drop: float) -> float:
+        """How far back the profile has fallen by so many nats; infinite where it does not."""
+        level, inner, outer = fit.verdict.value - drop, 0.0, 1.0
+        while along(outer)[1] > level:
+            inner, outer = outer, 2.0 * outer
+            if outer > _FARTHEST * np.abs(far).max():
+                return np.inf
+        # Far back the likelihood may be 0.
+        return float(brentq(lambda t: max(along(t)[1] - level, -1e3), inner, outer, xtol=1e-10 * outer))
+
+    drop = -float(np.log1p(-ci_prob))
+    distance, near = falls_by(drop), falls_by(_NEAR * drop)
+    if np.isinf(distance):
+        return np.full(points, np.nan), np.full(points, np.nan), (-np.inf, np.inf)
+    bound = unit * along(distance)[0]
+    curve = [along(t) for t in np.linspace(distance + 0.2 * (distance - near), near, points)]
+    ends = (bound, np.inf) if sign > 0 else (-np.inf, bound)
+    return unit * np.array([c[0] for c in curve]), np.array([c[1] for c in curve]), ends
 
 
 def _coordinates(problem: Problem, var_names: Sequence[str] | None) -> list[int]:
@@ -233,7 +351,7 @@ def _root(
     (a, fa), (b, fb) = inner, outer
     for _ in range(_BISECTIONS):
         # A profile is nearly a parabola: the root of the gap's root is nearly linear.
-        c = (a * fb - b * fa) / (fb - fa) if np.isfinite(fb) else 0.5 * (a + b)
+        c = (a * fb - b * fa) / (fb - fa) if np.isfinite(fa) and np.isfinite(fb) else 0.5 * (a + b)
         point, fc = _gap(objective, point, coordinate, c, level)
         if abs(fc) < 1e-9 or abs(b - a) < 1e-12 * max(1.0, abs(c)):
             return c

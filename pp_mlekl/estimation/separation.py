@@ -166,21 +166,21 @@ def decided(court: Court, places: Array, settings: dict[str, Any]) -> PointEstim
     """
     if court.exists and court.identified:
         return None
-    fit = _fitted(court, places)
+    fit = limit_fit(court, places)
     return None if fit is None else _labelled(court, fit, settings)
 
 
 def confirmed(court: Court, estimate: PointEstimate, places: Array) -> PointEstimate:
     """What a search found where the maximum exists; where it found none, the maximum of the concave likelihood."""
     if estimate.status in _NOT_A_MAXIMUM and court.alone:
-        fit = _fitted(court, places)
+        fit = limit_fit(court, places)
         if fit is not None:
             return _labelled(court, fit, estimate.settings)
     return replace(estimate, existence=_existence(court, None))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Fit:
+class LimitFit:
     """A point x (d,) as far out as it takes, and the verdict on the coordinates ``free`` (k,) that the limit determines.
 
     The verdict's coordinates are those of x in the units of the problem.
@@ -192,12 +192,12 @@ class _Fit:
     space: Space
 
 
-def _fitted(court: Court, places: Array) -> _Fit | None:
+def limit_fit(court: Court, places: Array) -> LimitFit | None:
     """The limiting fit: coordinates that it does not determine are held where the direction of recession takes them."""
     problem, count = court.problem, len(court.found.undetermined)
     pivots = qr(court.found.undetermined, mode="r", pivoting=True)[1][:count] if count else np.zeros(0, dtype=int)
     free = problem.kept[np.setdiff1d(np.arange(len(problem.kept)), pivots)]
-    whole, space = _objective(court), _space(court, free)
+    whole, space = objective_in_units(court), _space(court, free)
     direction = court.direction / court.units
     gains = (court.rows.rows @ court.direction)[court.separated]
     length = _FIRST / gains.min() if len(gains) else 0.0
@@ -226,7 +226,7 @@ def _fitted(court: Court, places: Array) -> _Fit | None:
         # Of a flat family the member nearest to the origin.
         basis = np.linalg.qr(court.constant.T)[0]
         x = x - basis @ (basis.T @ x)
-    return _Fit(x=x, free=free, verdict=verdict, space=space)
+    return LimitFit(x=x, free=free, verdict=verdict, space=space)
 
 
 def _verdict(objective: Objective, starts: Array, space: Space, alone: bool) -> Verdict | None:
@@ -248,7 +248,7 @@ def _verdict(objective: Objective, starts: Array, space: Space, alone: bool) -> 
     return replace(bare, status="converged", covariance=curvature(ends.hessian[best]).inverse())
 
 
-def _objective(court: Court) -> Objective:
+def objective_in_units(court: Court) -> Objective:
     """The weighted log-likelihood as a function of x in its units."""
     problem, likelihood, units = court.problem, court.predictors.objective(), court.units
     data = {**problem.functions.observed_data(), **(problem.data or {})}
@@ -280,7 +280,7 @@ def _space(court: Court, free: Array) -> Space:
     )
 
 
-def _labelled(court: Court, fit: _Fit, settings: dict[str, Any]) -> PointEstimate:
+def _labelled(court: Court, fit: LimitFit, settings: dict[str, Any]) -> PointEstimate:
     """The result: what diverges is infinite, what is not determined has no number where another has its limit."""
     problem, functions, predictors = court.problem, court.problem.functions, court.predictors
     z = predictors.to_z(fit.x)
@@ -291,7 +291,7 @@ def _labelled(court: Court, fit: _Fit, settings: dict[str, Any]) -> PointEstimat
     values, covariance = np.full(functions.natural_size, np.nan), np.full((functions.natural_size,) * 2, np.nan)
     values[problem.natural_kept] = found.values
     covariance[np.ix_(problem.natural_kept, problem.natural_kept)] = found.covariance
-    signs = _signs(court)
+    signs = natural_signs(court)
     moved = signs != 0
     values[moved] = (
         np.where(np.isnan(signs), np.nan, np.copysign(np.inf, signs))[moved]
@@ -354,7 +354,7 @@ def _status(court: Court, verdict: Verdict) -> str:
     return verdict.status if court.identified else "not_identified"
 
 
-def _signs(court: Court) -> Array:
+def natural_signs(court: Court) -> Array:
     """Of all natural values (m,): where they tend to, 0 for a finite limit, NaN where that is not determined."""
     functions, kept = court.problem.functions, court.problem.kept
     of_x = np.zeros(len(court.x))
@@ -377,7 +377,7 @@ def _existence(court: Court, limit: LimitingFit | None) -> Existence:
         return xr.DataArray(directions[:, columns], dims=("direction", "parameter"), coords={"parameter": names})
 
     rows, partial = court.sharing
-    signs = _signs(court)[list(linear.values())]
+    signs = natural_signs(court)[list(linear.values())]
     return Existence(
         exists=court.exists,
         identified=court.identified,
@@ -394,7 +394,7 @@ def _existence(court: Court, limit: LimitingFit | None) -> Existence:
 
 def _messages(court: Court, verdict: Verdict) -> list[str]:
     names = np.array(court.problem.functions.natural_names)
-    signs = _signs(court)
+    signs = natural_signs(court)
     texts = []
     if not court.exists:
         rows, partial = court.sharing

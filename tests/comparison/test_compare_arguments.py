@@ -60,7 +60,9 @@ def test_derived_quantities_have_the_error_of_the_delta_method(model, whole):
     ratio = float(whole.tree["derived_estimate"]["ratio"])
     assert ratio == pytest.approx(float(mle["mu"] / mle["sigma"]))
     # Var(mu / sigma) = (1 + ratio^2 / 2) / n for independent estimates of a normal's parameters.
-    assert float(whole.tree["derived_estimate_se"]["ratio"]) == pytest.approx(np.sqrt((1 + ratio**2 / 2) / 30), rel=1e-4)
+    assert float(whole.tree["derived_estimate_se"]["ratio"]) == pytest.approx(
+        np.sqrt((1 + ratio**2 / 2) / 30), rel=1e-4
+    )
 
 
 def test_prior_densities_are_those_of_the_priors(whole):
@@ -73,7 +75,12 @@ def test_prior_densities_are_those_of_the_priors(whole):
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
-    [({"skip": ["loos"]}, "'loos'"), ({"var_names": ["nu"]}, "'nu'"), ({"var_names": []}, "mu"), ({"ci_prob": 95}, "95")],
+    [
+        ({"skip": ["loos"]}, "'loos'"),
+        ({"var_names": ["nu"]}, "'nu'"),
+        ({"var_names": []}, "mu"),
+        ({"ci_prob": 95}, "95"),
+    ],
 )
 def test_wrong_arguments_are_refused(model, arguments, match):
     with pytest.raises(ValueError, match=match):

@@ -4,6 +4,7 @@ import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 from scipy import optimize, stats
 
@@ -60,10 +61,69 @@ def test_an_interval_may_be_open():
 
 
 def test_what_has_no_regular_maximum_is_refused():
-    with pytest.raises(ValueError, match="at_infinity"):
-        profile(golden.separated(), random_seed=1)
+    with pytest.raises(ValueError, match="boundary"):
+        profile(golden.all_zero_poisson(), random_seed=1)
     with pytest.raises(ValueError, match="cannot be profiled"):
         profile(binomial(), var_names=["q"])
+
+
+def test_one_sided_interval_of_a_logit_whose_trials_all_succeed():
+    with pm.Model() as model:
+        pm.Binomial("y", 20, logit_p=pm.Normal("a", 0, 10), observed=20)
+    result = profile(model, find_mle(model, random_seed=1), ci_prob=0.9)
+    # Below this probability 20 successes are rarer than 1 in 10 (the exact one-sided bound of Clopper and Pearson).
+    p = 0.1 ** (1 / 20)
+    np.testing.assert_allclose(result.interval.values, [[np.log(p / (1 - p)), np.inf]], rtol=1e-8)
+    curve = result.curve["log_likelihood"].values[0]
+    assert np.all(np.diff(curve) > 0)
+    assert curve[0] < np.log(0.1) < curve[-1] < 0
+
+
+def test_intervals_of_a_limiting_fit_leave_the_others_two_sided():
+    group, y = np.repeat([0, 1], 5), np.array([3, 2, 4, 1, 2, 0, 0, 0, 0, 0])
+    with pm.Model() as model:
+        pm.Poisson("y", pm.math.exp(pm.Normal("b", 0, 10, shape=2)[group]), observed=y)
+    with pm.Model() as rest:
+        pm.Poisson("y", pm.math.exp(pm.Normal("b", 0, 10)), observed=y[:5])
+    found = profile(model, random_seed=1).interval.values
+    np.testing.assert_allclose(found[0], profile(rest, random_seed=1).interval.values[0], rtol=1e-6)
+    np.testing.assert_allclose(found[1], [-np.inf, np.log(-np.log(0.05) / 5)], rtol=1e-8)
+
+
+def test_what_the_limit_does_not_determine_has_no_bounds():
+    x = np.repeat([0.0, 1.0], 5)
+    with pm.Model() as model:
+        a, b = pm.Normal("a", 0, 3, shape=2), pm.Normal("b", 0, 3, shape=2)
+        scores = pt.concatenate([pt.zeros((10, 1)), a + x[:, None] * b], axis=1)
+        pm.Categorical("y", logit_p=scores, observed=[2] * 5 + [0, 0, 0, 1, 1])
+    result = profile(model, random_seed=1, points=3)
+    assert result.interval.sel(parameter=["a[0]", "b[0]"]).values.tolist() == [[-np.inf, np.inf]] * 2
+    assert result.interval.sel(parameter="a[1]").values[1] == np.inf
+    assert np.isfinite(result.interval.sel(parameter="a[1]").values[0])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_limits_of_a_location_at_the_end_of_the_data_keep_their_sides(sign):
+    y = np.array([2.9, 3.3, 3.8, 4.1, 4.4, 4.6, 5.0, 5.3, 5.9, 6.4, 7.0, 8.1])
+    with pm.Model() as model:
+        m = pm.Normal("m", sign * 1.5, 5, initval=sign * 1.5)
+        gap = sign * (sign * y - m)
+        # Rayleigh's distribution with a location: none of the data lies below it.
+        scale = pm.HalfNormal("s", 5, initval=3.0)
+        terms = pt.log(pt.switch(gap > 0, gap, 1.0)) - 2 * pt.log(scale) - gap**2 / (2 * scale**2)
+        pm.Potential("y", pt.switch(gap > 0, terms, -np.inf))
+    found = profile(model, var_names=["m"], random_seed=1, potentials="likelihood", points=3)
+
+    def profiled(m):
+        gap = y - m
+        return np.sum(np.log(gap)) - len(y) * np.log(np.mean(gap**2) / 2) - len(y)
+
+    top = optimize.minimize_scalar(
+        lambda m: -profiled(m), bounds=(-5, 2.899), method="bounded", options={"xatol": 1e-10}
+    )
+    level = -top.fun - 0.5 * stats.chi2.ppf(0.95, 1)
+    ends = [optimize.brentq(lambda m: profiled(m) - level, *b) for b in ((-20, top.x), (top.x, 2.9 - 1e-9))]
+    np.testing.assert_allclose(found.interval.values[0], np.sort(sign * np.array(ends)), rtol=1e-6)
 
 
 @pytest.mark.slow
