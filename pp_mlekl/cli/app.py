@@ -1,14 +1,16 @@
 """Commands and their common handling of errors."""
 
+import _thread
 import io
 import os
 import sys
+from typing import Any
 
 import typer
 
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.compare_models import compare_models
-from pp_mlekl.cli.errors import Command
+from pp_mlekl.cli.errors import INTERRUPTED, Command, Stopped, stop
 from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
 from pp_mlekl.cli.proof import proof
@@ -39,11 +41,24 @@ def run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal may know less than Unicode, and a path need not be text.
         sys.stdout.reconfigure(errors="backslashreplace")
+    sys.unraisablehook = _deliver_interrupt
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED and not isinstance(ended, Stopped):
+            stop("Interrupted.", INTERRUPTED)
+        raise
     finally:
         try:
             sys.stdout.flush()
         except OSError:
             # At its exit the interpreter would try again to write what could not be written, and change the status.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _deliver_interrupt(unraisable: Any) -> None:
+    """Interrupt again where the interrupt came in the midst of a destructor, in which Python ignores exceptions."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(unraisable)

@@ -77,5 +77,6 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ValueError(f"There is no file {path}.")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Of a syntax error, text that is not UTF-8, a number that is too long, brackets that are too deep.
         raise ValueError(f"{path} is not TOML: {error}") from error

@@ -13,6 +13,10 @@ def check_same_kind(p: Distribution, q: Distribution) -> None:
         raise ValueError(f"P is {kinds[0]} and Q is {kinds[1]}: a divergence needs both to be of one kind.")
     if p.event_ndim != q.event_ndim:
         raise ValueError(f"P has {p.event_ndim} and Q {q.event_ndim} event axes: they are not of one dimension.")
+    try:
+        np.broadcast_shapes(p.batch_shape, q.batch_shape)
+    except ValueError as error:
+        raise ValueError(f"P has batch shape {p.batch_shape} and Q {q.batch_shape}, which do not broadcast.") from error
     shapes = p.event_shape, q.event_shape
     if shapes[0] != shapes[1]:
         raise ValueError(

@@ -38,7 +38,7 @@ def monte_carlo(
     ValueError
         Where ``rtol`` is not positive or the budget is too small for an error.
     """
-    _check(rtol, budget)
+    check_precision(rtol, budget)
     generator = np.random.default_rng(0) if generator is None else generator
     # A large batch gets fewer draws, so that its values fit in memory.
     fitting = max(_FEWEST, _MOST_VALUES // max(int(np.prod(p.batch_shape)), 1))
@@ -72,11 +72,12 @@ def _terms(p: Distribution, function: Callable[[Array], Array], size: int, gener
     return np.concatenate(pieces)
 
 
-def _check(rtol: float | None, budget: int | None) -> None:
-    if rtol is not None and not rtol > 0:
-        raise ValueError(f"rtol must be positive, got {rtol!r}.")
-    if budget is not None and budget < _FEWEST:
-        raise ValueError(f"budget must be at least {_FEWEST} draws, got {budget!r}.")
+def check_precision(rtol: float | None, budget: int | None) -> None:
+    """Raise ValueError where ``rtol`` is not a positive number, or ``budget`` no number of draws that gives an error."""
+    if rtol is not None and not 0 < rtol < np.inf:
+        raise ValueError(f"rtol must be a positive number, got {rtol!r}.")
+    if budget is not None and (not isinstance(budget, int | np.integer) or budget < _FEWEST):
+        raise ValueError(f"budget must be a whole number of at least {_FEWEST} draws, got {budget!r}.")
 
 
 def _precise(values: Array, rtol: float) -> bool:

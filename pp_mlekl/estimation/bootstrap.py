@@ -16,6 +16,7 @@ from pp_mlekl.optimize.batched import Replicates, maximize_again
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 # A spread of less than this share of the estimate's own error is rounding.
@@ -114,12 +115,12 @@ def bootstrap(
     """
     if kind not in ("case", "parametric"):
         raise ValueError(f"kind must be 'case' or 'parametric', got {kind!r}.")
-    if replicates < 2:
-        raise ValueError(f"replicates must be at least 2, got {replicates}; 500 is usual.")
+    check_count("replicates", replicates, at_least=2)
     generator = np.random.default_rng(random_seed)
     problem, best = regular_maximum(model, estimate, generator, potentials, "The bootstrap", curved=False)
     weights: Any = None
     data: Any = problem.data
+    check_memory(int(replicates) * problem.functions.n_observations, f"{replicates} replicates")
     if kind == "case":
         check_sums(problem.functions, "A bootstrap of cases")
         terms = (

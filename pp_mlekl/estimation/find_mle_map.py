@@ -19,6 +19,7 @@ from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 Data = Mapping[str, ArrayLike] | None
@@ -92,7 +93,7 @@ def find_mle(
     >>> estimate.status, round(float(estimate.values["rate"]), 4), round(float(estimate.standard_error["rate"]), 4)
     ('converged', 2.8, 0.7483)
     """
-    _check(starts)
+    check_count("starts", starts)
     known = _by_name(estimates)
     if marginalize is not None:
         functions = model_functions(model, potentials, _latents(pymc_model_of(model), marginalize))
@@ -174,7 +175,7 @@ def find_map(
     >>> find_mle(model).status, round(float(find_map(model, penalty="jeffreys").values["a"]), 4)
     ('at_infinity', 3.7136)
     """
-    _check(starts)
+    check_count("starts", starts)
     if space not in ("natural", "unconstrained"):
         raise ValueError(f"space must be 'natural' or 'unconstrained', got {space!r}.")
     kind = "map" if space == "natural" else "map_unconstrained"
@@ -187,11 +188,6 @@ def find_map(
         return jeffreys_estimate(penalized, {"starts": 1, "random_seed": _plain(random_seed)})
     problem = Problem(functions=model_functions(model, potentials), kind=kind, weights=weights, data=data)
     return _estimate(problem, starts, random_seed, idata, _by_name(estimates), standard_errors)
-
-
-def _check(starts: int) -> None:
-    if isinstance(starts, bool) or not isinstance(starts, int | np.integer) or starts < 1:
-        raise ValueError(f"starts must be a positive integer, got {starts!r}.")
 
 
 def _by_name(estimates: Mapping[str, PointEstimate] | Iterable[PointEstimate] | None) -> Mapping[str, PointEstimate]:
@@ -221,6 +217,7 @@ def _estimate(
     standard_errors: Sequence[str] | None,
 ) -> PointEstimate:
     _check_names(problem, standard_errors)
+    check_memory(int(starts) * problem.functions.size, f"{starts} starts")
     for other in estimates.values():
         check_belongs(problem.functions, other)
     settings = {"starts": 1, "random_seed": _plain(random_seed)}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isfinite, log
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from pp_mlekl.divergences import jensen_shannon, kullback_leibler, wasserstein
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.monte_carlo import check_precision
 from pp_mlekl.divergences.samples.checks import Draws, checked_draws
 from pp_mlekl.divergences.samples.divergence import (
     draws_of,
@@ -97,6 +98,7 @@ def kl_divergence(
     >>> mk.kl_divergence("Cauchy(0, 1)", "Normal(0, 1)").value
     inf
     """
+    _check_options(base, rtol, budget)
     generator = np.random.default_rng(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
@@ -130,6 +132,7 @@ def js_divergence(
     >>> round(mk.js_divergence("Uniform(0, 1)", "Uniform(2, 3)", base=2).value, 9)
     1.0
     """
+    _check_options(base, rtol, budget)
     generator = np.random.default_rng(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
@@ -193,6 +196,7 @@ def entropy(
     >>> mk.entropy("Bernoulli(0.5)", base=2).value
     1.0
     """
+    _check_options(base, rtol, budget)
 
     def of_draws(a: Any) -> Estimate:
         return sample_entropy(a[0], chains=a[1], period=period)
@@ -222,6 +226,7 @@ def cross_entropy(
     >>> mk.cross_entropy("Bernoulli(0.5)", "Bernoulli(0.25)", base=4).value
     0.603759374819711
     """
+    _check_options(base, rtol, budget)
     if is_draws(q):
         raise TypeError("cross_entropy needs the density of q; give q as a distribution, or use kl_divergence.")
 
@@ -282,11 +287,15 @@ def _in_density_coordinates(a: Any, b: Any, p: Draws, q: Draws) -> tuple[Draws, 
     return p, q
 
 
+def _check_options(base: float | None, rtol: float | None, budget: int | None) -> None:
+    if base is not None and not 1 < base < inf:
+        raise ValueError(f"base must be a number above 1 (2 for bits), got {base!r}.")
+    check_precision(rtol, budget)
+
+
 def _in_base(result: Estimate, base: float | None) -> Estimate:
     if base is None:
         return result
-    if not (isfinite(base) and base > 1):
-        raise ValueError(f"base must be a number above 1 (2 for bits), got {base!r}.")
     scale = log(base)
     unit = "bits" if base == 2 else f"log base {base:g}"
     return replace(result, value=result.value / scale, mcse=result.mcse / scale, unit=unit)

@@ -166,7 +166,7 @@ def _value(value: Any, variable: Any) -> Array:
         value = value.transpose(*variable.dims)
     try:
         array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"truth[{variable.name!r}] must be a number or an array of numbers, got {value!r}.") from None
     if array.shape != variable.shape:
         dims = f" (dims {', '.join(variable.dims)})" if variable.dims else ""

@@ -10,6 +10,7 @@ import xarray as xr
 
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.typing import RandomSeed
+from pp_mlekl.utils.counts import check_count, check_memory
 
 # Intervals that fit every data set many times.
 DEAR = ("profile", "parametric_bootstrap", "case_bootstrap")
@@ -31,19 +32,21 @@ class Settings:
     def check(self) -> None:
         """Raise ValueError where an argument is wrong."""
         values = list(self.sizes)
-        if not values or any(int(s) != s or s < 1 for s in values) or values != sorted(set(values)):
+        if not values or not all(s >= 1 and s % 1 == 0 for s in values) or values != sorted(set(values)):
             raise ValueError(f"`sizes` must be increasing positive integers, got {values}; sort them.")
-        if self.replicates < 2:
-            raise ValueError(f"`replicates` must be at least 2, got {self.replicates}.")
+        check_count("replicates", self.replicates, at_least=2)
+        check_memory(int(values[-1]), f"Data sets of {values[-1]} observations")
+        check_memory(int(self.replicates) * len(values) * len(self.estimators), f"{self.replicates} replicates")
         known = ReplicateFits.COEFFICIENTS
+        if len(set(self.estimators)) < max(len(self.estimators), 1):
+            raise ValueError(f"`estimators` must be named once each, got {list(self.estimators)}.")
         for name in self.estimators:
             if name not in known:
                 raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
         for name in self.intervals:
             if name not in DEAR:
                 raise ValueError(f"`intervals` must be among {', '.join(DEAR)}, got {name!r}.")
-        if self.resamples < 2:
-            raise ValueError(f"`resamples` must be at least 2, got {self.resamples}; 200 is usual.")
+        check_count("resamples", self.resamples, at_least=2)
         if not 0 < self.ci_prob < 1:
             raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
 

@@ -150,6 +150,9 @@ def test_reports_and_their_index(folder):
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
         (["report", "not.toml"], 2, "is not TOML"),
+        (["report", "latin.toml"], 2, "is not TOML"),
+        (["report", "digits.toml"], 2, "is not TOML"),
+        (["report", "brackets.toml"], 2, "is not TOML"),
     ],
 )
 def test_wrong_use_gets_one_line(folder, arguments, status, says):
@@ -158,6 +161,9 @@ def test_wrong_use_gets_one_line(folder, arguments, status, says):
     (folder / "bad_type.toml").write_text('builder = "my_model.py:build"\ndraws = "many"\n')
     (folder / "no_builder.toml").write_text("draws = 10\n")
     (folder / "not.toml").write_text("draws =\n")
+    (folder / "latin.toml").write_bytes("name = 'é'".encode("latin-1"))
+    (folder / "digits.toml").write_text("draws = " + "9" * 5000)
+    (folder / "brackets.toml").write_text("draws = " + "[" * 5000 + "]" * 5000)
     result = run(*arguments)
     assert result.exit_code == status, result.output
     lines = result.stderr.strip().splitlines()

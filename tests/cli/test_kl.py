@@ -42,6 +42,10 @@ def test_lists_of_parameters_have_a_row_each():
         ("Normal(0, 1)",),
         ("Normal(0,1)", "Poisson(3)"),
         ("Normal(0,1)", "Normal(1,1)", "--seed", "-1"),
+        ("Normal([0,1],1)", "Normal([0,1,2],1)"),
+        *(("Normal(0,1)", "Normal(1,1)", "--rtol", wrong) for wrong in ("-1", "0", "nan", "inf")),
+        *(("Normal(0,1)", "Normal(1,1)", "--budget", wrong) for wrong in ("-7", "0", "1")),
+        *(("Normal(0,1)", "Normal(1,1)", "--base", wrong) for wrong in ("-1", "1", "0.5", "nan", "inf")),
     ],
 )
 def test_wrong_use_is_one_line_and_status_2(arguments):

@@ -3,11 +3,11 @@
 from importlib.util import find_spec
 
 import numpy as np
-import psutil
 
 from pp_mlekl.pymc_model.impossible_observations import impossible_observations
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import check_count, check_memory
 
 # The samplers of pm.sample, and what each needs beside what this package needs.
 SAMPLERS: dict[str, tuple[str, ...]] = {
@@ -32,16 +32,10 @@ def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_s
     ImportError
         Where the sampler is not installed.
     """
-    for name, value in (("draws", draws), ("chains", chains)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    check_count("draws", draws)
+    check_count("chains", chains)
     numbers = functions.natural_size + functions.n_observations
-    needed, memory = 8 * int(draws) * int(chains) * numbers, psutil.virtual_memory().total
-    if needed > memory:
-        raise ValueError(
-            f"{chains} chains of {draws} draws with {numbers} numbers each need {needed / 2**30:.3g} GiB, and this machine "
-            f"has {memory / 2**30:.3g}; take fewer draws."
-        )
+    check_memory(int(draws) * int(chains) * numbers, f"{chains} chains of {draws} draws")
     if nuts_sampler not in SAMPLERS:
         raise ValueError(f"nuts_sampler must be among {', '.join(SAMPLERS)}, got {nuts_sampler!r}.")
     missing = [package for package in SAMPLERS[nuts_sampler] if find_spec(package) is None]

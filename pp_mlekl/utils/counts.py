@@ -1,0 +1,35 @@
+"""Numbers of draws, data sets and the like: whether they are numbers, and whether the machine can hold so many."""
+
+from typing import Any
+
+import numpy as np
+import psutil
+
+
+def check_count(name: str, value: Any, at_least: int = 1) -> None:
+    """Raise ValueError where an argument is no integer of at least ``at_least``.
+
+    Examples
+    --------
+    >>> check_count("draws", 1000)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
+        wanted = "a positive integer" if at_least == 1 else f"an integer of at least {at_least}"
+        raise ValueError(f"{name} must be {wanted}, got {value!r}.")
+
+
+def check_memory(numbers: int, what: str) -> None:
+    """Raise ValueError where so many numbers of double precision are more than the memory of the machine.
+
+    Parameters
+    ----------
+    numbers
+        A Python integer, which does not overflow.
+    what
+        What consists of them, to begin a sentence with.
+    """
+    needed, memory = 8 * numbers, psutil.virtual_memory().total
+    if needed > memory:
+        raise ValueError(
+            f"{what} need {needed / 2**30:.3g} GiB of memory, and this machine has {memory / 2**30:.3g}; take fewer."
+        )
