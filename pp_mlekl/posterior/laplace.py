@@ -18,6 +18,7 @@ from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over
 from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 _UNRELIABLE = 0.7
@@ -181,6 +182,8 @@ def laplace(
     if space not in ("natural", "unconstrained"):
         raise ValueError(f'space must be "natural" or "unconstrained", got {space!r}.')
     functions = model_functions(model, potentials)
+    check_count("draws", draws)
+    check_memory(int(draws) * functions.size, f"{draws} draws")
     generator = np.random.default_rng(random_seed)
     if estimate is None:
         estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)

@@ -21,6 +21,7 @@ from pp_mlekl.theorem.limit import convergence
 from pp_mlekl.theorem.proof_result import Proof, Step
 from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
 
@@ -155,10 +156,11 @@ def _sizes(setting: Setting, sizes: Sequence[int]) -> tuple[int, ...]:
 
 def _check(sizes: Sequence[int], replicates: int) -> None:
     values = list(sizes)
-    if not values or any(int(n) != n or n < 2 for n in values) or values != sorted(set(values)):
+    if not values or not all(n >= 2 and n % 1 == 0 for n in values) or values != sorted(set(values)):
         raise ValueError(f"`sizes` must be increasing positive integers of at least 2, got {values}; sort them.")
-    if replicates < _MIN_REPLICATES:
-        raise ValueError(f"`replicates` must be at least {_MIN_REPLICATES}, got {replicates}; increase it.")
+    check_count("replicates", replicates, at_least=_MIN_REPLICATES)
+    check_memory(_MIN_REPLICATES * int(values[-1]), f"{_MIN_REPLICATES} data sets of {values[-1]} observations")
+    check_memory(int(replicates) * len(values), f"{replicates} replicates")
 
 
 def describe(truth: Any, resolved: Truth) -> str:
