@@ -75,7 +75,7 @@ class Settings:
             "sizes": [int(s) for s in self.sizes],
             "replicates": int(self.replicates),
             "estimators": list(self.estimators),
-            "prob": float(self.ci_prob),
+            "ci_prob": float(self.ci_prob),
             "intervals": list(self.intervals),
             "resamples": int(self.resamples) if self.intervals else None,
             "random_seed": _seed(self.random_seed),

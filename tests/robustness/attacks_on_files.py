@@ -126,7 +126,7 @@ def other_content(place: Place, name: str) -> None:
 
 
 CHANGED_SETTINGS = (
-    {"sizes": [6]}, {"sizes": [5, 6]}, {"replicates": 11}, {"random_seed": 2}, {"random_seed": None}, {"prob": 0.9},
+    {"sizes": [6]}, {"sizes": [5, 6]}, {"replicates": 11}, {"random_seed": 2}, {"random_seed": None}, {"ci_prob": 0.9},
     {"estimators": ["map"]}, {"estimators": ["mle", "map"]}, {"truth": {"mu": 1.0 + 1e-9}},
 )  # fmt: skip
 

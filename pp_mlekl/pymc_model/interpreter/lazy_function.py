@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,24 @@ def without_c() -> Iterator[None]:
         yield
 
 
+_may_compile: ContextVar[bool] = ContextVar("may_compile", default=True)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Within it a function's values depend on its arguments alone, to the last digit.
+
+    Whether a function is compiled depends on how fast the machine was, and a compiled one rounds otherwise than an interpreted
+    one; BLAS with several threads adds in another order than with one. So all is interpreted, by one thread of BLAS.
+    """
+    token = _may_compile.set(False)
+    try:
+        with one_thread():
+            yield
+    finally:
+        _may_compile.reset(token)
+
+
 class LazyFunction:
     """A function of arrays that is interpreted at first and compiled once that pays.
 
@@ -105,6 +124,8 @@ class LazyFunction:
             return self._evaluated(*arguments)
 
     def _evaluated(self, *arguments: Array) -> list[Array]:
+        if not _may_compile.get():
+            return self._by_interpreter(arguments)[0]
         if self._compiled is not None:
             return self._by_either(arguments)
         result, seconds = self._by_interpreter(arguments)
