@@ -23,7 +23,7 @@ def table_html(lines: Iterable[str], table: pd.DataFrame, float_format: str = "{
     """Lines of text above a table, for a notebook's output cell."""
     # Pandas escapes its cells and labels.
     cells = Markup(table.to_html(float_format=float_format.format))
-    return Markup("<p>{}</p>{}").format(Markup("<br>").join(lines), cells)
+    return str(Markup("<p>{}</p>{}").format(Markup("<br>").join(lines), cells))
 
 
 def svg(content: str, label: str) -> Markup:
