@@ -117,7 +117,7 @@ def test_gallery_of_the_wheel_is_importable(wheel, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     result = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
     assert result.stdout.startswith(str(tmp_path / "pp_mlekl" / "gallery" / "radon.py"))
-    assert "'radon:build_noncentered'" in result.stdout
+    assert "'radon:build_uranium'" in result.stdout
 
 
 @pytest.mark.parametrize("package", ["models", "pp_mlekl.gallery"])
