@@ -25,7 +25,13 @@ TRUTH = {
 }  # fmt: skip
 
 BUILDERS = {
-    "build": {"tags": "regression multinomial", "observations": 16, "parameters": 20, "mle": "converged", "map": "converged"},
+    "build": {
+        "tags": "regression multinomial",
+        "observations": 16,
+        "parameters": 20,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

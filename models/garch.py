@@ -18,7 +18,13 @@ from .tables import read_table
 TRUTH = {"mu": 0.0, "omega": 0.01, "alpha": 0.15, "beta": 0.8}
 
 BUILDERS = {
-    "build": {"tags": "time-series normal", "observations": 1974, "parameters": 4, "mle": "converged", "map": "converged"},
+    "build": {
+        "tags": "time-series normal",
+        "observations": 1974,
+        "parameters": 4,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

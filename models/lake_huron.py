@@ -24,7 +24,13 @@ LEVELS = (
 TRUTH = {"mu": 579.0, "rho": 0.84, "sigma": 0.7}
 
 BUILDERS = {
-    "build": {"tags": "time-series normal", "observations": 98, "parameters": 3, "mle": "converged", "map": "converged"},
+    "build": {
+        "tags": "time-series normal",
+        "observations": 98,
+        "parameters": 3,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

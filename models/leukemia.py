@@ -22,7 +22,13 @@ LASTED = [0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 1, 1, 1]
 TRUTH = {"shape": 1.4, "log_scale": 2.2, "effect": 1.3}
 
 BUILDERS = {
-    "build": {"tags": "survival weibull censored", "observations": 42, "parameters": 3, "mle": "converged", "map": "converged"},
+    "build": {
+        "tags": "survival weibull censored",
+        "observations": 42,
+        "parameters": 3,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 
@@ -30,9 +36,7 @@ def load_data() -> pd.DataFrame:
     """Patients (42): treated (0 or 1), weeks of remission, and where these end in censoring (infinite: nowhere)."""
     weeks = np.array([*CONTROL, *TREATED], dtype=np.float64)
     censored = np.array([0] * 21 + LASTED, dtype=bool)
-    return pd.DataFrame(
-        {"treated": np.repeat([0, 1], 21), "weeks": weeks, "limit": np.where(censored, weeks, np.inf)}
-    )
+    return pd.DataFrame({"treated": np.repeat([0, 1], 21), "weeks": weeks, "limit": np.where(censored, weeks, np.inf)})
 
 
 def build(data: pd.DataFrame | None = None) -> pm.Model:

@@ -24,7 +24,13 @@ TRUTH = {"mean": np.array([0.9, 0.75]), "concentration": np.array([20.0, 2.5])}
 
 BUILDERS = {
     "build": {"tags": "beta-binomial", "observations": 32, "parameters": 4, "mle": "converged", "map": "converged"},
-    "build_binomial": {"tags": "binomial misspecified", "observations": 32, "parameters": 2, "mle": "converged", "map": "converged"},
+    "build_binomial": {
+        "tags": "binomial misspecified",
+        "observations": 32,
+        "parameters": 2,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

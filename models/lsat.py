@@ -26,8 +26,20 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 TRUTH = {"easiness": np.array([2.7, 1.0, 0.25, 1.3, 2.1]), "discrimination": 0.75}
 
 BUILDERS = {
-    "build": {"tags": "item-response categorical", "observations": 1000, "parameters": 6, "mle": "converged", "map": "converged"},
-    "build_2pl": {"tags": "item-response categorical", "observations": 1000, "parameters": 10, "mle": "", "map": ""},
+    "build": {
+        "tags": "item-response categorical",
+        "observations": 1000,
+        "parameters": 6,
+        "mle": "converged",
+        "map": "converged",
+    },
+    "build_2pl": {
+        "tags": "item-response categorical",
+        "observations": 1000,
+        "parameters": 10,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

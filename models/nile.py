@@ -26,7 +26,13 @@ YEARS = 100
 TRUTH = {"step": 40.0, "sigma": 120.0, "level": 1000 + np.cumsum(40 * normal_scores(YEARS))}
 
 BUILDERS = {
-    "build": {"tags": "time-series hierarchical normal", "observations": 100, "parameters": 102, "mle": "unbounded", "map": "unbounded"},
+    "build": {
+        "tags": "time-series hierarchical normal",
+        "observations": 100,
+        "parameters": 102,
+        "mle": "unbounded",
+        "map": "unbounded",
+    },
 }
 
 

@@ -19,9 +19,21 @@ from .tables import first_rows, read_table, simulated
 TRUTH = {"p": 0.36, "mu": np.array([54.6, 80.1]), "sigma": 5.9}
 
 BUILDERS = {
-    "build": {"tags": "mixture normal", "observations": 272, "parameters": 4, "mle": "", "map": ""},
-    "build_two_scales": {"tags": "mixture normal", "observations": 272, "parameters": 5, "mle": "", "map": ""},
-    "build_normal": {"tags": "normal misspecified", "observations": 272, "parameters": 2, "mle": "", "map": ""},
+    "build": {"tags": "mixture normal", "observations": 272, "parameters": 4, "mle": "converged", "map": "converged"},
+    "build_two_scales": {
+        "tags": "mixture normal",
+        "observations": 272,
+        "parameters": 5,
+        "mle": "unbounded",
+        "map": "unbounded",
+    },
+    "build_normal": {
+        "tags": "normal misspecified",
+        "observations": 272,
+        "parameters": 2,
+        "mle": "converged",
+        "map": "converged",
+    },
 }
 
 

@@ -25,8 +25,20 @@ TRUTH = {
 }
 
 BUILDERS = {
-    "build": {"tags": "hierarchical normal", "observations": 919, "parameters": 89, "mle": "not_identified", "map": "unbounded"},
-    "build_uranium": {"tags": "hierarchical normal", "observations": 919, "parameters": 90, "mle": "at_infinity", "map": "converged"},
+    "build": {
+        "tags": "hierarchical normal",
+        "observations": 919,
+        "parameters": 89,
+        "mle": "not_identified",
+        "map": "unbounded",
+    },
+    "build_uranium": {
+        "tags": "hierarchical normal",
+        "observations": 919,
+        "parameters": 90,
+        "mle": "at_infinity",
+        "map": "converged",
+    },
 }
 
 

@@ -17,10 +17,21 @@ from .tables import first_rows, normal_scores, read_table, simulated
 
 DAYS = 250
 
-TRUTH = {"mu": -1.5, "phi": 0.95, "step": 0.25, "log_variance": -1.5 + 0.8 * np.convolve(normal_scores(DAYS), np.ones(20) / 4, mode="same")}
+TRUTH = {
+    "mu": -1.5,
+    "phi": 0.95,
+    "step": 0.25,
+    "log_variance": -1.5 + 0.8 * np.convolve(normal_scores(DAYS), np.ones(20) / 4, mode="same"),
+}
 
 BUILDERS = {
-    "build": {"tags": "time-series hierarchical normal", "observations": 250, "parameters": 253, "mle": "", "map": ""},
+    "build": {
+        "tags": "time-series hierarchical normal",
+        "observations": 250,
+        "parameters": 253,
+        "mle": "converged",
+        "map": "unbounded",
+    },
 }
 
 
@@ -49,4 +60,6 @@ def simulate(n: int, truth: dict[str, Any] | None = None, random_seed: Any = Non
     truth = TRUTH if truth is None else truth
     if not 2 <= n <= DAYS:
         raise ValueError(f"n must be between 2 and {DAYS}, got {n}.")
-    return simulated(build, first_rows(load_data(), n), {**truth, "log_variance": truth["log_variance"][:n]}, random_seed)
+    return simulated(
+        build, first_rows(load_data(), n), {**truth, "log_variance": truth["log_variance"][:n]}, random_seed
+    )

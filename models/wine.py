@@ -21,8 +21,20 @@ TERMS = ["warm", "contact"]
 TRUTH = {"cutpoint": np.array([-1.3, 1.2, 3.4, 5.0]), "coefficient": np.array([2.5, 1.5])}
 
 BUILDERS = {
-    "build": {"tags": "regression ordinal", "observations": 72, "parameters": 6, "mle": "", "map": ""},
-    "build_judges": {"tags": "hierarchical ordinal", "observations": 72, "parameters": 16, "mle": "", "map": ""},
+    "build": {
+        "tags": "regression ordinal",
+        "observations": 72,
+        "parameters": 6,
+        "mle": "converged",
+        "map": "converged",
+    },
+    "build_judges": {
+        "tags": "hierarchical ordinal",
+        "observations": 72,
+        "parameters": 16,
+        "mle": "not_identified",
+        "map": "unbounded",
+    },
 }
 
 

@@ -124,7 +124,7 @@ def test_estimates_have_the_expected_status(entry):
 @pytest.mark.parametrize("name", REGULAR)
 def test_truth_is_found_again_in_many_simulated_data(name):
     gallery = module(name)
-    rows = max(600, ENTRIES[name].observations)
+    rows = max(200, ENTRIES[name].observations)
     estimate = find_mle(gallery.build(gallery.simulate(rows, random_seed=1)), random_seed=2)
     assert estimate.status == "converged"
     for parameter, value in gallery.TRUTH.items():
