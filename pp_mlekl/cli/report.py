@@ -49,7 +49,7 @@ def _one(specification: Specification, stem: Path) -> dict[str, Any]:
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.comparison.compare import compare
     from pp_mlekl.report.markdown import write_markdown
-    from pp_mlekl.report.page import write_html
+    from pp_mlekl.report.page import index_card, write_html
 
     builder = load_builder(specification.builder)
     model = builder.build()
@@ -74,6 +74,7 @@ def _one(specification: Specification, stem: Path) -> dict[str, Any]:
         "name": specification.name,
         "shows": _shows(builder.about),
         "findings": _in_short(verdict),
+        "card": index_card(result),
     }
 
 
@@ -90,7 +91,7 @@ def _in_short(verdict: Any) -> list[tuple[str, str]]:
         if f.level == "problem"
     ]
     about = ", ".join(dict.fromkeys(f.topic for f in verdict.findings if f.level == "caution"))
-    reservations = [("caution", f"Reservations: {about}.")] if about else []
+    reservations = [("caution", f"Warnings: {about}.")] if about else []
     return [(verdict.level, verdict.conclusion), *problems, *reservations]
 
 

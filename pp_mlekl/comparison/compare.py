@@ -26,7 +26,6 @@ from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_va
 from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
-from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
@@ -291,14 +290,15 @@ def _add_derived(tree: xr.DataTree, functions: ModelFunctions, mle: PointEstimat
     posterior, largest = tree["posterior"].to_dataset(), _MAX_DERIVED
     sizes = {v.name: posterior[v.name][0, 0].size for v in functions.model.deterministics if v.name in posterior}
     names = [n for n, size in sizes.items() if size <= largest and posterior[n].dtype.kind == "f"]
-    if not names or mle.status in NO_NUMBER:
+    if not names:
         return
     try:
         found = delta_method(functions.model, mle, var_names=names, potentials=potentials)
+        values, errors = found.values, found.standard_error
     except ValueError:
-        # An operation without a derivative, or an estimate without a covariance: the table shows the posterior only.
-        return
-    tree["derived_estimate"], tree["derived_estimate_se"] = xr.DataTree(found.values), xr.DataTree(found.standard_error)
+        # An operation without a derivative, or an estimate without a covariance: only the posterior is known.
+        values = errors = xr.full_like(posterior[names].isel(chain=0, draw=0, drop=True), np.nan)
+    tree["derived_estimate"], tree["derived_estimate_se"] = xr.DataTree(values), xr.DataTree(errors)
 
 
 def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[str, Array]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -19,6 +20,7 @@ from pp_mlekl.diagnostics.circular import in_one_turn
 from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shared_state import alone, silenced
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -120,6 +122,18 @@ class Comparison:
             frame["truth"] = _flat(self.tree["truth"].to_dataset(), self.free_names)
         return frame
 
+    def derived_summary(self) -> pd.DataFrame:
+        """One row for each element of a derived quantity (``pm.Deterministic``): MLE, standard error, posterior."""
+        names = self.derived_names
+        if not names:
+            return pd.DataFrame()
+        with alone(), silenced():
+            table = az.summary(self.tree, var_names=names, ci_prob=self.tree.attrs.get("ci_prob"), round_to="none")
+        frame = table.astype(float)
+        frame.insert(0, "SE", _flat(self.tree["derived_estimate_se"].to_dataset(), names))
+        frame.insert(0, "MLE", _flat(self.tree["derived_estimate"].to_dataset(), names))
+        return frame.assign(MAP=np.nan)
+
     def divergences(self) -> pd.DataFrame:
         """One row for each divergence: quantity, direction, value and standard error in nats, and a note."""
         warnings = self.warnings()
@@ -158,41 +172,101 @@ class Comparison:
 
         return write_markdown(self, path)
 
-    def plot_prior_posterior(self) -> Any:
-        """Prior against posterior of each parameter, with the estimates marked."""
+    def plot_prior_posterior(self, **kwargs: Any) -> Any:
+        """Prior against posterior of each parameter, with the estimates marked.
+
+        Parameters
+        ----------
+        **kwargs
+            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+
+        Returns
+        -------
+        A matplotlib figure; the ``PlotCollection`` for another backend; None if there is nothing to plot.
+        """
         from pp_mlekl.report import plots
 
-        return plots.prior_posterior(self)
+        return plots.prior_posterior(self, **kwargs)
 
-    def plot_trace(self) -> Any:
-        """Rank plot of each parameter; trace plot if there is a single chain."""
+    def plot_trace(self, **kwargs: Any) -> Any:
+        """Rank plot of each parameter; trace plot for a single chain.
+
+        Parameters
+        ----------
+        **kwargs
+            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+
+        Returns
+        -------
+        A matplotlib figure; the ``PlotCollection`` for another backend; None if there is nothing to plot.
+        """
         from pp_mlekl.report import plots
 
-        return plots.chains(self)
+        return plots.chains(self, **kwargs)
 
-    def plot_pair(self) -> Any:
-        """Joint draws of the parameters with the strongest dependence."""
+    def plot_pair(self, **kwargs: Any) -> Any:
+        """Joint draws of the parameters with the strongest dependence, divergent draws marked.
+
+        Parameters
+        ----------
+        **kwargs
+            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+
+        Returns
+        -------
+        A matplotlib figure; the ``PlotCollection`` for another backend; None if there is nothing to plot.
+        """
         from pp_mlekl.report import plots
 
-        return plots.pairs(self)
+        return plots.pairs(self, **kwargs)
 
-    def plot_energy(self) -> Any:
-        """Marginal energy and its transitions."""
+    def plot_energy(self, **kwargs: Any) -> Any:
+        """Marginal energy and its transitions.
+
+        Parameters
+        ----------
+        **kwargs
+            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+
+        Returns
+        -------
+        A matplotlib figure; the ``PlotCollection`` for another backend; None if there is nothing to plot.
+        """
         from pp_mlekl.report import plots
 
-        return plots.energy(self)
+        return plots.energy(self, **kwargs)
 
-    def plot_predictive(self) -> Any:
-        """Posterior predictive draws against the data."""
+    def plot_predictive(self, **kwargs: Any) -> Any:
+        """Posterior predictive draws against the data.
+
+        Parameters
+        ----------
+        **kwargs
+            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+
+        Returns
+        -------
+        A matplotlib figure; the ``PlotCollection`` for another backend; None if there is nothing to plot.
+        """
         from pp_mlekl.report import plots
 
-        return plots.predictive(self)
+        return plots.predictive(self, **kwargs)
 
-    def plot_loo_pit(self) -> Any:
-        """Calibration of the leave-one-out predictive distributions."""
+    def plot_loo_pit(self, **kwargs: Any) -> Any:
+        """Calibration of the leave-one-out predictive distributions.
+
+        Parameters
+        ----------
+        **kwargs
+            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+
+        Returns
+        -------
+        A matplotlib figure; the ``PlotCollection`` for another backend; None if there is nothing to plot.
+        """
         from pp_mlekl.report import plots
 
-        return plots.loo_pit(self)
+        return plots.loo_pit(self, **kwargs)
 
     def __repr__(self) -> str:
         table = self.summary().to_string(float_format="{:.4g}".format)

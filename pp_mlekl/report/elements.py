@@ -43,7 +43,7 @@ def shown_elements(draws: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({name: one for name, one in elements(draws).items() if name in chosen})
 
 
-def most_dependent(found: dict[str, xr.DataArray]) -> list[str]:
+def most_dependent(found: dict[str, xr.DataArray], first: Sequence[str] = ()) -> list[str]:
     """The elements of the pairs with the strongest rank correlation of values or of absolute deviations from the median.
 
     The deviations reveal a funnel, in which one parameter determines the spread of another.
@@ -57,7 +57,7 @@ def most_dependent(found: dict[str, xr.DataArray]) -> list[str]:
     n = len(names)
     strength = np.maximum.reduce([strength[:n, :n], strength[n:, :n], strength[:n, n:]])
     np.fill_diagonal(strength, 0.0)
-    chosen: list[int] = []
+    chosen = [names.index(name) for name in first][: _MAX_IN_PAIRS - 1]
     for place in np.argsort(-np.triu(strength), axis=None, kind="stable"):
         chosen += [i for i in map(int, np.unravel_index(place, strength.shape)) if i not in chosen]
         if len(chosen) >= min(_MAX_IN_PAIRS, n):

@@ -1,22 +1,27 @@
-"""A comparison as one self-contained HTML page, and an index of several."""
+"""The page of a comparison, and an index of several: self-contained HTML."""
 
 import base64
-import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from pp_mlekl.report import plots
+from pp_mlekl.report.badges import badges
 from pp_mlekl.report.elements import MAX_PANELS
-from pp_mlekl.report.plots import about_chains, chains
-from pp_mlekl.report.style import styled
+from pp_mlekl.report.estimates import glance
+from pp_mlekl.report.figures import PALETTE, Panel, panels, whole
+from pp_mlekl.report.formatting import with_error
 from pp_mlekl.report.tables import (
     audit_table,
     divergence_table,
+    fit_table,
     loo_table,
     parameter_table,
+    sampling_table,
     sensitivity_table,
     variable_table,
 )
@@ -24,49 +29,30 @@ from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.html import template
 
-_DOTS_PER_INCH = 110
-About = str | Callable[[Any], str]
-_FIGURES: tuple[tuple[Callable[[Any], Figure | None], str, About], ...] = (
-    (
-        plots.prior_posterior,
-        "Prior and posterior",
-        "Density of each parameter before and after the data, with the estimates marked as vertical lines; what lies "
-        "outside the range shown is cut off.",
-    ),
-    (
-        plots.gained,
-        "Information gained",
-        "How far the data moved each parameter: KL(posterior||prior) in nats with its 95% interval; the largest first.",
-    ),
-    (
-        chains,
-        "Chains",
-        about_chains,
-    ),
-    (
-        plots.pairs,
-        "Pairs",
-        "Joint posterior draws of the parameters that depend on each other most, in place (a slope) or in spread (a funnel).",
-    ),
-    (plots.energy, "Energy", "Marginal energy of the sampler and its transitions; the two should overlap."),
-    (
-        plots.predictive,
-        "Posterior predictive",
-        "What the posterior predicts (blue) against the data (black): distributions or, for counts, how often each occurs. "
-        "For yes-or-no data, how often yes happened (CEP) against how often it was predicted.",
-    ),
-    (
-        plots.loo_pit,
-        "Calibration",
-        "How often observations lie below what the others predict for them (LOO-PIT), less how often they should. Points in "
-        "another colour are further off than chance explains; p is that of the test behind them.",
-    ),
-)
+_HEADLINES = ("KL(posterior||prior)", "KL(prior||posterior)", "JSD(prior, posterior)", "dependence gap")
+_EVIDENCE = ("log Z", "d log Z / d log s")
+_MEANING = {
+    "KL(posterior||prior)": "Information gained about all parameters jointly.",
+    "KL(prior||posterior)": "The reverse direction; large if the posterior excludes most of the prior.",
+    "JSD(prior, posterior)": "Symmetric; at most ln 2 ≈ 0.693.",
+    "dependence gap": "Part of the joint gain that the single parameters do not show.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """Panels under a title, with a caption; ``missing`` gives the reason if there are none."""
+
+    title: str
+    caption: str
+    panels: tuple[Panel, ...] = ()
+    wide: bool = False
+    missing: str = ""
 
 
 @collected_rarely()
 def write_html(comparison: Any, path: AnyPath, about: str = "") -> Path:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Parameters
     ----------
@@ -75,25 +61,40 @@ def write_html(comparison: Any, path: AnyPath, about: str = "") -> Path:
     path
         Of the page.
     about
-        Paragraphs about the model and its data, separated by blank lines.
+        Paragraphs about the model and its data, separated by blank lines. The first one is the subtitle.
     """
     return write_text(path, page(comparison, about))
 
 
 def page(comparison: Any, about: str = "") -> str:
     """The page as a string."""
-    return template("page.html").render(
+    paragraphs = [" ".join(p.split()) for p in about.split("\n\n") if p.strip()]
+    divergences = comparison.divergences()
+    return template("page.html", error=with_error).render(
         c=comparison,
-        about=[p.strip() for p in about.split("\n\n") if p.strip()],
+        lead=paragraphs[0] if paragraphs else "",
+        about=paragraphs[1:],
         verdict=comparison.verdict(),
-        variables=variable_table(comparison),
-        parameters=parameter_table(comparison),
-        estimates=audit_table(comparison),
+        badges=badges(comparison),
+        chips=_chips(comparison),
+        glance=glance(comparison),
+        headlines=_chosen(divergences, _HEADLINES),
+        evidence=_chosen(divergences, _EVIDENCE),
         divergences=divergence_table(comparison),
+        meaning=_MEANING,
+        fits=fit_table(comparison),
+        against="the posterior predictive" if comparison.tree.attrs["truth"] == "unknown" else "the truth",
+        estimates=audit_table(comparison),
+        variables=variable_table(comparison),
         loo=loo_table(comparison),
         sensitivity=sensitivity_table(comparison),
-        figures=_figures(comparison),
-        attributes=comparison.tree.attrs,
+        sampling=sampling_table(comparison),
+        checks=_pictures(comparison, _CHECKS),
+        draws=_pictures(comparison, _DRAWS),
+        chains=_chain_key(comparison),
+        code=_code(comparison),
+        downloads=_downloads(comparison),
+        versions=_versions(comparison),
     )
 
 
@@ -113,44 +114,156 @@ def verdict_html(verdict: Any) -> str:
 
 
 def write_index(entries: list[dict[str, Any]], path: AnyPath) -> Path:
-    """Write an index page of ``entries`` with ``href`` (empty where there is no page), ``name``, ``shows`` and ``findings``."""
-    return write_text(path, template("index.html").render(entries=entries))
+    """Write an index page, a card for each entry.
+
+    Parameters
+    ----------
+    entries
+        Each with ``href`` (empty without a page), ``name``, ``shows`` and ``findings`` (pairs of level and text) and, if
+        known, ``card`` (see ``index_card``).
+    path
+        Of the page.
+    """
+    return write_text(path, template("index.html").render(entries=[{"card": None, **entry} for entry in entries]))
 
 
-def _figures(comparison: Any) -> list[dict[str, str]]:
-    found = [picture(draw, comparison, title, about) for draw, title, about in _FIGURES]
+def index_card(comparison: Any) -> dict[str, Any]:
+    """What an index shows of a comparison: its badges and the first rows of its estimates."""
+    found = glance(comparison)
+    return {
+        "badges": badges(comparison),
+        "rows": [(row.name, row.picture) for row in found.rows[:3] if row.picture],
+        "facts": f"{comparison.tree.attrs['n_observations']} observations, {comparison.tree.attrs['n_parameters']} parameters",
+    }
+
+
+def _chips(comparison: Any) -> list[str]:
+    attributes, sizes = comparison.tree.attrs, comparison.tree["posterior"].sizes
+    chips = [
+        _count(attributes["n_observations"], "observation"),
+        _count(attributes["n_parameters"], "parameter"),
+        f"{sizes['chain']} × {sizes['draw']} draws, {attributes['sampler']}",
+        f"seed {attributes['random_seed']}",
+    ]
+    if "run_time_seconds" in attributes:
+        chips.append(f"{attributes['run_time_seconds']:.3g} s")
+    return chips
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def _chosen(divergences: pd.DataFrame, directions: Iterable[str]) -> list[dict[str, Any]]:
+    """Rows of the divergences in a given order; those that are not there are left out."""
+    rows = {row["direction"]: row for row in divergences.to_dict("records") if row["of"] == "joint"}
+    return [rows[d] for d in directions if d in rows]
+
+
+def _pictures(comparison: Any, wanted: Iterable[tuple[Callable[..., Any], str, Any, bool]]) -> list[Picture]:
+    found = (picture(draw, comparison, title, caption, wide=wide) for draw, title, caption, wide in wanted)
     return [one for one in found if one is not None]
 
 
-def picture(draw: Callable[[Any], Figure | None], comparison: Any, title: str, about: About) -> dict[str, str] | None:
-    """A picture for a page, or in its place why it is missing; None where there is nothing to draw.
+def picture(
+    draw: Callable[[Any], Figure | None],
+    comparison: Any,
+    title: str,
+    caption: str | Callable[[Any], str],
+    wide: bool = False,
+) -> Picture | None:
+    """A plot for a page, or the reason why it is missing; None if there is nothing to plot.
 
-    Whatever a plot raises, the numbers beside it stay.
+    An error of a plot does not stop the page.
     """
+    prefix = "".join(c for c in title.lower() if c.isalnum())
     try:
         figure = draw(comparison)
         if figure is None:
             return None
-        text = about if isinstance(about, str) else about(comparison)
-        text += _left_out(comparison, draw)
-        return {"title": title, "alt": text, "source": embedded(figure), "missing": ""}
+        text = caption if isinstance(caption, str) else caption(comparison)
+        found = [Panel(content=whole(figure, prefix, title), title="")] if wide else panels(figure, prefix, title)
+        return Picture(title=title, caption=f"{text}{_left_out(comparison, draw)}", panels=tuple(found), wide=wide)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        return {"title": title, "alt": "", "source": "", "missing": f"This picture could not be drawn ({reason})."}
+        return Picture(title=title, caption="", missing=f"This plot could not be drawn ({reason}).")
 
 
-def _left_out(comparison: Any, draw: Any) -> str:
-    if draw not in (plots.prior_posterior, chains):
+def _left_out(comparison: Any, draw: Callable[..., Any]) -> str:
+    total = comparison.tree.attrs["n_parameters"] if draw is plots.chains else 0
+    if total <= MAX_PANELS:
         return ""
-    total = comparison.tree.attrs["n_parameters"]
-    return f" Shown are {MAX_PANELS} of the {total} parameters." if total > MAX_PANELS else ""
+    return f" {MAX_PANELS} of {total} parameters shown; the others by plot_trace(var_names=...)."
 
 
-def embedded(figure: Figure) -> str:
-    """A figure as the address of an image that is part of the page."""
-    buffer = io.BytesIO()
-    # A constrained layout leaves no margins to cut off, and to look for some costs as much as the drawing.
-    margins = None if figure.get_layout_engine() else "tight"
-    with styled({"savefig.facecolor": "white"}):
-        figure.savefig(buffer, format="webp", dpi=_DOTS_PER_INCH, bbox_inches=margins, pil_kwargs={"quality": 80})
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+_CHECKS = (
+    (plots.predictive, "Posterior predictive check", plots.about_predictive, False),
+    (
+        plots.loo_pit,
+        "Calibration (LOO-PIT)",
+        "Empirical distribution of the leave-one-out probability integral transform minus the uniform one. Highlighted points "
+        "deviate by more than chance.",
+        False,
+    ),
+)
+_DRAWS = (
+    (plots.chains, "Chains", plots.about_chains, False),
+    (
+        plots.pairs,
+        "Pairs",
+        "Joint posterior draws of the parameters with the strongest dependence, with the scale parameters; divergent "
+        "transitions in orange.",
+        True,
+    ),
+    (
+        plots.energy,
+        "Energy",
+        "Marginal energy (blue) and energy transitions (orange), which should overlap; BFMI of each chain.",
+        False,
+    ),
+)
+
+
+def _chain_key(comparison: Any) -> list[tuple[str, str]]:
+    """Name and CSS variable of each chain's colour, as in the plot of chains."""
+    colours = list(PALETTE.values())
+    chains = comparison.tree["posterior"]["chain"].values
+    return [(str(c), colours[i % len(colours)]) for i, c in enumerate(chains)] if len(chains) > 1 else []
+
+
+def _code(comparison: Any) -> str:
+    attributes, sizes = comparison.tree.attrs, comparison.tree["posterior"].sizes
+    truth = "" if attributes["truth"] == "unknown" else " truth,"
+    return (
+        "import pp_mlekl as mk\n\n"
+        f"c = mk.compare(model,{truth} draws={sizes['draw']}, chains={sizes['chain']}, "
+        f'nuts_sampler="{attributes["sampler"]}",\n               random_seed={attributes["random_seed"]})\n'
+        'c.to_html("page.html")\n'
+        'c.save("comparison.nc")  # mk.load("comparison.nc") reads it'
+    )
+
+
+def _downloads(comparison: Any) -> list[dict[str, str]]:
+    """Links to the tables as CSV, JSON and LaTeX, each the whole file as an address."""
+    stem = "".join(c if c.isalnum() else "_" for c in comparison.name) or "comparison"
+    found = []
+    for title, table in (("estimates", comparison.summary()), ("divergences", comparison.divergences())):
+        frame = table.reset_index(names="parameter") if title == "estimates" else table
+        for kind, mime, text in (
+            ("CSV", "text/csv", frame.to_csv(index=False)),
+            ("JSON", "application/json", frame.to_json(orient="records", double_precision=12)),
+            ("LaTeX", "application/x-tex", frame.to_latex(index=False, escape=True, float_format="%.4g")),
+        ):
+            address = f"data:{mime};base64,{base64.b64encode(text.encode()).decode()}"
+            ending = {"CSV": "csv", "JSON": "json", "LaTeX": "tex"}[kind]
+            found.append({"label": f"{title} ({kind})", "href": address, "file": f"{stem}_{title}.{ending}"})
+    return found
+
+
+def _versions(comparison: Any) -> str:
+    attributes: Mapping[str, Any] = comparison.tree.attrs
+    names = {"pp_mlekl": "pp_mlekl", "pymc": "PyMC", "pytensor": "PyTensor", "arviz": "ArviZ", "nutpie": "nutpie"}
+    names |= {"numpy": "NumPy", "scipy": "SciPy", "xarray": "xarray"}
+    return ", ".join(
+        f"{label} {attributes[f'{n}_version']}" for n, label in names.items() if f"{n}_version" in attributes
+    )

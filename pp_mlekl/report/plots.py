@@ -1,7 +1,7 @@
-"""Pictures of a comparison, by arviz-plots on matplotlib."""
+"""Plots of a comparison, by arviz-plots."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,51 +9,54 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import elements, in_one_row, kind_of, literal, most_dependent, shown_elements
+from pp_mlekl.report.figures import INK, STYLE
+from pp_mlekl.report.formatting import p_value
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.shared_state import silenced
 
-# The shape of fewer prior draws is not worth drawing.
-_FEWEST_INSIDE = 20
+Names = Sequence[str] | str | None
+Coords = Mapping[str, Any] | None
+
+# Minimum number of prior draws inside the range of a panel.
+_MIN_PRIOR_DRAWS = 20
+# Colour and line style of each mark.
 _MARKS: dict[str, tuple[str, str, Any]] = {
-    "mle": ("MLE", "#b3261e", "--"),
-    "map": ("MAP", "#6750a4", ":"),
-    "truth": ("truth", "#111111", "-"),
+    "mle": ("MLE", "#c05621", "--"),
+    "map": ("MAP", "#a8841a", ":"),
+    "truth": ("truth", INK, "-"),
 }
-_MOST_BARS = 20
-# ArviZ writes p to two places.
-_SMALLEST_P = 0.005
 # Half the width of a normal's central 95%, in standard deviations.
 _NORMAL_95 = 1.96
-# Width in inches of a single row of one or two panels; text keeps its size on the page.
-_WIDTHS = {1: 6.5, 2: 9}
-_STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-}
+# Inches of a panel, alone and among others.
+_ALONE, _AMONG = (4.6, 2.7), (2.45, 1.75)
+# Points of a pair plot: more draws hide each other. Divergent draws are all shown.
+_MAX_PAIR_DRAWS = 600
 
 
-def prior_posterior(comparison: Any) -> Figure:
-    """Prior against posterior of each parameter, MLE, MAP and truth marked.
+def prior_posterior(
+    comparison: Any, var_names: Names = None, coords: Coords = None, backend: str = "matplotlib", **kwargs: Any
+) -> Any:
+    """Prior against posterior of each parameter, with MLE, MAP and truth.
 
-    A prior that reaches far beyond the posterior is cut to the range shown.
+    The range of each panel is that of the posterior, with a margin.
     """
     import arviz_plots as azp
 
-    posterior = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
+    posterior = shown_elements(_selected(comparison, "posterior", var_names, coords))
     windows = {str(name): _window(draws.values) for name, draws in posterior.data_vars.items()}
     groups = {"posterior": posterior}
     plot: Callable[..., Any] = azp.plot_dist
     if "prior" in comparison.tree.children:
-        prior = elements(comparison.tree["prior"].to_dataset()[comparison.free_names])
+        prior = elements(_selected(comparison, "prior", var_names, coords))
         groups["prior"] = xr.Dataset({name: _cut(prior[name], *window) for name, window in windows.items()})
         plot = azp.plot_prior_posterior
-    figure, collection = drawn(plot, xr.DataTree.from_dict(groups), list(windows))
+    figure, collection = drawn(plot, xr.DataTree.from_dict(groups), list(windows), backend, **kwargs)
+    if backend != "matplotlib":
+        return collection
     for kind in _marks(comparison):
-        values = elements(_point(comparison, kind)[comparison.free_names])
+        values = elements(_point(comparison, kind)[list(_names(comparison, var_names))])
         for name, window in windows.items():
             _mark(collection.viz["plot"][name].item(), float(values[name]), window, kind)
     for name, (low, high) in windows.items():
@@ -63,75 +66,127 @@ def prior_posterior(comparison: Any) -> Figure:
     return figure
 
 
-def gained(comparison: Any) -> Figure | None:
-    """KL(posterior||prior) of each parameter with a 95% interval; None where the prior is improper."""
-    table = comparison.summary()
-    if "KL" not in table or not np.isfinite(table["KL"]).any():
-        return None
-    table = table.nlargest(_MOST_BARS, "KL")[::-1]
-    with styled(_STYLE):
-        figure = Figure(figsize=(7.5, 0.9 + 0.26 * len(table)), layout="constrained")
-        axis = figure.subplots()
-        places = np.arange(len(table))
-        axis.barh(places, table["KL"], xerr=_NORMAL_95 * table["KL_mcse"], color="#8fb3d9", ecolor="#1d2530", capsize=2)
-        axis.set_yticks(places, [literal(name) for name in table.index])
-        axis.set(xlabel="KL(posterior||prior), nats", ylim=(-0.6, len(table) - 0.4))
-        axis.axvline(0, color="#1d2530", linewidth=0.8)
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure
+def pairs(
+    comparison: Any, var_names: Names = None, coords: Coords = None, backend: str = "matplotlib", **kwargs: Any
+) -> Any:
+    """Joint draws of the parameters with the strongest dependence, divergent draws marked; None with fewer than two.
 
-
-def pairs(comparison: Any) -> Figure | None:
-    """Joint draws of the few elements that depend on each other most; None with fewer than two."""
+    Scale parameters of other variables are always among them.
+    """
     import arviz_plots as azp
 
-    found = elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
+    found = elements(_selected(comparison, "posterior", var_names, coords))
     if len(found) < 2:
         return None
-    shown = xr.Dataset({name: found[name] for name in most_dependent(found)})
-    groups = {"posterior": shown}
-    if "sample_stats" in comparison.tree.children:
-        groups["sample_stats"] = comparison.tree["sample_stats"].to_dataset()
-    points = {"scatter": {"alpha": 0.15, "size": 6}}
-    return drawn(azp.plot_pair, xr.DataTree.from_dict(groups), [str(n) for n in shown.data_vars], visuals=points)[0]
+    chosen = list(found) if var_names is not None else most_dependent(found, first=_scales(comparison, found))
+    diverging = _diverging(comparison.tree, found[chosen[0]])
+    kept = _kept_draws(diverging)
+    visuals = {"scatter": {"alpha": 0.35, "size": 5, "color": "C0"}, "divergence": {"color": "C1", "size": 14}}
+    # One dimension: arviz-plots selects divergent draws of single-dimensional samples only.
+    draws = {n: ("draw", found[n].transpose("chain", "draw").values.ravel()[kept]) for n in chosen}
+    groups = {"posterior": xr.Dataset(draws), "sample_stats": xr.Dataset({"diverging": ("draw", diverging[kept])})}
+    settings = {"sample_dims": "draw", "visuals": visuals, **kwargs}
+    figure, collection = drawn(azp.plot_pair, xr.DataTree.from_dict(groups), chosen, backend, **settings)
+    return figure if backend == "matplotlib" else collection
 
 
-def energy(comparison: Any) -> Figure | None:
-    """Marginal energy against its transitions; None where the sampler has no energy."""
+def _scales(comparison: Any, found: dict[str, xr.DataArray]) -> list[str]:
+    """Positive parameters on which the priors of other variables depend."""
+    parents = {p for v in comparison.variables if v["kind"] == "free" for p in v["parents"]}
+    return [name for name, draws in found.items() if name.partition("[")[0] in parents and float(draws.min()) > 0]
+
+
+def _diverging(tree: xr.DataTree, like: xr.DataArray) -> Array:
+    """Whether each draw, chain after chain, is a divergent transition."""
+    if "sample_stats" in tree.children and "diverging" in tree["sample_stats"]:
+        return tree["sample_stats"]["diverging"].transpose("chain", "draw").values.astype(bool).ravel()
+    return np.zeros(like.sizes["chain"] * like.sizes["draw"], dtype=bool)
+
+
+def _kept_draws(diverging: Array) -> Array:
+    """Indices of evenly spaced draws and of all divergent ones."""
+    even = np.linspace(0, len(diverging) - 1, min(_MAX_PAIR_DRAWS, len(diverging))).astype(int)
+    return np.union1d(even, np.flatnonzero(diverging)[:_MAX_PAIR_DRAWS])
+
+
+def energy(comparison: Any, backend: str = "matplotlib", **kwargs: Any) -> Any:
+    """Marginal energy against its transitions; None if the sampler has no energy."""
     import arviz_plots as azp
 
     if "sample_stats" not in comparison.tree.children or "energy" not in comparison.tree["sample_stats"]:
         return None
-    return drawn(azp.plot_energy, comparison.tree, None)[0]
+    figure, collection = drawn(azp.plot_energy, comparison.tree, None, backend, **kwargs)
+    if backend != "matplotlib":
+        return collection
+    for axis in figure.get_axes():
+        axis.set_title({"plot": "Marginal and transitions"}.get(axis.get_title(), axis.get_title()))
+    return figure
 
 
-def predictive(comparison: Any) -> Figure | None:
-    """Posterior predictive draws against the data, by what the data are: numbers, counts or yes and no; None without them."""
+def predictive(
+    comparison: Any, var_names: Names = None, backend: str = "matplotlib", coords: Coords = None, **kwargs: Any
+) -> Any:
+    """Posterior predictive draws against the data, by the kind of data: real, count or binary; None without draws."""
     import arviz_plots as azp
 
     tree = comparison.tree
     if "posterior_predictive" not in tree.children:
         return None
-    names = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
+    predicted = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
+    names = predicted if var_names is None else [n for n in predicted if n in _listed(var_names)]
     for kind, plot in (("real", azp.plot_ppc_dist), ("count", azp.plot_ppc_rootogram), ("binary", azp.plot_ppc_pava)):
         chosen = [n for n in names if kind_of(tree["observed_data"][n].values) == kind]
         if chosen:
-            return drawn(plot, in_one_row(tree, chosen), chosen, **({"num_samples": 50} if kind == "real" else {}))[0]
+            settings = {"num_samples": 50} if kind == "real" else {}
+            figure, collection = drawn(plot, in_one_row(tree, chosen), chosen, backend, **(settings | kwargs))
+            return figure if backend == "matplotlib" else collection
     return None
 
 
-def loo_pit(comparison: Any) -> Figure | None:
-    """Leave-one-out probability integral transform: flat within the band where the predictions are calibrated."""
+def about_predictive(comparison: Any) -> str:
+    """The caption of the predictive plot, by the kind of data."""
+    tree = comparison.tree
+    kinds = {kind_of(tree["observed_data"][n].values) for n in tree["posterior_predictive"].data_vars}
+    if "real" in kinds:
+        return "Densities of 50 posterior predictive data sets, and of the data (dark)."
+    if "count" in kinds:
+        return "Observed frequency of each count against the posterior predictive interval; the vertical axis is a square root."
+    return "Calibration of predicted probabilities (PAVA): conditional event probability against predicted probability."
+
+
+def loo_pit(comparison: Any, var_names: Names = None, backend: str = "matplotlib", **kwargs: Any) -> Any:
+    """Leave-one-out probability integral transform: within the band if the predictions are calibrated."""
     import arviz_plots as azp
 
-    names = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
+    found = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
+    names = found if var_names is None else [n for n in found if n in _listed(var_names)]
     if not names:
         return None
-    return drawn(azp.plot_loo_pit, comparison.tree, names)[0]
+    figure, collection = drawn(azp.plot_loo_pit, comparison.tree, names, backend, **kwargs)
+    if backend != "matplotlib":
+        return collection
+    for axis in figure.get_axes():
+        # The verdict has the p value of the test for the kind of data.
+        axis.set_title(axis.get_title().partition(", p ")[0])
+    return figure
 
 
-def drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs: Any) -> tuple[Figure, Any]:
-    """A figure by arviz-plots in the page's style, and its collection of plots."""
+def drawn(
+    plot: Callable[..., Any], tree: Any, names: list[str] | None, backend: str = "matplotlib", **kwargs: Any
+) -> tuple[Any, Any]:
+    """A figure by arviz-plots in the style of the pages, and its ``PlotCollection``.
+
+    Parameters
+    ----------
+    plot
+        A function of arviz-plots.
+    tree, names
+        Its data and variables; all variables if None.
+    backend
+        Of arviz-plots; only figures of ``"matplotlib"`` are styled.
+    **kwargs
+        Passed on to ``plot``.
+    """
     import matplotlib.pyplot as plt
     from arviz_base.labels import BaseLabeller
 
@@ -141,36 +196,60 @@ def drawn(plot: Callable[..., Any], tree: Any, names: list[str] | None, **kwargs
         def var_name_to_str(self, var_name: str | None) -> str | None:
             return None if var_name is None else literal(var_name)
 
+    kwargs = {"labeller": Literal(), **kwargs}
     if names is not None:
         kwargs["var_names"] = names
-    # Cosmetic notes about bandwidths and layouts; what matters is in the verdict.
-    with silenced(), styled(_STYLE):
-        collection = plot(tree, backend="matplotlib", labeller=Literal(), **kwargs)
+    # Warnings about bandwidths and layouts do not concern the model.
+    with silenced(), styled(STYLE):
+        collection = plot(tree, backend=backend, **kwargs)
         figure = collection.viz["figure"].item()
+        if backend != "matplotlib":
+            return figure, collection
         plt.close(figure)
     for axis in figure.get_axes():
-        _chance_into_title(axis)
+        _p_value_into_title(axis)
     _spaced(figure)
     return figure, collection
 
 
-def _chance_into_title(axis: Any) -> None:
-    """Move a p value, which hides curves, from the inside of a panel to its title."""
+def _p_value_into_title(axis: Any) -> None:
+    """Move ArviZ's p value, which overlaps the curves, to the title. ArviZ prints two decimal places."""
     for note in list(axis.texts):
         found = re.match(r"p=([\d.]+)", note.get_text())
         if found:
             p = float(found[1])
-            axis.set_title(f"{axis.get_title()}, p {f'< {_SMALLEST_P}' if p < _SMALLEST_P else f'= {p:.2f}'}")
+            axis.set_title(f"{axis.get_title()}, {'p < .01' if p < 0.005 else p_value(p).replace('00', '0')}")
             note.remove()
 
 
 def _spaced(figure: Figure) -> None:
-    """Rows tall enough that a title does not run into the axis above it."""
-    axes = figure.get_axes()
+    """Size by the number of panels, with a layout that keeps titles and labels apart."""
+    axes = [a for a in figure.get_axes() if a.axison]
     rows = len({round(a.get_position().y0, 3) for a in axes}) if axes else 1
     columns = len({round(a.get_position().x0, 3) for a in axes}) if axes else 1
-    figure.set_size_inches(*((11, 2.2 * rows) if rows > 1 else (_WIDTHS.get(columns, 11), 3.2)))
+    width, height = _ALONE if len(axes) == 1 else _AMONG
+    figure.set_size_inches(width * columns, height * rows)
     figure.set_layout_engine("constrained")
+
+
+def _listed(names: Names) -> list[str]:
+    return [names] if isinstance(names, str) else list(names or ())
+
+
+def _names(comparison: Any, var_names: Names) -> list[str]:
+    """The free variables to plot; a ValueError for unknown names."""
+    known = [*comparison.free_names, *comparison.derived_names]
+    chosen = comparison.free_names if var_names is None else _listed(var_names)
+    if unknown := [n for n in chosen if n not in known]:
+        raise ValueError(f"var_names must be among {', '.join(known)}, got {unknown[0]!r}.")
+    return list(chosen)
+
+
+def _selected(comparison: Any, group: str, var_names: Names, coords: Coords) -> xr.Dataset:
+    """Draws of some variables at some coordinates."""
+    dataset = comparison.tree[group].to_dataset()[_names(comparison, var_names)]
+    here = {dim: value for dim, value in (coords or {}).items() if dim in dataset.dims}
+    return dataset.sel({dim: np.atleast_1d(value) for dim, value in here.items()})
 
 
 def _window(draws: Array) -> tuple[float, float]:
@@ -180,10 +259,10 @@ def _window(draws: Array) -> tuple[float, float]:
 
 
 def _cut(prior: xr.DataArray, low: float, high: float) -> xr.DataArray:
-    """Prior draws brought within the window: those outside are replaced by ones inside, so that the shape stays."""
+    """Prior draws within the window, resampled to the original number."""
     values = prior.values
     inside = values[(values >= low) & (values <= high)]
-    return prior.copy(data=np.resize(inside, values.shape)) if len(inside) > _FEWEST_INSIDE else prior
+    return prior.copy(data=np.resize(inside, values.shape)) if len(inside) > _MIN_PRIOR_DRAWS else prior
 
 
 def _marks(comparison: Any) -> list[str]:
@@ -218,36 +297,42 @@ def _a_number_each(tree: Any, name: str) -> bool:
     )
 
 
-def chains(comparison: Any) -> Figure:
-    """Rank plots of each parameter, or the draws in their order where there is one chain, whose ranks show nothing."""
+def chains(
+    comparison: Any, var_names: Names = None, coords: Coords = None, backend: str = "matplotlib", **kwargs: Any
+) -> Any:
+    """Rank plots of each parameter; trace plots for a single chain."""
     import arviz_plots as azp
 
-    shown = _shown(comparison)
+    shown = shown_elements(_selected(comparison, "posterior", var_names, coords))
     names = [str(n) for n in shown.data_vars]
-    if shown.sizes["chain"] < 2:
-        return drawn(azp.plot_trace, xr.DataTree.from_dict({"posterior": shown}), names)[0]
-    thinned = shown.isel(draw=slice(None, None, thinning(shown)))
-    return drawn(azp.plot_rank, xr.DataTree.from_dict({"posterior": thinned}), names)[0]
+    single = shown.sizes["chain"] < 2
+    draws = shown if single else shown.isel(draw=slice(None, None, thinning(shown)))
+    tree = xr.DataTree.from_dict({"posterior": draws})
+    figure, collection = drawn(azp.plot_trace if single else azp.plot_rank, tree, names, backend, **kwargs)
+    return figure if backend == "matplotlib" else collection
 
 
 def about_chains(comparison: Any) -> str:
-    """What the picture shows, and what it leaves out."""
-    shown = _shown(comparison)
+    """The caption of the plot of chains."""
+    shown = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
     if shown.sizes["chain"] < 2:
-        return "The draws of the only chain in their order; whether others would agree with it, one chain cannot show."
+        return "Trace of the single chain. Several chains are needed to check convergence."
     step = thinning(shown)
-    used = f"One draw in {step} is used: those in between repeat" if step > 1 else "All are used: none repeats"
+    used = (
+        f"One draw in {step} is used, because the test assumes independent draws."
+        if step > 1
+        else "All draws are used."
+    )
     return (
-        "Rank plots: a line for each chain, which stays near the middle where the chains explore the same distribution. "
-        "Black marks where a chain is further off than chance explains, p is that of the test behind them, which takes draws "
-        f"as independent. {used} what others say."
+        "Rank plots: a line for each chain, near 0 if all chains explore the same distribution; p tests that, and points that "
+        f"deviate by more than chance are dark. {used}"
     )
 
 
 def thinning(draws: xr.Dataset) -> int:
-    """The step at which draws are about independent: their number over the smallest effective sample size within chains.
+    """The thinning interval for nearly independent draws: draws per chain over the smallest ESS within chains.
 
-    The effective size of all chains together would be small where the chains disagree, and thin away what shows it.
+    The ESS of all chains together is small if the chains disagree, and thinning by it would hide the disagreement.
 
     Examples
     --------
@@ -260,24 +345,20 @@ def thinning(draws: xr.Dataset) -> int:
     size = np.inf
     for values in draws.data_vars.values():
         within = [float(az.ess(chain[None], method="bulk")) for chain in values.transpose("chain", "draw").values]
-        # A chain that stands still has none.
+        # The ESS of a constant chain is NaN.
         size = min(size, np.mean(within)) if np.all(np.isfinite(within)) else size
     return int(np.clip(np.ceil(draws.sizes["draw"] / size), 1, draws.sizes["draw"] // 2 or 1))
 
 
-def _shown(comparison: Any) -> xr.Dataset:
-    return shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
-
-
 def models(comparison: Any) -> Figure:
-    """Log evidence and leave-one-out of each model with 95% intervals, the best evidence on top."""
+    """Log evidence and leave-one-out of each model with 95% intervals, best evidence first."""
     table = comparison.summary()
     places = np.arange(len(table))[::-1]
     panels = (("log evidence", "log_evidence", "log_evidence_mcse"), ("elpd (LOO)", "elpd_loo", "elpd_loo_se"))
-    with styled(_STYLE):
+    with styled(STYLE):
         figure = Figure(figsize=(7.0, 1.2 + 0.35 * len(table)), layout="constrained")
         for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-            axis.errorbar(table[value], places, xerr=_NORMAL_95 * table[error], fmt="o", color="#3b5b92", capsize=3)
+            axis.errorbar(table[value], places, xerr=_NORMAL_95 * table[error], fmt="o", color="C0", capsize=3)
             axis.set(title=title, xlabel="nats")
             axis.set_yticks(places, [literal(str(name)) for name in table.index])
             axis.set_ylim(-0.5, len(table) - 0.5)

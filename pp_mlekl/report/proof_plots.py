@@ -1,7 +1,6 @@
 """One figure for each step of a proof."""
 
 import io
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,32 +11,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import literal
+from pp_mlekl.report.figures import PALETTE, STYLE, whole
 from pp_mlekl.report.style import styled
-from pp_mlekl.utils.html import svg
 
 if TYPE_CHECKING:
     from pp_mlekl.theorem.proof_result import Step
 
-# Colours with enough contrast on light and dark pages (after the colour-blind-safe palette of Okabe & Ito).
-BLUE, ORANGE, GREEN = "#2878b5", "#d55e00", "#1b9e77"
-# Placeholder that is replaced by the text colour of the page.
-_INK = "#010203"
+# The first colours of the pages' palette.
+BLUE, ORANGE, GREEN = list(PALETTE)[:3]
 
 # Probabilities below this are not plotted, to limit the range of the axis.
 _MIN_PROBABILITY = 1e-5
 
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.constrained_layout.use": True,
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-}
+_STYLE: dict[Any, Any] = STYLE | {"font.size": 10, "figure.constrained_layout.use": True}
 
 
 class StepFigure(Figure):
@@ -80,7 +66,7 @@ def panels(step: "Step", description: str) -> list[Markup]:
         if axes[place].axison:
             title = axes[place].get_title()
             label = f"{description} {title}." if count > 1 and title else description
-            result.append(_svg(shown, f"s{step.number}p{place}", label))
+            result.append(whole(shown, f"s{step.number}p{place}", label))
     return result
 
 
@@ -91,19 +77,7 @@ def densities_svg(data: xr.Dataset, description: str) -> Markup:
     with styled(_STYLE):
         fig = Figure(figsize=(5.6, 3.0))
         _densities(data, fig.subplots())
-    return _svg(fig, "d", description)
-
-
-def _svg(fig: Figure, prefix: str, description: str) -> Markup:
-    buffer = io.StringIO()
-    with styled(_STYLE | {"svg.hashsalt": prefix}):
-        fig.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # Several figures share the page, so ids get a prefix.
-    text = re.sub(r'(id="|href="#|url\(#)', rf"\1{prefix}-", text)
-    return svg(text, description)
+    return whole(fig, "d", description)
 
 
 def _densities(data: xr.Dataset, ax: Axes) -> None:

@@ -11,6 +11,7 @@ from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
 
 # Maximum number of rows; the findings report how many more parameters are sensitive.
 _MAX_SENSITIVE = 12
+_MAX_SAMPLING = 30
 # Differences below this number of posterior standard deviations do not show in the table.
 SAME = 1e-4
 
@@ -90,6 +91,52 @@ def divergence_table(comparison: Any) -> Table:
     return table_of(["divergence", "nats", "description"], rows, "description")
 
 
+def fit_table(comparison: Any) -> Table:
+    """Divergences of the fits: a row for each fit, a column for each divergence that is known."""
+    fitted = comparison.tree["fitted"].to_dataset()
+    source = "predictive" if comparison.tree.attrs["truth"] == "unknown" else "truth"
+    known = [(key, title.format(source)) for key, title in _OF_FITS if key in fitted and fitted[key].notnull().any()]
+    rows = []
+    for estimator in fitted["estimator"].values if known else ():
+        cell = fitted.sel(estimator=estimator)
+        status = comparison.statuses.get(str(estimator), "")
+        missing = status.replace("_", " ") if status in NO_NUMBER else UNAVAILABLE
+        cells = [FIT_NAMES.get(str(estimator), str(estimator))]
+        for key, _ in known:
+            error = float(cell[f"{key}_mcse"]) if f"{key}_mcse" in cell else 0.0
+            cells.append(missing if np.isnan(cell[key]) else with_error(float(cell[key]), error))
+        rows.append(cells)
+    return table_of(["fit", *(title for _, title in known)], rows)
+
+
+_OF_FITS = (
+    ("kl", "KL({0}‖fit), sum"),
+    ("kl_theory", "expected by theory"),
+    ("kl_reverse", "KL(fit‖{0}), sum"),
+    ("jsd", "Jensen-Shannon, mean"),
+    ("log_score", "log score, sum"),
+)
+
+
+def sampling_table(comparison: Any) -> Table:
+    """Convergence diagnostics of each parameter, the worst R-hat first."""
+    table = comparison.diagnostics.summary
+    columns = table[["r_hat", "ess_bulk", "ess_tail", "mcse_mean", "sd"]].astype(float)
+    worst = columns.sort_values("r_hat", ascending=False, kind="stable").head(_MAX_SAMPLING)
+    rows = [
+        [
+            str(name),
+            f"{row['r_hat']:.3f}" if np.isfinite(row["r_hat"]) else UNAVAILABLE,
+            number(np.floor(row["ess_bulk"]), 1),
+            number(np.floor(row["ess_tail"]), 1),
+            number(row["mcse_mean"], 2),
+            rounded(row["sd"], row["sd"]),
+        ]
+        for name, row in worst.iterrows()
+    ]
+    return table_of(["parameter", "R-hat", "ESS bulk", "ESS tail", "MCSE of the mean", "sd"], rows)
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -147,8 +194,8 @@ def audit_table(comparison: Any) -> Table:
                 FIT_NAMES.get(name, name),
                 status.replace("_", " "),
                 number(row["log_likelihood"], 5) if shown else UNAVAILABLE,
-                number(row["aic"], 5) if shown else UNAVAILABLE,
-                number(row["bic"], 5) if shown else UNAVAILABLE,
+                _criterion(row["aic"], shown),
+                _criterion(row["bic"], shown),
                 number(row["gradient_norm"], 2) if shown else UNAVAILABLE,
                 f"{number(row['smallest_eigenvalue'], 3)} to {number(row['largest_eigenvalue'], 3)}"
                 if shown
@@ -158,6 +205,11 @@ def audit_table(comparison: Any) -> Table:
         )
     header = ["estimate", "status", "log-likelihood", "AIC", "BIC", "gradient"]
     return table_of([*header, "Hessian eigenvalues", "agreeing starts"], rows, "status")
+
+
+def _criterion(value: float, shown: bool) -> str:
+    """AIC and BIC are those of a maximum of the likelihood."""
+    return number(value, 5) if shown and np.isfinite(value) else "not defined" if shown else UNAVAILABLE
 
 
 def scale_gaps(summary: pd.DataFrame) -> pd.Series:

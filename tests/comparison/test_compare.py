@@ -153,10 +153,10 @@ class _Outline(html.parser.HTMLParser):
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         self.tables += tag == "table"
-        if tag == "img":
+        if attrs.get("role") == "img":
             self.images.append(attrs)
         self.external += [v for k, v in attrs.items() if k in ("src", "href") and v.startswith(("http", "//"))]
-        if tag not in ("meta", "img", "br", "link"):
+        if tag not in ("meta", "br", "link", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -172,7 +172,7 @@ def test_page_is_self_contained(comparison, tmp_path):
     assert not outline.external
     assert outline.tables >= 4
     assert len(outline.images) >= 5
-    assert all(image["alt"] and image["src"].startswith("data:image/") for image in outline.images)
+    assert all(image["aria-label"] for image in outline.images)
     assert len(text) < 3_000_000
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
@@ -180,7 +180,7 @@ def test_page_is_self_contained(comparison, tmp_path):
 def test_no_panel_is_written_over(comparison):
     (axis,) = comparison.plot_loo_pit().axes
     assert not axis.texts
-    assert re.fullmatch(r"deviation, p [=<] [\d.]+", axis.get_title())
+    assert axis.get_title() == "deviation"
 
 
 def test_markdown_has_the_tables(comparison, tmp_path):

@@ -68,7 +68,8 @@ def test_a_picture_that_fails_says_why_and_loses_nothing():
         raise IndexError("no such\nthing")
 
     found = picture(fails, None, "Energy", "about it")
-    assert found["missing"] == "This picture could not be drawn (IndexError: no such thing)."
+    assert "IndexError: no such thing" in found.missing
+    assert not found.panels
     assert picture(lambda _: None, None, "Energy", "about it") is None
 
 
@@ -76,15 +77,15 @@ def test_chains_of_dependent_draws_are_not_marked_by_chance():
     """Taken as independent, six in ten such sets would be marked."""
     sets = [of_draws(autoregressive(np.random.default_rng(s))) for s in range(8)]
     titles = [chains(one).axes[0].get_title() for one in sets]
-    assert sum(float(re.findall(r"[\d.]+$", t)[0]) < 0.01 for t in titles) <= 1
-    assert "mu, p = " in titles[0]
+    assert sum(float(re.findall(r"[\d.]+$", t)[0]) <= 0.01 for t in titles) <= 1
+    assert titles[0].startswith("mu, p = ")
     assert not chains(sets[0]).axes[0].texts
     assert "One draw in" in about_chains(sets[0])
 
 
 def test_chains_apart_are_marked_however_much_is_thinned():
     apart = autoregressive(np.random.default_rng(1)) + 3 * np.arange(4)[:, None]
-    assert "p < 0.005" in chains(of_draws(apart)).axes[0].get_title()
+    assert "p < .01" in chains(of_draws(apart)).axes[0].get_title()
     assert thinning(of_draws(apart).tree["posterior"].to_dataset()) < 12
 
 
@@ -93,4 +94,4 @@ def test_one_chain_is_drawn_in_its_order():
     one = of_draws(values)
     (line,) = chains(one).axes[0].lines
     np.testing.assert_array_equal(line.get_ydata(), values[0])
-    assert "one chain cannot show" in about_chains(one)
+    assert about_chains(one) != about_chains(of_draws(np.random.default_rng(1).normal(size=(4, 100))))

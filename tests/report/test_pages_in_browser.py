@@ -1,0 +1,110 @@
+"""Pages in a real browser: nothing fails, nothing is requested, nothing overflows, sorting and filtering work."""
+
+import chromium
+import pytest
+
+from pp_mlekl.pymc_model.examples import CASES
+from pp_mlekl.report.page import index_card, write_index
+from pp_mlekl.theorem.proof import proof
+
+if chromium.PROGRAM is None:
+    pytest.skip("Chromium is not installed; install it to test the pages in a browser.", allow_module_level=True)
+
+# Elements beyond the right edge, but for those in regions that scroll.
+OVERFLOWING = """[...document.querySelectorAll("body *")].filter(e =>
+  e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .formula, nav, pre, svg, .hidden"))
+  .map(e => e.outerHTML.slice(0, 80))"""
+VISIBLE_ROWS = "[...document.querySelectorAll('#glance tbody tr')].filter(r => r.getClientRects().length).length"
+
+
+@pytest.fixture(scope="module")
+def tab():
+    with chromium.browser() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages(comparison, page_path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    entry = {"href": "page.html", "name": "groups", "shows": "What it shows.", "findings": [("ok", "Fine.")]}
+    index = write_index([{**entry, "card": index_card(comparison)}] * 3, folder / "index.html")
+    model, truth = CASES["bernoulli"]()
+    steps = proof(model, truth, sizes=[20, 60], replicates=40, random_seed=1).to_html(folder / "proof.html")
+    return {"comparison": page_path, "index": index, "proof": steps}
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+@pytest.mark.parametrize("name", ["comparison", "index", "proof"])
+def test_nothing_fails_or_overflows(tab, pages, name, width):
+    for dark in (False, True):
+        tab.open(pages[name], width, dark=dark)
+        assert tab.problems() == []
+        assert tab.value("document.documentElement.scrollWidth") <= width
+        assert tab.value(OVERFLOWING) == []
+
+
+def test_ink_and_paper_change_with_the_scheme(tab, page_path):
+    seen = []
+    for dark in (False, True):
+        tab.open(page_path, 1280, dark=dark)
+        seen.append(
+            [
+                tab.value("getComputedStyle(document.body).backgroundColor"),
+                tab.value("getComputedStyle(document.querySelector('figure svg text')).fill"),
+                tab.value("getComputedStyle(document.querySelector('.row .post')).fill"),
+            ]
+        )
+    assert all(light != dark for light, dark in zip(*seen, strict=True))
+
+
+def test_sorting_filtering_and_toggling(tab, page_path):
+    tab.open(page_path, 1280)
+    assert tab.value(VISIBLE_ROWS) == 20
+    tab.value("document.querySelector('button[data-more]').click()")
+    assert tab.value(VISIBLE_ROWS) == 28
+    column = "[...document.querySelectorAll('#glance td.bar')].map(c => parseFloat(c.dataset.v)).filter(v => !isNaN(v))"
+    last = "document.querySelector('#glance thead th:last-child button')"
+    tab.value(f"{last}.click()")
+    values = tab.value(column)
+    assert values == sorted(values, reverse=True)
+    tab.value(f"{last}.click()")
+    assert tab.value(column) == sorted(values)
+    assert tab.value("document.querySelector('#glance thead th:last-child').getAttribute('aria-sort')") == "ascending"
+    tab.value(
+        "(b => { b.value = 'G2'; b.dispatchEvent(new Event('input')); })(document.querySelector('[data-filter]'))"
+    )
+    assert tab.value(VISIBLE_ROWS) == 6  # g2 and g20 to g24
+    prior = "getComputedStyle(document.querySelector('#glance .prior')).display"
+    assert tab.value(prior) != "none"
+    tab.value("document.querySelector('[data-toggle]').click()")
+    assert tab.value(prior) == "none"
+    assert tab.problems() == []
+
+
+def test_a_row_is_marked_under_the_pointer(tab, page_path):
+    tab.open(page_path, 1280)
+    row = "document.querySelector('#glance tbody tr')"
+    colour = f"getComputedStyle({row}).backgroundColor"
+    before = tab.value(colour)
+    tab.value(f"{row}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+    place = tab.value(f"(r => [r.x + r.width - 5, r.y + r.height / 2])({row}.getBoundingClientRect())")
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
+    assert tab.value(colour) != before
+
+
+def test_print_is_complete(tab, page_path):
+    tab.open(page_path, 794, media="print")
+    assert tab.value(VISIBLE_ROWS) == 28
+    closed = "[...document.querySelectorAll('details > :not(summary)')].filter(e => !e.getClientRects().length).length"
+    assert tab.value(closed) == 0
+    assert tab.value("getComputedStyle(document.querySelector('.tools')).display") == "none"
+
+
+def test_without_javascript_everything_is_there(tab, page_path):
+    tab.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        tab.open(page_path, 1280)
+        assert tab.value(VISIBLE_ROWS) == 28
+        assert tab.value("document.querySelectorAll('button:not([hidden])').length") == 0
+    finally:
+        tab.call("Emulation.setScriptExecutionDisabled", value=False)
