@@ -1,6 +1,9 @@
-"""Make the sample page and the README's table and picture again: ``python tools/sample.py``."""
+"""Make the sample page and the README's table and picture: ``python tools/sample.py`` (the picture needs Chromium)."""
 
 import re
+import shutil
+import subprocess
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -34,9 +37,20 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         write_html(comparison, folder / "logistic_spector.html", logistic_spector.__doc__ or "")
         write_markdown(comparison, folder / "logistic_spector.md")
-        figure = comparison.plot_prior_posterior()
-        figure.savefig(folder / "prior_posterior.png", dpi=110, bbox_inches="tight", metadata={"Software": None})
+        _photograph(folder / "logistic_spector.html", folder / "page.png")
         _renew_readme((folder / "logistic_spector.md").read_text(encoding="utf-8"))
+
+
+def _photograph(page: Path, picture: Path) -> None:
+    """The upper part of a page as PNG, by Chromium; the picture stays as it is without it."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        print(f"Chromium is not installed; {picture.name} was not renewed.")
+        return
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
+    with tempfile.TemporaryDirectory() as profile:
+        where = [f"--user-data-dir={profile}", "--window-size=1240,900", f"--screenshot={picture}", page.as_uri()]
+        subprocess.run([program, *flags, *where], check=True, capture_output=True)
 
 
 def _renew_readme(sample: str) -> None:
@@ -45,7 +59,7 @@ def _renew_readme(sample: str) -> None:
         raise ValueError("The sample has no table of parameters, or no joint divergence.")
     readme = ROOT / "README.md"
     text = TABLE.sub(lambda _: table.group(), readme.read_text(encoding="utf-8"), count=1)
-    text = re.sub(r"Jointly it is .* nats\.", f"Jointly it is {joint['value']} nats.", text)
+    text = re.sub(r"jointly it is .*? nats", f"jointly it is {joint['value']} nats", text)
     readme.write_text(text, encoding="utf-8")
 
 

@@ -39,6 +39,8 @@ _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy"
 SKIPPABLE = ("fitted", "evidence", "laplace", "loo", "predictive", "derived")
 # Deterministics with more elements, such as linear predictors, are not estimated by the delta method.
 _MAX_DERIVED = 50
+# Prior densities are kept of variables with at most this number of elements: pages plot no more.
+_MAX_CURVES = 400
 
 
 @deprecated_arguments(renamed={"sampler": "nuts_sampler"})
@@ -132,7 +134,7 @@ def compare(
         tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator, left_out))
     tree["information_gain"] = gained
     _add_estimates(tree, functions, estimates)
-    _add_prior_densities(tree, functions, generator)
+    _add_prior_densities(tree, functions)
     if "derived" not in left_out:
         _add_derived(tree, functions, estimates["mle"], potentials)
     if isinstance(truth, Mapping):
@@ -268,7 +270,7 @@ def _add_estimates(tree: xr.DataTree, functions: ModelFunctions, estimates: dict
     tree["audit"] = xr.DataTree(audit)
 
 
-def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions, generator: np.random.Generator) -> None:
+def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions) -> None:
     """Add exact marginal prior densities: of each free variable a Dataset over ``grid`` and its own dims."""
     if "prior" not in tree.children:
         return
@@ -277,7 +279,8 @@ def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions, generator
     points: dict[str, xr.DataArray] = {}
     densities: dict[str, xr.DataArray] = {}
     for variable in functions.free:
-        curves = prior_density_curves(functions, variable, z, prior)
+        small = int(np.prod(variable.shape, dtype=int)) <= _MAX_CURVES
+        curves = prior_density_curves(functions, variable, z, prior) if small else None
         if curves is not None:
             like = tree["posterior"][variable.name].isel(chain=0, draw=0, drop=True)
             for found, values in ((points, curves[0]), (densities, curves[1])):

@@ -19,8 +19,10 @@ from pp_mlekl.typing import Array
 # Points at which the average over random parents is evaluated: quantiles of the draws, and a grid over their range.
 _QUANTILES, _GRID = 100, 60
 _PARENTS = 4000
+# Numbers held at a time for the curves of one variable.
+_CURVE_NUMBERS = 20_000_000
 # Curves for plots: their range in multiples of the posterior's, their points, parents and step of the Jacobian's difference.
-_CURVE_QUANTILES, _CURVE_MARGIN, _CURVE_POINTS, _CURVE_PARENTS, _CURVE_STEP = (0.001, 0.999), 0.4, 121, 300, 1e-5
+_CURVE_QUANTILES, _CURVE_MARGIN, _CURVE_POINTS, _CURVE_PARENTS, _CURVE_STEP = (0.001, 0.999), 1.0, (121, 41), 300, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +107,12 @@ def prior_density_curves(
         return None
     low, high = np.quantile(z[:, variable.flat], _CURVE_QUANTILES, axis=0)
     margin = _CURVE_MARGIN * (high - low)
-    grid = np.linspace(low - margin, high + margin, _CURVE_POINTS)
-    parents = prior[: 1 if alone else _CURVE_PARENTS]
+    own = np.linspace(low - margin, high + margin, _CURVE_POINTS[0])
+    # Elements of one variable may share an axis.
+    shared = np.linspace((low - margin).min(), (high + margin).max(), _CURVE_POINTS[1])
+    grid = np.sort(np.concatenate([own, np.repeat(shared[:, None], own.shape[1], axis=1)]), axis=0)
+    affordable = max(1, _CURVE_NUMBERS // (len(grid) * functions.size))
+    parents = prior[: 1 if alone else min(_CURVE_PARENTS, affordable)]
     composite = np.repeat(parents[None], len(grid), axis=0)
     composite[..., variable.flat] = grid[:, None]
     logs = term(composite.reshape(-1, composite.shape[-1]))[0].reshape(*composite.shape[:2], -1)

@@ -79,7 +79,7 @@ def test_a_file_of_the_users_own(folder):
     result = run("compare", "my_model.py:build", *QUICK, "--out", "out", "--truth", "truth.toml")
     assert result.exit_code == 0, result.output
     assert {p.name for p in (folder / "out").iterdir()} == {"my_model.html", "my_model.md", "my_model.nc"}
-    assert "KL(truth||MLE)" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
+    assert "KL(truth‖MLE)" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
     assert "A normal sample" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
 
 
