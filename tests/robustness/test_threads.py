@@ -150,6 +150,15 @@ def test_the_package_and_its_functions_can_be_pickled():
         assert cloudpickle.loads(cloudpickle.dumps(getattr(mk, name))) is getattr(mk, name)
 
 
+def test_results_can_be_pickled():
+    estimate = mk.find_mle(normal_model(), random_seed=1)
+    assert cloudpickle.loads(cloudpickle.dumps(estimate)).values.identical(estimate.values)
+    approximation = mk.laplace(normal_model(), draws=10, random_seed=1)
+    again = cloudpickle.loads(cloudpickle.dumps(approximation))
+    assert again.tree["posterior"].identical(approximation.tree["posterior"])
+    assert again.pareto_k(random_seed=1) == approximation.pareto_k(random_seed=1)
+
+
 def test_a_shared_context_is_left_by_the_last():
     log = []
 

@@ -118,6 +118,10 @@ class LazyFunction:
         self._small = has_small_matrices(outputs)
         self._has_loop = any(isinstance(node.op, Scan) for node in toposort(outputs))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Compiled code and locks stay in their process.
+        return LazyFunction, (self._inputs, self._outputs)
+
     def __call__(self, *arguments: Array) -> list[Array]:
         """Evaluate at arrays of exactly the inputs' types."""
         with np.errstate(all="ignore"), one_thread() if self._small else nullcontext():
