@@ -29,7 +29,9 @@ class Entry:
     data
         What the data are: the module's title up to its colon.
     shows
-        What the model teaches: the rest of the title, or the builder's own first line.
+        What the model teaches: the rest of the title, or the first line of a builder other than ``build``.
+    describes
+        The first line of the builder's docstring.
     about
         The module's docstring.
     """
@@ -43,6 +45,7 @@ class Entry:
     map: str
     data: str
     shows: str
+    describes: str
     about: str
 
     @property
@@ -94,6 +97,7 @@ def _read(path: Path) -> list[Entry]:
             function=function,
             data=data,
             shows=shows[:1].upper() + shows[1:] if function == "build" else first_lines[function],
+            describes=first_lines[function],
             about=about,
             **{**facts, "tags": tuple(facts["tags"].split())},
         )

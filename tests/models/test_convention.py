@@ -1,6 +1,9 @@
 """What every module of the gallery has: a docstring, data, builders, a truth, new data from it, and facts that are true."""
 
 import importlib
+import os
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -8,6 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import pp_mlekl as mk
 from pp_mlekl.cli.gallery import entries, gallery_modules
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -137,3 +141,24 @@ def test_every_table_has_its_source(root):
     lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
     told = [line.split("`")[1] for line in lines if line.startswith("| `")]
     assert told == sorted(path.name for path in folder.glob("*.csv"))
+
+
+def test_page_of_the_gallery_is_made_of_the_modules(root):
+    made = subprocess.run(
+        [sys.executable, "-c", "import gallery_page as g; print(g.page(g.entries()), end='')"],
+        cwd=root / "tools",
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    page = (root / "docs" / "gallery.md").read_text(encoding="utf-8")
+    assert page == made.stdout, "run python tools/gallery_page.py"
+
+
+@pytest.mark.slow
+@builders
+def test_every_builder_compares(entry):
+    result = mk.compare(build(entry), draws=300, chains=2, random_seed=1, progress=False)
+    statuses = {e: str(result.tree["audit"]["status"].sel(estimator=e).item()) for e in ("mle", "map")}
+    assert statuses == {"mle": entry.mle, "map": entry.map}

@@ -1,0 +1,35 @@
+"""Writes docs/gallery.md from the docstrings of the gallery's modules: ``python tools/gallery_page.py``."""
+
+from pathlib import Path
+
+from pp_mlekl.cli.gallery import Entry, entries
+
+HEAD = """# Gallery
+
+Made by `tools/gallery_page.py` from the modules in `models/`. Each builder is imported by `from pp_mlekl.gallery import NAME`
+and compared by `pp-mlekl compare NAME`; "MLE" and "MAP" are the expected status of the estimates of all parameters (MAP on
+the natural scale).
+
+| builder | family | observations | parameters | MLE | MAP |
+|---|---|---|---|---|---|
+"""
+
+
+def page(gallery: list[Entry]) -> str:
+    """The page: a table of all builders, then what each module says of itself."""
+    rows = [
+        f"| [`{e.name}`](#{e.module}) | {', '.join(e.tags)} | {e.observations} | {e.parameters} | {e.mle} | {e.map} |"
+        for e in gallery
+    ]
+    sections = []
+    for name in dict.fromkeys(e.module for e in gallery):
+        builders = [e for e in gallery if e.module == name]
+        lines = [f"- `{e.function}`: {e.describes}" for e in builders]
+        sections.append("\n\n".join([f"## {name}", builders[0].about.replace("``", "`"), "\n".join(lines)]))
+    return HEAD + "\n".join(rows) + "\n\n" + "\n\n".join(sections) + "\n"
+
+
+if __name__ == "__main__":
+    target = Path(__file__).parents[1] / "docs" / "gallery.md"
+    target.write_text(page(entries()), encoding="utf-8")
+    print(target)
