@@ -48,6 +48,8 @@ def identical(p: Distribution, q: Distribution) -> Array:
     same = np.ones(p.batch_shape, dtype=bool)
     for name in vars(p):
         a, b = getattr(p, name), getattr(q, name)
+        if (a is None) != (b is None):
+            return np.zeros(p.batch_shape, dtype=bool)
         if isinstance(a, Distribution):
             same &= identical(a, b)
         elif isinstance(a, tuple):

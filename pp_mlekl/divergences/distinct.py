@@ -46,6 +46,8 @@ def _tables(distribution: Distribution, batch: tuple[int, ...]) -> list[Array]:
         value = getattr(distribution, f.name)
         parts = value if isinstance(value, tuple) else (value,)
         for part in parts:
+            if part is None:
+                continue
             if isinstance(part, Distribution):
                 result += _tables(part, batch)
                 continue

@@ -59,7 +59,7 @@ class Distribution(ABC):
             value = getattr(self, f.name)
             if f.type in (Distribution, tuple[Distribution, ...]):
                 self._check_distributions(f.name, value)
-            elif not isinstance(value, tuple):
+            elif value is not None and not isinstance(value, tuple):
                 object.__setattr__(self, f.name, self._numbers(f.name, value))
         self.validate()
 
@@ -109,6 +109,8 @@ class Distribution(ABC):
             return [value.batch_shape]
         if isinstance(value, tuple):
             return [part.batch_shape for part in value]
+        if value is None:
+            return []
         return [value.shape[: value.ndim - self.parameter_ndim.get(name, 0)]]
 
     @abstractmethod
@@ -222,5 +224,7 @@ class Distribution(ABC):
             return value.expand(batch).select(index)
         if isinstance(value, tuple):
             return tuple(part.expand(batch).select(index) for part in value)
+        if value is None:
+            return None
         ndim = self.parameter_ndim.get(name, 0)
         return np.broadcast_to(value, batch + value.shape[value.ndim - ndim :])[index]

@@ -72,7 +72,7 @@ def _with_batch(made: Distribution) -> Distribution:
 
 def _check_mixed(name: str, values: dict[str, Any]) -> None:
     for parameter, value in values.items():
-        if isinstance(value, xr.DataArray | LabelledDistribution | Distribution):
+        if value is None or isinstance(value, xr.DataArray | LabelledDistribution | Distribution):
             continue
         if isinstance(value, tuple) or np.ndim(value) > family(name).parameter_ndim.get(parameter, 0):
             raise ValueError(
@@ -93,6 +93,8 @@ def _bound(name: str, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     given = {n: v for n, v in given.items() if v is not None}
     given = _in_own_parameters(name, given)
     _check_names(name, names, given)
+    if "p" in given and "logit_p" in given:
+        raise ValueError(f"{name}: give either p or logit_p, not both.")
     return {n: given.get(n, default) for n, default in order}
 
 

@@ -12,17 +12,17 @@ Parameters = tuple[str, dict[str, Any]]
 
 def ordered_logistic(eta: Any, cutpoints: Any) -> Parameters:
     """Categories cut from a logistic variable with location ``eta``."""
-    return "Categorical", {"p": _between(special.expit, eta, cutpoints, 1.0)}
+    return "Categorical", {"logit_p": _log_between(special.log_expit, eta, cutpoints, 1.0)}
 
 
 def ordered_probit(eta: Any, cutpoints: Any, sigma: Any = 1.0) -> Parameters:
     """Categories cut from a normal variable with mean ``eta``."""
-    return "Categorical", {"p": _between(special.ndtr, eta, cutpoints, sigma)}
+    return "Categorical", {"logit_p": _log_between(special.log_ndtr, eta, cutpoints, sigma)}
 
 
 def ordered_multinomial(eta: Any, cutpoints: Any, n: Any) -> Parameters:
     """Counts of ``n`` draws of an ordered logistic variable."""
-    return "Multinomial", {"n": n, "p": _between(special.expit, eta, cutpoints, 1.0)}
+    return "Multinomial", {"n": n, "logit_p": _log_between(special.log_expit, eta, cutpoints, 1.0)}
 
 
 ORDERED: Mapping[str, Callable[..., Parameters]] = {
@@ -32,15 +32,17 @@ ORDERED: Mapping[str, Callable[..., Parameters]] = {
 }
 
 
-def _between(cdf: Callable[[Any], Any], eta: Any, cutpoints: Any, sigma: Any) -> Any:
+def _log_between(log_cdf: Callable[[Any], Any], eta: Any, cutpoints: Any, sigma: Any) -> Any:
+    """Log probabilities of the categories: log differences of a distribution function that is symmetric about 0."""
     cuts = np.asarray(cutpoints, dtype=np.float64)
     if cuts.ndim == 0 or not np.all(np.diff(cuts, axis=-1) > 0):
         raise ValueError("cutpoints must be a vector that increases.")
     scaled = (cuts - np.asarray(eta, dtype=np.float64)[..., None]) / np.asarray(sigma, dtype=np.float64)[..., None]
     end = np.full((*scaled.shape[:-1], 1), np.inf)
     left, right = np.concatenate([-end, scaled], axis=-1), np.concatenate([scaled, end], axis=-1)
-    # Differences of the smaller tail probabilities, which keep their digits.
-    p = np.where(left > 0, cdf(-left) - cdf(-right), cdf(right) - cdf(left))
+    # In the tail in which both probabilities are small: log(exp(larger) - exp(smaller)).
+    larger, smaller = log_cdf(np.where(left > 0, -left, right)), log_cdf(np.where(left > 0, -right, left))
+    log_p = larger + np.log(-np.expm1(smaller - larger))
     if not isinstance(eta, xr.DataArray):
-        return p
-    return xr.DataArray(p, dims=(*eta.dims, "category"), coords=eta.coords)
+        return log_p
+    return xr.DataArray(log_p, dims=(*eta.dims, "category"), coords=eta.coords)

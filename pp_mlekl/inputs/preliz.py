@@ -9,6 +9,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.registry import FAMILIES
+from pp_mlekl.inputs.signatures import signature
 from pp_mlekl.typing import Array
 
 # PreliZ' attribute for a family's parameter, where the two names differ.
@@ -33,14 +34,14 @@ def from_preliz(dist: Any) -> Distribution:
         return family(name)(dist=from_preliz(dist.dist), lower=dist.lower, upper=dist.upper)  # type: ignore[call-arg]
     if name == "Hurdle" and type(dist.dist).__name__ in _HURDLES:
         kind = family(f"Hurdle{type(dist.dist).__name__}")
-        own = [f.name for f in fields(kind) if f.name not in ("w", "parts", "psi")]  # type: ignore[arg-type]
+        own = [n for n, _ in signature(kind.__name__) if n != "psi"]
         return kind(psi=dist.psi, **{n: getattr(dist.dist, n) for n in own})
     if name == "Mixture":
         parts = tuple(from_preliz(d) for d in dist.dist)
         return family("Mixture")(w=np.asarray(dist.weights, dtype=np.float64), parts=parts)  # type: ignore[call-arg]
     if name in FAMILIES:
         known = FAMILIES[name]
-        named = {f.name: _RENAMED.get((name, f.name), f.name) for f in fields(known)}  # type: ignore[arg-type]
+        named = {n: _RENAMED.get((name, n), n) for n, _ in signature(name) if n != "logit_p"}
         # A parameter that PreliZ does not have (the shift of a Wald) keeps the family's default.
         parameters = {own: getattr(dist, theirs, None) for own, theirs in named.items()}
         return known(**{n: v for n, v in parameters.items() if v is not None})

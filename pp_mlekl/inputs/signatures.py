@@ -5,7 +5,6 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from pp_mlekl.divergences.families import family
 from pp_mlekl.typing import Array
@@ -17,6 +16,17 @@ _BOUNDS = (("lower", -np.inf), ("upper", np.inf))
 
 # Where PyMC's order or defaults are not those of the family's fields.
 _SIGNATURES: Mapping[str, tuple[tuple[str, Any], ...]] = {
+    "Bernoulli": (("p", None), ("logit_p", None)),
+    "Binomial": (("n", REQUIRED), ("p", None), ("logit_p", None)),
+    "Categorical": (("p", None), ("logit_p", None)),
+    "Geometric": (("p", REQUIRED),),
+    "Poisson": (("mu", REQUIRED),),
+    "Multinomial": (("n", REQUIRED), ("p", REQUIRED)),
+    "ZeroInflatedPoisson": (("psi", REQUIRED), ("mu", REQUIRED)),
+    "ZeroInflatedBinomial": (("psi", REQUIRED), ("n", REQUIRED), ("p", REQUIRED)),
+    "ZeroInflatedNegativeBinomial": (("psi", REQUIRED), ("mu", REQUIRED), ("alpha", REQUIRED)),
+    "HurdlePoisson": (("psi", REQUIRED), ("mu", REQUIRED)),
+    "HurdleNegativeBinomial": (("psi", REQUIRED), ("mu", REQUIRED), ("alpha", REQUIRED)),
     "Normal": _LOCATION_SCALE,
     "LogNormal": _LOCATION_SCALE,
     "LogitNormal": _LOCATION_SCALE,
@@ -78,10 +88,6 @@ def _precision(name: str) -> dict[tuple[str, ...], Callable[..., dict[str, Any]]
     return {(name,): lambda precision: {"sigma": precision**-0.5}}
 
 
-def _logit(logit_p: Any) -> dict[str, Any]:
-    return {"p": special.expit(logit_p)}
-
-
 _COUNTS: Mapping[tuple[str, ...], Callable[..., dict[str, Any]]] = {
     ("p", "n"): _counts,
     ("p", "alpha"): _counts,
@@ -104,9 +110,6 @@ ALTERNATIVES: Mapping[str, Mapping[tuple[str, ...], Callable[..., dict[str, Any]
     "NegativeBinomial": _COUNTS,
     "ZeroInflatedNegativeBinomial": _COUNTS,
     "HurdleNegativeBinomial": _COUNTS,
-    "Bernoulli": {("logit_p",): _logit},
-    "Binomial": {("logit_p",): _logit},
-    "Categorical": {("logit_p",): lambda logit_p: {"p": special.softmax(logit_p, axis=-1)}},
     "Rice": {("b", "sigma"): lambda b, sigma: {"nu": b * sigma, "sigma": sigma}},
     "Wald": {
         ("mu", "phi"): lambda mu, phi: {"mu": mu, "lam": mu * phi},

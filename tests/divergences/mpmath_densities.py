@@ -210,7 +210,7 @@ def log_density(d: Distribution) -> Callable[[Any], Any]:
     """The log density of a distribution of empty batch shape, from its family's name and parameters."""
     table = MASSES if d.discrete else DENSITIES
     formula = table[type(d).__name__]
-    parameters = {name: _exact(value) for name, value in vars(d).items()}
+    parameters = {name: _exact(value) for name, value in vars(d).items() if value is not None}
     return lambda x: formula(x, **parameters)
 
 

@@ -164,7 +164,9 @@ def exact(name: str, p: Distribution, q: Distribution) -> float:
     mp = mpmath_densities.mp
     if name not in FORMULAS:
         return float(mpmath_densities.kl_divergence(p, q))
-    return float(FORMULAS[name](mp, *({k: mp.mpf(float(v)) for k, v in vars(d).items()} for d in (p, q))))
+    return float(
+        FORMULAS[name](mp, *({k: mp.mpf(float(v)) for k, v in vars(d).items() if v is not None} for d in (p, q)))
+    )
 
 
 @pytest.mark.parametrize(("start", "change"), NEAR)

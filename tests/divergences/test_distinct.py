@@ -32,3 +32,10 @@ def test_rows_are_alike_only_if_they_are_in_both():
     other = NORMAL(mu=0.0, sigma=np.array([1.0, 1.0, 1.0, 1.0, 1.0, 2.0]))
     assert len(distinct_rows(NORMAL(mu=MU, sigma=1.0), other)[0]) == 4
     assert len(distinct_rows(NORMAL(mu=[0.0], sigma=1.0), NORMAL(mu=MU, sigma=1.0))[0]) == 3
+
+
+def test_parameters_that_were_not_given_are_passed_over():
+    bernoulli = family("Bernoulli")
+    first, inverse = distinct_rows(bernoulli(logit_p=[40.0, 41.0, 40.0]), bernoulli(p=[0.5, 0.5, 0.5]))
+    assert len(first) == 2
+    assert inverse[0] == inverse[2] != inverse[1]

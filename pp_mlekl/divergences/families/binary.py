@@ -8,7 +8,8 @@ from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Support
-from pp_mlekl.divergences.families.counts import _Count, binary_divergence
+from pp_mlekl.divergences.families.counts import _Count, _WithSuccess
+from pp_mlekl.divergences.families.probability import category_divergence, normalized_weights
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import binomial_log_mass
 from pp_mlekl.divergences.special import entropy_term
@@ -17,11 +18,12 @@ from pp_mlekl.typing import Array
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Binomial(_Count):
+class Binomial(_WithSuccess):
     """Successes in ``n`` trials of probability ``p``."""
 
     n: Array
-    p: Array
+    p: Array = None  # type: ignore[assignment]
+    logit_p: Array | None = None
 
     def validate(self) -> None:
         """Raise where ``p`` is no probability or ``n`` no count."""
@@ -36,24 +38,26 @@ class Binomial(_Count):
     def support(self) -> Support:
         """0 to n; one point where success is impossible or certain."""
         n = np.broadcast_to(self.n, self.batch_shape)
-        return Support(lower=np.where(self.p == 1, n, 0.0), upper=np.where(self.p == 0, 0.0, n), discrete=True)
+        lower, upper = np.where(self.success.is_certain, n, 0.0), np.where(self.success.is_impossible, 0.0, n)
+        return Support(lower=lower, upper=upper, discrete=True)
 
     def _log_mass(self, x: Array) -> Array:
-        return binomial_log_mass(x, self.n, self.p)
+        return binomial_log_mass(x, self.n, self.success)
 
 
 @kl_rule(Binomial, Binomial)
 def _binomial(p: Binomial, q: Binomial) -> Array:
     # One number of trials: the coefficients cancel. Otherwise E log of them is not elementary.
-    return np.where(p.n == q.n, p.n * binary_divergence(p.p, q.p), np.nan)
+    return np.where(p.n == q.n, p.n * p.success.divergence(q.success), np.nan)
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Bernoulli(_Count):
+class Bernoulli(_WithSuccess):
     """1 with probability ``p``, else 0."""
 
-    p: Array
+    p: Array = None  # type: ignore[assignment]
+    logit_p: Array | None = None
 
     def validate(self) -> None:
         """Raise where ``p`` is no probability."""
@@ -66,36 +70,42 @@ class Bernoulli(_Count):
     def support(self) -> Support:
         """0 and 1; one of them where it is certain."""
         zero = np.zeros(self.batch_shape)
-        return Support(
-            lower=np.where(self.p == 1, 1.0, zero), upper=np.where(self.p == 0, 0.0, zero + 1), discrete=True
-        )
+        lower, upper = np.where(self.success.is_certain, 1.0, zero), np.where(self.success.is_impossible, 0.0, zero + 1)
+        return Support(lower=lower, upper=upper, discrete=True)
 
     def _log_mass(self, x: Array) -> Array:
-        return special.xlogy(x, self.p) + special.xlog1py(1 - x, -self.p)
+        return np.where(x == 1, self.success.log, self.success.log_complement)
 
 
 @kl_rule(Bernoulli, Bernoulli)
 def _bernoulli(p: Bernoulli, q: Bernoulli) -> Array:
-    return binary_divergence(p.p, q.p)
+    return p.success.divergence(q.success)
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Categorical(_Count):
-    """One of 0, ..., K - 1 with probabilities ``p`` (last axis), divided by their sum."""
+    """One of 0, ..., K - 1 with probabilities ``p`` (last axis), divided by their sum, or proportional to exp(``logit_p``)."""
 
-    p: Array
-    parameter_ndim = {"p": 1}  # noqa: RUF012
+    p: Array = None  # type: ignore[assignment]
+    logit_p: Array | None = None
+    parameter_ndim = {"p": 1, "logit_p": 1}  # noqa: RUF012
 
-    def validate(self) -> None:
-        """Raise where an entry is negative or all are 0; divide by the sum."""
-        if self.p.ndim == 0 or not np.all((self.p >= 0) & np.isfinite(self.p)) or not np.all(self.p.sum(axis=-1) > 0):
-            raise ValueError("Categorical: p must be a vector of finite weights, not negative, with a positive sum.")
-        object.__setattr__(self, "p", self.p / self.p.sum(axis=-1, keepdims=True))
+    def __post_init__(self) -> None:
+        p, logit_p = normalized_weights("Categorical", self.p, self.logit_p)
+        object.__setattr__(self, "p", p)
+        object.__setattr__(self, "logit_p", logit_p)
+        super().__post_init__()
+
+    @property
+    def log_p(self) -> Array:
+        """Log probabilities (..., K)."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.p) if self.logit_p is None else self.logit_p
 
     def support(self) -> Support:
         """From the first to the last category with positive probability."""
-        positive = self.p > 0
+        positive = self.log_p > -np.inf
         k = self.p.shape[-1]
         lower = np.argmax(positive, axis=-1).astype(float)
         upper = (k - 1 - np.argmax(positive[..., ::-1], axis=-1)).astype(float)
@@ -104,8 +114,8 @@ class Categorical(_Count):
     def _log_mass(self, x: Array) -> Array:
         x = np.asarray(x, dtype=int)
         shape = np.broadcast_shapes(x.shape, self.batch_shape)
-        p = np.broadcast_to(self.p, (*shape, self.p.shape[-1]))
-        return np.log(np.take_along_axis(p, np.broadcast_to(x, shape)[..., None], axis=-1)[..., 0])
+        log_p = np.broadcast_to(self.log_p, (*shape, self.p.shape[-1]))
+        return np.take_along_axis(log_p, np.broadcast_to(x, shape)[..., None], axis=-1)[..., 0]
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws by inversion."""
@@ -139,5 +149,10 @@ class Categorical(_Count):
 @kl_rule(Categorical, Categorical)
 def _categorical(p: Categorical, q: Categorical) -> Array:
     k = max(p.p.shape[-1], q.p.shape[-1])
-    a, b = (np.pad(d.p, [(0, 0)] * (d.p.ndim - 1) + [(0, k - d.p.shape[-1])]) for d in (p, q))
-    return np.sum(entropy_term(a, b), axis=-1)
+
+    def padded(values: Array, absent: float) -> Array:
+        return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, k - values.shape[-1])], constant_values=absent)
+
+    if p.logit_p is None and q.logit_p is None:
+        return np.sum(entropy_term(padded(p.p, 0.0), padded(q.p, 0.0)), axis=-1)
+    return category_divergence(padded(p.p, 0.0), padded(p.log_p, -np.inf), padded(q.log_p, -np.inf))

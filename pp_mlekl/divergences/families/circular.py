@@ -43,9 +43,11 @@ class VonMises(Univariate):
         return Support(lower=-pi, upper=pi, discrete=False)
 
     def log_density(self, x: Array) -> Array:
-        """Log density in nats, the same at every turn."""
-        half = np.sin((np.asarray(x) - self.mu) / 2)
-        return -2 * self.kappa * half**2 - np.log(2 * np.pi * special.i0e(self.kappa))
+        """Log density in nats, ``-inf`` outside [-pi, pi]."""
+        x = np.asarray(x, dtype=np.float64)
+        half = np.sin((x - self.mu) / 2)
+        value = -2 * self.kappa * half**2 - np.log(2 * np.pi * special.i0e(self.kappa))
+        return np.where(np.abs(x) <= np.pi, value, -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws in [-pi, pi]."""

@@ -10,10 +10,11 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.inversion import integer_quantile
 from pp_mlekl.divergences.families.moments import WithMoments
+from pp_mlekl.divergences.families.probability import Probability
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import entropy_term, excess
+from pp_mlekl.divergences.special import entropy_term, expm1_minus
 from pp_mlekl.typing import Array
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -47,9 +48,23 @@ class _Count(Univariate):
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Poisson(_Count):
-    """Poisson with mean ``mu``."""
+    """Poisson with mean ``mu``, or exp(``log_mu``): a mean that underflows to 0 is not 0."""
 
-    mu: Array
+    mu: Array = None  # type: ignore[assignment]
+    log_mu: Array | None = None
+
+    def __post_init__(self) -> None:
+        if self.log_mu is not None:
+            object.__setattr__(self, "mu", np.exp(self._numbers("log_mu", self.log_mu)))
+        elif self.mu is None:
+            raise ValueError("Poisson needs mu.")
+        super().__post_init__()
+
+    @property
+    def log_mean(self) -> Array:
+        """Log of the mean."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.mu) if self.log_mu is None else self.log_mu
 
     def validate(self) -> None:
         """Raise where ``mu`` is negative."""
@@ -63,15 +78,20 @@ class Poisson(_Count):
     def support(self) -> Support:
         """All counts; 0 alone where the mean is 0."""
         zero = np.zeros(self.batch_shape)
-        return Support(lower=zero, upper=np.where(self.mu > 0, np.inf, zero), discrete=True)
+        return Support(lower=zero, upper=np.where(self.log_mean > -np.inf, np.inf, zero), discrete=True)
 
     def _log_mass(self, x: Array) -> Array:
-        return poisson_log_mass(x, self.mu)
+        return poisson_log_mass(x, self.mu, self.log_mean)
 
 
 @kl_rule(Poisson, Poisson)
 def _poisson(p: Poisson, q: Poisson) -> Array:
-    return entropy_term(p.mu, q.mu)
+    if p.log_mu is None and q.log_mu is None:
+        return entropy_term(p.mu, q.mu)
+    with np.errstate(all="ignore"):
+        step = q.log_mean - p.log_mean
+        value = np.where(step > 1, q.mu - p.mu * (1 + step), p.mu * expm1_minus(step))
+    return np.where(np.isneginf(p.log_mean), q.mu, value)
 
 
 @register_family
@@ -101,12 +121,35 @@ def _negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Array:
     return np.where(p.alpha == q.alpha, value, np.nan)
 
 
-@register_family
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Geometric(WithMoments, _Count):
-    """Number of trials until the first success of probability ``p``: 1, 2, ..."""
+class _WithSuccess(_Count):
+    """Counts of successes, whose probability is given as ``p`` or by its log odds ``logit_p``.
+
+    With ``logit_p`` a probability that rounds to 0 or 1 is still neither impossible nor certain.
+    """
 
     p: Array
+    logit_p: Array | None
+
+    def __post_init__(self) -> None:
+        if self.logit_p is not None:
+            object.__setattr__(self, "p", special.expit(self._numbers("logit_p", self.logit_p)))
+        elif self.p is None:
+            raise ValueError(f"{type(self).__name__} needs p or logit_p.")
+        super().__post_init__()
+
+    @property
+    def success(self) -> Probability:
+        """The probability of a success."""
+        return Probability(p=self.p, logit=self.logit_p)
+
+
+@register_family
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Geometric(WithMoments, _WithSuccess):
+    """Number of trials until the first success of probability ``p``: 1, 2, ..."""
+
+    p: Array = None  # type: ignore[assignment]
+    logit_p: Array | None = None
     needed_expectations = ("x",)
     closed_entropy = True
     narrowest = widest = (1.0, np.inf)
@@ -123,42 +166,36 @@ class Geometric(WithMoments, _Count):
     def support(self) -> Support:
         """From 1; 1 alone where success is certain."""
         one = np.ones(self.batch_shape)
-        return Support(lower=one, upper=np.where(self.p < 1, np.inf, one), discrete=True)
+        return Support(lower=one, upper=np.where(self.success.is_certain, one, np.inf), discrete=True)
 
     def _log_mass(self, x: Array) -> Array:
-        return np.log(self.p) + special.xlog1py(x - 1, -self.p)
+        return self.success.log + np.where(x > 1, (x - 1) * self.success.log_complement, 0.0)
 
     def entropy(self) -> Array:
         """Entropy in nats."""
+        failure = self.success.complement
         with np.errstate(all="ignore"):
-            value = -np.log(self.p) - special.xlog1py(1 - self.p, -self.p) / self.p
+            failures = np.where(failure > 0, failure * self.success.log_complement, 0.0)
+            value = -self.success.log - failures / self.p
         return np.broadcast_to(value, self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Mean number of failures."""
-        slope = np.where(self.p < 1, -np.log1p(-np.where(self.p < 1, self.p, 0.5)), np.inf)
-        return CrossEntropyTerms(constant=-np.log(self.p), statistics=((slope, "x", 1.0),))
+        return CrossEntropyTerms(constant=-self.success.log, statistics=((-self.success.log_complement, "x", 1.0),))
 
     def mean_variance(self) -> tuple[Array, Array]:
         """Mean and variance."""
-        return 1 / self.p, (1 - self.p) / self.p**2
+        return 1 / self.p, self.success.complement / self.p**2
+
+    def expected_x(self, centre: Array) -> Array:
+        """E[X - c]; about 1 it is the mean number of failures, which may be far below the rounding of the mean."""
+        return self.success.complement / self.p + (1.0 - centre)
 
 
 @kl_rule(Geometric, Geometric)
 def _geometric(p: Geometric, q: Geometric) -> Array:
-    return binary_divergence(p.p, q.p) / p.p
-
-
-def binary_divergence(p: Array, q: Array) -> Array:
-    """KL between two coins, accurate where p is close to q; infinite where q excludes what p allows."""
-    p, q = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64))
-    with np.errstate(all="ignore"):
-        # The difference of the complements is that of p and q, exactly; 1 - p and 1 - q would round it.
-        near = (1 - p) * excess((p - q) / (1 - p))
-        far = special.xlog1py(1 - p, -p) - special.xlog1py(1 - p, -q) - (1 - p) + (1 - q)
-    other = np.where(1 - q < 0.5 * (1 - p), far, near)
-    other = np.where(p == 1, 1 - q, np.where(q == 1, np.inf, other))
-    return entropy_term(p, q) + other
+    with np.errstate(divide="ignore", over="ignore"):
+        return p.success.divergence(q.success) / p.p
 
 
 @register_family

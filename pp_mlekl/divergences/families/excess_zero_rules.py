@@ -11,6 +11,7 @@ from pp_mlekl.divergences.closed_form import closed_form_kl, kl_rule
 from pp_mlekl.divergences.families.binary import Binomial
 from pp_mlekl.divergences.families.counts import NegativeBinomial, Poisson
 from pp_mlekl.divergences.families.hurdle import HurdleGamma, HurdleLogNormal
+from pp_mlekl.divergences.families.probability import Probability, category_divergence
 from pp_mlekl.divergences.families.zero_inflated import (
     HurdleNegativeBinomial,
     HurdlePoisson,
@@ -18,7 +19,7 @@ from pp_mlekl.divergences.families.zero_inflated import (
     ZeroInflatedNegativeBinomial,
     ZeroInflatedPoisson,
 )
-from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, entropy_term, expm1_minus, log1p_minus
+from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, expm1_minus, log1p_minus
 from pp_mlekl.typing import Array
 
 # Within this change of the natural parameter the variance is a polynomial to 20 Gauss points.
@@ -92,11 +93,21 @@ _NEGATIVE_BINOMIAL = _Kind(
     truncated=_negative_binomial,
 )
 _BINOMIAL = _Kind(
-    theta=lambda d: special.logit(d.p),
+    theta=lambda d: _success(d).log_odds,
     fixed=lambda d: d.n,
-    step=lambda p, q: _log_quotient(q.p, p.p) - _log_quotient(1 - q.p, 1 - p.p),
+    step=lambda p, q: _step_of_log_odds(_success(p), _success(q)),
     truncated=_binomial,
 )
+
+
+def _success(d: Any) -> Probability:
+    return d.success if isinstance(d, Binomial) else d.counts().success
+
+
+def _step_of_log_odds(p: Probability, q: Probability) -> Array:
+    if p.logit is None and q.logit is None:
+        return _log_quotient(q.p, p.p) - _log_quotient(1 - q.p, 1 - p.p)
+    return q.log_odds - p.log_odds
 
 
 def _log_quotient(new: Array, old: Array) -> Array:
@@ -118,26 +129,28 @@ def _positive_part(kind: _Kind, p: Any, q: Any) -> Array:
     return np.where(same, np.where(step == 0, 0.0, value), np.nan)
 
 
-def _zero_and_rest(d: Any, kind: _Kind) -> tuple[Array, Array]:
-    """Mass at 0 and above."""
+def _log_zero_and_rest(d: Any, kind: _Kind) -> tuple[Array, Array]:
+    """Logarithms of the mass at 0 and of the mass above."""
     name = type(d).__name__
     if name.startswith("Hurdle"):
-        return 1 - d.psi, d.psi
+        return d.presence.log_complement, d.presence.log
     if kind is _POISSON:
         hidden = d.mu
     elif kind is _NEGATIVE_BINOMIAL:
         hidden = d.alpha * np.log1p(d.mu / d.alpha)
     else:
-        hidden = -d.n * np.log1p(-d.p)
-    zero, rest = np.exp(-hidden), -np.expm1(-hidden)
-    return (1 - d.psi + d.psi * zero, d.psi * rest) if name.startswith("ZeroInflated") else (zero, rest)
+        hidden = -d.n * _success(d).log_complement
+    rest = np.log(-np.expm1(-hidden))
+    if not name.startswith("ZeroInflated"):
+        return -hidden, rest
+    return np.logaddexp(d.presence.log_complement, d.presence.log - hidden), d.presence.log + rest
 
 
 def _chain_rule(kind: _Kind) -> Callable[[Any, Any], Array]:
     def rule(p: Any, q: Any) -> Array:
-        zero, rest = _zero_and_rest(p, kind)
-        other_zero, other_rest = _zero_and_rest(q, kind)
-        first = entropy_term(zero, other_zero) + entropy_term(rest, other_rest)
+        of_p, of_q = (np.stack(np.broadcast_arrays(*_log_zero_and_rest(d, kind)), axis=-1) for d in (p, q))
+        first = category_divergence(np.exp(of_p), of_p, of_q)
+        rest = np.exp(of_p[..., 1])
         second = np.where(rest == 0, 0.0, rest * _positive_part(kind, p, q))
         return np.where(np.isinf(first), np.inf, first + second)
 
@@ -148,8 +161,7 @@ def _hurdle(p: Any, q: Any) -> Array | None:
     positive = closed_form_kl(p.positive(), q.positive())
     if positive is None:
         return None
-    first = entropy_term(1 - p.psi, 1 - q.psi) + entropy_term(p.psi, q.psi)
-    return first + np.where(p.psi == 0, 0.0, p.psi * positive)
+    return p.presence.divergence(q.presence) + np.where(p.psi == 0, 0.0, p.psi * positive)
 
 
 def _register() -> None:

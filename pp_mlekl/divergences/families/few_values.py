@@ -33,5 +33,5 @@ for _p in (Bernoulli, Categorical):
 
 @kl_rule(Binomial, Bernoulli)
 def _binomial_of_one(p: Binomial, q: Bernoulli) -> Array:
-    value = few_values(Bernoulli(p=p.p), q)
+    value = few_values(Bernoulli(p=p.p, logit_p=p.logit_p), q)
     return np.where(p.n == 1, value, np.nan)

@@ -8,14 +8,16 @@ from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.gamma import Gamma
 from pp_mlekl.divergences.families.normal import LogNormal
 from pp_mlekl.divergences.families.point_mass import PointMass
+from pp_mlekl.divergences.families.probability import WithPresence
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.typing import Array
 
 
-class _Hurdle(Distribution):
+class _Hurdle(WithPresence):
     """0 with probability 1 - ``psi``, else a draw of a positive distribution."""
 
     psi: Array
+    logit_psi: Array | None
 
     def positive(self) -> Distribution:
         """What lies behind the hurdle."""
@@ -29,7 +31,7 @@ class _Hurdle(Distribution):
 
     def components(self) -> list[tuple[Array, Distribution]]:
         """The point mass and the positive part."""
-        return [(1 - self.psi, PointMass(at=np.zeros(()))), (self.psi, self.positive())]
+        return [(self.presence.complement, PointMass(at=np.zeros(()))), (self.psi, self.positive())]
 
     def atoms(self) -> Array:
         """Zero."""
@@ -39,8 +41,8 @@ class _Hurdle(Distribution):
         """Log mass at 0, log density above."""
         x = np.asarray(x, dtype=np.float64)
         with np.errstate(divide="ignore"):
-            above = np.log(self.psi) + self.positive().log_density(np.where(x > 0, x, 1.0))
-            return np.where(x == 0, np.log1p(-self.psi), np.where(x > 0, above, -np.inf))
+            above = self.presence.log + self.positive().log_density(np.where(x > 0, x, 1.0))
+            return np.where(x == 0, self.presence.log_complement, np.where(x > 0, above, -np.inf))
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""
@@ -50,12 +52,12 @@ class _Hurdle(Distribution):
     def support(self) -> Support:
         """The half-line."""
         zero = np.zeros(self.batch_shape)
-        return Support(lower=zero, upper=np.where(self.psi > 0, np.inf, zero), discrete=False)
+        return Support(lower=zero, upper=np.where(self.presence.is_impossible, zero, np.inf), discrete=False)
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x)."""
         x = np.asarray(x, dtype=np.float64)
-        return np.where(x >= 0, 1 - self.psi + self.psi * self.positive().cdf(np.maximum(x, 0.0)), 0.0)
+        return np.where(x >= 0, self.presence.complement + self.psi * self.positive().cdf(np.maximum(x, 0.0)), 0.0)
 
     def survival(self, x: Array) -> Array:
         """P(X > x)."""
@@ -66,8 +68,8 @@ class _Hurdle(Distribution):
         """Lower quantile."""
         u = np.asarray(u, dtype=np.float64)
         with np.errstate(all="ignore"):
-            above = self.positive().quantile(np.clip((u - (1 - self.psi)) / self.psi, 0.0, 1.0))
-        return np.where(u <= 1 - self.psi, 0.0, above)
+            above = self.positive().quantile(np.clip((u - (self.presence.complement)) / self.psi, 0.0, 1.0))
+        return np.where(u <= self.presence.complement, 0.0, above)
 
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function."""
@@ -82,7 +84,8 @@ class _Hurdle(Distribution):
 class HurdleGamma(_Hurdle):
     """Gamma(``alpha``, ``beta``) with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     alpha: Array
     beta: Array
 
@@ -96,7 +99,8 @@ class HurdleGamma(_Hurdle):
 class HurdleLogNormal(_Hurdle):
     """LogNormal(``mu``, ``sigma``) with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     mu: Array
     sigma: Array
 

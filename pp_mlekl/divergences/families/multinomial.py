@@ -10,6 +10,7 @@ from scipy import special
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.dirichlet import Dirichlet
+from pp_mlekl.divergences.families.probability import category_divergence, normalized_weights
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import entropy_term
 from pp_mlekl.typing import Array
@@ -40,24 +41,36 @@ class _CountVector(Distribution):
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Multinomial(_CountVector):
-    """Counts of ``n`` trials over k categories with probabilities ``p`` (..., k), divided by their sum."""
+    """Counts of ``n`` trials over k categories with probabilities ``p`` (..., k), or proportional to exp(``logit_p``)."""
 
     n: Array
-    p: Array
-    parameter_ndim = {"p": 1}  # noqa: RUF012
+    p: Array = None  # type: ignore[assignment]
+    logit_p: Array | None = None
+    parameter_ndim = {"p": 1, "logit_p": 1}  # noqa: RUF012
+
+    def __post_init__(self) -> None:
+        p, logit_p = normalized_weights("Multinomial", self.p, self.logit_p)
+        object.__setattr__(self, "p", p)
+        object.__setattr__(self, "logit_p", logit_p)
+        super().__post_init__()
 
     def validate(self) -> None:
-        """Raise where an entry is negative; divide by the sum."""
-        if not np.all(self.p >= 0) or not np.all(self.n >= 0):
-            raise ValueError("Multinomial: p and n must not be negative.")
-        object.__setattr__(self, "p", self.p / self.p.sum(axis=-1, keepdims=True))
+        """Raise where ``n`` is negative."""
+        if not np.all(self.n >= 0):
+            raise ValueError("Multinomial: n must not be negative.")
+
+    @property
+    def log_p(self) -> Array:
+        """Log probabilities (..., k)."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.p) if self.logit_p is None else self.logit_p
 
     def log_density(self, x: Array) -> Array:
         """Log mass in nats."""
         x = np.asarray(x, dtype=np.float64)
-        value = (
-            special.gammaln(self.n + 1) - special.gammaln(x + 1).sum(axis=-1) + special.xlogy(x, self.p).sum(axis=-1)
-        )
+        with np.errstate(invalid="ignore"):
+            trials = np.where(x > 0, x * self.log_p, 0.0)
+        value = special.gammaln(self.n + 1) + (trials - special.gammaln(x + 1)).sum(axis=-1)
         return np.where(x.sum(axis=-1) == self.n, value, -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
@@ -69,7 +82,11 @@ class Multinomial(_CountVector):
 
 @kl_rule(Multinomial, Multinomial)
 def _multinomial(p: Multinomial, q: Multinomial) -> Array:
-    value = np.where(p.n == 0, 0.0, p.n * np.sum(entropy_term(p.p, q.p), axis=-1))
+    if p.logit_p is None and q.logit_p is None:
+        trial = np.sum(entropy_term(p.p, q.p), axis=-1)
+    else:
+        trial = category_divergence(p.p, p.log_p, q.log_p)
+    value = np.where(p.n == 0, 0.0, p.n * trial)
     return np.where(p.n == q.n, value, np.inf)
 
 

@@ -7,6 +7,7 @@ formula d(x), log Poisson(x; m) = -d(x) - D(x, m) - log(2 pi x) / 2.
 import numpy as np
 from scipy import special
 
+from pp_mlekl.divergences.families.probability import Probability
 from pp_mlekl.divergences.special import entropy_term
 from pp_mlekl.typing import Array
 
@@ -15,9 +16,9 @@ _HALF_LOG_2PI = np.log(2 * np.pi) / 2
 _LARGE = 500.0
 
 
-def poisson_log_mass(x: Array, mean: Array) -> Array:
+def poisson_log_mass(x: Array, mean: Array, log_mean: Array) -> Array:
     """Log mass of Poisson at whole numbers x >= 0."""
-    plain = np.array(special.xlogy(x, mean) - mean - special.gammaln(x + 1))
+    plain = np.array(np.where(x > 0, x * log_mean, 0.0) - mean - special.gammaln(x + 1))
     large = np.broadcast_to((x > _LARGE) & (mean > 0), plain.shape)
     if np.any(large):
         n, m = (np.broadcast_to(v, plain.shape)[large] for v in (x, mean))
@@ -25,15 +26,17 @@ def poisson_log_mass(x: Array, mean: Array) -> Array:
     return plain
 
 
-def binomial_log_mass(x: Array, n: Array, p: Array) -> Array:
+def binomial_log_mass(x: Array, n: Array, success: Probability) -> Array:
     """Log mass of Binomial at whole numbers 0 <= x <= n."""
+    p, failure = success.p, success.complement
     plain = special.gammaln(n + 1) - special.gammaln(x + 1) - special.gammaln(n - x + 1)
-    plain = np.array(plain + special.xlogy(x, p) + special.xlog1py(n - x, -p))
-    large = np.broadcast_to((n > _LARGE) & (x > 0) & (x < n) & (p > 0) & (p < 1), plain.shape)
+    plain = plain + np.where(x > 0, x * success.log, 0.0)
+    plain = np.array(plain + np.where(x < n, (n - x) * success.log_complement, 0.0))
+    large = np.broadcast_to((n > _LARGE) & (x > 0) & (x < n) & (p > 0) & (failure > 0), plain.shape)
     if np.any(large):
-        k, m, r = (np.broadcast_to(v, plain.shape)[large] for v in (x, n, p))
+        k, m, r, f = (np.broadcast_to(v, plain.shape)[large] for v in (x, n, p, failure))
         error = _stirling_error(m) - _stirling_error(k) - _stirling_error(m - k)
-        distance = entropy_term(k, m * r) + entropy_term(m - k, m * (1 - r))
+        distance = entropy_term(k, m * r) + entropy_term(m - k, m * f)
         plain[large] = error - distance + (np.log(m / k) - np.log(m - k)) / 2 - _HALF_LOG_2PI
     return plain
 

@@ -7,18 +7,20 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.binary import Binomial
 from pp_mlekl.divergences.families.counts import NegativeBinomial, Poisson
+from pp_mlekl.divergences.families.probability import WithPresence
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.truncated import Truncated
 from pp_mlekl.typing import Array
 
 
-class _ExcessZeros(Distribution):
+class _ExcessZeros(WithPresence):
     """A count distribution mixed with a mass 1 - ``psi`` at 0."""
 
     discrete = True
     narrowest = (0.0, 0.0)
     widest = (0.0, np.inf)
     psi: Array
+    logit_psi: Array | None
 
     def counts(self) -> Distribution:
         """The counts that come with probability ``psi``."""
@@ -33,14 +35,14 @@ class _ExcessZeros(Distribution):
     def support(self) -> Support:
         """From 0."""
         base = self.counts().support()
-        lower = np.where(self.psi < 1, 0.0, base.lower)
-        return Support(lower=lower, upper=np.where(self.psi > 0, base.upper, 0.0), discrete=True)
+        lower = np.where(self.presence.is_certain, base.lower, 0.0)
+        return Support(lower=lower, upper=np.where(self.presence.is_impossible, 0.0, base.upper), discrete=True)
 
     def log_density(self, x: Array) -> Array:
         """Log mass in nats."""
         with np.errstate(divide="ignore"):
-            count = np.log(self.psi) + self.counts().log_density(x)
-            return np.where(np.asarray(x) == 0, np.logaddexp(np.log1p(-self.psi), count), count)
+            count = self.presence.log + self.counts().log_density(x)
+            return np.where(np.asarray(x) == 0, np.logaddexp(self.presence.log_complement, count), count)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""
@@ -50,7 +52,7 @@ class _ExcessZeros(Distribution):
     def quantile(self, u: Array) -> Array:
         """Lower quantile."""
         with np.errstate(all="ignore"):
-            inner = np.clip((np.asarray(u) - (1 - self.psi)) / self.psi, 0.0, 1.0)
+            inner = np.clip((np.asarray(u) - (self.presence.complement)) / self.psi, 0.0, 1.0)
             count = self.counts().quantile(inner)
         return np.where(np.asarray(u) <= self.cdf(np.zeros(())), 0.0, np.nan_to_num(count))
 
@@ -62,7 +64,7 @@ class _ExcessZeros(Distribution):
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x)."""
-        return np.where(np.asarray(x) >= 0, 1 - self.psi + self.psi * self.counts().cdf(x), 0.0)
+        return np.where(np.asarray(x) >= 0, self.presence.complement + self.psi * self.counts().cdf(x), 0.0)
 
     def survival(self, x: Array) -> Array:
         """P(X > x)."""
@@ -74,7 +76,8 @@ class _ExcessZeros(Distribution):
 class ZeroInflatedPoisson(_ExcessZeros):
     """Poisson(``mu``) with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     mu: Array
 
     def counts(self) -> Distribution:
@@ -87,13 +90,20 @@ class ZeroInflatedPoisson(_ExcessZeros):
 class ZeroInflatedBinomial(_ExcessZeros):
     """Binomial(``n``, ``p``) with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     n: Array
-    p: Array
+    p: Array = None  # type: ignore[assignment]
+    logit_p: Array | None = None
 
-    def counts(self) -> Distribution:
+    def __post_init__(self) -> None:
+        if self.p is None:
+            object.__setattr__(self, "p", Binomial(n=self.n, logit_p=self.logit_p).p)
+        super().__post_init__()
+
+    def counts(self) -> Binomial:
         """Binomial."""
-        return Binomial(n=self.n, p=self.p)
+        return Binomial(n=self.n, p=self.p, logit_p=self.logit_p)
 
 
 @register_family
@@ -101,7 +111,8 @@ class ZeroInflatedBinomial(_ExcessZeros):
 class ZeroInflatedNegativeBinomial(_ExcessZeros):
     """Negative binomial (``mu``, ``alpha``) with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     mu: Array
     alpha: Array
 
@@ -115,7 +126,8 @@ class ZeroInflatedNegativeBinomial(_ExcessZeros):
 class HurdlePoisson(_ExcessZeros):
     """Poisson(``mu``) above 0 with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     mu: Array
 
     def counts(self) -> Distribution:
@@ -128,7 +140,8 @@ class HurdlePoisson(_ExcessZeros):
 class HurdleNegativeBinomial(_ExcessZeros):
     """Negative binomial (``mu``, ``alpha``) above 0 with probability ``psi``, else 0."""
 
-    psi: Array
+    psi: Array = None  # type: ignore[assignment]
+    logit_psi: Array | None = None
     mu: Array
     alpha: Array
 

@@ -17,6 +17,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.families.point_mass import PointMass
+from pp_mlekl.pymc_model.distributions.log_probabilities import log_odds_of_second
 from pp_mlekl.pymc_model.distributions.parametrizations import PARAMETRIZATIONS
 from pp_mlekl.typing import Array
 
@@ -188,13 +189,19 @@ def _excess_zeros(kind: str, weights: TensorVariable, base: TensorVariable) -> R
     names = tuple(PARAMETRIZATIONS[type(node.op).__name__][1](*node.op.dist_params(node)))
     inner = _of_family(base, type(node.op).__name__)
     cls = family(kind)
+    logit_psi = log_odds_of_second(weights)
+    presence = Parameter(graph=weights, event_ndim=1) if logit_psi is None else Parameter(graph=logit_psi)
 
     def build(values: Sequence[Array]) -> Distribution:
-        w, *rest = values
+        first, *rest = values
         # PyMC's weights are those of the mass at 0 and of the count distribution.
-        return cls(psi=w[..., 1], **dict(zip(names, rest, strict=True)))
+        psi = {"psi": first[..., 1]} if logit_psi is None else {"logit_psi": first}
+        own = dict(zip(names, rest, strict=True))
+        if "log_mu" in own:
+            own["mu"] = np.exp(own.pop("log_mu"))
+        return cls(**psi, **own)
 
-    return Recipe(parameters=(Parameter(graph=weights, event_ndim=1), *inner.parameters), build=build, name=kind)
+    return Recipe(parameters=(presence, *inner.parameters), build=build, name=kind)
 
 
 def _of_several(weights: TensorVariable, recipes: list[Recipe]) -> Recipe:

@@ -16,6 +16,8 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.linalg.decomposition.cholesky import Cholesky
 from pytensor.tensor.variable import TensorVariable
 
+from pp_mlekl.pymc_model.distributions.log_probabilities import log_mean, log_odds, log_weights
+
 Graphs = dict[str, TensorVariable]
 Converter = Callable[..., Graphs]
 
@@ -61,6 +63,29 @@ def _negative_binomial(n: TensorVariable, p: TensorVariable) -> Graphs:
     if log_mu:
         return {"mu": log_mu[0], "alpha": n}
     return {"mu": _double(n) * (1.0 - _double(p)) / _double(p), "alpha": n}
+
+
+def _with_log_odds(p: TensorVariable) -> Graphs:
+    logit_p = log_odds(p)
+    return {"p": p} if logit_p is None else {"logit_p": logit_p}
+
+
+def _binomial(n: TensorVariable, p: TensorVariable) -> Graphs:
+    return {"n": n, **_with_log_odds(p)}
+
+
+def _categories(p: TensorVariable) -> Graphs:
+    logit_p = log_weights(p)
+    return {"p": p} if logit_p is None else {"logit_p": logit_p}
+
+
+def _multinomial(n: TensorVariable, p: TensorVariable) -> Graphs:
+    return {"n": n, **_categories(p)}
+
+
+def _poisson(mu: TensorVariable) -> Graphs:
+    log_mu = log_mean(mu)
+    return {"mu": mu} if log_mu is None else {"log_mu": log_mu}
 
 
 def _rice(b: TensorVariable, sigma: TensorVariable) -> Graphs:
@@ -143,12 +168,12 @@ PARAMETRIZATIONS: Mapping[str, tuple[str, Converter]] = {
     "TriangularRV": ("Triangular", _named("lower", "c", "upper")),
     "RiceRV": ("Rice", _rice),
     "SkewStudentTRV": ("SkewStudentT", _named("a", "b", "mu", "sigma")),
-    "BernoulliRV": ("Bernoulli", _named("p")),
-    "BinomialRV": ("Binomial", _named("n", "p")),
-    "PoissonRV": ("Poisson", _named("mu")),
-    "GeometricRV": ("Geometric", _named("p")),
+    "BernoulliRV": ("Bernoulli", _with_log_odds),
+    "BinomialRV": ("Binomial", _binomial),
+    "PoissonRV": ("Poisson", _poisson),
+    "GeometricRV": ("Geometric", _with_log_odds),
     "NegBinomialRV": ("NegativeBinomial", _negative_binomial),
-    "CategoricalRV": ("Categorical", _named("p")),
+    "CategoricalRV": ("Categorical", _categories),
     "DiscreteUniformRV": ("DiscreteUniform", _named("lower", "upper")),
     "DiscreteWeibullRV": ("DiscreteWeibull", _named("q", "beta")),
     "BetaBinomialRV": ("BetaBinomial", _named("n", "alpha", "beta")),
@@ -156,7 +181,7 @@ PARAMETRIZATIONS: Mapping[str, tuple[str, Converter]] = {
     "MvNormalRV": ("MvNormal", _named("mu", "cov")),
     "MvStudentTRV": ("MvStudentT", _named("nu", "mu", "scale")),
     "DirichletRV": ("Dirichlet", _named("a")),
-    "MultinomialRV": ("Multinomial", _named("n", "p")),
+    "MultinomialRV": ("Multinomial", _multinomial),
     "DirichletMultinomialRV": ("DirichletMultinomial", _named("n", "a")),
     "WishartRV": ("Wishart", _wishart),
     "MatrixNormalRV": ("MatrixNormal", _matrix_normal),
