@@ -10,6 +10,7 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer
+from pp_mlekl.divergences.samples.independent_parts import independent_parts
 from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned, variance_of_second_order, without_stays
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
@@ -34,8 +35,10 @@ def kl_between_draws(p: Draws, q: Draws, generator: np.random.Generator, ess: fl
     _check_alike(p, q)
     if np.array_equal(p.values, q.values):
         return _of_the_same(_DIRECTION)
+    p, q, warnings = independent_parts(p, q, generator)
     p, q = thinned(p), thinned(q)
     terms = log_ratio_terms(p, q, generator)
+    terms = replace(terms, warnings=warnings + terms.warnings)
     return estimate(terms, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
 
 
@@ -117,6 +120,7 @@ def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Esti
     _check_alike(p, q)
     if np.array_equal(p.values, q.values):
         return _of_the_same("JSD(P,Q)")
+    p, q, warnings = independent_parts(p, q, generator)
     p, q = (without_stays(thinned(v)) for v in (p, q))
     size = min(p.size, q.size)
     x, y = (_spread(v.values, size) for v in (p, q))
@@ -138,6 +142,7 @@ def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Esti
 
         bias = remaining_bias(changes_with_size(full, by_part, np.arange(2 * size), index), size, p.dimension)
         terms = Terms(values=full, method=f"{_JSD_NEIGHBOURS} nearest neighbours (mutual information)", bias=bias)
+    terms = replace(terms, warnings=warnings + terms.warnings)
     return estimate(terms, sign=1.0, direction="JSD(P,Q)", chains=None, ess=2 * effective)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import Draws
+from pp_mlekl.divergences.samples.independent_parts import independent_parts
 from pp_mlekl.divergences.samples.size_bias import halves
 from pp_mlekl.divergences.samples.terms import effective_draws
 from pp_mlekl.typing import Array
@@ -34,6 +35,9 @@ def wasserstein_between_draws(p: Draws, q: Draws, order: int, generator: np.rand
     """
     if p.dimension != q.dimension:
         raise ValueError(f"The draws of P have dimension {p.dimension}, those of Q {q.dimension}.")
+    if np.array_equal(p.values, q.values):
+        return Estimate(value=0.0, mcse=0.0, method="the same draws", direction="W(P,Q)", unit="the variable's")
+    p, q, warnings = independent_parts(p, q, generator)
     directions = np.ones((1, 1))
     if p.dimension > 1:
         directions = generator.standard_normal((_DIRECTIONS, p.dimension))
@@ -42,7 +46,8 @@ def wasserstein_between_draws(p: Draws, q: Draws, order: int, generator: np.rand
     null = sum(_square_between_equals(z, order, generator) * d.size / effective_draws(d) for z, d in ((x, p), (y, q)))
     plain = _distance(x, y, order)
     value, error = _root(plain, null, _error_of_square(x, y, order))
-    warnings = () if p.dimension == 1 else ("This is the sliced distance, which is less than the whole one.",)
+    if p.dimension > 1:
+        warnings = (*warnings, "This is the sliced distance, which is less than the whole one.")
     if value <= _FROM_ZERO * error:
         warnings = (*warnings, "The two samples are indistinguishable: their distance may be 0.")
     return Estimate(

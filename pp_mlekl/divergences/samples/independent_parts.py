@@ -1,0 +1,123 @@
+"""Two samples that share values or depend on each other: parts of them that do not.
+
+Estimates from two samples take them to be independent. A draw that is in both samples, or whose coordinates come from the
+other sample in another order, is its own nearest neighbour, and samples that were drawn in pairs have errors that cancel or
+add up. Nothing of that shows in the scatter of the terms.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import optimize, special, stats
+
+from pp_mlekl.divergences.samples.checks import FEWEST, Draws
+from pp_mlekl.divergences.samples.terms import effective_draws
+from pp_mlekl.typing import Array
+
+# Fraction of Q's draws with values of P's from which the two samples are taken to share draws.
+_SHARED = 0.01
+# Values that are rounded coincide by chance, also within P. They are shared where they coincide so many times as often.
+_OFTENER = 3.0
+# Probability that independent samples are taken to be drawn in pairs.
+_FALSE_ALARM = 1e-6
+
+
+def independent_parts(p: Draws, q: Draws, generator: np.random.Generator) -> tuple[Draws, Draws, tuple[str, ...]]:
+    """Parts of both samples without shared values and without pairs, and warnings that say so.
+
+    Parameters
+    ----------
+    p, q
+        Draws of one dimension d. Both are returned as they are where they look independent.
+
+    Returns
+    -------
+    tuple
+        The draws of P and of Q to use, and one warning where they are fewer than were given.
+    """
+    owners = np.full(q.values.shape, -1) if p.discrete else _owners(p.values, q.values)
+    shared = float(np.mean(np.any(owners >= 0, axis=1)))
+    if shared > _SHARED:
+        of_p, of_q = _without_shared_values(p.size, owners, generator)
+        reason = f"{shared:.0%} of Q's draws have values of P's"
+    elif _are_paired(p, q):
+        first = _first_half(p)
+        of_p, of_q = first, ~first
+        reason = "P's and Q's draws are correlated pair by pair"
+    else:
+        return p, q, ()
+    smaller, other = _kept(p, of_p), _kept(q, of_q)
+    if min(smaller.size, other.size) < FEWEST:
+        return p, q, (f"{reason}, and too few are left without that: the error is too small; give independent draws.",)
+    used = f"{smaller.size} of P's and {other.size} of Q's draws, which are independent, are used"
+    return smaller, other, (f"{reason}: {used}. Give independent draws to use all.",)
+
+
+def _owners(x: Array, y: Array) -> Array:
+    """For each value of ``y`` (m, d) a row of ``x`` (n, d) with that value in the same coordinate, -1 without; (m, d)."""
+    result = np.full(y.shape, -1)
+    for j in range(y.shape[1]):
+        order = np.argsort(x[:, j], kind="stable")
+        place = _find(x[order, j], y[:, j])
+        found = place >= 0
+        by_chance = np.mean(_find(np.sort(x[: len(x) // 2, j]), x[len(x) // 2 :, j]) >= 0)
+        if np.mean(found) > _OFTENER * by_chance:
+            result[found, j] = order[place[found]]
+    return result
+
+
+def _find(ordered: Array, values: Array) -> Array:
+    """The places of values among ordered ones; -1 where they are not there."""
+    place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.where(ordered[place] == values, place, -1)
+
+
+def _without_shared_values(n: int, owners: Array, generator: np.random.Generator) -> tuple[Array, Array]:
+    """Which of P's and Q's draws to keep: P's rows are dealt to the two sides at random, Q's follow the owners of their values.
+
+    A draw of Q that owes its values to m rows of P is kept with probability b^m where a fraction b of the rows is dealt
+    to Q's side, and P keeps 1 - b. The two are equal.
+    """
+    known = np.any(owners >= 0, axis=1)
+    ordered = np.sort(owners[known], axis=1)
+    new = np.concatenate([ordered[:, :1] >= 0, (np.diff(ordered, axis=1) > 0) & (ordered[:, 1:] >= 0)], axis=1)
+    m = float(np.mean(new.sum(axis=1)))
+    b = optimize.brentq(lambda v: v**m - (1 - v), 0.0, 1.0)
+    of_q = generator.uniform(size=n) < b
+    # The last entry stands for values that are not P's.
+    keep_q = np.all(np.append(of_q, True)[owners], axis=1)
+    return ~of_q, keep_q
+
+
+def _are_paired(p: Draws, q: Draws) -> bool:
+    """Whether draws at the same places are correlated, by normal scores of the coordinates."""
+    if p.size != q.size or p.chains != q.chains:
+        return False
+    scores = [_normal_scores(d.values) for d in (p, q)]
+    correlation = np.abs(scores[0].T @ scores[1]) / p.size
+    size = min(effective_draws(p), effective_draws(q))
+    limit = special.ndtri(1 - _FALSE_ALARM / (2 * correlation.size))
+    return bool(np.max(correlation) * np.sqrt(size) > limit)
+
+
+def _normal_scores(values: Array) -> Array:
+    """Ranks as normal scores of mean 0 and variance 1, by coordinate; 0 where a coordinate is constant."""
+    scores = special.ndtri((stats.rankdata(values, axis=0) - 0.5) / len(values))
+    spread = scores.std(axis=0)
+    return np.where(spread > 0, scores / np.where(spread > 0, spread, 1.0), 0.0)
+
+
+def _first_half(draws: Draws) -> Array:
+    """The first half of each chain, (n,)."""
+    length = draws.size // (draws.chains or 1)
+    return np.tile(np.arange(length) < length // 2, draws.chains or 1)
+
+
+def _kept(draws: Draws, keep: Array) -> Draws:
+    """The draws that are kept; chains are cut to one length."""
+    if draws.chains is None:
+        return draws.with_values(draws.values[keep])
+    length = draws.size // draws.chains
+    places = [np.flatnonzero(part) + c * length for c, part in enumerate(keep.reshape(draws.chains, -1))]
+    shortest = min(len(v) for v in places)
+    return replace(draws, values=draws.values[np.concatenate([v[:shortest] for v in places])])
