@@ -1,5 +1,6 @@
 """ArviZ's diagnostics of a sampled tree, read together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,12 +87,23 @@ def diagnose(
     return Diagnostics(summary=summary, loo=loo, sensitivity=sensitivity, findings=tuple(notes))
 
 
-def sampling_problems(tree: xr.DataTree) -> list[str]:
-    """Why the draws of a tree are not to be trusted: chains that disagree, transitions that diverged; else empty."""
+def sampling_problems(idata: xr.DataTree, var_names: Sequence[str] | None = None) -> list[str]:
+    """Why draws are unreliable: chains that disagree, divergent transitions; else empty.
+
+    Parameters
+    ----------
+    idata
+        With ``posterior``, and ``sample_stats`` where divergences are to be counted.
+    var_names
+        Variables whose R-hat is computed; all where None.
+    """
     import arviz as az
 
+    names = None if var_names is None else list(var_names)
     with alone(), silenced():
-        found = _sampling(tree, az.summary(tree, round_to="none"))
+        table = az.summary(idata, var_names=names, kind="diagnostics", round_to="none")
+        r_hat = table["r_hat"].astype(float)
+        found = [_convergence(r_hat, idata["posterior"].sizes["chain"]), *_hamiltonian(idata)]
     return [f.text for f in found if f.level == "problem"]
 
 

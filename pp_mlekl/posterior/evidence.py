@@ -6,8 +6,10 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.diagnostics.diagnose import sampling_problems
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
+from pp_mlekl.posterior.draws_check import check_draws
 from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
 from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
@@ -82,7 +84,7 @@ def log_evidence(
     generator = np.random.default_rng(random_seed)
     improper = improper_names(functions.model)
     if improper:
-        return _none(
+        return no_evidence(
             _METHODS[method],
             f"The prior of {', '.join(improper)} is improper: log Z would be defined up to an arbitrary constant only. Give it a "
             "proper prior.",
@@ -95,6 +97,9 @@ def log_evidence(
     z = unconstrained_draws(functions, idata)
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
         raise ValueError(f"{z.shape[0] * z.shape[1]} draws are too few for an evidence; take at least {_FEWEST_DRAWS}.")
+    check = check_draws(functions, idata, z)
+    if check.problems:
+        return no_evidence(_METHODS[method], *check.problems)
     centre = functions.mean_direction(z)
 
     def log_density(points: Array) -> Array:
@@ -107,7 +112,7 @@ def log_evidence(
         mcse=result.standard_error,
         method=result.method,
         direction="log Z",
-        warnings=(*result.problems, *_about_the_prior(functions)),
+        warnings=(*result.problems, *check.cautions, *_about_sampling(functions, idata), *_about_the_prior(functions)),
         draws=z,
         number=result.number,
     )
@@ -146,8 +151,15 @@ def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:
     )
 
 
-def _none(method: str, reason: str) -> Estimate:
-    return Estimate(value=np.nan, mcse=np.nan, method=method, direction="log Z", warnings=(reason,))
+def _about_sampling(functions: ModelFunctions, idata: xr.DataTree) -> tuple[str, ...]:
+    names = [v.name for v in functions.free if v.name in idata["posterior"]]
+    problems = sampling_problems(idata, names)
+    return tuple(f"{problem} The evidence may be wrong by more than its error." for problem in problems)
+
+
+def no_evidence(method: str, *reasons: str) -> Estimate:
+    """NaN in place of a log evidence, and why."""
+    return Estimate(value=np.nan, mcse=np.nan, method=method, direction="log Z", warnings=reasons)
 
 
 def _by_smc(functions: ModelFunctions, generator: np.random.Generator) -> Estimate:
@@ -155,7 +167,7 @@ def _by_smc(functions: ModelFunctions, generator: np.random.Generator) -> Estima
 
     value, error = smc_log_evidence(functions.model, generator)
     if not (np.isfinite(value) and np.isfinite(error)):
-        return _none(_METHODS["smc"], "PyMC's sequential Monte Carlo gave no finite evidence.")
+        return no_evidence(_METHODS["smc"], "PyMC's sequential Monte Carlo gave no finite evidence.")
     return Estimate(
         value=value, mcse=error, method=_METHODS["smc"], direction="log Z", warnings=_about_the_prior(functions)
     )
@@ -170,7 +182,7 @@ def _by_laplace(
     try:
         approximation = laplace(functions.model, space=space, potentials=potentials, random_seed=generator)
     except NoMode as error:
-        return _none(method, str(error))
+        return no_evidence(method, str(error))
     value = approximation.log_normalizer()
     checked = approximation.importance_sampled(random_seed=generator)
     return Estimate(

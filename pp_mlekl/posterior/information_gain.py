@@ -11,7 +11,8 @@ from pp_mlekl.posterior.bridge.control_variates import controlled_mean
 from pp_mlekl.posterior.bridge.density_ratio import density_ratio_divergences
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.evidence import log_evidence as estimate_log_evidence
-from pp_mlekl.posterior.evidence import with_posterior
+from pp_mlekl.posterior.draws_check import check_draws
+from pp_mlekl.posterior.evidence import no_evidence, with_posterior
 from pp_mlekl.posterior.evidence_estimate import evidence_over
 from pp_mlekl.posterior.marginal_information_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
 from pp_mlekl.pymc_model.derivatives import NoDerivative
@@ -111,6 +112,9 @@ def information_gain(
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, idata, potentials=potentials, random_seed=generator)
     z = unconstrained_draws(functions, idata)
+    check = check_draws(functions, idata, z)
+    if check.problems:
+        log_evidence = no_evidence(log_evidence.method, *check.problems)
     proper = proper_prior(functions, _PRIOR_DRAWS, generator)
     prior = proper.draws
     joint, notes = _joint(functions, z, proper, log_evidence)
@@ -131,7 +135,8 @@ def information_gain(
         nodes["group"], about_groups = _group_dataset(functions, groups, z, prior, generator)
         notes += about_groups
     result = xr.DataTree.from_dict(nodes)
-    result.attrs |= {"units": "nats", "direction": f"marginal: {FORWARD}", "warnings": [*log_evidence.warnings, *notes]}
+    reasons = [*log_evidence.warnings, *check.cautions, *notes]
+    result.attrs |= {"units": "nats", "direction": f"marginal: {FORWARD}", "warnings": list(dict.fromkeys(reasons))}
     return result
 
 

@@ -145,21 +145,22 @@ class ModelTransforms:
         return np.concatenate([v.reshape(*batch, -1) for v in self._forward(*arrays)], axis=-1)
 
     @cached_property
-    def _angles(self) -> Array:
+    def angles(self) -> Array:
+        """Which coordinates of the unconstrained vector are angles, shape (d,) of bool."""
         return np.concatenate([np.full(v.flat.stop - v.flat.start, v.circular) for v in self.free])
 
     def mean_direction(self, z: Array) -> Array:
         """The mean direction of each angle over draws (*batch, d), shape (d,); 0 for other coordinates."""
         flat = z.reshape(-1, self.size)
-        return np.where(self._angles, np.angle(np.mean(np.exp(1j * np.where(self._angles, flat, 0.0)), axis=0)), 0.0)
+        return np.where(self.angles, np.angle(np.mean(np.exp(1j * np.where(self.angles, flat, 0.0)), axis=0)), 0.0)
 
     def wound(self, z: Array, centre: Array) -> Array:
         """The same points with every angle shifted by whole turns to within half a turn of ``centre`` (d,)."""
-        return z - 2 * np.pi * np.where(self._angles, np.round((z - centre) / (2 * np.pi)), 0.0)
+        return z - 2 * np.pi * np.where(self.angles, np.round((z - centre) / (2 * np.pi)), 0.0)
 
     def in_turn(self, z: Array, centre: Array) -> Array:
         """Whether every angle of z (*batch, d) lies within half a turn of ``centre`` (d,), shape (*batch)."""
-        return np.all(~self._angles | (np.abs(z - centre) <= np.pi), axis=-1)
+        return np.all(~self.angles | (np.abs(z - centre) <= np.pi), axis=-1)
 
     @cached_property
     def _forward(self) -> BatchedFunction:

@@ -16,22 +16,25 @@ def mean_and_error(values: Array) -> tuple[float, float]:
 
 def effective_size(values: Array) -> float:
     """Effective sample size of the mean of ``values`` (chain, draw); at most 3 times the number of draws."""
-    values = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    chains, draws = values.shape
-    if draws < 4 or np.ptp(values) == 0:
-        return float(values.size)
+    return float(effective_sizes(np.atleast_2d(values)[..., None])[0])
+
+
+def effective_sizes(values: Array) -> Array:
+    """The same of each column of ``values`` (chain, draw, k), shape (k,)."""
+    values = np.asarray(values, dtype=np.float64)
+    chains, draws, columns = values.shape
+    if draws < 4:
+        return np.full(columns, float(chains * draws))
     centred = values - values.mean(axis=1, keepdims=True)
     size = 2 ** int(np.ceil(np.log2(2 * draws)))
     spectrum = np.fft.rfft(centred, size, axis=1)
     covariance = np.fft.irfft(spectrum * np.conj(spectrum), size, axis=1)[:, :draws] / draws
     within = covariance.mean(axis=0)
-    total = within[0] + (np.var(values.mean(axis=1), ddof=1) if chains > 1 else 0.0)
-    if total <= 0:
-        return float(values.size)
-    correlation = 1 - (within[0] * draws / (draws - 1) - within) / total
+    total = within[0] + (np.var(values.mean(axis=1), axis=0, ddof=1) if chains > 1 else 0.0)
+    constant = (np.ptp(values, axis=(0, 1)) == 0) | ~(total > 0)
+    correlation = 1 - (within[0] * draws / (draws - 1) - within) / np.where(constant, 1.0, total)
     correlation[0] = 1.0
-    pairs = correlation[: draws // 2 * 2].reshape(-1, 2).sum(axis=1)
-    negative = np.flatnonzero(pairs < 0)
-    pairs = np.minimum.accumulate(pairs[: negative[0] if negative.size else len(pairs)])
-    time = max(-1 + 2 * pairs.sum(), 1 / 3)
-    return float(values.size / time)
+    pairs = correlation[: draws // 2 * 2].reshape(-1, 2, columns).sum(axis=1)
+    positive = np.logical_and.accumulate(pairs >= 0, axis=0)
+    time = -1 + 2 * np.sum(np.where(positive, np.minimum.accumulate(pairs, axis=0), 0.0), axis=0)
+    return chains * draws / np.where(constant, 1.0, np.maximum(time, 1 / 3))

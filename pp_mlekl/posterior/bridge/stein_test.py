@@ -1,0 +1,125 @@
+"""Whether draws can come from a density: means that are 0 under it are compared with their Monte Carlo errors.
+
+For a smooth density that vanishes at infinity, with g the gradient of its logarithm, E[g_j] = 0 and E[f(z_j) g_j + f'(z_j)] = 0
+(Stein's identity). The first shows draws that are shifted. The second, with the bounded f(u) = u / sqrt(1 + u^2) of the
+standardised coordinate, shows a wrong spread; like the kernel of Gorham and Mackey (2017) it is not ruled by a few draws far out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from pp_mlekl.posterior.bridge.effective_size import effective_sizes
+from pp_mlekl.typing import Array
+
+# How often draws of the right density, in one set of all its coordinates and chains, are to exceed the limits by chance.
+CAUTION_RATE, REFUSAL_RATE = 1e-3, 1e-6
+# Below this number of independent draws in a part, its mean is not taken to be normal.
+_FEWEST_EFFECTIVE = 50
+# Columns whose spectra are held in memory together.
+_COLUMNS = 100
+# Segments between draws that are searched for a jump, how often each is halved, and the nats that are no rounding.
+_SEGMENTS, _HALVINGS, _JUMP = 200, 30, 1e-5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteinTest:
+    """Means that are 0 under the density, over their errors.
+
+    Parameters
+    ----------
+    scores
+        Shape (parts, 2, d): parts are each chain, then all chains together; the two are location and spread; d coordinates.
+        NaN where there are too few independent draws.
+    caution, refusal
+        The absolute scores that the right density's draws exceed at ``CAUTION_RATE`` and ``REFUSAL_RATE`` (two-sided normal
+        quantiles, Bonferroni's correction for the number of scores).
+    """
+
+    scores: Array
+    caution: float
+    refusal: float
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute score; 0 where there is none."""
+        return float(np.nanmax(np.abs(self.scores), initial=0.0))
+
+
+def stein_test(draws: Array, gradients: Array, periodic: Array) -> SteinTest:
+    """Test draws against the gradients of a log density.
+
+    Parameters
+    ----------
+    draws, gradients
+        Shape (chain, draw, d).
+    periodic
+        Shape (d,) of bool: coordinates that are angles, whose spread is not tested.
+    """
+    chains, _, d = draws.shape
+    scores = np.full((chains + 1, 2, d), np.nan)
+    for start in range(0, d, _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        for kind, terms in enumerate(_terms(draws[..., part], gradients[..., part])):
+            for chain in range(chains):
+                scores[chain, kind, part] = _scores(terms[chain : chain + 1])
+            scores[chains, kind, part] = _scores(terms)
+    scores[:, 1, periodic] = np.nan
+    count = max(1, int(np.sum(np.isfinite(scores))))
+    caution, refusal = (float(stats.norm.isf(rate / (2 * count))) for rate in (CAUTION_RATE, REFUSAL_RATE))
+    return SteinTest(scores=scores, caution=caution, refusal=refusal)
+
+
+def _terms(z: Array, g: Array) -> tuple[Array, Array]:
+    """Location and spread terms in units of the draws' spread, shape (chain, draw, k)."""
+    low, centre, high = np.quantile(z, (0.25, 0.5, 0.75), axis=(0, 1))
+    # Of a normal the quartiles are 1.349 standard deviations apart.
+    spread = np.maximum((high - low) / 1.349, np.finfo(float).tiny)
+    u = (z - centre) / spread
+    root = np.sqrt(1 + u**2)
+    return spread * g, spread * g * u / root + root**-3
+
+
+def _scores(terms: Array) -> Array:
+    """Mean over its error of each column of (chain, draw, k); NaN where the draws are worth too few independent ones."""
+    sizes = effective_sizes(terms)
+    mean, spread = terms.mean(axis=(0, 1)), terms.std(axis=(0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = mean / spread * np.sqrt(sizes)
+    return np.where((sizes < _FEWEST_EFFECTIVE) | (spread == 0), np.nan, scores)
+
+
+def has_jump(
+    value_gradient: Callable[[Array], tuple[Array, Array]], draws: Array, generator: np.random.Generator
+) -> bool:
+    """Whether a log density jumps, or is -inf, on the way from one draw to another; then Stein's identity does not hold.
+
+    Segments between draws are halved towards the half whose change of value differs most from the one that the gradients
+    at its ends give: of a smooth function nothing is left of that difference, of a jump all.
+    """
+    flat = draws.reshape(-1, draws.shape[-1])
+    low, high = (flat[generator.integers(len(flat), size=_SEGMENTS)] for _ in range(2))
+    at_low, at_high = value_gradient(low), value_gradient(high)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            at_middle = value_gradient(middle)
+            left = _unexplained(low, at_low, middle, at_middle)
+            right = _unexplained(middle, at_middle, high, at_high)
+            first = left >= right
+            low, high = np.where(first[:, None], low, middle), np.where(first[:, None], middle, high)
+            at_low, at_high = _chosen(first, at_low, at_middle), _chosen(first, at_middle, at_high)
+        return bool(np.any(_unexplained(low, at_low, high, at_high) > _JUMP))
+
+
+def _chosen(first: Array, one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:
+    return np.where(first, one[0], other[0]), np.where(first[:, None], one[1], other[1])
+
+
+def _unexplained(low: Array, at_low: tuple[Array, Array], high: Array, at_high: tuple[Array, Array]) -> Array:
+    """What of the change of value along each segment the mean of the gradients leaves; inf where the density is 0."""
+    slope = np.sum((at_low[1] + at_high[1]) / 2 * (high - low), axis=-1)
+    difference = np.abs(at_high[0] - at_low[0] - slope)
+    return np.where(np.isfinite(difference), difference, np.inf)

@@ -1,0 +1,167 @@
+"""Whether draws that are handed in are the model's posterior: tested, and what is found out said with a guessed reason."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.posterior.bridge.stein_test import CAUTION_RATE, REFUSAL_RATE, SteinTest, has_jump, stein_test
+from pp_mlekl.pymc_model.derivatives import NoDerivative
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.typing import Array
+
+# Draws at which densities that come with them are compared with the model's.
+_COMPARED = 100
+# Relative differences that are numerical noise, of doubles and of draws that went through single precision.
+_NOISE, _NOISE_SINGLE = 1e-6, 1e-3
+# Samplers whose log density is PyMC's own in the unconstrained space; that of others may have other transforms.
+_OF_PYMC = ("pymc", "nutpie")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawsCheck:
+    """What is found out about draws.
+
+    Parameters
+    ----------
+    problems
+        Why they are not the model's posterior; numbers from them must not be used.
+    cautions
+        What may be chance.
+    """
+
+    problems: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+
+def check_draws(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> DrawsCheck:
+    """Test draws against the gradients of the model's log density, and densities that come with them against its own.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    idata
+        The draws; its ``log_likelihood`` and the ``lp`` of its ``sample_stats`` are compared where they are there.
+    z
+        The same draws, unconstrained, shape (chain, draw, d).
+
+    Notes
+    -----
+    Nothing is tested where the density has no gradient, jumps or is not finite at some draws. Draws of the right model exceed
+    the limits for a caution and for a problem once in 1,000 and in 1,000,000 sets of independent draws.
+    """
+    key = ("draws checked", blake2b(np.ascontiguousarray(z).tobytes()).digest())
+    by_gradients = functions.kept(key, lambda: _by_gradients(functions, z))
+    problems = [*_other_likelihood(functions, idata, z), *_other_density(functions, idata, z)]
+    return DrawsCheck(problems=(*problems, *by_gradients.problems), cautions=by_gradients.cautions)
+
+
+def _by_gradients(functions: ModelFunctions, z: Array) -> DrawsCheck:
+    def value_gradient(points: Array) -> tuple[Array, Array]:
+        return functions.value_gradient(points, a=1.0, b=1.0)
+
+    try:
+        _, gradients = value_gradient(z)
+    except NoDerivative:
+        return DrawsCheck()
+    if not np.all(np.isfinite(gradients)):
+        return DrawsCheck()
+    test = stein_test(z, gradients, functions.angles)
+    if test.largest <= test.caution or has_jump(value_gradient, z, np.random.default_rng(0)):
+        return DrawsCheck()
+    text, refused = _sentence(functions, test), test.largest > test.refusal
+    return DrawsCheck(problems=(text,) if refused else (), cautions=() if refused else (text,))
+
+
+def _sentence(functions: ModelFunctions, test: SteinTest) -> str:
+    scores = np.nan_to_num(np.abs(test.scores))
+    part, kind, place = np.unravel_index(np.argmax(scores), scores.shape)
+    name, refused = functions.spoken_names[place], test.largest > test.refusal
+    opening = "These draws do not come from this model" if refused else "These draws may not come from this model"
+    rate = REFUSAL_RATE if refused else CAUTION_RATE
+    limit = test.refusal if refused else test.caution
+    return (
+        f"{opening}: the {('location', 'spread')[kind]} of {name} is {scores.max():.3g} standard errors off (right draws exceed "
+        f"{limit:.2g} once in {1 / rate:,.0f} cases). {_guess(functions, test, place)}"
+    )
+
+
+def _guess(functions: ModelFunctions, test: SteinTest, place: int) -> str:
+    beyond = np.nan_to_num(np.abs(test.scores)) > test.caution
+    chains = np.flatnonzero(beyond[:-1].any(axis=(1, 2)))
+    if len(chains) == 1 and len(beyond) > 2:
+        return f"It is chain {chains[0]} (counted from 0) that differs."
+    if not beyond[:, 0].any():
+        return "Their spread is another: another prior, other data, a rescaled variable, or draws that are too few in the tails."
+    variable = next(v for v in functions.free if v.flat.start <= place < v.flat.stop)
+    elements = beyond[:, 0, variable.flat].any(axis=0)
+    if np.sum(elements) > 1:
+        return f"The elements of {variable.name} may be in another order, or the prior, the data or the scale are others."
+    return "The prior, the data or the scale of the variable may be others, or the sampler missed a part of the posterior."
+
+
+def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> list[str]:
+    """A sentence for each observed variable whose ``log_likelihood`` is not the model's."""
+    if "log_likelihood" not in idata.children:
+        return []
+    group, found = idata["log_likelihood"].to_dataset(), []
+    given = {v.name: group[v.name] for v in functions.observed if v.name in group}
+    places = _places(z)
+    terms = functions.pointwise(z[places]) if given else np.empty((0, 0))
+    for v in functions.observed:
+        if v.name not in given:
+            continue
+        values = given[v.name].transpose("chain", "draw", ...).values
+        if values.shape[:2] != z.shape[:2] or values[places][0].size != terms[0, v.pointwise].size:
+            found.append(
+                f"log_likelihood[{v.name!r}] in idata has shape {values.shape}, for {z.shape[0]} x {z.shape[1]} draws of "
+                f"{terms[0, v.pointwise].size} observations in the model: it is of other draws or other data."
+            )
+            continue
+        own, other = terms[:, v.pointwise].sum(axis=-1), values[places].reshape(len(terms), -1).sum(axis=-1)
+        if _differ(own, other, _is_single(z, functions) or values.dtype == np.float32):
+            found.append(
+                f"log_likelihood[{v.name!r}] in idata is not the model's (largest difference {np.nanmax(np.abs(own - other)):.3g} "
+                "nats): these draws come from another model, or from other data."
+            )
+    return found
+
+
+def _other_density(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> list[str]:
+    """A sentence where the log posterior density that a sampler recorded differs from the model's by more than a constant."""
+    stats = idata["sample_stats"].to_dataset() if "sample_stats" in idata.children else xr.Dataset()
+    name = next((n for n in ("lp", "logp") if n in stats), None)
+    library = idata["posterior"].attrs.get("inference_library", stats.attrs.get("inference_library"))
+    if name is None or library not in _OF_PYMC or stats[name].shape != z.shape[:2]:
+        return []
+    places = _places(z)
+    recorded = stats[name].transpose("chain", "draw").values[places]
+    own = functions.value(z[places], a=1.0, b=1.0)
+    shift = np.median(own - recorded)
+    if not _differ(own, recorded + shift, _is_single(z, functions) or recorded.dtype == np.float32):
+        return []
+    largest = np.nanmax(np.abs(own - recorded - shift))
+    return [
+        f"{name} in idata is not the model's log density (differences vary by {largest:.3g} nats): these draws come from another "
+        "model, or from other data."
+    ]
+
+
+def _places(z: Array) -> tuple[Array, Array]:
+    """Chain and draw of evenly spaced draws."""
+    flat = np.linspace(0, z.shape[0] * z.shape[1] - 1, _COMPARED).astype(int)
+    return np.unravel_index(np.unique(flat), z.shape[:2])
+
+
+def _differ(own: Array, other: Array, single: bool) -> bool:
+    known = np.isfinite(other) & np.isfinite(own)
+    tolerance = (_NOISE_SINGLE if single else _NOISE) * (1 + np.abs(own))
+    return bool(np.any(np.abs(own - other)[known] > tolerance[known]))
+
+
+def _is_single(z: Array, functions: ModelFunctions) -> bool:
+    """Whether the draws of some variable have no more digits than single precision, so that they were rounded to it."""
+    natural = functions.natural(z[:, : max(1, _COMPARED // len(z))])
+    return any(np.allclose(v, v.astype(np.float32), rtol=1e-12, atol=0) for v in natural.values())
