@@ -98,8 +98,12 @@ def _guess(functions: ModelFunctions, test: SteinTest, place: int) -> str:
     variable = next(v for v in functions.free if v.flat.start <= place < v.flat.stop)
     elements = beyond[:, 0, variable.flat].any(axis=0)
     if np.sum(elements) > 1:
-        return f"The elements of {variable.name} may be in another order, or the prior, the data or the scale are others."
-    return "The prior, the data or the scale of the variable may be others, or the sampler missed a part of the posterior."
+        return (
+            f"The elements of {variable.name} may be in another order, or the prior, the data or the scale are others."
+        )
+    return (
+        "The prior, the data or the scale of the variable may be others, or the sampler missed a part of the posterior."
+    )
 
 
 def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> list[str]:

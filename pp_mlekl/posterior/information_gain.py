@@ -10,8 +10,8 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.control_variates import controlled_mean
 from pp_mlekl.posterior.bridge.density_ratio import density_ratio_divergences
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
-from pp_mlekl.posterior.evidence import log_evidence as estimate_log_evidence
 from pp_mlekl.posterior.draws_check import check_draws
+from pp_mlekl.posterior.evidence import log_evidence as estimate_log_evidence
 from pp_mlekl.posterior.evidence import no_evidence, with_posterior
 from pp_mlekl.posterior.evidence_estimate import evidence_over
 from pp_mlekl.posterior.marginal_information_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain

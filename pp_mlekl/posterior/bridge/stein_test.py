@@ -14,14 +14,16 @@ from scipy import stats
 from pp_mlekl.posterior.bridge.effective_size import effective_sizes
 from pp_mlekl.typing import Array
 
-# How often draws of the right density, in one set of all its coordinates and chains, are to exceed the limits by chance.
+# How often draws of the right density are to exceed the limits by chance in one set of all coordinates and chains. Measured over
+# 10,000 sets of 4 x 500 draws of each of four densities: cautions 0.7 to 1.8 in 1,000, no refusal.
 CAUTION_RATE, REFUSAL_RATE = 1e-3, 1e-6
 # Below this number of independent draws in a part, its mean is not taken to be normal.
 _FEWEST_EFFECTIVE = 50
 # Columns whose spectra are held in memory together.
 _COLUMNS = 100
-# Segments between draws that are searched for a jump, how often each is halved, and the nats that are no rounding.
-_SEGMENTS, _HALVINGS, _JUMP = 200, 30, 1e-5
+# Segments that are searched for a jump, by how much of the distance between two draws each goes beyond the second, how often it
+# is halved, and the nats that are no rounding.
+_SEGMENTS, _BEYOND, _HALVINGS, _JUMP = 200, 0.25, 30, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +96,16 @@ def _scores(terms: Array) -> Array:
 def has_jump(
     value_gradient: Callable[[Array], tuple[Array, Array]], draws: Array, generator: np.random.Generator
 ) -> bool:
-    """Whether a log density jumps, or is -inf, on the way from one draw to another; then Stein's identity does not hold.
+    """Whether a log density jumps, or falls to -inf, among the draws or beside them; then Stein's identity does not hold.
 
-    Segments between draws are halved towards the half whose change of value differs most from the one that the gradients
-    at its ends give: of a smooth function nothing is left of that difference, of a jump all.
+    Segments from one draw through another are halved towards the half whose change of value differs most from the one that
+    the gradients at its ends give: of a smooth function nothing is left of that difference, of a jump all. A jump counts
+    where the density is as high as at the draws.
     """
     flat = draws.reshape(-1, draws.shape[-1])
     low, high = (flat[generator.integers(len(flat), size=_SEGMENTS)] for _ in range(2))
+    lowest = float(np.min(value_gradient(np.concatenate([low, high]))[0]))
+    high = high + _BEYOND * (high - low)
     at_low, at_high = value_gradient(low), value_gradient(high)
     with np.errstate(invalid="ignore", over="ignore"):
         for _ in range(_HALVINGS):
@@ -111,7 +116,8 @@ def has_jump(
             first = left >= right
             low, high = np.where(first[:, None], low, middle), np.where(first[:, None], middle, high)
             at_low, at_high = _chosen(first, at_low, at_middle), _chosen(first, at_middle, at_high)
-        return bool(np.any(_unexplained(low, at_low, high, at_high) > _JUMP))
+        jumps = _unexplained(low, at_low, high, at_high) > _JUMP
+        return bool(np.any(jumps & (np.fmax(at_low[0], at_high[0]) >= lowest)))
 
 
 def _chosen(first: Array, one: tuple[Array, Array], other: tuple[Array, Array]) -> tuple[Array, Array]:

@@ -1,0 +1,119 @@
+"""Stein's identity as a test of draws: how often it fails draws of the right density, what it sees, and where it does not hold."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pp_mlekl.posterior.bridge.effective_size import effective_size, effective_sizes
+from pp_mlekl.posterior.bridge.stein_test import has_jump, stein_test
+
+DENSITIES = {
+    # A random source of (n, d) draws and the gradient of the log density.
+    "normal": (lambda g, shape: g.normal(size=shape), lambda z: -z),
+    "logistic": (lambda g, shape: g.logistic(size=shape), lambda z: -np.tanh(z / 2)),
+    "log of a gamma": (lambda g, shape: np.log(g.gamma(1.5, size=shape)), lambda z: 1.5 - np.exp(z)),
+    "Student t": (lambda g, shape: g.standard_t(3, size=shape), lambda z: -4 * z / (3 + z**2)),
+}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_right_draws_exceed_a_limit_as_often_as_it_says(name):
+    """Against a limit that is to be exceeded in one of 20 sets, which a few hundred sets can show."""
+    source, gradient = DENSITIES[name]
+    generator = np.random.default_rng(1)
+    exceeded = []
+    for _ in range(400):
+        z = source(generator, (4, 500, 2))
+        test = stein_test(z, gradient(z), np.zeros(2, bool))
+        exceeded.append(test.largest > stats.norm.isf(0.05 / (2 * test.scores.size)))
+    # Chains and their union, location and spread depend on one another, so that Bonferroni's rate is an upper bound.
+    assert 0.01 <= np.mean(exceeded) <= 0.085
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DENSITIES)
+def test_rate_of_cautions(name):
+    source, gradient = DENSITIES[name]
+    generator = np.random.default_rng(2)
+    tests = []
+    for _ in range(3_000):
+        z = source(generator, (4, 500, 2))
+        tests.append(stein_test(z, gradient(z), np.zeros(2, bool)))
+    cautions, refusals = (np.mean([t.largest > getattr(t, limit) for t in tests]) for limit in ("caution", "refusal"))
+    print(f"{name}: cautions {cautions:.2e}, refusals {refusals:.2e}")
+    assert cautions <= 0.004
+    assert refusals == 0
+
+
+def test_autocorrelation_is_taken_into_account():
+    """A first-order autoregression with coefficient 0.9 has 19 times the variance of a mean of independent draws."""
+    generator = np.random.default_rng(3)
+    largest = []
+    for _ in range(40):
+        z = generator.normal(size=(4, 2000, 1)) * np.sqrt(1 - 0.9**2)
+        z[:, 0] /= np.sqrt(1 - 0.9**2)
+        for t in range(1, 2000):
+            z[:, t] += 0.9 * z[:, t - 1]
+        test = stein_test(z, -z, np.zeros(1, bool))
+        largest.append(test.largest / test.caution)
+    assert max(largest) < 1
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [(lambda z: z + 0.15, 0), (lambda z: 1.1 * z, 1), (lambda z: z / 1.1, 1)],
+    ids=["shift", "wide", "narrow"],
+)
+def test_shift_and_spread_are_seen(change, kind):
+    z = change(np.random.default_rng(4).normal(size=(4, 1000, 3)))
+    test = stein_test(z, -z, np.zeros(3, bool))
+    assert np.nanmax(np.abs(test.scores[-1, kind])) > test.refusal
+
+
+def test_one_chain_of_another_density_is_seen_in_it_alone():
+    z = np.random.default_rng(5).normal(size=(4, 1000, 2))
+    z[2, :, 1] += 0.4
+    test = stein_test(z, -z, np.zeros(2, bool))
+    beyond = np.abs(test.scores[:4, 0, 1]) > test.refusal
+    assert beyond.tolist() == [False, False, True, False]
+
+
+def test_angles_have_no_test_of_spread():
+    z = np.random.default_rng(6).uniform(-np.pi, np.pi, size=(4, 1000, 1))
+    assert np.isnan(stein_test(z, np.zeros_like(z), np.ones(1, bool)).scores[:, 1]).all()
+
+
+def test_constant_or_few_draws_are_not_judged():
+    z = np.zeros((4, 1000, 1))
+    assert stein_test(z, -z, np.zeros(1, bool)).largest == 0
+    few = np.random.default_rng(0).normal(size=(2, 10, 1)) + 10
+    assert stein_test(few, -few, np.zeros(1, bool)).largest == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (lambda z: -0.5 * z**2, False),
+        (lambda z: -np.abs(z), False),
+        (lambda z: -0.5 * (z * 1e3) ** 2, False),
+        (lambda z: np.where(z > 0, -z, -z - 0.7), True),
+        (lambda z: np.where(z > -3.2, -z, -np.inf), True),
+    ],
+    ids=["normal", "kink", "narrow", "jump", "support"],
+)
+def test_jumps_are_told_from_kinks(value, expected):
+    generator = np.random.default_rng(1)
+    draws = generator.normal(size=(4, 500, 1))
+
+    def value_gradient(z):
+        step = 1e-7
+        with np.errstate(invalid="ignore"):
+            slope = (value(z[..., 0] + step) - value(z[..., 0] - step)) / (2 * step)
+        return value(z[..., 0]), slope[..., None]
+
+    assert has_jump(value_gradient, draws, generator) is expected
+
+
+def test_sizes_of_columns_are_those_of_each():
+    values = np.cumsum(np.random.default_rng(0).normal(size=(4, 300, 3)), axis=1) * [0.1, 0.0, 1.0]
+    np.testing.assert_allclose(effective_sizes(values), [effective_size(values[..., j]) for j in range(3)], rtol=1e-12)

@@ -1,0 +1,102 @@
+"""Draws that are not the model's posterior are found out, with the variable named; those that are pass."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+import pp_mlekl as mk
+from pp_mlekl.posterior.draws_check import check_draws
+from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
+from pp_mlekl.pymc_model.model_functions import model_functions
+
+Y = np.array([0.0, 5.0, -5.0])
+
+
+def build(scale=3.0, y=Y):
+    with pm.Model(coords={"g": ["a", "b", "c"]}) as model:
+        theta = pm.Normal("theta", 0, scale, dims="g")
+        pm.Normal("y", theta, 1, observed=y, dims="g")
+    return model
+
+
+def exact_draws(scale=3.0, y=Y, seed=1):
+    share = scale**2 / (1 + scale**2)
+    values = share * y + np.sqrt(share) * np.random.default_rng(seed).normal(size=(4, 1000, len(y)))
+    return xr.DataTree.from_dict({"posterior": xr.Dataset({"theta": (("chain", "draw", "g"), values)})})
+
+
+def checked(model, idata):
+    functions = model_functions(model)
+    return check_draws(functions, idata, unconstrained_draws(functions, idata))
+
+
+def test_right_draws_pass():
+    model = build()
+    for seed in range(5):
+        check = checked(model, exact_draws(seed=seed))
+        assert check.problems == check.cautions == ()
+
+
+# Draws of a prior with sd 2, values whose labels are permuted, draws of other data.
+WRONG = {
+    "prior sd 2 for 3": exact_draws(scale=2.0),
+    "permuted": exact_draws(y=Y[[2, 0, 1]]),
+    "other data": exact_draws(y=Y + [0.5, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_draws_of_another_posterior_give_no_number(name):
+    model, idata = build(), WRONG[name]
+    evidence = mk.log_evidence(model, idata, random_seed=1)
+    assert np.isnan(float(evidence))
+    assert "theta[" in evidence.warnings[0]
+    gain = mk.information_gain(
+        model, idata, log_evidence=mk.log_evidence(model, exact_draws(), random_seed=1), random_seed=1
+    )
+    assert np.isnan(float(gain["joint"]["kl_posterior_prior"]))
+    assert "theta[" in gain.attrs["warnings"][0]
+
+
+def test_only_the_changed_element_is_named():
+    (problem,) = checked(build(), WRONG["other data"]).problems
+    assert "theta[a]" in problem
+
+
+def test_a_foreign_log_likelihood_or_lp_is_found_out():
+    model = build()
+    idata = sample(model, draws=500, chains=2, random_seed=1)
+    assert checked(model, idata).problems == ()
+    # The same draws with the densities of another model.
+    other = build(y=Y + 0.01)
+    likelihood = ensure_groups(
+        other, xr.DataTree.from_dict({"posterior": idata["posterior"].to_dataset()}), ["log_likelihood"]
+    )
+    foreign = idata.copy()
+    foreign["log_likelihood"] = likelihood["log_likelihood"]
+    assert "log_likelihood['y']" in checked(model, foreign).problems[0]
+    assert np.isnan(float(mk.log_evidence(model, foreign)))
+    assert "logp" in checked(build(scale=3.01), idata).problems[0]
+    fewer = idata.copy()
+    fewer["log_likelihood"] = xr.DataTree(idata["log_likelihood"].to_dataset().isel(draw=slice(0, 100)))
+    assert "log_likelihood['y']" in checked(model, fewer).problems[0]
+
+
+def test_single_precision_is_no_other_model():
+    model = build()
+    idata = sample(model, draws=500, chains=2, random_seed=1)
+    single = idata.map_over_datasets(lambda ds: ds.astype(np.float32) if "theta" in ds else ds)
+    assert checked(model, single).problems == ()
+
+
+def test_densities_that_jump_are_not_judged():
+    """y uniform below theta: the posterior begins with a jump at the largest observation, where E[g] is not 0."""
+    y = np.array([1.0, 2.0, 3.0])
+    with pm.Model() as model:
+        theta = pm.Pareto("theta", alpha=1.0, m=0.5)
+        pm.Uniform("y", 0, theta, observed=y)
+    draws = 3.0 * (1 - np.random.default_rng(1).random((4, 1000))) ** (-1 / 4)
+    idata = xr.DataTree.from_dict({"posterior": xr.Dataset({"theta": (("chain", "draw"), draws)})})
+    assert checked(model, idata).problems == checked(model, idata).cautions == ()
