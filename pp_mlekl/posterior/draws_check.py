@@ -77,7 +77,7 @@ def _by_gradients(functions: ModelFunctions, z: Array) -> DrawsCheck:
 
 def _sentence(functions: ModelFunctions, test: SteinTest) -> str:
     scores = np.nan_to_num(np.abs(test.scores))
-    part, kind, place = np.unravel_index(np.argmax(scores), scores.shape)
+    _, kind, place = map(int, np.unravel_index(np.argmax(scores), scores.shape))
     name, refused = functions.spoken_names[place], test.largest > test.refusal
     opening = "These draws do not come from this model" if refused else "These draws may not come from this model"
     rate = REFUSAL_RATE if refused else CAUTION_RATE
@@ -156,7 +156,8 @@ def _other_density(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> l
 def _places(z: Array) -> tuple[Array, Array]:
     """Chain and draw of evenly spaced draws."""
     flat = np.linspace(0, z.shape[0] * z.shape[1] - 1, _COMPARED).astype(int)
-    return np.unravel_index(np.unique(flat), z.shape[:2])
+    chain, draw = np.unravel_index(np.unique(flat), z.shape[:2])
+    return chain, draw
 
 
 def _differ(own: Array, other: Array, single: bool) -> bool:

@@ -43,7 +43,7 @@ def test_right_draws_pass():
 WRONG = {
     "prior sd 2 for 3": exact_draws(scale=2.0),
     "permuted": exact_draws(y=Y[[2, 0, 1]]),
-    "other data": exact_draws(y=Y + [0.5, 0, 0]),
+    "other data": exact_draws(y=np.array([0.5, 5.0, -5.0])),
 }
 
 
