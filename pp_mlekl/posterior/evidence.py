@@ -10,7 +10,7 @@ from pp_mlekl.diagnostics.diagnose import sampling_problems
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.draws_check import check_draws
-from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode
+from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode, log_prior_mass
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
 from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
@@ -61,8 +61,10 @@ def log_evidence(
     Returns
     -------
     Estimate
-        NaN with the reason in ``warnings`` where it cannot be believed, or where a prior is improper: then it would depend on an
-        arbitrary constant. Potentials that count as prior stay as they are, whatever they integrate to; a warning says so.
+        NaN with the reason in ``warnings`` where it is unreliable, where the draws are not the model's posterior, or where a
+        prior is improper: then it would depend on an arbitrary constant. The prior is normalised over the range of its
+        transforms, such as an ordering. Potentials that count as prior stay as they are, whatever they integrate to; a warning
+        says so.
 
     Raises
     ------
@@ -107,14 +109,15 @@ def log_evidence(
         return np.where(functions.in_turn(points, centre), functions.value(points, a=1.0, b=1.0), -np.inf)
 
     result = bridge_sampling(z, log_density, generator)
+    number = result.number.plus(log_prior_mass(functions), -1.0)
     return Evidence(
-        value=result.log_normalizer,
-        mcse=result.standard_error,
+        value=number.value,
+        mcse=number.standard_error,
         method=result.method,
         direction="log Z",
         warnings=(*result.problems, *check.cautions, *_about_sampling(functions, idata), *_about_the_prior(functions)),
         draws=z,
-        number=result.number,
+        number=number,
     )
 
 
@@ -165,9 +168,11 @@ def no_evidence(method: str, *reasons: str) -> Estimate:
 def _by_smc(functions: ModelFunctions, generator: np.random.Generator) -> Estimate:
     from pp_mlekl.pymc_model.draws.smc import smc_log_evidence
 
-    value, error = smc_log_evidence(functions.model, generator)
+    value, error = smc_log_evidence(functions, generator)
     if not (np.isfinite(value) and np.isfinite(error)):
-        return no_evidence(_METHODS["smc"], "PyMC's sequential Monte Carlo gave no finite evidence.")
+        return no_evidence(
+            _METHODS["smc"], "Sequential Monte Carlo failed: its runs gave no finite evidence, or all the same one."
+        )
     return Estimate(
         value=value, mcse=error, method=_METHODS["smc"], direction="log Z", warnings=_about_the_prior(functions)
     )

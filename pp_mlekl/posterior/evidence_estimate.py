@@ -7,6 +7,8 @@ import numpy as np
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.number_with_error import WithError
+from pp_mlekl.pymc_model.draws.normalized_prior import prior_mass
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 
@@ -23,6 +25,12 @@ def log_evidence_of(joint: Any) -> tuple[float, float]:
         return value, error
     of_prior = float(joint["log_prior_normalizer"]), float(joint["log_prior_normalizer_mcse"])
     return value - of_prior[0], float(np.hypot(error, of_prior[1]))
+
+
+def log_prior_mass(functions: ModelFunctions) -> WithError:
+    """Log of the prior mass that the transforms leave: the log evidence is that of the density as it stands less this."""
+    mass = prior_mass(functions)
+    return WithError(value=mass.log_mass, rest=mass.standard_error**2)
 
 
 class NoMode(ValueError):

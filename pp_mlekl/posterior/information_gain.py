@@ -73,8 +73,8 @@ def information_gain(
     -------
     xarray.DataTree
         ``joint``: scalars ``kl_posterior_prior``, ``kl_prior_posterior``, ``jsd``, ``total_variation``,
-        ``hellinger_squared``, ``log_evidence``, ``log_prior_normalizer`` (0 but where potentials or transforms make the prior
-        density integrate to something else than 1; ``log_evidence`` is that of the density as it stands),
+        ``hellinger_squared``, ``log_evidence``, ``log_prior_normalizer`` (what the potentials of the prior integrate to, which
+        ``log_evidence`` does not divide by; 0 without them),
         ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
         ``dependence_gap`` (joint KL less the sum of the marginal ones, also of elements that others determine, as on a
         simplex), ``log_evidence_prior_sensitivity`` (d log Z / d log s

@@ -14,7 +14,7 @@ from pp_mlekl.estimation.find_mle_map import find_map
 from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
-from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over
+from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over, log_prior_mass
 from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
@@ -88,6 +88,7 @@ class LaplaceApproximation:
         """Laplace's approximation of the log evidence, in nats."""
         _, log_determinant = np.linalg.slogdet(self.mode_covariance)
         height = float(self.functions.value(self.mode, a=1.0, b=1.0))
+        height -= log_prior_mass(self.functions).value
         return height + 0.5 * len(self.mode) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
 
     def importance_sampled(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
@@ -98,7 +99,8 @@ class LaplaceApproximation:
         error = float(weights.std(ddof=1) / weights.mean() / np.sqrt(n))
         shape = self._pareto_k(log_ratio)
         heavy = (f"Importance sampling from it is unreliable (k-hat {shape:.2f}).",) if shape > _UNRELIABLE else ()
-        value = float(logsumexp(log_ratio) - np.log(n))
+        mass = log_prior_mass(self.functions)
+        value, error = float(logsumexp(log_ratio) - np.log(n)) - mass.value, float(np.hypot(error, mass.standard_error))
         return Estimate(value=value, mcse=error, method="importance sampling", direction="log Z", warnings=heavy)
 
     def pareto_k(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> float:
@@ -110,7 +112,9 @@ class LaplaceApproximation:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
         z = unconstrained_draws(self.functions, idata)
         log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
-        return _shifted(log_ratio, -1.0, evidence_over(log_evidence, z), log_evidence, "KL(posterior||Laplace)")
+        return _shifted(
+            log_ratio, -1.0, self._of_density(evidence_over(log_evidence, z)), log_evidence, "KL(posterior||Laplace)"
+        )
 
     def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """KL(Laplace||posterior) in nats, from draws of the approximation and the log evidence.
@@ -118,7 +122,13 @@ class LaplaceApproximation:
         ``inf`` where the normal has mass outside the parameters' support.
         """
         log_ratio = self._log_ratio_at_own_draws(n, random_seed)
-        return _shifted(log_ratio, 1.0, evidence_over(log_evidence), log_evidence, "KL(Laplace||posterior)")
+        return _shifted(
+            log_ratio, 1.0, self._of_density(evidence_over(log_evidence)), log_evidence, "KL(Laplace||posterior)"
+        )
+
+    def _of_density(self, log_z: WithError) -> WithError:
+        """Log normaliser of the density as the model has it, from a log evidence, whose prior is normalised."""
+        return log_z.plus(log_prior_mass(self.functions))
 
     def _log_ratio_at_own_draws(self, n: int, random_seed: RandomSeed) -> Array:
         """log(approximation / unnormalised posterior); inf where the posterior is 0."""

@@ -15,6 +15,7 @@ from shared import shared_path
 
 import pp_mlekl as mk
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
+from pp_mlekl.pymc_model.draws.normalized_prior import prior_mass
 from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.draws.smc import last_stage
@@ -179,6 +180,96 @@ def test_smc_under_the_same_interface():
     exact = stats.multivariate_normal(np.zeros(2), np.eye(2) + 1).logpdf([0.5, 1.5])
     assert abs(float(estimate) - exact) < 6 * estimate.mcse + 0.01
     assert 0 < estimate.mcse < 0.05
+
+
+def ordered_mixture():
+    """Two normals of unknown means, in order: by symmetry the evidence is that of the same model without an order."""
+    y = np.array([-1.0, 0.5, 2.0])
+    with pm.Model() as model:
+        order = pm.distributions.transforms.ordered
+        mu = pm.Normal("mu", 0, 2, shape=2, transform=order, initval=np.array([-1.0, 1.0]))
+        pm.NormalMixture("y", w=[0.5, 0.5], mu=mu, sigma=1.0, observed=y)
+    grid = np.linspace(-16, 16, 1601)
+    one = stats.norm.pdf(y[:, None], grid, 1)
+    likelihood = np.prod(0.5 * one[:, :, None] + 0.5 * one[:, None, :], axis=0)
+    prior = stats.norm.pdf(grid, 0, 2)
+    exact = np.log(prior @ likelihood @ prior * (grid[1] - grid[0]) ** 2)
+    # Draws by their weights on the grid, jittered within a cell.
+    generator = np.random.default_rng(1)
+    p = (likelihood * np.outer(prior, prior)).ravel()
+    i, j = np.unravel_index(generator.choice(p.size, size=4000, p=p / p.sum()), likelihood.shape)
+    mu_draws = grid[np.sort(np.stack([i, j], axis=-1))] + generator.uniform(-0.01, 0.01, size=(4000, 2))
+    return model, _tree(mu=np.sort(mu_draws.reshape(4, 1000, 2))), float(exact)
+
+
+@pytest.mark.parametrize("method", ["bridge", "smc", "laplace"])
+def test_an_ordered_prior_is_normalised_by_every_method(method):
+    model, idata, exact = ordered_mixture()
+    estimate = mk.log_evidence(model, idata, method=method, random_seed=1)
+    # A Laplace approximation is as wrong as it says: the order cuts the posterior off.
+    assert abs(float(estimate) - exact) < 4 * estimate.mcse + 0.001
+    assert abs(float(estimate) - exact) < (0.5 if method == "laplace" else 0.1)
+
+
+def test_transforms_that_restrict_elements_of_different_priors():
+    """P(a < b) for a ~ N(0, 1), b ~ N(1, 1) is Phi(1 / sqrt 2)."""
+    with pm.Model() as model:
+        order = pm.distributions.transforms.ordered
+        pm.Normal("mu", np.array([0.0, 1.0]), 1, shape=2, transform=order, initval=np.array([0.0, 1.0]))
+        pm.Normal("y", model["mu"].sum(), 1, observed=0.0)
+    mass = prior_mass(model_functions(model))
+    assert abs(mass.log_mass - stats.norm.logcdf(1 / np.sqrt(2))) < 4 * mass.standard_error
+    assert 0 < mass.standard_error < 0.01
+
+
+@pytest.mark.parametrize("initval", [0.2, "support_point", "prior"])
+def test_smc_starts_from_the_prior_whatever_the_initval(initval):
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 2, initval=initval)
+        pm.Normal("y", mu, 1, observed=[2.0, 3.0])
+    exact = stats.multivariate_normal(np.zeros(2), np.eye(2) + 4).logpdf([2.0, 3.0])
+    estimate = mk.log_evidence(model, method="smc", random_seed=1)
+    assert 0 < estimate.mcse < 0.1
+    assert abs(float(estimate) - exact) < 5 * estimate.mcse + 0.01
+
+
+def test_smc_runs_without_spread_are_a_failure():
+    """A likelihood that no particle changes gives all runs the same estimate."""
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Normal("y", 0 * mu, 1, observed=[0.5])
+    estimate = mk.log_evidence(model, method="smc", random_seed=1)
+    assert np.isnan(float(estimate))
+    assert estimate.warnings
+
+
+@pytest.mark.slow
+def test_divergent_chains_are_reported_by_the_evidence():
+    """The centred eight schools: the sampler misses the neck of the funnel, and log Z is off by far more than its error."""
+    model = golden.eight_schools()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        idata = sample(model, random_seed=1)
+    estimate = mk.log_evidence(model, idata, random_seed=1)
+    gain = mk.information_gain(model, idata, var_names=(), random_seed=1)
+    print(estimate, "exact -31.3113", gain.attrs["warnings"])
+    assert any("diverged" in w for w in estimate.warnings)
+    assert any("diverged" in w for w in gain.attrs["warnings"])
+
+
+def test_chains_that_disagree_are_reported_by_the_evidence():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 10)
+        pm.Normal("y", mu, 1, observed=[0.3])
+    draws = np.random.default_rng(0).normal(0.3, 1, size=(4, 1000))
+    draws[0] -= 0.4
+    diverging = np.zeros((4, 1000), dtype=bool)
+    diverging[:, :3] = True
+    idata = _tree(mu=np.random.default_rng(0).normal(0.3 / 1.01, np.sqrt(1 / 1.01), size=(4, 1000)))
+    assert mk.log_evidence(model, idata, random_seed=1).warnings == ()
+    idata["sample_stats"] = xr.DataTree(xr.Dataset({"diverging": (("chain", "draw"), diverging)}))
+    assert any("diverged" in w for w in mk.log_evidence(model, idata, random_seed=1).warnings)
+    assert np.isnan(float(mk.log_evidence(model, _tree(mu=draws), random_seed=1)))
 
 
 @pytest.mark.slow

@@ -226,7 +226,9 @@ def test_atom_costs_its_own_element_alone(share):
     gained = mk.information_gain(model, _tree(a=a, b=b), random_seed=1)
     assert np.isnan(float(gained["marginal"]["a"]))
     assert np.isfinite(float(gained["marginal"]["b"]))
-    assert np.isfinite(float(gained["joint"]["kl_posterior_prior"]))
+    # Half the draws at one value are no draws of the posterior, which the joint numbers need; a marginal needs its own draws alone.
+    refused = any("do not come from this model" in w for w in gained.attrs["warnings"])
+    assert np.isnan(float(gained["joint"]["kl_posterior_prior"])) == refused == (share == 0.5)
     assert any(w.startswith("a: ") and "no density" in w for w in gained.attrs["warnings"])
 
 
@@ -374,7 +376,7 @@ def test_potential_that_leaves_nothing_of_the_prior_is_refused():
         pm.Potential("far", -0.5 * ((mu - 6) / 0.01) ** 2)
         pm.Normal("y", mu, 1, observed=[6.0])
     tree = _tree(mu=np.random.default_rng(1).normal(6, 0.01, size=(4, 500)))
-    with pytest.raises(ValueError, match=r"Too little of the prior is left .* under far"):
+    with pytest.raises(ValueError, match="far"):
         mk.information_gain(model, tree, potentials="prior", random_seed=2)
 
 
@@ -389,7 +391,10 @@ def test_ordered_prior_is_normalised():
     draws = np.sort(np.random.default_rng(1).normal(25 * variance * y, np.sqrt(variance), size=(4, 1000, 2)))
     joint = mk.information_gain(model, _tree(mu=draws), var_names=(), random_seed=2)["joint"]
     exact = normal_kl(25 * variance * y, variance, 4.0).sum() - np.log(2)
-    assert abs(float(joint["log_prior_normalizer"]) + np.log(2)) < 4 * float(joint["log_prior_normalizer_mcse"])
+    evidence = stats.norm(0, np.sqrt(4 + 0.04)).logpdf(y).sum() + np.log(2)
+    assert float(joint["log_prior_normalizer"]) == 0
+    assert abs(float(joint["log_evidence"]) - evidence) < 4 * float(joint["log_evidence_mcse"])
+    assert float(joint["log_evidence_mcse"]) < 0.01
     assert abs(float(joint["kl_posterior_prior"]) - exact) < 4 * float(joint["kl_posterior_prior_mcse"])
 
 

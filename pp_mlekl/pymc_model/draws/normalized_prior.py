@@ -1,32 +1,36 @@
-"""The prior as a distribution where the model's own density of it does not integrate to one."""
+"""The prior as a normalised distribution where the model's own density of it does not integrate to one."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from pymc.distributions.transforms import _default_transform
-from scipy.special import logsumexp
+from pymc.distributions.transforms import Ordered, _default_transform
+from pytensor.tensor.variable import TensorVariable
+from scipy.special import gammaln, logsumexp
 
 from pp_mlekl.divergences.monte_carlo import tail_shape
-from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.interpreter.constant_values import constant_value
+from pp_mlekl.pymc_model.layout import FreeVariable
+from pp_mlekl.pymc_model.model_functions import MAX_ROUNDS, ModelFunctions
 from pp_mlekl.typing import Array
 
-# Rounds of draws before too little of the prior is left by its potentials, and the fewest draws that will do.
+# Rounds of draws before the potentials or transforms are found to leave too little of the prior, and the fewest draws that suffice.
 _ROUNDS, _FEWEST = 20, 400
 # Vehtari et al. (2024): with a heavier tail the largest weight is not known from any number of draws.
 _HEAVIEST = 0.7
+# Attempts for the prior mass that transforms leave, where it is not known exactly: its relative error is below 1% for a half.
+_ATTEMPTS = 20_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProperPrior:
-    """Draws from the normalised prior, and the log of the integral of the model's prior density.
+    """Draws from the normalised prior, and the integral of the potentials over the prior that the transforms leave.
 
     Parameters
     ----------
     draws
         Independent, unconstrained, shape (n, d).
     log_normalizer, standard_error
-        In nats; 0 but for potentials that count as prior and for transforms that cut a part off.
+        Log of the integral and its error, in nats; 0 without potentials that count as prior.
     """
 
     draws: Array
@@ -34,10 +38,44 @@ class ProperPrior:
     standard_error: float = 0.0
 
 
-def prior_potentials(functions: ModelFunctions) -> list[Any]:
+@dataclass(frozen=True, kw_only=True)
+class PriorMass:
+    """Log of the prior mass that the transforms leave, in nats, and its standard error; 0 without restricting transforms."""
+
+    log_mass: float = 0.0
+    standard_error: float = 0.0
+
+
+def prior_potentials(functions: ModelFunctions) -> list[TensorVariable]:
     """The model's potentials that count as prior."""
     likelihood = {v.name for v in functions.observed}
     return [p for p in functions.model.potentials if p.name not in likelihood]
+
+
+def prior_mass(functions: ModelFunctions) -> PriorMass:
+    """The prior mass that transforms such as an ordering leave, by which every log evidence is divided.
+
+    Of K independent and identically distributed elements in order it is exactly 1 / K!; otherwise it is the fraction of prior
+    draws within the transforms' range.
+
+    Raises
+    ------
+    ValueError
+        Where too few prior draws are in range to tell.
+    """
+    return functions.kept("prior mass", lambda: _prior_mass(functions))
+
+
+def _prior_mass(functions: ModelFunctions) -> PriorMass:
+    restricted = _restricted(functions)
+    if all(_is_exchangeable_order(functions, v) for v in restricted):
+        orders = [np.prod(v.shape[:-1], dtype=int) * gammaln(v.shape[-1] + 1) for v in restricted]
+        return PriorMass(log_mass=-float(sum(orders)))
+    inside = np.all(np.isfinite(functions.prior_attempts(_ATTEMPTS, np.random.default_rng(0))), axis=-1)
+    if np.sum(inside) < _FEWEST:
+        raise _too_little(functions, int(np.sum(inside)), _ATTEMPTS)
+    share = float(np.mean(inside))
+    return PriorMass(log_mass=np.log(share), standard_error=float(np.sqrt((1 - share) / share / _ATTEMPTS)))
 
 
 def proper_prior(functions: ModelFunctions, n: int, generator: np.random.Generator) -> ProperPrior:
@@ -48,53 +86,96 @@ def proper_prior(functions: ModelFunctions, n: int, generator: np.random.Generat
     functions
         Of a model without improper priors.
     n
-        Draws wanted; there may be fewer.
+        Number of draws wanted; there may be fewer.
     generator
-        Where they come from.
+        Source of the draws.
 
     Raises
     ------
     ValueError
-        Where the potentials leave too little of the prior to draw from, or weigh it too unevenly.
+        Where the potentials leave too little of the prior to draw from, or weight it too unevenly.
     """
     potentials = prior_potentials(functions)
-    if not potentials and not _restricted(functions):
-        return ProperPrior(draws=functions.prior_draws(n, generator))
+    if not potentials:
+        return ProperPrior(draws=prior_within_transforms(functions, n, generator))
     draws, log_weights = np.empty((0, functions.size)), np.empty(0)
-    accepted = np.empty(0, dtype=bool)
-    uniform = np.empty(0)
+    accepted, uniform = np.empty(0, dtype=bool), np.empty(0)
     for _ in range(_ROUNDS):
-        z = functions.prior_attempts(n, generator)
+        z = prior_within_transforms(functions, n, generator)
         draws, log_weights = np.concatenate([draws, z]), np.concatenate([log_weights, _log_weights(functions, z)])
-        uniform = np.concatenate([uniform, generator.uniform(size=n)])
+        uniform = np.concatenate([uniform, generator.uniform(size=len(z))])
         with np.errstate(invalid="ignore"):
             accepted = np.log(uniform) < log_weights - log_weights.max()
         if np.sum(accepted) >= n:
             break
-    names = ", ".join(p.name for p in potentials) or "the transforms"
     weights = np.exp(log_weights - max(log_weights.max(), -1e300))
     if np.sum(accepted) < _FEWEST or tail_shape(weights) > _HEAVIEST:
+        names = ", ".join(str(p.name) for p in potentials)
         raise ValueError(
-            f"Too little of the prior is left to draw from under {names} ({np.sum(accepted)} of {len(draws)} draws); put the "
-            'restriction into the priors themselves, or count the potential as potentials="likelihood".'
+            f"{names} leaves too little of the prior to draw from ({np.sum(accepted)} of {len(draws)} draws); put the restriction "
+            'into the priors themselves, or count the potential as potentials="likelihood".'
         )
     error = float(weights.std(ddof=1) / weights.mean() / np.sqrt(len(weights)))
     value = float(logsumexp(log_weights) - np.log(len(log_weights)))
     return ProperPrior(draws=draws[accepted][:n], log_normalizer=value, standard_error=error)
 
 
+def prior_within_transforms(functions: ModelFunctions, n: int, generator: np.random.Generator) -> Array:
+    """About ``n`` prior draws, potentials left aside, that the transforms can represent: unconstrained, shape (at most n, d).
+
+    Raises
+    ------
+    ValueError
+        Where hardly any draw is in their range.
+    """
+    draws = functions.prior_draws(n, generator)
+    if len(draws) < min(n, _FEWEST):
+        raise _too_little(functions, len(draws), n * MAX_ROUNDS)
+    return draws
+
+
+def _too_little(functions: ModelFunctions, found: int, attempts: int) -> ValueError:
+    names = ", ".join(v.name for v in _restricted(functions)) or "some variables"
+    return ValueError(
+        f"The transforms of {names} leave too little of the prior to draw from ({found} of {attempts:,} draws); give the elements "
+        "priors nearer to that order."
+    )
+
+
 def _log_weights(functions: ModelFunctions, z: Array) -> Array:
-    """What the potentials add to the log prior density; -inf outside the transforms' range."""
-    inside = np.all(np.isfinite(z), axis=-1)
-    result = np.where(inside, 0.0, -np.inf)
-    for values in functions.evaluate(prior_potentials(functions), z[inside]):
-        result[inside] += values.reshape(np.sum(inside), -1).sum(axis=-1)
+    """What the potentials add to the log prior density at z (n, d), shape (n,)."""
+    result = np.zeros(len(z))
+    for values in functions.evaluate(prior_potentials(functions), z):
+        result += values.reshape(len(z), -1).sum(axis=-1)
     return np.where(np.isnan(result), -np.inf, result)
 
 
-def _restricted(functions: ModelFunctions) -> bool:
-    """Whether a variable has another transform than its family's, such as one that puts its elements in order."""
-    return any(
-        type(transform) is not type(_default_transform(rv.owner.op, rv))
-        for rv, transform in functions.model.rvs_to_transforms.items()
-    )
+def _restricted(functions: ModelFunctions) -> list[FreeVariable]:
+    """The variables with another transform than their family's, such as one that orders their elements."""
+    model = functions.model
+    other = {
+        rv.name
+        for rv, transform in model.rvs_to_transforms.items()
+        if type(transform) is not type(_default_transform(rv.owner.op, rv))
+    }
+    return [v for v in functions.free if v.name in other]
+
+
+def _is_exchangeable_order(functions: ModelFunctions, variable: FreeVariable) -> bool:
+    """Whether a variable is ordered along its last axis, on which its elements are independent with the same parameters."""
+    rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
+    op = rv.owner.op
+    if not isinstance(functions.model.rvs_to_transforms[rv], Ordered) or getattr(op, "ndim_supp", 1) != 0:
+        return False
+    return all(_is_same_along_last_axis(p) for p in op.dist_params(rv.owner))
+
+
+def _is_same_along_last_axis(parameter: TensorVariable) -> bool:
+    if parameter.type.ndim == 0 or parameter.type.shape[-1] == 1:
+        return True
+    try:
+        values = np.asarray(constant_value(parameter))
+    except ValueError:
+        # It is random.
+        return False
+    return bool(np.all(values == values[..., :1]))

@@ -5,19 +5,52 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from pp_mlekl.pymc_model.draws.normalized_prior import prior_within_transforms
 from pp_mlekl.pymc_model.draws.sampling import quiet
+from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 
 def smc_log_evidence(
-    model: Any, generator: np.random.Generator, draws: int = 2000, chains: int = 4
+    functions: ModelFunctions, generator: np.random.Generator, draws: int = 2000, runs: int = 4
 ) -> tuple[float, float]:
-    """Mean over independent runs of PyMC's SMC, in nats, and the standard error of that mean."""
-    with model, quiet():
+    """Mean over independent runs of PyMC's SMC, in nats, and the standard error of that mean.
+
+    The particles start from the prior. PyMC's own start is a variable's ``initval`` where it has one, at which all particles
+    would have the same weight: then no run differs from another, and the estimate is the likelihood of that point.
+
+    Parameters
+    ----------
+    functions
+        Of a model with a proper prior.
+    generator
+        Source of the particles and of PyMC's seed.
+    draws, runs
+        Particles of each run, and the number of runs.
+
+    Returns
+    -------
+    Log of the mean likelihood under the prior that the transforms leave, and its error; NaN where the runs do not differ or
+    one of them has no estimate.
+    """
+    starts = []
+    for _ in range(runs):
+        z = prior_within_transforms(functions, draws, generator)
+        # Where the transforms leave little of the prior there are fewer draws; some then start two particles.
+        z = z[np.arange(draws) % len(z)]
+        starts.append({v.value_name: z[:, v.flat].reshape(draws, *v.value_shape) for v in functions.free})
+    with functions.model, quiet():
         tree = pm.sample_smc(
-            draws=draws, chains=chains, random_seed=int(generator.integers(2**31)), progressbar=False, cores=1
+            draws=draws,
+            start=starts,
+            chains=runs,
+            random_seed=int(generator.integers(2**31)),
+            progressbar=False,
+            cores=1,
         )
     values = np.asarray(tree["sample_stats"]["log_marginal_likelihood"].values, dtype=object)
     last = np.array([last_stage(chain) for chain in values])
+    if np.ptp(last) == 0:
+        return np.nan, np.nan
     return float(last.mean()), float(last.std(ddof=1) / np.sqrt(len(last)))
 
 
