@@ -145,7 +145,7 @@ def with_posterior(
 
 
 def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:
-    names = ", ".join(p.name for p in prior_potentials(functions))
+    names = ", ".join(str(p.name) for p in prior_potentials(functions))
     if not names:
         return ()
     return (
