@@ -36,7 +36,7 @@ BUILDERS = {
         "tags": "hierarchical normal",
         "observations": 919,
         "parameters": 90,
-        "mle": "at_infinity",
+        "mle": "not_identified",
         "map": "converged",
     },
 }
