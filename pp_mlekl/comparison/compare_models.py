@@ -1,6 +1,5 @@
 """Compare models of the same data: evidence, leave-one-out, divergence from the truth."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.seeds import generator_of
 
 _PARETO_K = 0.7
@@ -92,7 +92,7 @@ class ModelComparison:
 
         return models(self)
 
-    def to_html(self, path: str | os.PathLike) -> Path:
+    def to_html(self, path: AnyPath) -> Path:
         """Write one self-contained page: findings, table, Bayes factors and plot."""
         from pp_mlekl.report.models_page import write_models
 
@@ -238,7 +238,9 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
     row["elpd_loo"], row["elpd_loo_se"] = float(loo.elpd), float(loo.se)
     bad = int(np.sum(np.asarray(loo.pareto_k) > _PARETO_K))
     if bad:
-        notes.append(f"{name}: {bad} Pareto k values exceed {_PARETO_K}; its leave-one-out estimate is unreliable.")
+        notes.append(
+            f"{name}: {bad} of {len(loo.pareto_k)} Pareto k exceed {_PARETO_K}; its leave-one-out estimate is unreliable."
+        )
     return row
 
 

@@ -1,7 +1,6 @@
 """The result of ``compare``: one tree, and the tables, verdict and pages made from it."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from pp_mlekl.diagnostics.circular import in_one_turn
 from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.shared_state import alone, silenced
 
 
@@ -149,7 +149,7 @@ class Comparison:
         compared = unknown and fitted.sizes["estimator"] > 0
         return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, scales, closest)
 
-    def save(self, path: str | os.PathLike) -> Path:
+    def save(self, path: AnyPath) -> Path:
         """Write the tree to NetCDF (or Zarr, if the path ends in ``.zarr``); ``pp_mlekl.load`` reads it.
 
         Raises
@@ -160,13 +160,13 @@ class Comparison:
         save_tree(self.tree, path)
         return Path(path)
 
-    def to_html(self, path: str | os.PathLike) -> Path:
+    def to_html(self, path: AnyPath) -> Path:
         """Write one self-contained page."""
         from pp_mlekl.report.page import write_html
 
         return write_html(self, path)
 
-    def to_markdown(self, path: str | os.PathLike) -> Path:
+    def to_markdown(self, path: AnyPath) -> Path:
         """Write the tables and the verdict as Markdown."""
         from pp_mlekl.report.markdown import write_markdown
 
@@ -282,7 +282,7 @@ def _flat(dataset: xr.Dataset, names: list[str]) -> Array:
     return np.concatenate([np.ravel(dataset[name].values) for name in names])
 
 
-def load(path: str | os.PathLike) -> Comparison:
+def load(path: AnyPath) -> Comparison:
     """Read a comparison that ``Comparison.save`` has written (NetCDF, or Zarr if the path ends in ``.zarr``).
 
     Raises

@@ -1,12 +1,12 @@
 """Write comparisons to files, and read files that ``Comparison.save`` has written."""
 
 import json
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import xarray as xr
 
+from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
 
 _CONTENT = "comparison"
@@ -16,7 +16,7 @@ _ATTRIBUTES = {"model_name": str, "truth": str, "units": str, "n_observations": 
 _VARIABLE = {"name": str, "kind": str, "distribution": str, "dims": list, "size": int, "parents": list}
 
 
-def load_tree(path: str | os.PathLike) -> xr.DataTree:
+def load_tree(path: AnyPath) -> xr.DataTree:
     """Read the tree of a comparison that ``save_tree`` wrote.
 
     Raises
@@ -33,12 +33,12 @@ def load_tree(path: str | os.PathLike) -> xr.DataTree:
     return tree
 
 
-def save_tree(tree: xr.DataTree, path: str | os.PathLike) -> None:
+def save_tree(tree: xr.DataTree, path: AnyPath) -> None:
     """Write a comparison's tree to NetCDF, or to Zarr if the path ends in ``.zarr``."""
     write_tree(tree, path, _CONTENT)
 
 
-def check_saving(path: str | os.PathLike) -> None:
+def check_saving(path: AnyPath) -> None:
     """Raise as ``save_tree`` would, before anything is computed."""
     check_tree_target(path, _CONTENT)
 

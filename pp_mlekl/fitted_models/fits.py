@@ -12,7 +12,7 @@ from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.pymc_model.draws.conditional import parents_of
 from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-from pp_mlekl.typing import Array
+from pp_mlekl.typing import Array, Potentials
 
 PLUG_INS = ("mle", "map", "map_unconstrained", "posterior_mean")
 PREDICTIVES = ("posterior_predictive", "laplace")
@@ -53,7 +53,7 @@ def collect_fits(
     estimators: Sequence[str],
     estimates: Mapping[str, PointEstimate],
     tree: xr.DataTree | None,
-    potentials: Any,
+    potentials: Potentials,
     generator: np.random.Generator,
     new_groups: tuple[str, ...] = (),
 ) -> list[Fit]:
@@ -86,7 +86,7 @@ def _find(
     functions: ModelFunctions,
     name: str,
     tree: xr.DataTree | None,
-    potentials: Any,
+    potentials: Potentials,
     seed: int,
     new_groups: tuple[str, ...] = (),
 ) -> PointEstimate:
@@ -127,7 +127,11 @@ def _at_boundary(functions: ModelFunctions, estimate: PointEstimate) -> Array:
 
 
 def _from_draws(
-    functions: ModelFunctions, name: str, tree: xr.DataTree | None, potentials: Any, generator: np.random.Generator
+    functions: ModelFunctions,
+    name: str,
+    tree: xr.DataTree | None,
+    potentials: Potentials,
+    generator: np.random.Generator,
 ) -> Fit:
     if name == "laplace":
         return _laplace(functions, potentials, generator)
@@ -157,7 +161,7 @@ def _from_draws(
     return Fit(name=name, draws=draws)
 
 
-def _laplace(functions: ModelFunctions, potentials: Any, generator: np.random.Generator) -> Fit:
+def _laplace(functions: ModelFunctions, potentials: Potentials, generator: np.random.Generator) -> Fit:
     """The predictive of a normal approximation at the mode of the unconstrained density."""
     estimate = _find(functions, "map_unconstrained", None, potentials, int(generator.integers(2**31)))
     if estimate.status != "converged":

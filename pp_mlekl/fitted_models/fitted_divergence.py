@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -23,10 +23,13 @@ from pp_mlekl.pymc_model.validation import check_distribution, given_observed
 from pp_mlekl.typing import Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 
 @deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "truth", "idata"))
 def fitted_divergence(
-    model: Any,
+    model: "pm.Model",
     truth: Any = None,
     *,
     idata: xr.DataTree | None = None,

@@ -1,7 +1,7 @@
 """``without_truth``: assess fits without a known truth."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,9 @@ from pp_mlekl.pymc_model.validation import check_distribution
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 _PLUG_INS = ("mle", "map", "map_unconstrained")
 _KNOWN = (*_PLUG_INS, "posterior_predictive")
 
@@ -35,7 +38,7 @@ WHAT = {
 
 @deprecated_arguments(renamed={"tree": "idata"})
 def without_truth(
-    model: Any,
+    model: "pm.Model",
     idata: xr.DataTree | None = None,
     *,
     estimates: Mapping[str, PointEstimate] | None = None,
@@ -133,7 +136,9 @@ def _checked(estimators: Sequence[str], replicates: int) -> list[str]:
     return names
 
 
-def _found(functions: ModelFunctions, name: str, potentials: Any, generator: np.random.Generator) -> PointEstimate:
+def _found(
+    functions: ModelFunctions, name: str, potentials: Potentials, generator: np.random.Generator
+) -> PointEstimate:
     if name == "mle":
         return find_mle(functions.model, random_seed=generator, potentials=potentials)
     space: Any = "natural" if name == "map" else "unconstrained"
@@ -150,10 +155,10 @@ def _left_out(functions: ModelFunctions, fit: Fit, places: Array) -> LeftOut | N
 
 def _add_predictive(
     dataset: xr.Dataset,
-    model: Any,
+    model: "pm.Model",
     tree: xr.DataTree,
     known: Mapping[str, PointEstimate],
-    potentials: Any,
+    potentials: Potentials,
     generator: Any,
 ) -> None:
     names = [str(n) for n in dataset["estimator"].values]

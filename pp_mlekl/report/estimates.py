@@ -61,17 +61,17 @@ class _Curves:
 def glance(comparison: Any) -> Glance:
     """The rows of the parameters and derived quantities of a comparison."""
     table = pd.concat([comparison.summary(), _derived(comparison)])
-    ends = [c for c in table.columns if c.startswith(("eti", "hdi"))]
+    bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
     posterior = elements(comparison.tree["posterior"].to_dataset()[comparison.free_names + comparison.derived_names])
     curves = _curves(comparison, posterior)
-    windows = _windows(table, posterior, ends)
+    windows = _windows(table, posterior, bounds)
     largest = float(np.nanmax(table["KL"])) if "KL" in table and np.isfinite(table["KL"]).any() else np.nan
     rows = []
     for place, (name, row) in enumerate(table.iloc[:MAX_ROWS].iterrows()):
         picture = Markup("")
         if place < MAX_PICTURES and name in windows:
-            picture = _picture(str(name), row, ends, curves[str(name)], windows[str(name)])
-        rows.append(_row(str(name), row, ends, picture, largest, comparison))
+            picture = _picture(str(name), row, bounds, curves[str(name)], windows[str(name)])
+        rows.append(_row(str(name), row, bounds, picture, largest, comparison))
     columns = ["MLE", "MAP", "mean"] + (["truth"] if "truth" in table else []) + (["KL"] if "KL" in table else [])
     marks = tuple(m for m in ("MLE", "MAP", "truth") if m in table and np.isfinite(table[m]).any())
     exact = "prior_density" in comparison.tree.children
@@ -89,20 +89,20 @@ def _derived(comparison: Any) -> pd.DataFrame:
     return table.assign(derived=True)
 
 
-def _row(name: str, row: pd.Series, ends: Sequence[str], picture: Markup, largest: float, comparison: Any) -> Row:
+def _row(name: str, row: pd.Series, bounds: Sequence[str], picture: Markup, largest: float, comparison: Any) -> Row:
     derived = row.get("derived") is True
     sd, statuses = row["sd"], comparison.statuses
     texts = {
         "MLE": estimate(row["MLE"], row["SE"], statuses["mle"], sd),
         "MAP": "not defined" if derived else estimate(row["MAP"], np.nan, statuses["map"], sd),
         "mean": rounded(row["mean"], sd),
-        "interval": interval(row[ends[0]], row[ends[1]], sd),
+        "interval": interval(row[bounds[0]], row[bounds[1]], sd),
         "truth": number(row["truth"], 4) if "truth" in row and np.isfinite(row["truth"]) else "",
         "KL": with_error(row["KL"], row["KL_mcse"]) if "KL" in row and np.isfinite(row["KL"]) else "",
     }
     keys = {c: float(row[c]) for c in ("MLE", "MAP", "mean", "truth", "KL") if c in row}
     bar = float(np.clip(row["KL"] / largest, 0, 1)) if texts["KL"] and largest > 0 else 0.0
-    note = f"R-hat {row['r_hat']:.2f}" if row["r_hat"] > _R_HAT else ""
+    note = f"R-hat {row['r_hat']:.3f}" if row["r_hat"] > _R_HAT else ""
     return Row(name=name, derived=derived, picture=picture, texts=texts, keys=keys, bar=bar, note=note)
 
 
@@ -134,7 +134,7 @@ def _density(draws: Array) -> tuple[Array, Array]:
 
 
 def _windows(
-    table: pd.DataFrame, posterior: dict[str, xr.DataArray], ends: Sequence[str]
+    table: pd.DataFrame, posterior: dict[str, xr.DataArray], bounds: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
     """The range of each row's axis; elements of one variable share it where their scales are similar."""
     own = {}
@@ -157,7 +157,7 @@ def _windows(
     return own
 
 
-def _picture(name: str, row: pd.Series, ends: Sequence[str], curves: _Curves, window: tuple[float, float]) -> Markup:
+def _picture(name: str, row: pd.Series, bounds: Sequence[str], curves: _Curves, window: tuple[float, float]) -> Markup:
     low, high = window
 
     def at(value: float) -> float:
@@ -172,7 +172,7 @@ def _picture(name: str, row: pd.Series, ends: Sequence[str], curves: _Curves, wi
         anchor = "start" if at(tick) < 14 else "end" if at(tick) > _WIDTH - 14 else "middle"
         parts.append(f'<text x="{at(tick):.1f}" y="{_HEIGHT - 2}" text-anchor="{anchor}">{escape(text)}</text>')
     parts += [_area(x, prior, top, "prior"), _area(x, posterior, top, "post")]
-    parts.append(_segment(at(row[ends[0]]), at(row[ends[1]]), _BASE + 4.5, "ci", "posterior interval"))
+    parts.append(_segment(at(row[bounds[0]]), at(row[bounds[1]]), _BASE + 4.5, "ci", "posterior interval"))
     truth, mle, mode = row.get("truth", np.nan), row["MLE"], row["MAP"]
     if low <= truth <= high:
         parts.append(f'<line class="truth" x1="{at(truth):.1f}" x2="{at(truth):.1f}" y1="0" y2="{_BASE}"/>')

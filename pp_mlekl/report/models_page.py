@@ -29,7 +29,9 @@ def write_models(comparison: Any, path: AnyPath, pages: Mapping[str, str] | None
     ``pages`` maps names of models to the addresses of their own pages.
     """
     text = template("models.html").render(
-        **_content(comparison), picture=picture(models, comparison, "Plot", _ALT), pages=pages or {}
+        **_content(comparison),
+        picture=picture(models, comparison, "Evidence and leave-one-out", _ALT),
+        pages=pages or {},
     )
     return write_text(path, text)
 
@@ -48,7 +50,7 @@ def models_table(comparison: Any) -> Table:
     for name, row in summary.iterrows():
         cells = [str(name), _rank(row, "rank_evidence", "log_evidence"), _rank(row, "rank_loo", "elpd_loo")]
         cells += [with_error(row[value], row[error]) for _, value, error in shown]
-        rows.append([*cells, number(row["loo_weight"], 3)])
+        rows.append([*cells, number(round(row["loo_weight"], 3), 3)])
     return table_of(header, rows)
 
 

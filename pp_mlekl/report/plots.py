@@ -362,4 +362,5 @@ def models(comparison: Any) -> Figure:
             axis.set(title=title, xlabel="nats")
             axis.set_yticks(places, [literal(str(name)) for name in table.index])
             axis.set_ylim(-0.5, len(table) - 0.5)
+            axis.tick_params(labelleft=True)
     return figure

@@ -37,8 +37,8 @@ def table_of(header: list[str], rows: list[list[str]], *words: str) -> Table:
 def parameter_table(comparison: Any) -> Table:
     """The table of parameters."""
     table = comparison.summary()
-    ends = [c for c in table.columns if c.startswith(("eti", "hdi"))]
-    percent = ends[0].removeprefix("eti").removeprefix("hdi").removesuffix("_lb")
+    bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
+    percent = bounds[0].removeprefix("eti").removeprefix("hdi").removesuffix("_lb")
     both = _scales_differ(table)
     header = ["parameter", "MLE ± SE", "MAP", *(["MAP, unconstrained"] if both else [])]
     header += ["mean", "sd", f"{percent}% interval", "R-hat", "ESS"]
@@ -46,7 +46,7 @@ def parameter_table(comparison: Any) -> Table:
     rows = []
     for name, row in table.iterrows():
         cells = [str(name), *_estimates(row, comparison.statuses, both)]
-        cells += _posterior(row, ends)
+        cells += _posterior(row, bounds)
         cells += [with_error(row["KL"], row["KL_mcse"])] if "KL" in table else []
         cells += [number(row["truth"], 4)] if "truth" in table else []
         rows.append(cells)
@@ -67,11 +67,11 @@ def _estimates(row: pd.Series, statuses: dict[str, str], both: bool) -> list[str
     return cells
 
 
-def _posterior(row: pd.Series, ends: list[str]) -> list[str]:
+def _posterior(row: pd.Series, bounds: list[str]) -> list[str]:
     return [
         rounded(row["mean"], row["sd"]),
         rounded(row["sd"], row["sd"]),
-        interval(row[ends[0]], row[ends[1]], row["sd"]),
+        interval(row[bounds[0]], row[bounds[1]], row["sd"]),
         f"{row['r_hat']:.3f}" if np.isfinite(row["r_hat"]) else UNAVAILABLE,
         number(np.floor(min(row["ess_bulk"], row["ess_tail"])), 1),
     ]

@@ -89,7 +89,7 @@ def sum_tail(total: Any, n: int, mean: float, eps: float, discrete: bool) -> flo
     return float(total.cdf(low) + total.sf(high))
 
 
-_SUMS: dict[str, Callable] = {
+_SUMS: dict[str, Callable[[Any, int], Any]] = {
     "Normal": lambda p, n: stats.norm(n * p.mu, np.sqrt(n) * p.sigma),
     "Exponential": lambda p, n: stats.gamma(n, scale=1 / p.lam),
     "Gamma": lambda p, n: stats.gamma(n * p.alpha, scale=1 / p.beta),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 SIZES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 
 # Maximum number of observations simulated for one size, and minimum number of replicates.
@@ -33,7 +36,7 @@ _TERMS, _MIN_REPLICATES = 1_000_000, 30
 
 @collected_rarely()
 def proof(
-    model: Any,
+    model: "pm.Model",
     truth: Any,
     *,
     sizes: Sequence[int] = SIZES,
