@@ -1,5 +1,6 @@
 """Compare models of the same data: evidence, leave-one-out, divergence from the truth."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,10 +164,10 @@ def compare_models(
     generator = generator_of(random_seed)
     for name, given in models.items():
         _check_tree(name, getattr(given, "tree", given))
-    check_same_data(models, potentials)
+    notes = check_same_data(models, potentials)
+    notes += _about_improper({name: _improper(given, potentials) for name, given in models.items()})
     settings = {"nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
     trees = {name: _tree(given, potentials, settings, generator) for name, given in models.items()}
-    notes: list[str] = []
     loos = {name: leave_one_out(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
     problems = {name: sampling_problems(tree) for name, tree in trees.items()}
@@ -210,11 +211,40 @@ def _tree(
         tree = sample(model, random_seed=generator, potentials=potentials, **settings)
     groups = ["log_likelihood", "observed_data"]
     tree = ensure_groups(model, tree, groups, random_seed=generator, functions=functions)
-    if not improper_names(model):
+    if not improper_names(functions.model):
         tree["information_gain"] = information_gain(
             model, tree, var_names=(), potentials=potentials, random_seed=generator
         )
     return tree
+
+
+def _improper(given: Any, potentials: Potentials) -> set[str]:
+    """Variables with an improper prior, of a model or a pair of one and its draws; none of a tree, which has no model."""
+    if isinstance(getattr(given, "tree", given), xr.DataTree):
+        return set()
+    return set(improper_names(model_functions(given[0] if isinstance(given, tuple) else given, potentials).model))
+
+
+def _about_improper(improper: Mapping[str, set[str]]) -> list[str]:
+    notes = [
+        f"{name}: no evidence, because the prior of {', '.join(sorted(variables))} is improper; give it a proper prior."
+        for name, variables in improper.items()
+        if variables
+    ]
+    shared = sorted(set.intersection(*improper.values()))
+    if shared:
+        notes.append(
+            f"All models have {', '.join(shared)} with an improper prior. If it means the same in all of them, give it the same wide "
+            "proper prior: the constant of such a nuisance prior cancels in the Bayes factor."
+        )
+    return notes
+
+
+def _without_evidence(tree: xr.DataTree) -> str:
+    """Why a tree has no evidence, as its information gain says."""
+    reasons = tree["information_gain"].attrs.get("warnings", [])
+    listed = json.loads(reasons) if isinstance(reasons, str) else list(reasons)
+    return str(listed[0]) if listed else "bridge sampling failed."
 
 
 def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, float]:
@@ -226,8 +256,8 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
         if "log_evidence_prior_sensitivity" in joint:
             row["prior_sensitivity"] = float(joint["log_evidence_prior_sensitivity"])
             row["prior_sensitivity_mcse"] = float(joint["log_evidence_prior_sensitivity_mcse"])
-    if not np.isfinite(row["log_evidence"]):
-        notes.append(f"{name}: no evidence; the prior is improper or bridge sampling failed.")
+    if not np.isfinite(row["log_evidence"]) and "information_gain" in tree.children:
+        notes.append(f"{name}: no evidence; {_without_evidence(tree)}")
     fitted = tree["fitted"] if "fitted" in tree.children else None
     if fitted is not None and "posterior_predictive" in fitted["estimator"] and tree.attrs.get("truth") != "unknown":
         cell = fitted.to_dataset().sel(estimator="posterior_predictive")
@@ -272,7 +302,7 @@ def _rank(values: pd.Series) -> pd.Series:
     return values.rank(ascending=False, na_option="bottom").astype(int)
 
 
-def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> None:
+def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> list[str]:
     """Check that all models have the same data, without which evidences cannot be compared.
 
     They need the same number of observations, and the same values in observed variables of the same name.
@@ -284,11 +314,16 @@ def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> None:
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
 
+    Returns
+    -------
+    Notes on models whose observed variables have other names and other values, such as the logarithms of the others'.
+
     Raises
     ------
     ValueError
         If the data differ.
     """
+    notes = []
     found = {name: _data(given, potentials) for name, given in models.items()}
     first_name, (first_count, first) = next(iter(found.items()))
     for name, (count, data) in found.items():
@@ -301,6 +336,20 @@ def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> None:
                 raise ValueError(
                     f"The data of {variable!r} differ between {first_name} and {name}; compare models of the same data."
                 )
+        if set(first) != set(data) and not _same_values(first, data):
+            notes.append(
+                f"{first_name} and {name} have observed variables of other names and values ({', '.join(sorted(first))}; "
+                f"{', '.join(sorted(data))}). Densities of transformed data, such as y and log(y), are on different scales: add the "
+                "log Jacobian of the transformation, sum(log|d transformed / d y|), to the model of the transformed data before "
+                "comparing evidence or elpd."
+            )
+    return notes
+
+
+def _same_values(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    """Whether two sets of observed variables hold the same numbers, whatever their names and order."""
+    values = [np.sort(np.concatenate([np.ravel(a) for a in data.values()] or [np.empty(0)])) for data in (one, other)]
+    return np.array_equal(*values)
 
 
 def _data(given: Any, potentials: Any) -> tuple[int, dict[str, Array]]:

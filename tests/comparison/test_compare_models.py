@@ -73,6 +73,38 @@ def test_an_improper_prior_has_no_evidence():
     assert any("flat" in w and "no evidence" in w for w in result.warnings)
 
 
+def test_an_improper_prior_is_named_and_a_shared_one_cancels():
+    def flat(scale):
+        with pm.Model() as model:
+            intercept, b = pm.Flat("intercept"), pm.Normal("b", 0, scale)
+            pm.Normal("y", intercept + b * np.arange(len(Y)), 1, observed=Y)
+        posterior = xr.Dataset(
+            {n: (("chain", "draw"), np.random.default_rng(1).normal(size=(4, 100))) for n in ("intercept", "b")}
+        )
+        return model, xr.DataTree.from_dict({"posterior": posterior})
+
+    result = mk.compare_models({"one": flat(1.0), "two": flat(2.0)}, random_seed=1)
+    assert any(w.startswith("one:") and "intercept" in w for w in result.warnings)
+    assert any("cancels" in w and "intercept" in w for w in result.warnings)
+    alone = mk.compare_models({"one": flat(1.0), "proper": build(1.0)}, random_seed=1)
+    assert not any("cancels" in w for w in alone.warnings)
+
+
+def test_models_of_data_and_of_their_logarithms_are_cautioned():
+    """exp(Y) ~ LogNormal is Y ~ Normal; the evidences differ by the sum of Y, the Jacobian."""
+    with pm.Model() as logs:
+        pm.LogNormal("z", pm.Normal("mu", 0, 1.0), 1, observed=np.exp(Y))
+    one, idata = build(1.0)
+    result = mk.compare_models({"plain": (one, idata), "logs": (logs, idata)}, random_seed=1)
+    assert any("Jacobian" in w for w in result.warnings)
+    difference = float(result.dataset["log_bayes_factor"].sel(model="plain", against="logs"))
+    assert difference == pytest.approx(np.sum(Y), abs=0.01)
+    with pm.Model() as renamed:
+        pm.Normal("z", pm.Normal("mu", 0, 1.0), 1, observed=Y[::-1])
+    same = mk.compare_models({"plain": (one, idata), "renamed": (renamed, idata)}, random_seed=1)
+    assert not any("Jacobian" in w for w in same.warnings)
+
+
 def test_equal_models_are_indistinguishable():
     model, tree = build(1.0)
     other, mu = tree.copy(deep=True), tree["posterior"].to_dataset()
