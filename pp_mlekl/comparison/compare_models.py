@@ -350,3 +350,14 @@ def _same_values(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
     """Whether two sets of observed variables hold the same numbers, whatever their names and order."""
     first, second = (np.sort(np.concatenate([np.empty(0), *map(np.ravel, data.values())])) for data in (one, other))
     return np.array_equal(first, second)
+
+
+def _data(given: Any, potentials: Any) -> tuple[int, dict[str, Array]]:
+    """The number of observations, and the observed values by variable."""
+    tree = getattr(given, "tree", given)
+    if isinstance(tree, xr.DataTree):
+        terms = tree["log_likelihood"].to_dataset().isel(chain=0, draw=0)
+        observed = tree["observed_data"].to_dataset() if "observed_data" in tree.children else xr.Dataset()
+        return sum(t.size for t in terms.data_vars.values()), {str(n): a.values for n, a in observed.data_vars.items()}
+    functions = model_functions(given[0] if isinstance(given, tuple) else given, potentials)
+    return sum(int(np.prod(v.shape)) for v in functions.observed), functions.observed_data()
