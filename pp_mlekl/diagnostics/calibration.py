@@ -12,7 +12,7 @@ _SMALLEST_P = 1e-6
 
 
 def calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
-    """Whether each observation looks like a draw from what the others predict for it; nothing for vectors."""
+    """Whether LOO-PIT values are uniform: one finding, none for vectors."""
     import arviz as az
 
     observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
@@ -26,9 +26,9 @@ def calibration(tree: xr.DataTree, name: str, loo: Any) -> list[Finding]:
     p = float(test[0][name])
     chance = f"p {'<' if p < _SMALLEST_P else '='} {max(p, _SMALLEST_P):.2g}"
     if p < _UNEVEN:
-        text = f"the data are not what the model predicts (LOO-PIT, {chance}): its distribution of {name} does not fit."
+        text = f"LOO-PIT is not uniform ({chance}): the model's distribution of {name} does not fit the data."
         return [finding("problem", "calibration", f"{name}: {text}")]
-    return [finding("ok", "calibration", f"{name}: the data are as the model predicts them (LOO-PIT, {chance}).")]
+    return [finding("ok", "calibration", f"{name}: no miscalibration detected by LOO-PIT ({chance}).")]
 
 
 def are_vectors(tree: xr.DataTree, name: str, loo: Any) -> bool:

@@ -16,7 +16,7 @@ from pp_mlekl.utils.shared_state import alone, silenced
 _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
 # Above the older limit of Gelman et al. (2013) chains have plainly not met, however few the draws.
 _R_HAT_APART = 1.05
-_TOO_FEW = "cannot be had from so few draws: take more."
+_TOO_FEW = "needs more draws: there are so few draws that it is unavailable."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,17 +202,15 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         result = az.loo(tree, var_name=name, pointwise=True)
     except ValueError as error:
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
-        notes.append(finding("caution", "leave-one-out", f"{name}: not to be had ({error})."))
+        notes.append(finding("caution", "leave-one-out", f"{name}: unavailable ({error})."))
         return None
     notes += calibration(tree, name, result)
     k, limit = np.asarray(result.pareto_k), float(result.good_k)
     bad = int(np.sum(~(k <= limit)))
     if bad:
-        text = (
-            f"{bad} of {n} Pareto k-hat exceed {limit:.2g}, so LOO is unreliable there: observations that sway the fit."
-        )
+        text = f"{bad} of {n} Pareto k exceed {limit:.2g}: influential observations, for which LOO is unreliable."
     else:
-        text = f"all {n} Pareto k-hat are below {limit:.2g}."
+        text = f"all {n} Pareto k are below {limit:.2g}."
     if are_vectors(tree, name, result):
         text += " Its observations are vectors, for which there is no calibration."
     notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))

@@ -43,19 +43,21 @@ def prior_sensitivity(
         with _WITHOUT_NOTES:
             table = az.psense_summary(tree, var_names=var_names, prior_var_names=prior_var_names)
     except ValueError as error:
-        notes.append(finding("caution", "prior", f"The sensitivity to the prior is not to be had ({error})."))
+        notes.append(finding("caution", "prior", f"The sensitivity to the prior is unavailable ({error})."))
         return no_sensitivity()
     prior, likelihood = table["prior"].astype(float), table["likelihood"].astype(float)
     against = table.index[(prior > _SENSITIVE) & (likelihood > _SENSITIVE)]
     strong = table.index[(prior > _SENSITIVE) & ~(likelihood > _SENSITIVE)]
     if len(against):
-        text = f"The posterior of {some(against)} reacts to scaling the prior as well as the likelihood: they may disagree."
+        text = (
+            f"Possible prior-data conflict: the posterior of {some(against)} is sensitive to both prior and likelihood."
+        )
         notes.append(finding("caution", "prior", text))
     if len(strong):
-        text = f"The posterior of {some(strong)} reacts to scaling the prior more than the likelihood: the prior may say most."
+        text = f"The prior may dominate: the posterior of {some(strong)} is sensitive to the prior, but not to the likelihood."
         notes.append(finding("caution", "prior", text))
     if not len(against) and not len(strong):
-        notes.append(finding("ok", "prior", "The posterior hardly reacts to scaling the prior."))
+        notes.append(finding("ok", "prior", "The posterior is not sensitive to the prior (power scaling)."))
     return table
 
 

@@ -35,7 +35,7 @@ def kl_rule(p: type[Distribution], q: type[Distribution]) -> Callable[[F], F]:
 
     def register(rule: F) -> F:
         if (p, q) in RULES:
-            raise ValueError(f"KL({p.__name__}||{q.__name__}) has a rule already.")
+            raise ValueError(f"KL({p.__name__}||{q.__name__}) has a rule already; remove one of them.")
         RULES[p, q] = rule
         return rule
 

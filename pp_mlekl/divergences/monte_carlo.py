@@ -55,7 +55,7 @@ def monte_carlo(
     heavy = bool(np.isfinite(shape) and shape > _WORST_SHAPE)
     warnings: tuple[str, ...] = ()
     if heavy:
-        warnings = (f"The terms have a heavy tail (k-hat {shape:.2f}); the standard error is too small.",)
+        warnings = (f"The terms have a heavy tail (Pareto k = {shape:.2f}), so the standard error is too small.",)
     if rtol is not None and not _precise(values, rtol):
         warnings += (f"{len(values)} draws do not reach rtol {rtol:g}; give a larger budget.",)
     value = np.where(infinite, np.inf, mean)

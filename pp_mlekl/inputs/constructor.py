@@ -88,7 +88,7 @@ def _bound(name: str, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     given = dict(zip(names, args, strict=False))
     twice = set(given) & set(kwargs)
     if twice:
-        raise ValueError(f"{name}: {min(twice)} is given twice.")
+        raise ValueError(f"{name}: {min(twice)} is given twice; remove one.")
     given |= {n: v for n, v in kwargs.items() if v is not None}
     given = {n: v for n, v in given.items() if v is not None}
     given = _in_own_parameters(name, given)
@@ -122,7 +122,7 @@ def _check_names(name: str, names: list[str], given: dict[str, Any]) -> None:
         if n not in names:
             near = get_close_matches(n, names, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names)}."
-            raise ValueError(f"{name} has no parameter {n!r}{hint}")
+            raise ValueError(f"{name} has no parameter {n!r}; check its name{hint}")
     missing = [n for n, default in signature(name) if default is REQUIRED and n not in given]
     if missing:
         raise ValueError(f"{name} needs {', '.join(missing)}; its parameters are {', '.join(names)}.")

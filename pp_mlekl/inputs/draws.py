@@ -125,7 +125,9 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
     names = [str(n) for n in dataset.data_vars] if var_names is None else list(var_names)
     missing = [n for n in names if n not in dataset]
     if missing:
-        raise ValueError(f"var_names has {missing[0]!r}, which is none of {', '.join(map(str, dataset.data_vars))}.")
+        raise ValueError(
+            f"var_names has {missing[0]!r}, but must name some of {', '.join(map(str, dataset.data_vars))}."
+        )
     if not names:
         raise ValueError("There are no draws: the Dataset has no variables.")
     parts = [_from_dataarray(dataset[n], None) for n in names]

@@ -62,7 +62,7 @@ def _whole(side: Distribution | LabelledDistribution | SampleArray, template: xr
     if isinstance(side, LabelledDistribution):
         return side.on([str(d) for d in template.dims])
     if isinstance(side, SampleArray):
-        raise TypeError("Draws are no distribution.")
+        raise TypeError("Draws were given where a distribution is needed; pass a distribution.")
     if template.ndim and side.batch_shape:
         raise ValueError("An array of distributions without dims meets one with dims; make both by mk.distribution.")
     return side

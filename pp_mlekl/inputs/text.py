@@ -130,7 +130,7 @@ def _call(node: ast.Call, name: str, text: str) -> Any:
     names = [str(k.arg) for k in node.keywords]
     twice = [n for n in names if names.count(n) > 1]
     if twice:
-        raise ValueError(f"{name}: {twice[0]} is given twice.")
+        raise ValueError(f"{name}: {twice[0]} is given twice; remove one.")
     if name in _FUNCTIONS:
         if len(node.args) != 1 or names:
             raise ValueError(f"Cannot read {text!r}: {name} takes one number.")

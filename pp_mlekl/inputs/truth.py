@@ -147,7 +147,9 @@ def _from_mapping(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
     flat = functions.unconstrain(values)
     for variable in functions.free:
         if np.any(np.isnan(flat[variable.flat])):
-            raise ValueError(f"truth[{variable.name!r}] = {truth[variable.name]} is outside the support of its prior.")
+            raise ValueError(
+                f"truth[{variable.name!r}] = {truth[variable.name]} is outside the support of its prior; use a value inside."
+            )
     return truth_at(functions, flat)
 
 
@@ -207,7 +209,9 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
         counts = functions.model[variable.name].dtype.startswith(("int", "uint", "bool"))
         if distribution.discrete != counts:
             kinds = ("discrete", "continuous") if distribution.discrete else ("continuous", "discrete")
-            raise ValueError(f"The truth of {variable.name!r} is {kinds[0]}, the model's variable {kinds[1]}.")
+            raise ValueError(
+                f"The truth of {variable.name!r} is {kinds[0]}, but must be {kinds[1]} like the model's variable."
+            )
         if distribution.event_ndim != variable.event_ndim:
             raise ValueError(
                 f"The truth of {variable.name!r} has {distribution.event_ndim} event dimensions, the observed "

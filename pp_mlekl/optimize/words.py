@@ -19,7 +19,7 @@ _EQUAL = 1e-9
 _LASTING = 0.05
 # Ratios to be named are whole ones if they are this near.
 _ROUGHLY = 0.01
-_ONE_OF_MANY = "The values without a standard error are those of one maximum among equals."
+_ONE_OF_MANY = "Values without a standard error are one of many equivalent maxima."
 
 
 def converged(verdict: Verdict, space: Space) -> Verdict:

@@ -144,7 +144,9 @@ class Mixture(_Mixture):
         """Raise where a weight is negative or their number is not that of the parts."""
         self._normalise()
         if self.w.shape[-1] != len(self.parts):
-            raise ValueError(f"Mixture: w has {self.w.shape[-1]} weights for {len(self.parts)} parts.")
+            raise ValueError(
+                f"Mixture: w has {self.w.shape[-1]} weights for {len(self.parts)} parts; give one weight for each part."
+            )
         kinds = {part.discrete for part in self.parts if not isinstance(part, PointMass)}
         if len(kinds) > 1 or len({part.event_shape for part in self.parts}) > 1:
             raise ValueError("Mixture: the parts must all be discrete or all continuous, with values of one shape.")

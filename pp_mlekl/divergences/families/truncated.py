@@ -95,7 +95,7 @@ class Truncated(Distribution):
         if isinstance(self.dist, Truncated):
             raise ValueError("Truncated: the base is truncated itself; give its base, and the narrower bounds.")
         if not np.all(self._mass() > 0):
-            raise ValueError("Truncated: the base has no mass between lower and upper.")
+            raise ValueError("Truncated: the base has no mass between lower and upper; use other bounds.")
 
     def kinks(self) -> tuple[Array, ...]:
         """Those of the base."""

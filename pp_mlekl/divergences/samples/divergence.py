@@ -95,7 +95,7 @@ def values_for(distribution: Distribution, draws: Draws) -> Array:
     """
     size = int(np.prod(distribution.event_shape))
     if draws.dimension != size:
-        raise ValueError(f"The draws have dimension {draws.dimension}, the distribution's values have {size}.")
+        raise ValueError(f"The draws have dimension {draws.dimension}, but the distribution needs {size}.")
     return draws.values.reshape(draws.size, *distribution.event_shape)
 
 
@@ -188,7 +188,7 @@ def _of_the_same(direction: str) -> Estimate:
 
 def _check_alike(p: Draws, q: Draws) -> None:
     if p.dimension != q.dimension:
-        raise ValueError(f"The draws of P have dimension {p.dimension}, those of Q {q.dimension}.")
+        raise ValueError(f"The draws of P have dimension {p.dimension} and those of Q {q.dimension}; they must agree.")
     if p.discrete != q.discrete:
         raise ValueError(
             "One of the two samples is discrete, the other not: a divergence needs both to be of one kind."

@@ -66,7 +66,7 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
         )
     if _INFINITE < shape < np.inf and _second_moment_of_tail(judged) > _MATTERS * np.var(terms.values):
         warnings.append(
-            f"The terms have a heavy tail (k-hat {shape:.2f}): the value may be infinite or the error too low."
+            f"The terms have a heavy tail (Pareto k = {shape:.2f}): the value may be infinite or the error too small."
         )
     return Estimate(
         value=value,

@@ -34,7 +34,7 @@ def wasserstein_between_draws(p: Draws, q: Draws, order: int, generator: np.rand
         Where the two samples differ in dimension.
     """
     if p.dimension != q.dimension:
-        raise ValueError(f"The draws of P have dimension {p.dimension}, those of Q {q.dimension}.")
+        raise ValueError(f"The draws of P have dimension {p.dimension} and those of Q {q.dimension}; they must agree.")
     if np.array_equal(p.values, q.values):
         return Estimate(value=0.0, mcse=0.0, method="the same draws", direction="W(P,Q)", unit="the variable's")
     p, q, warnings = independent_parts(p, q, generator)

@@ -60,12 +60,12 @@ def _prior_posterior(prior: Array, z: WithError) -> WithError:
     shape = tail_shape(-prior)
     if shape >= _INFINITE:
         reason = (
-            f"-log L has so heavy a tail under the prior (k-hat {shape:.2f}) that its mean is taken to be infinite."
+            f"KL(prior‖posterior) appears infinite: -log L has a heavy tail under the prior (Pareto k = {shape:.2f})."
         )
         return WithError(value=np.inf, warnings=(reason,))
     warnings: tuple[str, ...] = ()
     if shape > _UNRELIABLE:
-        warnings = (f"-log L has a heavy tail under the prior (k-hat {shape:.2f}): the error is too small.",)
+        warnings = (f"-log L has a heavy tail under the prior (Pareto k = {shape:.2f}), so the error is too small.",)
     under = independent_mean(prior)
     return WithError(value=-under.value, rest=under.rest, warnings=warnings).plus(z)
 

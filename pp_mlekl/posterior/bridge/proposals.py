@@ -67,5 +67,7 @@ def fit_normal(draws: Array) -> NormalProposal:
     try:
         chol = np.linalg.cholesky(covariance + jitter)
     except np.linalg.LinAlgError as error:
-        raise ValueError("The draws lie in a subspace: their covariance is singular.") from error
+        raise ValueError(
+            "The draws lie in a subspace, so their covariance is singular; remove redundant parameters."
+        ) from error
     return NormalProposal(mean=draws.mean(axis=0), chol=chol)

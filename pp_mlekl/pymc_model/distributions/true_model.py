@@ -52,7 +52,9 @@ def model_distributions(
     variables = {rv.name: rv for rv in model.basic_RVs}
     missing = [name for name in shapes if name not in variables]
     if missing:
-        raise ValueError(f"The true model has no variable {missing[0]!r}; it has {', '.join(variables) or 'none'}.")
+        raise ValueError(
+            f"The true model has no variable {missing[0]!r}, which it needs; it has {', '.join(variables) or 'none'}."
+        )
     check_independence(model)
     known: dict[str, Distribution] = {}
     sampled: dict[str, SampledDensity] = {}

@@ -91,7 +91,7 @@ def _in_order(functions: ModelFunctions, name: str, dim: str, length: int, draws
     """The draws with one dim in the model's order of labels."""
     if draws.sizes[dim] != length:
         raise ValueError(
-            f"{name} has length {draws.sizes[dim]} along {dim!r} in the posterior, but {length} in the model."
+            f"{name} has length {draws.sizes[dim]} along {dim!r} in the posterior, but must have {length} as in the model."
         )
     if dim not in draws.coords:
         return draws
