@@ -48,7 +48,7 @@ def again(function):
 def ours():
     import pymc  # noqa: F401  (its import is not what is compared)
 
-    from pp_mlekl.estimation.bootstrap import refit
+    from pp_mlekl.estimation.bootstrap_replicates import refit
     from pp_mlekl.estimation.find_mle_map import find_mle
     from pp_mlekl.estimation.problem import Problem
     from pp_mlekl.pymc_model.model_functions import model_functions

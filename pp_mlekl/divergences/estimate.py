@@ -1,15 +1,19 @@
 """The one result type of every number that has an error bar."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.display import Display, Displayed, number_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Estimate:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Estimate(Displayed):
     """A number, or an array of them, with its Monte Carlo standard error.
 
     Parameters
@@ -42,6 +46,20 @@ class Estimate:
 
     def __float__(self) -> float:
         return float(np.asarray(self.value))
+
+    def summary(self) -> "pd.DataFrame":
+        """One row for each element: value and standard error."""
+        # A DataArray has dims.
+        dims = [str(dim) for dim in getattr(self.value, "dims", ())]
+        return number_table({"value": np.asarray(self.value), "mcse": np.asarray(self.mcse)}, dims)
+
+    def _display(self) -> Display:
+        name = self.direction or "estimate"
+        how = f"{self.unit}, {self.method}" if self.method else self.unit
+        if np.ndim(self.value):
+            return Display(title=f"{name} ({how})", warnings=self.warnings, table=self.summary())
+        error = f" ± {float(self.mcse):.2g}" if float(self.mcse) != 0 else ""
+        return Display(title=f"{name} = {float(self):.6g}{error} ({how})", warnings=self.warnings)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.value, dtype=dtype, copy=copy)

@@ -1,76 +1,20 @@
-"""Bootstrap of the maximum likelihood estimate: all replicates in one batch, through weights or new data."""
+"""Bootstrap of the maximum likelihood estimate."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import pandas as pd
-import xarray as xr
-
+from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of, check_bootstrap
+from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
-from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.estimation.regular_maximum import regular_maximum
-from pp_mlekl.estimation.sandwich import check_sums, check_terms
-from pp_mlekl.inputs.truth import truth_at
-from pp_mlekl.optimize.batched import Replicates, maximize_again
-from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.sparsity import SparseEvaluation
-from pp_mlekl.typing import Array, Potentials, RandomSeed
-from pp_mlekl.utils.counts import check_count, check_memory
-from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.utils.seeds import generator_of
 
-# A spread of less than this share of the estimate's own error is rounding.
-_STILL = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bootstrap:
-    """Replicates of an estimate.
-
-    Parameters
-    ----------
-    draws
-        The estimates, on the model's own dims behind ``replicate``; replicates without a regular maximum left out.
-    standard_error
-        Their standard deviation.
-    failed
-        Share of replicates without a regular maximum.
-    warnings
-        What to know before the numbers are used.
-    parameters
-        Labels of the elements, such as ``slope[PSI]``, in the order of the datasets.
-    """
-
-    draws: xr.Dataset
-    standard_error: xr.Dataset
-    failed: float
-    warnings: tuple[str, ...]
-    parameters: tuple[str, ...]
-
-    @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
-    def interval(self, *, ci_prob: float = 0.95) -> xr.Dataset:
-        """Percentile intervals, over ``bound``."""
-        tail = 0.5 * (1 - ci_prob)
-        limits = self.draws.quantile([tail, 1 - tail], dim="replicate")
-        return limits.rename(quantile="bound").assign_coords(bound=["lower", "upper"])
-
-    @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
-    def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
-        """One row for each parameter: standard error and percentile interval."""
-        limits = self.interval(ci_prob=ci_prob)
-        parts = [self.standard_error, *(limits.sel(bound=end) for end in ("lower", "upper"))]
-        columns = [np.concatenate([np.ravel(v) for v in part.data_vars.values()]) for part in parts]
-        tails = [f"{50 * (1 - ci_prob):.3g}%", f"{50 * (1 + ci_prob):.3g}%"]
-        index = pd.Index(self.parameters, name="parameter")
-        return pd.DataFrame(dict(zip(["se", *tails], columns, strict=True)), index=index)
-
-    def __repr__(self) -> str:
-        lines = [f"Bootstrap, {self.draws.sizes['replicate']} replicates", *(f"! {w}" for w in self.warnings)]
-        return "\n".join([*lines, self.summary().to_string(float_format="{:.5g}".format)])
+if TYPE_CHECKING:
+    import pymc as pm
 
 
 def bootstrap(
-    model: Any,
+    model: "pm.Model",
     estimate: PointEstimate | None = None,
     *,
     kind: Literal["case", "parametric"] = "case",
@@ -113,107 +57,7 @@ def bootstrap(
     >>> abs(float(result.standard_error["mu"]) - 0.5) < 0.03
     True
     """
-    if kind not in ("case", "parametric"):
-        raise ValueError(f"kind must be 'case' or 'parametric', got {kind!r}.")
-    check_count("replicates", replicates, at_least=2)
-    generator = np.random.default_rng(random_seed)
-    problem, best = regular_maximum(model, estimate, generator, potentials, "The bootstrap", curved=False)
-    weights: Any = None
-    data: Any = problem.data
-    check_memory(int(replicates) * problem.functions.n_observations, f"{replicates} replicates")
-    if kind == "case":
-        check_sums(problem.functions, "A bootstrap of cases")
-        terms = (
-            problem.functions.n_observations if problem.weights is None else int(np.sum(np.asarray(problem.weights)))
-        )
-        check_terms(best, terms, "A bootstrap of cases")
-        weights = _case_weights(problem, replicates, generator)
-    else:
-        functions = problem.functions
-        if len(functions.measured) < len(functions.observed):
-            raise ValueError(
-                "New data cannot be drawn for a pm.Potential that counts as likelihood; write it as a pm.CustomDist with "
-                "random=..., or resample cases, where it has one term for each."
-            )
-        weights = problem.weights
-        data = truth_at(problem.functions, best.flat).sample(replicates, generator)
-    if weights is not None:
-        weights = np.broadcast_to(weights, (replicates, problem.functions.n_observations))
-    if kind == "case" and data is not None:
-        data = {name: np.broadcast_to(v, (replicates, *np.shape(v))) for name, v in data.items()}
-    result = refit(problem, best, weights, data, replicates)
-    return _labelled(problem, best, result)
-
-
-def refit(
-    problem: Problem, best: PointEstimate, weights: Array | None, data: dict[str, Array] | None, count: int
-) -> Replicates:
-    """The estimate on ``count`` sets of weights (count, n) or data (count, ...), from the original one, in one batch."""
-    functions = problem.functions
-
-    def given(rows: Array) -> dict[str, Any]:
-        result: dict[str, Any] = {} if weights is None else {"weights": weights[rows]}
-        if data is not None:
-            result["data"] = {name: values[rows] for name, values in data.items()}
-        return result
-
-    def products(z: Array, probes: Array, rows: Array) -> tuple[Array, ...]:
-        return functions.value_gradient_products(z, probes, **given(rows))
-
-    second = SparseEvaluation(functions.size, products)
-
-    def evaluate(order: int, z: Array, rows: Array) -> tuple[Array, ...]:
-        if order == 0:
-            return (functions.value(z, **given(rows)),)
-        return functions.value_gradient(z, **given(rows)) if order == 1 else second(z, rows)
-
-    whole = Objective(size=functions.size, evaluate=evaluate, derivatives=problem.objective.derivatives)
-    objective = whole.restricted(problem.kept, problem.base)
-    starts = np.repeat(best.flat[None, problem.kept], count, axis=0)
-    return maximize_again(objective, starts, best.flat_covariance[np.ix_(problem.kept, problem.kept)])
-
-
-def _case_weights(problem: Problem, count: int, generator: np.random.Generator) -> Array:
-    pieces = []
-    for variable in problem.functions.observed:
-        size = variable.pointwise.stop - variable.pointwise.start
-        counts = np.ones(size) if problem.weights is None else np.asarray(problem.weights)[variable.pointwise]
-        if np.any(counts != np.round(counts)):
-            raise ValueError("Cases can be resampled where the weights are counts; these are not whole numbers.")
-        total = int(counts.sum())
-        pieces.append(generator.multinomial(total, counts / total, size=count))
-    return np.concatenate(pieces, axis=1).astype(float)
-
-
-def _labelled(problem: Problem, best: PointEstimate, result: Replicates) -> Bootstrap:
-    functions = problem.functions
-    good = result.converged
-    if not good.any():
-        raise ValueError(
-            "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has steps."
-        )
-    centre = functions.natural_flat(best.flat)
-    # Angles are not cut where the circle is, but opposite to the estimate.
-    natural = centre + functions.natural_difference(functions.natural_flat(problem.full(result.z[good])), centre)
-    absent = np.setdiff1d(np.arange(functions.natural_size), problem.natural_kept)
-    natural[:, absent] = np.nan
-    draws = functions.to_dataset(functions.split(natural), ("replicate",))
-    failed = float(1.0 - good.mean())
-    warnings: tuple[str, ...] = ()
-    if failed > 0:
-        warnings = (f"{100 * failed:.3g} % of the replicates have no regular maximum and were left out.",)
-    spread = np.std(natural, axis=0, ddof=1)
-    with np.errstate(invalid="ignore"):
-        still = spread < _STILL * np.sqrt(np.diagonal(best.covariance.values))
-    if still.any():
-        names = ", ".join(np.array(functions.natural_names)[still])
-        warnings += (
-            f"The replicates do not vary in {names}: what tells of it is a single case, or cases that are all alike.",
-        )
-    return Bootstrap(
-        draws=draws,
-        standard_error=draws.std("replicate", ddof=1),
-        failed=failed,
-        warnings=warnings,
-        parameters=tuple(functions.natural_names),
-    )
+    check_bootstrap(kind, replicates)
+    functions, generator = model_functions(model, potentials), generator_of(random_seed)
+    best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
+    return bootstrap_of(functions, best, kind=kind, replicates=replicates, generator=generator)

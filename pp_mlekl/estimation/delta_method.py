@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
 from pp_mlekl.estimation.sandwich import influences
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.estimation.wald_interval import check_covariance
 from pp_mlekl.estimation.wald_table import wald_table
 from pp_mlekl.optimize.robust import robust_error
@@ -18,7 +18,12 @@ from pp_mlekl.pymc_model.deterministics import Quantities, quantities
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials
 from pp_mlekl.utils.deprecation import deprecated_arguments
-from pp_mlekl.utils.html import table_html
+from pp_mlekl.utils.display import Display, Displayed
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from pp_mlekl.estimation.point_estimate import PointEstimate
 
 _ENDLESS = 1e100
 
@@ -27,8 +32,8 @@ _ENDLESS = 1e100
 _CONSTANT = 1e-14
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DerivedEstimate:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class DerivedEstimate(Displayed):
     """Quantities that follow from the parameters, at an estimate.
 
     Parameters
@@ -65,19 +70,20 @@ class DerivedEstimate:
         names = [str(name) for name in self.covariance["quantity"].values]
         return wald_table(names, value, error, ci_prob, degrees_of_freedom=freedom)
 
-    def __repr__(self) -> str:
-        header = [f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)]
-        return "\n".join([*header, self.summary().to_string(float_format="{:.5g}".format)])
-
-    def _repr_html_(self) -> str:
-        lines = [f"Derived quantities: {self.status}", *(f"! {w}" for w in self.warnings)]
-        return table_html(lines, self.summary())
+    def _display(self) -> Display:
+        return Display(
+            title="Derived quantities",
+            badge=self.status,
+            level="good" if self.status == "converged" else "caution",
+            warnings=self.warnings,
+            table=self.summary(),
+        )
 
 
 @deprecated_arguments(positional=("model", "estimate", "var_names"))
 def delta_method(
-    model: Any,
-    estimate: PointEstimate,
+    model: "pm.Model",
+    estimate: "PointEstimate",
     *,
     var_names: Sequence[str] | None = None,
     error: Literal["information", "sandwich"] = "information",
@@ -161,7 +167,7 @@ def delta_method(
     )
 
 
-def _settled(wanted: Quantities, estimate: PointEstimate, jacobian: Array) -> tuple[Array, Array]:
+def _settled(wanted: Quantities, estimate: "PointEstimate", jacobian: Array) -> tuple[Array, Array]:
     """The values (m,), and which of them have no standard error."""
     settled, z = estimate.settled, estimate.flat
     values = wanted.values(z)

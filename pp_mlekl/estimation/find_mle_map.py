@@ -9,12 +9,16 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from pp_mlekl.estimation.failed_search import with_reason
-from pp_mlekl.estimation.jeffreys import JeffreysProblem, jeffreys_estimate
+from pp_mlekl.estimation.jeffreys import JeffreysProblem
+from pp_mlekl.estimation.jeffreys_estimate import jeffreys_estimate
+from pp_mlekl.estimation.labelled_estimate import labelled_estimate
 from pp_mlekl.estimation.large_models import large_estimate
 from pp_mlekl.estimation.marginal_likelihood.marginal_fit import find_marginal_mle
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate
+from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.estimation.separation import confirmed, convened, decided
+from pp_mlekl.estimation.separated_estimate import confirmed, decided
+from pp_mlekl.estimation.separation import convened
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -39,7 +43,7 @@ def find_mle(
     estimates: Mapping[str, PointEstimate] | None = None,
     standard_errors: Sequence[str] | None = None,
 ) -> PointEstimate:
-    """The maximum likelihood estimate of a PyMC model, or why there is none.
+    """The maximum likelihood estimate of a PyMC model, which is the same on every scale, or why there is none.
 
     Parameters
     ----------
@@ -127,7 +131,7 @@ def find_map(
     estimates: Mapping[str, PointEstimate] | None = None,
     standard_errors: Sequence[str] | None = None,
 ) -> PointEstimate:
-    """The maximum a posteriori estimate of a PyMC model, or why there is none.
+    """The MAP estimate, by default on the natural scale (the mode of the density of the parameters themselves).
 
     Parameters
     ----------

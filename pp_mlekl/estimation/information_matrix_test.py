@@ -4,19 +4,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from pp_mlekl.estimation import asymptotics
 from pp_mlekl.estimation.asymptotics import Information, SpecificationTest
 from pp_mlekl.estimation.find_mle_map import find_mle
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.pseudo_true.expected_fit import expected_fit
 from pp_mlekl.estimation.replicates.replicate_fits import fit_replicates
 from pp_mlekl.estimation.replicates.simulator import Simulator
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.display import Display, Displayed
 
 # Step of the difference quotients of scores, in standard deviations of one observation, and their weights: what is left
 # out is of fourth order, 1e-12, and rounding costs as much.
@@ -26,10 +29,12 @@ _OFFSETS, _WEIGHTS = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0,
 _CHUNK = 4_000_000
 # Fewer observations for each element tested make the chi-squared limit a fiction.
 _FEW = 50
+# Below this p value the badge of a result says caution.
+_SMALL_P = 0.05
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class InformationMatrixTest:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class InformationMatrixTest(Displayed):
     """Whether the two information matrices of a fit agree, as they do where the model is right.
 
     Parameters
@@ -56,15 +61,23 @@ class InformationMatrixTest:
     ratios: Array
     warnings: tuple[str, ...]
 
-    def __repr__(self) -> str:
-        lines = [
-            f"Information matrix test: {self.statistic:.4g} on {self.degrees_of_freedom} degrees of freedom, "
-            f"p = {self.p_value:.4g}"
-            + ("" if np.isnan(self.p_value_bootstrap) else f" (bootstrap {self.p_value_bootstrap:.4g})"),
-            f"eigenvalues of J^-1 K: {', '.join(f'{r:.3g}' for r in self.ratios)}",
-            *(f"! {w}" for w in self.warnings),
-        ]
-        return "\n".join(lines)
+    def summary(self) -> pd.DataFrame:
+        """One row: statistic, degrees of freedom, both p values."""
+        numbers = (self.statistic, self.degrees_of_freedom, self.p_value, self.p_value_bootstrap)
+        columns = ["statistic", "df", "p", "p_bootstrap"]
+        return pd.DataFrame([numbers], columns=columns, index=pd.Index(["information matrix"], name="test"))
+
+    def _display(self) -> Display:
+        p = self.p_value if np.isnan(self.p_value_bootstrap) else self.p_value_bootstrap
+        return Display(
+            title="Information matrix test",
+            badge=f"p = {p:.3g}",
+            level="good" if p > _SMALL_P else "caution",
+            lines=[f"eigenvalues of J^-1 K: {', '.join(f'{r:.3g}' for r in self.ratios)}"],
+            warnings=self.warnings,
+            table=self.summary().rename_axis(None),
+            details={"J": self.J.to_pandas(), "K": self.K.to_pandas()},
+        )
 
 
 def information_matrix_test(

@@ -1,29 +1,19 @@
-"""Maximum of the likelihood times the root of the determinant of the information: Jeffreys' prior as a penalty."""
+"""The likelihood times the root of the determinant of the information: Jeffreys' prior as a penalty."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import xarray as xr
 
 from pp_mlekl.estimation.information import information_nodes, observed_information
-from pp_mlekl.estimation.point_estimate import PointEstimate, given
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData
-from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.uncertainty import Settled
-from pp_mlekl.optimize.verdict import Audit
 from pp_mlekl.typing import Array
 
 # Steps of the four-point differences, of the larger of 1 and the coordinate: an error of 1e-12 of the fifth derivative.
 _STEP = 1e-3
-_FAILED = (
-    "The penalised likelihood has no maximum that was found: the information may be singular (parameters that the data do not "
-    "identify); look at find_mle(model).existence."
-)
 _OFFSETS, _COEFFICIENTS = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12.0
 
 
@@ -116,49 +106,3 @@ class JeffreysProblem(Problem):
 
     def _nodes(self, z: Array) -> NodeData | None:
         return information_nodes(self, z, np.random.default_rng(0))
-
-
-def jeffreys_estimate(problem: JeffreysProblem, settings: dict[str, Any]) -> PointEstimate:
-    """The maximum of the penalised likelihood, with standard errors from the information there."""
-    functions, ends = problem.functions, maximize(problem.objective, problem.base[None])
-    z, value = ends.z[0], float(ends.value[0])
-    converged = bool(ends.state[0] == "stationary")
-    information = problem.fisher(z)
-    flat = np.linalg.pinv(information, hermitian=True) if converged else np.full_like(information, np.nan)
-    jacobian = functions.natural_jacobian(z)
-    covariance = jacobian @ flat @ jacobian.T
-    names, size = functions.natural_names, len(z)
-    values = functions.natural_flat(z) if converged else np.full(len(names), np.nan)
-    log_likelihood = float(functions.log_likelihood(z, weights=problem.weights, data=problem.data))
-    eigenvalues = np.linalg.eigvalsh(np.nan_to_num(information))
-    return PointEstimate(
-        kind=problem.kind,
-        values=functions.to_dataset(functions.split(values)),
-        standard_error=functions.to_dataset(functions.split(np.sqrt(np.diagonal(covariance)))),
-        covariance=xr.DataArray(
-            covariance, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
-        ),
-        log_likelihood=log_likelihood,
-        log_prior=value - log_likelihood,
-        status="converged" if converged else "failed",
-        warnings=() if converged else (_FAILED,),
-        audit=Audit(
-            gradient_norm=float(np.linalg.norm(ends.gradient[0])),
-            decrement=float(ends.decrement[0]),
-            smallest_eigenvalue=float(eigenvalues[0]),
-            largest_eigenvalue=float(eigenvalues[-1]),
-            rank=curvature(-information).rank if converged else 0,
-            size=size,
-            starts=1,
-            agree=int(converged),
-            iterations=ends.iterations,
-        ),
-        flat=z,
-        flat_covariance=flat,
-        n_observations=functions.n_observations,
-        n_parameters=size,
-        settled=Settled(
-            covariance=flat, flat=np.zeros((0, size)), run_off=np.zeros((0, size)), absent=np.zeros(0, dtype=int)
-        ),
-        settings=settings | {"penalty": "jeffreys", "information": problem.information} | given(problem),
-    )

@@ -10,7 +10,8 @@ from scipy import sparse
 from xarray.backends import BackendArray
 from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_indexing_adapter
 
-from pp_mlekl.estimation.point_estimate import PointEstimate, given
+from pp_mlekl.estimation.labelled_estimate import given
+from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.spectrum import BLOCK, LargeCurvature
 from pp_mlekl.optimize.uncertainty import Settled, reported_values
@@ -75,6 +76,7 @@ def large_estimate(
             without_hessian=problem.without_hessian,
         ),
         settings=settings | given(problem),
+        model=functions.model,
     )
 
 

@@ -1,54 +1,79 @@
 """The result of ``find_mle`` and ``find_map``."""
 
-from dataclasses import dataclass, field
-from typing import Any
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of, check_bootstrap
+from pp_mlekl.estimation.delta_method import DerivedEstimate, delta_method
 from pp_mlekl.estimation.existence import Existence
-from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.estimation.profile_curves import Profile, profile_of
+from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
+from pp_mlekl.estimation.wald_interval import check_ci_prob, wald_interval
 from pp_mlekl.estimation.wald_table import wald_table
-from pp_mlekl.optimize.uncertainty import Settled, reported
-from pp_mlekl.optimize.verdict import Audit, Verdict
-from pp_mlekl.pymc_model.model_functions import ModelFunctions
-from pp_mlekl.typing import Array
+from pp_mlekl.optimize.uncertainty import Settled
+from pp_mlekl.optimize.verdict import Audit
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.typing import Array, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
-from pp_mlekl.utils.html import table_html
+from pp_mlekl.utils.display import Display, Displayed, Level
+from pp_mlekl.utils.seeds import generator_of
 
-_LISTED = 6
+if TYPE_CHECKING:
+    import pymc as pm
+
+_TITLES = {"mle": "Maximum likelihood", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained)"}
+_PENALIZED = "Penalised maximum likelihood (Jeffreys)"
+_AUDITED = (
+    "gradient_norm",
+    "smallest_eigenvalue",
+    "largest_eigenvalue",
+    "rank",
+    "size",
+    "starts",
+    "agree",
+    "iterations",
+)
+_METHODS = ("wald", "profile", "bootstrap", "sandwich")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PointEstimate:
-    """A point estimate with its uncertainty and a verdict on whether it can be believed.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PointEstimate(Displayed):
+    """A point estimate with its uncertainty and a verdict on whether it can be trusted.
+
+    Its methods compute intervals, profiles, bootstraps and derived quantities from the model that was fitted. A copy keeps the
+    model. A pickle does not: after ``pickle.loads`` use ``mk.profile(model, estimate)`` and the like.
 
     Parameters
     ----------
     kind
-        ``"mle"``, ``"map"`` (mode of the density of the parameters themselves) or ``"map_unconstrained"`` (mode of
-        the density of the unconstrained parameters).
+        ``"mle"``, ``"map"`` (mode of the density of the parameters themselves), ``"map_unconstrained"`` (mode of
+        the density of the unconstrained parameters) or ``"pseudo_true"``.
     values
         The free variables on their natural scale, on the model's own dims and coords. NaN where there is no
-        estimate, infinite where the estimate runs off.
+        estimate, infinite where the estimate diverges.
     standard_error
         From the observed information by the delta method; NaN where there is none.
     covariance
-        (parameter, parameter_) of the flat natural vector. With more than 400 parameters NaN but for the variables named
-        in ``standard_errors``; select with ``sel``, as the whole square is made only where ``.values`` asks for it.
+        (parameter, parameter_) of the flat natural vector. In models of more than 400 parameters it is NaN except for the
+        variables named in ``standard_errors``; select with ``sel``, because ``.values`` makes the whole matrix.
     log_likelihood, log_prior
         At the estimate, in nats.
     status
         ``converged``, ``boundary``, ``at_infinity``, ``unbounded``, ``not_identified``, ``multimodal`` or ``failed``.
     warnings
-        What to know before the estimate is believed; empty for a regular one.
+        What to know before the estimate is used; empty for a regular one.
     audit
-        Gradient norm, eigenvalues of the Hessian, rank, starts and how many agree, other modes.
+        Gradient norm, eigenvalues of the Hessian, rank, number of starts and of agreeing starts, other modes.
     flat
-        The unconstrained vector z (d,) of the estimate: always finite, so that a plug-in distribution can be had.
-        Where the estimate lies at an edge it is a point very near to it; hyperparameters that the likelihood does
+        The unconstrained vector z (d,) of the estimate. It is always finite, so that it has a plug-in distribution.
+        Where the estimate lies on a boundary it is a point very near to it; hyperparameters that the likelihood does
         not contain keep the model's initial value.
     flat_covariance
         Covariance of z, (d, d); NaN where there is none.
@@ -59,15 +84,17 @@ class PointEstimate:
     n_parameters
         Number of parameters estimated, on the unconstrained scale.
     settled
-        What of z is settled: the covariance along the regular directions, and those that are not.
+        The covariance of z along its regular directions, and the directions that are not regular.
     settings
-        What the estimate was made with: seed, number of starts, ``weights`` and ``data`` where they were given.
+        What the estimate was made with: seed, number of starts; ``weights``, ``data`` and ``potentials`` where they were given.
     laplace_error
         Of a marginal estimate: log of the marginal likelihood by importance sampling over its Laplace approximation,
-        at the estimate, in nats; absent otherwise.
+        at the estimate, in nats; None otherwise.
     existence
         Where the likelihood is one of linear predictors (logistic, Poisson, ordinal, ... models): whether it has a maximum, which
-        observations are separated, and the limiting fit; absent otherwise.
+        observations are separated, and the limiting fit; None otherwise.
+    model
+        The model that was fitted; None after unpickling.
     """
 
     kind: str
@@ -87,6 +114,7 @@ class PointEstimate:
     settings: dict[str, Any] = field(default_factory=dict)
     laplace_error: Estimate | None = None
     existence: Existence | None = None
+    model: "pm.Model | None" = None
 
     @property
     def aic(self) -> float:
@@ -97,8 +125,8 @@ class PointEstimate:
     def bic(self) -> float:
         """Schwarz's criterion, k log n - 2 log L with n = ``n_observations``; NaN unless a maximum of the likelihood was found.
 
-        NaN also for a single term, whose logarithm would charge nothing for parameters: how many independent observations
-        a joint density of all data is worth is not to be seen.
+        NaN also for a single term, because its logarithm is 0: the number of independent observations that a joint density
+        of all data is worth is unknown.
         """
         if self.n_observations < 2:
             return np.nan
@@ -125,143 +153,138 @@ class PointEstimate:
         """
         names = [str(name) for name in self.covariance["parameter"].values]
         table = wald_table(names, _flat(self.values), _flat(self.standard_error), ci_prob, index="parameter")
-        # A mode of a posterior density is tested by nothing.
+        # The mode of a posterior density has no test of being 0.
         return table if self.kind == "mle" else table.drop(columns=["z", "p"])
 
-    def __repr__(self) -> str:
-        return "\n".join([*self._header(), self.summary().to_string(float_format="{:.5g}".format)])
+    def interval(
+        self,
+        method: Literal["wald", "profile", "bootstrap", "sandwich"] = "wald",
+        *,
+        ci_prob: float = 0.95,
+        random_seed: RandomSeed = None,
+    ) -> xr.Dataset:
+        """Intervals of all parameters, on the model's own dims, over ``bound`` (lower, upper).
 
-    def _repr_html_(self) -> str:
-        return table_html(self._header(), self.summary())
+        Parameters
+        ----------
+        method
+            ``"wald"`` (see ``mk.wald_interval``), ``"profile"`` (``mk.profile``), ``"bootstrap"`` (percentiles of 500
+            case resamples, ``mk.bootstrap``) or ``"sandwich"`` (``mk.sandwich_interval``).
+        ci_prob
+            Coverage.
+        random_seed
+            For the bootstrap.
 
-    def _header(self) -> list[str]:
-        title = {"mle": "Maximum likelihood", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained)"}
+        Returns
+        -------
+        xarray.Dataset
+            NaN where a parameter has no such interval.
+
+        Raises
+        ------
+        ValueError
+            Where the method is not known, ``ci_prob`` is not between 0 and 1, or for the reasons of the function named above.
+        """
+        if method not in _METHODS:
+            raise ValueError(f"method must be among {', '.join(_METHODS)}, got {method!r}.")
+        check_ci_prob(ci_prob)
+        if method == "bootstrap":
+            return self.bootstrap(random_seed=random_seed).interval(ci_prob=ci_prob)
+        if method == "profile":
+            # Two points: the interval does not depend on the curve's.
+            return self._on_own_dims(self.profile(ci_prob=ci_prob, points=2).interval)
+        model, functions = self._fitted()
+        function = wald_interval if method == "wald" else sandwich_interval
+        return function(model, self, ci_prob=ci_prob, potentials=functions.potentials)
+
+    def sandwich(self) -> xr.Dataset:
+        """Standard errors that hold when the model is wrong; see ``mk.sandwich``."""
+        model, functions = self._fitted()
+        return sandwich(model, self, potentials=functions.potentials)
+
+    def profile(
+        self, var_names: str | Sequence[str] | None = None, *, ci_prob: float = 0.95, points: int = 15
+    ) -> Profile:
+        """Profile likelihood curves and intervals; see ``mk.profile``."""
+        check_ci_prob(ci_prob)
+        return profile_of(self._fitted()[1], self, var_names=var_names, ci_prob=ci_prob, points=points)
+
+    def bootstrap(
+        self,
+        *,
+        kind: Literal["case", "parametric"] = "case",
+        replicates: int = 500,
+        random_seed: RandomSeed = None,
+    ) -> Bootstrap:
+        """Bootstrap replicates of the estimate; see ``mk.bootstrap``."""
+        check_bootstrap(kind, replicates)
+        generator = generator_of(random_seed)
+        return bootstrap_of(self._fitted()[1], self, kind=kind, replicates=replicates, generator=generator)
+
+    def delta_method(
+        self,
+        var_names: str | Sequence[str] | None = None,
+        *,
+        error: Literal["information", "sandwich"] = "information",
+    ) -> DerivedEstimate:
+        """Deterministics with standard errors; see ``mk.delta_method``."""
+        model, functions = self._fitted()
+        names = [var_names] if isinstance(var_names, str) else var_names
+        return delta_method(model, self, var_names=names, error=error, potentials=functions.potentials)
+
+    def _fitted(self) -> tuple["pm.Model", ModelFunctions]:
+        if self.model is None:
+            raise ValueError(
+                "The estimate was unpickled without its model; use the function of the same name, such as "
+                "mk.profile(model, estimate)."
+            )
+        return self.model, model_functions(self.model, self.settings.get("potentials"))
+
+    def _on_own_dims(self, bounds: xr.DataArray) -> xr.Dataset:
+        """Bounds (parameter, bound) of some elements as a Dataset of all variables."""
+        functions = self._fitted()[1]
+        flat = bounds.reindex(parameter=functions.natural_names)
+        parts = [functions.to_dataset(functions.split(flat.sel(bound=b).values)) for b in bounds["bound"].values]
+        return xr.concat(parts, bounds["bound"])
+
+    def __copy__(self) -> "PointEstimate":
+        return replace(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "PointEstimate":
+        # The model is shared: PyMC models are not meant to be copied.
+        shared = {"model": self.model}
+        own = {name: copy.deepcopy(value, memo) for name, value in self.__dict__.items() if name not in shared}
+        return replace(self, **own)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A model's functions need cloudpickle and megabytes. The solver of a large model holds such functions too.
+        return self.__dict__ | {"model": None, "settled": replace(self.settled, solve=None)}
+
+    def _display(self) -> Display:
         count = "1 term" if self.n_observations == 1 else f"{self.n_observations} observations"
         numbers = f"log-likelihood {self.log_likelihood:.6g}, {count}"
         if np.isfinite(self.aic):
             numbers += f", AIC {self.aic:.6g}, " + (
                 f"BIC {self.bic:.6g}" if np.isfinite(self.bic) else "no BIC for a single term"
             )
-        name = "Penalised maximum likelihood (Jeffreys)" if "penalty" in self.settings else title[self.kind]
-        return [f"{name}: {self.status}", numbers, *(f"! {w}" for w in self.warnings)]
+        penalized = "penalty" in self.settings
+        return self._shown(_PENALIZED if penalized else _TITLES[self.kind], [numbers])
+
+    def _shown(self, title: str, lines: list[str]) -> Display:
+        level: Level = {"converged": "good", "boundary": "caution", "multimodal": "caution"}.get(self.status, "bad")  # type: ignore[assignment]
+        audit = pd.DataFrame(
+            {"value": [getattr(self.audit, name) for name in _AUDITED]}, index=list(_AUDITED), dtype=object
+        )
+        return Display(
+            title=title,
+            badge=self.status,
+            level=level,
+            lines=lines,
+            warnings=self.warnings,
+            table=self.summary(),
+            details={"Audit": audit},
+        )
 
 
 def _flat(dataset: xr.Dataset) -> Array:
     return np.concatenate([np.ravel(v.values) for v in dataset.data_vars.values()])
-
-
-def check_belongs(functions: ModelFunctions, estimate: PointEstimate) -> None:
-    """Raise ValueError where an estimate's parameters are not those of the model, in the same order and coordinates."""
-    own, others = functions.natural_names, [str(name) for name in estimate.covariance["parameter"].values]
-    if own != others or functions.size != len(estimate.flat):
-        raise ValueError(
-            f"The estimate belongs to another model: its parameters are {_counted(others, len(estimate.flat))}, this model's "
-            f"{_counted(own, functions.size)}; pass what find_mle or find_map returned for this model."
-        )
-
-
-def _counted(names: list[str], coordinates: int) -> str:
-    more = f", ... ({len(names)})" if len(names) > _LISTED else ""
-    return f"{', '.join(names[:_LISTED])}{more} with {coordinates} coordinate{'s' * (coordinates > 1)}"
-
-
-def labelled_estimate(
-    problem: Problem,
-    verdict: Verdict,
-    settings: dict[str, Any],
-    *,
-    flat: Array | None = None,
-    covariance: Array | None = None,
-    **fields: Any,
-) -> PointEstimate:
-    """The labelled result of a verdict.
-
-    Parameters
-    ----------
-    problem, verdict, settings
-        What was maximised, the outcome, and what it was made with.
-    flat, covariance
-        The whole of z and its covariance, where more is known than the verdict's own coordinates.
-    **fields
-        Fields of the result that are not the problem's own.
-    """
-    functions = problem.functions
-    z = problem.full(verdict.z) if flat is None else flat
-    if not np.all(np.isfinite(z)):
-        z = problem.base
-    outcome = reported(verdict, problem.space, problem.jacobian(verdict.z))
-    joint = None
-    nothing = verdict.status in ("unbounded", "failed")
-    if covariance is not None and not nothing:
-        jacobian = functions.natural_jacobian(z)
-        joint = jacobian @ covariance @ jacobian.T
-    values = np.full(functions.natural_size, np.nan) if flat is None or nothing else functions.natural_flat(flat)
-    natural = _embedded(outcome.covariance, problem.natural_kept, functions.natural_size, joint)
-    values[problem.natural_kept] = outcome.values
-    values[problem.natural_missing] = natural[problem.natural_missing] = natural[:, problem.natural_missing] = np.nan
-    with np.errstate(invalid="ignore"):
-        error = np.sqrt(np.diagonal(natural))
-    names = functions.natural_names
-    fields = {
-        "log_likelihood": float(functions.log_likelihood(z, weights=problem.weights, data=problem.data))
-        if flat is None
-        else np.nan,
-        "n_observations": functions.n_observations,
-        **fields,
-    }
-    return PointEstimate(
-        kind=problem.kind,
-        values=functions.to_dataset(functions.split(values)),
-        standard_error=functions.to_dataset(functions.split(error)),
-        covariance=xr.DataArray(
-            natural, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
-        ),
-        log_prior=float(functions.log_prior(z)),
-        status=verdict.status,
-        warnings=(*verdict.warnings, *problem.warnings),
-        audit=verdict.audit,
-        flat=z,
-        flat_covariance=_embedded(outcome.flat_covariance, problem.kept, functions.size, covariance),
-        n_parameters=len(problem.kept),
-        settled=settled(problem, verdict, covariance),
-        settings=settings | given(problem),
-        **fields,
-    )
-
-
-def settled(problem: Problem, verdict: Verdict, covariance: Array | None = None) -> Settled:
-    """What of the whole of z a verdict settles; ``covariance`` where more is known than the verdict's own."""
-    size, kept = problem.functions.size, problem.kept
-    whole = np.zeros((size, size)) if covariance is None else covariance
-    if covariance is None:
-        whole[np.ix_(kept, kept)] = verdict.covariance
-    if verdict.singular or verdict.status in ("unbounded", "failed"):
-        whole = np.full((size, size), np.nan)
-    directions = []
-    for part in (np.concatenate([verdict.irregular, verdict.null]), verdict.run_off):
-        embedded = np.zeros((len(part), size))
-        embedded[:, kept] = part
-        directions.append(embedded)
-    return Settled(
-        covariance=whole,
-        flat=directions[0],
-        run_off=directions[1],
-        absent=problem.missing,
-        without_hessian=problem.without_hessian,
-    )
-
-
-def given(problem: Problem) -> dict[str, Any]:
-    """Weights and data that are not the model's own, which belong to the estimate from then on."""
-    own = {"weights": problem.weights, "data": problem.data}
-    return {name: value for name, value in own.items() if value is not None}
-
-
-def _embedded(part: Array, places: Array, size: int, whole: Array | None) -> Array:
-    """A covariance of some places in one of all: NaN elsewhere, or what ``whole`` has there."""
-    result = np.full((size, size), np.nan) if whole is None else whole.copy()
-    lost = places[np.isnan(np.diagonal(part))]
-    result[np.ix_(places, places)] = part
-    result[lost] = np.nan
-    result[:, lost] = np.nan
-    return result

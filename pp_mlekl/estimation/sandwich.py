@@ -1,17 +1,22 @@
 """Standard errors and intervals that hold when the model is wrong: the sandwich."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.estimation.wald_interval import check_ci_prob, check_covariance, intervals
 from pp_mlekl.optimize.robust import robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
 from pp_mlekl.utils.deprecation import deprecated_arguments
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from pp_mlekl.estimation.point_estimate import PointEstimate
 
 # A sandwich error of less than this share of the model's own is rounding.
 _STILL = 1e-6
@@ -19,7 +24,7 @@ _ITS_OWN = "Use the standard errors of the estimate itself (observed information
 _INSTEAD = f"{_ITS_OWN}, or bootstrap(kind='parametric')."
 
 
-def sandwich(model: Any, estimate: PointEstimate, *, potentials: Potentials = None) -> xr.Dataset:
+def sandwich(model: "pm.Model", estimate: "PointEstimate", *, potentials: Potentials = None) -> xr.Dataset:
     """Sandwich (Huber-White) standard errors of a maximum likelihood estimate, on the natural scale.
 
     The covariance is J^-1 K J^-1 with J the observed information and K the sum of the outer products of the scores
@@ -68,8 +73,8 @@ def sandwich(model: Any, estimate: PointEstimate, *, potentials: Potentials = No
 
 @deprecated_arguments(renamed={"prob": "ci_prob"})
 def sandwich_interval(
-    model: Any,
-    estimate: PointEstimate,
+    model: "pm.Model",
+    estimate: "PointEstimate",
     *,
     ci_prob: float = 0.95,
     potentials: Potentials = None,
@@ -129,7 +134,7 @@ class Influences:
     weights: Array
 
 
-def influences(functions: ModelFunctions, estimate: PointEstimate) -> Influences:
+def influences(functions: ModelFunctions, estimate: "PointEstimate") -> Influences:
     """The influences of the terms of the log-likelihood, on the data and with the weights of the estimate.
 
     Raises
@@ -168,7 +173,7 @@ def check_sums(functions: ModelFunctions, what: str) -> None:
         )
 
 
-def check_terms(estimate: PointEstimate, terms: int, what: str) -> None:
+def check_terms(estimate: "PointEstimate", terms: int, what: str) -> None:
     """Raise ValueError where an estimate has no more terms of the log-likelihood than parameters."""
     count = estimate.n_parameters
     if terms <= count:
@@ -178,7 +183,7 @@ def check_terms(estimate: PointEstimate, terms: int, what: str) -> None:
         )
 
 
-def _check_variation(functions: ModelFunctions, estimate: PointEstimate, influence: Influences) -> None:
+def _check_variation(functions: ModelFunctions, estimate: "PointEstimate", influence: Influences) -> None:
     jacobian = functions.natural_jacobian(estimate.flat)
     error = robust_error(influence.of_z @ jacobian.T, influence.weights).standard_error
     with np.errstate(invalid="ignore"):
@@ -191,6 +196,6 @@ def _check_variation(functions: ModelFunctions, estimate: PointEstimate, influen
         )
 
 
-def _labelled(functions: ModelFunctions, estimate: PointEstimate, values: Array) -> xr.Dataset:
+def _labelled(functions: ModelFunctions, estimate: "PointEstimate", values: Array) -> xr.Dataset:
     absent = np.isnan(np.diagonal(estimate.covariance.values))
     return functions.to_dataset(functions.split(np.where(absent, np.nan, values)))

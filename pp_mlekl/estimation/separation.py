@@ -2,24 +2,18 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import xarray as xr
 from scipy.linalg import qr
 
-from pp_mlekl.estimation.existence import Existence, LimitingFit
-from pp_mlekl.estimation.point_estimate import PointEstimate, given
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.audit.linear_existence import LinearExistence, UndecidedError, linear_existence
 from pp_mlekl.optimize.audit.recession_rows import RecessionRows
 from pp_mlekl.optimize.curvature import curvature
-from pp_mlekl.optimize.naming import combination
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.space import Space
 from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.uncertainty import Settled, reported
 from pp_mlekl.optimize.unfinished import bare_verdict, nothing
 from pp_mlekl.optimize.verdict import Verdict
 from pp_mlekl.pymc_model.linear_predictors import LinearPredictors, linear_predictors
@@ -30,8 +24,6 @@ _FIRST, _DOUBLINGS, _CHANGED = 64.0, 12, 1e-12
 _MAX_ITERATIONS = 400
 # A coordinate with less than this share of the largest of a direction is not part of it.
 _MOVED = 1e-9
-_LISTED = 6
-_NOT_A_MAXIMUM = ("at_infinity", "not_identified", "unbounded", "multimodal", "failed")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,33 +144,6 @@ def convened(problem: Problem) -> Court | None:
     return Court(problem=problem, predictors=predictors, rows=rows, x=x, found=found)
 
 
-def decided(court: Court, places: Array, settings: dict[str, Any]) -> PointEstimate | None:
-    """The estimate that the decision leads to; None where the maximum exists, so that any search will find it.
-
-    Parameters
-    ----------
-    court
-        The decision.
-    places
-        Where a search may begin, kept coordinates of z (b, k).
-    settings
-        What the estimate was made with.
-    """
-    if court.exists and court.identified:
-        return None
-    fit = limit_fit(court, places)
-    return None if fit is None else _labelled(court, fit, settings)
-
-
-def confirmed(court: Court, estimate: PointEstimate, places: Array) -> PointEstimate:
-    """What a search found where the maximum exists; where it found none, the maximum of the concave likelihood."""
-    if estimate.status in _NOT_A_MAXIMUM and court.alone:
-        fit = limit_fit(court, places)
-        if fit is not None:
-            return _labelled(court, fit, estimate.settings)
-    return replace(estimate, existence=_existence(court, None))
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LimitFit:
     """A point x (d,) as far out as it takes, and the verdict on the coordinates ``free`` (k,) that the limit determines.
@@ -280,87 +245,13 @@ def _space(court: Court, free: Array) -> Space:
     )
 
 
-def _labelled(court: Court, fit: LimitFit, settings: dict[str, Any]) -> PointEstimate:
-    """The result: what diverges is infinite, what is not determined has no number where another has its limit."""
-    problem, functions, predictors = court.problem, court.problem.functions, court.predictors
-    z = predictors.to_z(fit.x)
-    slope = predictors.slope(fit.x)
-    units = court.units[fit.free]
-    by_units = (functions.natural_jacobian(z) @ slope)[np.ix_(problem.natural_kept, fit.free)] * units
-    found = reported(fit.verdict, fit.space, by_units)
-    values, covariance = np.full(functions.natural_size, np.nan), np.full((functions.natural_size,) * 2, np.nan)
-    values[problem.natural_kept] = found.values
-    covariance[np.ix_(problem.natural_kept, problem.natural_kept)] = found.covariance
-    signs = natural_signs(court)
-    moved = signs != 0
-    values[moved] = (
-        np.where(np.isnan(signs), np.nan, np.copysign(np.inf, signs))[moved]
-        if not court.exists
-        else functions.natural_flat(z)[moved]
-    )
-    covariance[moved] = covariance[:, moved] = np.nan
-    whole = np.zeros((functions.size, functions.size))
-    whole[np.ix_(fit.free, fit.free)] = fit.verdict.covariance * np.outer(units, units)
-    flat_covariance = np.full((functions.size, functions.size), np.nan)
-    flat_covariance[np.ix_(fit.free, fit.free)] = found.flat_covariance * np.outer(units, units)
-    unsettled = _moves(court.undetermined)
-    flat_covariance[unsettled] = flat_covariance[:, unsettled] = np.nan
-    irregular = np.zeros((len(fit.verdict.irregular) + len(fit.verdict.null), functions.size))
-    irregular[:, fit.free] = np.concatenate([fit.verdict.irregular, fit.verdict.null]) * units
-    names = functions.natural_names
-    error = functions.to_dataset(functions.split(np.sqrt(np.diagonal(covariance))))
-    labelled = functions.to_dataset(functions.split(values))
-    limit = None
-    if not court.exists:
-        limit = LimitingFit(
-            values=labelled,
-            standard_error=error,
-            log_likelihood=fit.verdict.value,
-            n_observations=problem.n_observations - len(court.sharing[0]),
-            n_parameters=len(fit.free),
-        )
-    existence = _existence(court, limit)
-    return PointEstimate(
-        kind=problem.kind,
-        values=labelled,
-        standard_error=error,
-        covariance=xr.DataArray(
-            covariance, dims=("parameter", "parameter_"), coords={"parameter": names, "parameter_": names}
-        ),
-        log_likelihood=fit.verdict.value,
-        log_prior=float(functions.log_prior(z)),
-        status=_status(court, fit.verdict),
-        warnings=(*_messages(court, fit.verdict), *problem.warnings),
-        audit=fit.verdict.audit,
-        flat=z,
-        flat_covariance=slope @ flat_covariance @ slope.T if predictors.ordered else flat_covariance,
-        n_observations=problem.n_observations,
-        n_parameters=len(problem.kept),
-        settled=Settled(
-            covariance=slope @ whole @ slope.T,
-            flat=np.concatenate([court.constant, irregular]) @ slope.T,
-            run_off=np.zeros((0, functions.size)) if court.exists else court.undetermined @ slope.T,
-            absent=problem.missing,
-            without_hessian=problem.without_hessian,
-        ),
-        settings=settings | given(problem),
-        existence=existence,
-    )
-
-
-def _status(court: Court, verdict: Verdict) -> str:
-    if not court.exists:
-        return "at_infinity"
-    return verdict.status if court.identified else "not_identified"
-
-
 def natural_signs(court: Court) -> Array:
     """Of all natural values (m,): where they tend to, 0 for a finite limit, NaN where that is not determined."""
     functions, kept = court.problem.functions, court.problem.kept
     of_x = np.zeros(len(court.x))
     of_x[kept] = court.found.signs
     if court.exists:
-        of_x = np.where(_moves(court.constant), np.nan, 0.0)
+        of_x = np.where(moved_coordinates(court.constant), np.nan, 0.0)
     result = np.zeros(functions.natural_size)
     for v in functions.free:
         if not court.predictors.held[v.flat].any():
@@ -368,64 +259,7 @@ def natural_signs(court: Court) -> Array:
     return result
 
 
-def _existence(court: Court, limit: LimitingFit | None) -> Existence:
-    linear = court.predictors.natural_places()
-    names = [court.problem.functions.natural_names[i] for i in linear.values()]
-    columns = np.array(list(linear), dtype=int)
-
-    def labelled(directions: Array) -> xr.DataArray:
-        return xr.DataArray(directions[:, columns], dims=("direction", "parameter"), coords={"parameter": names})
-
-    rows, partial = court.sharing
-    signs = natural_signs(court)[list(linear.values())]
-    return Existence(
-        exists=court.exists,
-        identified=court.identified,
-        rows=rows,
-        partial_rows=partial,
-        directions=labelled(court.direction[None][: 0 if court.exists else 1]),
-        constant=labelled(court.constant),
-        diverging=xr.DataArray(
-            np.zeros_like(signs) if court.exists else signs, dims="parameter", coords={"parameter": names}
-        ),
-        limit=limit,
-    )
-
-
-def _messages(court: Court, verdict: Verdict) -> list[str]:
-    names = np.array(court.problem.functions.natural_names)
-    signs = natural_signs(court)
-    texts = []
-    if not court.exists:
-        rows, partial = court.sharing
-        ends = [
-            f"{name} -> {'-' if sign < 0 else '+'}inf"
-            for name, sign in zip(names, signs, strict=True)
-            if abs(sign) == 1
-        ]
-        separated = [f"{len(rows)} of {court.problem.n_observations} observations ({_list(rows)})"] * bool(len(rows))
-        separated += [f"some outcomes of {len(partial)} observations ({_list(partial)})"] * bool(len(partial))
-        towards = _list(ends) or f"{combination(court.direction, court.problem.functions.spoken_names)} grows"
-        texts.append(
-            f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as {towards}. This separates "
-            f'{" and ".join(separated)}. Three ways on: a penalty, find_map(model, penalty="jeffreys"); proper priors, '
-            "find_map(model); or drop what separates."
-        )
-        lost = names[np.isnan(signs)]
-        if len(lost):
-            texts.append(f"Not identified in the limit: {_list(lost)}. The other values are those of the limiting fit.")
-    if len(court.constant):
-        directions = "; ".join(combination(n, court.problem.functions.spoken_names) for n in court.constant[:_LISTED])
-        texts.append(f"The log-likelihood does not change along: {directions}.")
-    return [*texts, *verdict.warnings]
-
-
-def _moves(directions: Array) -> Array:
+def moved_coordinates(directions: Array) -> Array:
     """Which coordinates (d,) some of the directions (k, d) change."""
     largest = np.abs(directions).max(axis=1, keepdims=True, initial=0.0)
     return np.any(np.abs(directions) > _MOVED * largest, axis=0)
-
-
-def _list(items: Any) -> str:
-    shown = ", ".join(str(item) for item in items[:_LISTED])
-    return shown + (f" and {len(items) - _LISTED} more" if len(items) > _LISTED else "")

@@ -1,11 +1,18 @@
-"""Weights and data in place of a model's own: checked once, where an estimate is asked for."""
+"""Checks of what is given: weights, data, and estimates that must belong to the model."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+
+if TYPE_CHECKING:
+    from pp_mlekl.estimation.point_estimate import PointEstimate
+
+# A message lists at most this many names.
+_LISTED = 6
 
 
 def check_weights(weights: ArrayLike, count: int) -> None:
@@ -53,3 +60,18 @@ def check_data(functions: ModelFunctions, data: Mapping[str, ArrayLike]) -> None
                 f"data[{name!r}] must hold no missing values, got NaN at {missing[0].tolist()}; give any value there, and a "
                 "weight of 0."
             )
+
+
+def check_belongs(functions: ModelFunctions, estimate: "PointEstimate") -> None:
+    """Raise ValueError where an estimate's parameters are not those of the model, in the same order and coordinates."""
+    own, others = functions.natural_names, [str(name) for name in estimate.covariance["parameter"].values]
+    if own != others or functions.size != len(estimate.flat):
+        raise ValueError(
+            f"The estimate belongs to another model: its parameters are {_counted(others, len(estimate.flat))}, this model's "
+            f"{_counted(own, functions.size)}; pass what find_mle or find_map returned for this model."
+        )
+
+
+def _counted(names: list[str], coordinates: int) -> str:
+    more = f", ... ({len(names)})" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more} with {coordinates} coordinate{'s' * (coordinates > 1)}"

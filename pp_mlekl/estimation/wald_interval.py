@@ -1,16 +1,21 @@
 """Wald intervals, symmetric on the scale on which the likelihood is more nearly quadratic."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.robust import one_to_one
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
 from pp_mlekl.utils.deprecation import deprecated_arguments
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+    from pp_mlekl.estimation.point_estimate import PointEstimate
 
 
 def check_ci_prob(ci_prob: float) -> None:
@@ -19,7 +24,7 @@ def check_ci_prob(ci_prob: float) -> None:
         raise ValueError(f"ci_prob must lie between 0 and 1, got {ci_prob}; 0.95 is usual.")
 
 
-def check_covariance(estimate: PointEstimate) -> None:
+def check_covariance(estimate: "PointEstimate") -> None:
     """Raise ValueError where there is no covariance: without a Hessian, or in a model too large for one."""
     if estimate.settled.without_hessian:
         raise ValueError(
@@ -35,8 +40,8 @@ def check_covariance(estimate: PointEstimate) -> None:
 
 @deprecated_arguments(renamed={"prob": "ci_prob"})
 def wald_interval(
-    model: Any,
-    estimate: PointEstimate,
+    model: "pm.Model",
+    estimate: "PointEstimate",
     *,
     ci_prob: float = 0.95,
     potentials: Potentials = None,
@@ -91,7 +96,7 @@ def wald_interval(
     return intervals(functions, estimate, half, half_z)
 
 
-def intervals(functions: ModelFunctions, estimate: PointEstimate, half: Array, half_z: Array) -> xr.Dataset:
+def intervals(functions: ModelFunctions, estimate: "PointEstimate", half: Array, half_z: Array) -> xr.Dataset:
     """Lower and upper bounds from half widths on the natural (m,) and on the unconstrained scale (d,)."""
     z = estimate.flat
     centre = functions.natural_flat(z)

@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.pymc_model.draws.conditional import parents_of
 from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions

@@ -37,7 +37,9 @@ def log_evidence(
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
-    """Log of the integral of likelihood times prior, in nats.
+    """Log evidence in nats, the same on every scale; method "laplace" is normal on the unconstrained one, which has no bounds.
+
+    It is the logarithm of the integral of likelihood times prior.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """A log evidence with the share of each draw in it, and over a proper prior."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class NoMode(ValueError):
     """There is no proper maximum to put a Laplace approximation at."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence(Estimate):
     """A log evidence from posterior draws, which knows what each of them adds to it.
 
@@ -49,8 +49,8 @@ class Evidence(Estimate):
         The log evidence with the influence of each draw.
     """
 
-    draws: Array = field(repr=False)
-    number: WithError = field(repr=False)
+    draws: Array
+    number: WithError
 
 
 def evidence_over(log_evidence: Estimate, draws: Array | None = None) -> WithError:

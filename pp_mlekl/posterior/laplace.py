@@ -1,17 +1,19 @@
 """The Laplace approximation: a normal at the mode, with the exact curvature."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import cloudpickle
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.estimation.find_mle_map import find_map
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs
+from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over, log_prior_mass
@@ -20,13 +22,15 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.display import Display, Displayed
 
 _UNRELIABLE = 0.7
+_KINDS = {"natural": "map", "unconstrained": "map_unconstrained"}
 _DRAWS = 4000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LaplaceApproximation:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LaplaceApproximation(Displayed):
     """A normal approximation of a posterior, in the space of the unconstrained or of the natural parameters.
 
     Parameters
@@ -40,8 +44,10 @@ class LaplaceApproximation:
         ``"unconstrained"`` or ``"natural"``.
     tree
         ArviZ groups ``posterior`` (draws on the natural scale) and ``fit`` (mean and covariance).
-    mode, mode_covariance
-        The unconstrained vector at the mode and the inverse of the negative Hessian there, shape (d,) and (d, d).
+    mode
+        The estimate that it stands on, by ``find_map`` on the same scale.
+    mode_covariance
+        The inverse of the negative Hessian of the log density there, by the unconstrained vector, shape (d, d).
     warnings
         What to know before it is used.
     """
@@ -52,34 +58,52 @@ class LaplaceApproximation:
     space: Literal["natural", "unconstrained"]
     tree: xr.DataTree
     functions: ModelFunctions
-    mode: Array
+    mode: PointEstimate
     mode_covariance: Array
     warnings: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        # A PyMC model holds functions that only cloudpickle knows how to store.
-        return self.__dict__ | {"functions": cloudpickle.dumps(self.functions)}
+        # Only cloudpickle can store a PyMC model. Its functions are built again from it.
+        kept = cloudpickle.dumps((self.functions.model, self.functions.potentials))
+        return self.__dict__ | {"functions": kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"functions": cloudpickle.loads(state["functions"])})
+        model, potentials = cloudpickle.loads(state["functions"])
+        mode = replace(state["mode"], model=model)
+        self.__dict__.update(state | {"functions": model_functions(model, potentials), "mode": mode})
+
+    def summary(self) -> pd.DataFrame:
+        """One row for each coordinate: mean and standard deviation of the normal."""
+        columns = {"mean": self.mean, "sd": np.sqrt(np.diagonal(self.covariance))}
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="coordinate"))
+
+    def _display(self) -> Display:
+        return Display(
+            title=f"Laplace approximation ({self.space} scale)",
+            badge=self.mode.status,
+            level="caution" if self.warnings else "good",
+            warnings=self.warnings,
+            table=self.summary(),
+            details={"Mode": self.mode.summary()},
+        )
 
     def log_density(self, z: Array) -> Array:
         """Log density of the approximation, as one of the unconstrained parameters, at ``z`` (..., d), in nats."""
-        flat = z.reshape(-1, len(self.mode))
+        flat = z.reshape(-1, len(self.mode.flat))
         if self.space == "unconstrained":
             return self._normal().log_density(flat).reshape(z.shape[:-1])
         # In coordinates u with theta = theta(mode) + J u, |du/dz| is the transform's Jacobian less that at the mode.
         natural = self.functions.natural_flat(flat) - self.mean
-        u = natural @ np.linalg.pinv(self.functions.natural_jacobian(self.mode)).T
-        change = self.functions.log_jacobian(flat) - self.functions.log_jacobian(self.mode)
-        return (self._normal().log_density(self.mode + u) + change).reshape(z.shape[:-1])
+        u = natural @ np.linalg.pinv(self.functions.natural_jacobian(self.mode.flat)).T
+        change = self.functions.log_jacobian(flat) - self.functions.log_jacobian(self.mode.flat)
+        return (self._normal().log_density(self.mode.flat + u) + change).reshape(z.shape[:-1])
 
     def sample(self, n: int, random_seed: RandomSeed = None) -> Array:
         """Unconstrained draws, shape (n, d); NaN where a draw of natural parameters lies outside their support."""
         z = self._normal().sample(n, np.random.default_rng(random_seed))
         if self.space == "unconstrained":
             return z
-        natural = _natural_draws(self.functions, self.mode, z)
+        natural = _natural_draws(self.functions, self.mode.flat, z)
         with np.errstate(all="ignore"):
             inside = self.functions.unconstrain(self.functions.split(natural))
         return np.where(np.all(np.isfinite(inside), axis=-1, keepdims=True), inside, np.nan)
@@ -87,9 +111,9 @@ class LaplaceApproximation:
     def log_normalizer(self) -> float:
         """Laplace's approximation of the log evidence, in nats."""
         _, log_determinant = np.linalg.slogdet(self.mode_covariance)
-        height = float(self.functions.value(self.mode, a=1.0, b=1.0))
+        height = float(self.functions.value(self.mode.flat, a=1.0, b=1.0))
         height -= log_prior_mass(self.functions).value
-        return height + 0.5 * len(self.mode) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
+        return height + 0.5 * len(self.mode.flat) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
 
     def importance_sampled(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """Log evidence in nats by importance sampling from the approximation; warns where k-hat says it failed."""
@@ -111,7 +135,7 @@ class LaplaceApproximation:
     def kl_from_posterior(self, idata: xr.DataTree, log_evidence: Estimate) -> Estimate:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
         z = unconstrained_draws(self.functions, idata)
-        log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode))
+        log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode.flat))
         return _shifted(
             log_ratio, -1.0, self._of_density(evidence_over(log_evidence, z)), log_evidence, "KL(posterior||Laplace)"
         )
@@ -143,7 +167,7 @@ class LaplaceApproximation:
         return tail_shape(np.exp(log_ratio - log_ratio.max()))
 
     def _normal(self) -> NormalProposal:
-        return NormalProposal(mean=self.mode, chol=np.linalg.cholesky(self.mode_covariance))
+        return NormalProposal(mean=self.mode.flat, chol=np.linalg.cholesky(self.mode_covariance))
 
 
 @deprecated_arguments(renamed={"mode": "estimate"}, positional=("model", "space"), types={"space": str})
@@ -156,7 +180,7 @@ def laplace(
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> LaplaceApproximation:
-    """Normal approximation of the posterior at its mode.
+    """Normal approximation of the posterior at its mode: by default on the unconstrained scale, where it cannot leave the support.
 
     Parameters
     ----------
@@ -198,6 +222,11 @@ def laplace(
     if estimate is None:
         estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)
     check_belongs(functions, estimate)
+    if estimate.kind != _KINDS[space] or "penalty" in estimate.settings:
+        raise ValueError(
+            f"A Laplace approximation on the {space} scale needs the mode on that scale, and the estimate is of kind "
+            f"{estimate.kind!r}; pass find_map(model, space={space!r}), or nothing to have it found."
+        )
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""
         raise NoMode(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")
@@ -205,7 +234,7 @@ def laplace(
     _, _, hessian = functions.value_gradient_hessian(place, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)
     z = NormalProposal(mean=place, chol=np.linalg.cholesky(covariance)).sample(draws, generator)
-    shared: dict[str, Any] = {"space": space, "functions": functions, "mode": place, "mode_covariance": covariance}
+    shared: dict[str, Any] = {"space": space, "functions": functions, "mode": estimate, "mode_covariance": covariance}
     if space == "unconstrained":
         posterior = functions.natural(z[None])
         names = tuple(functions.unconstrained_names)

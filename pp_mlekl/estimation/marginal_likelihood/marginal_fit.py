@@ -11,9 +11,11 @@ from scipy.special import gammaln, logsumexp
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.failed_search import with_reason
+from pp_mlekl.estimation.labelled_estimate import labelled_estimate
 from pp_mlekl.estimation.marginal_likelihood.laplace import ConditionalModes, Integrand, laplace_terms, laplace_value
-from pp_mlekl.estimation.point_estimate import PointEstimate, check_belongs, labelled_estimate
+from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.verdict import Verdict

@@ -1,6 +1,6 @@
 """Likelihood-ratio, Wald and score tests of a model within a larger one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -9,22 +9,24 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.information import NullInformation, null_information
 from pp_mlekl.estimation.nested_tests.null_hypothesis import null_point
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.estimation.regular_maximum import regular_maximum
+from pp_mlekl.estimation.regular_maximum import regular_problem
 from pp_mlekl.optimize.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.display import Display, Displayed
 
 # Terms of the log-likelihood for each parameter below which the chi-squared law is a rough guide.
 _FEW = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class NestedTest:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class NestedTest(Displayed):
     """One test of a null hypothesis that fixes some parameters.
 
     Parameters
@@ -50,24 +52,49 @@ class NestedTest:
     warnings: tuple[str, ...] = ()
     information: Literal["expected", "observed", ""] = ""
 
-    def __str__(self) -> str:
+    def summary(self) -> pd.DataFrame:
+        """One row: statistic, degrees of freedom, p value."""
+        return _table([self])
+
+    def _display(self) -> Display:
         text = f"{self.method}: chi2({self.degrees_of_freedom}) = {self.statistic:.4g}, p = {self.p_value:.3g}"
-        return "\n".join([text, *(f"! {w}" for w in self.warnings)])
+        return Display(title=text, warnings=self.warnings)
 
 
-class NestedTests(tuple[NestedTest, NestedTest, NestedTest]):
-    """The likelihood-ratio, the Wald and the score test of one null hypothesis."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class NestedTests(Displayed):
+    """Three tests of one null hypothesis; iteration and indices give them in the order of the fields."""
+
+    likelihood_ratio: NestedTest
+    wald: NestedTest
+    score: NestedTest
+
+    def __iter__(self) -> Iterator[NestedTest]:
+        return iter((self.likelihood_ratio, self.wald, self.score))
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, place: int) -> NestedTest:
+        return tuple(self)[place]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know before the tests are used: the warnings of all three."""
+        return tuple(dict.fromkeys(w for t in self for w in t.warnings))
 
     def summary(self) -> pd.DataFrame:
         """One row for each test: statistic, degrees of freedom, p value."""
-        rows = [(t.method, t.statistic, t.degrees_of_freedom, t.p_value) for t in self]
-        return pd.DataFrame(rows, columns=["test", "statistic", "df", "p"]).set_index("test")
+        return _table(self)
 
-    def __repr__(self) -> str:
-        warnings = dict.fromkeys(w for t in self for w in t.warnings)
-        return "\n".join(
-            [self.summary().rename_axis(None).to_string(float_format="{:.4g}".format), *(f"! {w}" for w in warnings)]
-        )
+    def _display(self) -> Display:
+        table = self.summary().rename_axis(None)
+        return Display(title="Tests of nested models", warnings=self.warnings, table=table, float_format="{:.4g}")
+
+
+def _table(tests: Iterable[NestedTest]) -> pd.DataFrame:
+    rows = [(t.method, t.statistic, t.degrees_of_freedom, t.p_value) for t in tests]
+    return pd.DataFrame(rows, columns=["test", "statistic", "df", "p"]).set_index("test")
 
 
 @deprecated_arguments(positional=("model", "null"), types={"null": Mapping})
@@ -125,22 +152,22 @@ def nested_tests(
     ...     p = pm.Beta("p", 1, 1)
     ...     y = pm.Binomial("y", np.array([8, 7, 5]), p, observed=[5, 4, 4])
     >>> nested_tests(model, null={"p": 0.5}, random_seed=1)
+    Tests of nested models
+    ! 3 terms of the log-likelihood for 1 parameter: the chi-squared law is a rough guide unless each stands for many observations.
                       statistic  df      p
     likelihood ratio      1.828   1 0.1764
     Wald                  1.978   1 0.1596
     score                   1.8   1 0.1797
-    ! 3 terms of the log-likelihood for 1 parameter: the chi-squared law is a rough guide unless each stands for many observations.
     """
-    _check_names(Problem(functions=model_functions(model, potentials), kind="mle"), null)
-    problem, best = regular_maximum(
-        model, estimate, random_seed, potentials, "A test by Wilks' theorem", penalized=True
-    )
+    functions = model_functions(model, potentials)
+    _check_names(Problem(functions=functions, kind="mle"), null)
+    best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
+    problem = regular_problem(functions, best, "A test by Wilks' theorem", penalized=True)
     if np.isnan(best.covariance.values).all():
         raise ValueError(
             f"Wald and score tests need standard errors, and the estimate has none: {' '.join(best.warnings)} Fit the smaller "
             "model too and take likelihood_ratio_test."
         )
-    functions = problem.functions
     fixed, held, natural = null_point(problem, best, null)
     rest = np.setdiff1d(problem.kept, held)
     z = fixed.copy()
@@ -155,11 +182,9 @@ def nested_tests(
     general = (*best.warnings, *_general(best))
     count = len(held)
     return NestedTests(
-        (
-            _test("likelihood ratio", ratio, count, general),
-            _test("Wald", wald, count, general),
-            _score_test(problem, z, information, count, general),
-        )
+        likelihood_ratio=_test("likelihood ratio", ratio, count, general),
+        wald=_test("Wald", wald, count, general),
+        score=_score_test(problem, z, information, count, general),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.estimation.point_estimate import settled
+from pp_mlekl.estimation.labelled_estimate import settled
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit
 from pp_mlekl.estimation.pseudo_true.pseudo_true_result import PseudoTrue
 from pp_mlekl.inputs.truth import Truth, as_truth
@@ -127,6 +127,7 @@ def _result(functions: ModelFunctions, fit: ExpectedFit, entropy: float, setting
         n_parameters=len(problem.kept),
         settled=settled(problem, fit.verdict, None if information is None else np.nan_to_num(flat)),
         settings=settings,
+        model=functions.model,
         kl_min=fit.kl_min / n,
         kl_min_mcse=fit.kl_min_mcse / n,
         entropy=entropy,

@@ -7,6 +7,7 @@ import xarray as xr
 
 from pp_mlekl.estimation.asymptotics import Information
 from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.utils.display import Display
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -54,16 +55,16 @@ class PseudoTrue(PointEstimate):
         """``trace(J^-1 K) / 2n``: expected KL(true||MLE) of n observations above ``kl_min``, per observation."""
         return self.trace / (2 * n)
 
-    def sandwich(self, n: int) -> xr.DataArray:
-        """Covariance of the MLE from ``n`` observations, natural scale."""
+    def covariance_of(self, n: int) -> xr.DataArray:
+        """Sandwich covariance of the MLE from ``n`` observations, natural scale, (parameter, parameter_)."""
         return self.covariance * (self.n_observations / n)
 
-    def _header(self) -> list[str]:
+    def sandwich(self) -> xr.Dataset:
+        """Sandwich standard errors of the MLE from as many observations as the model has."""
+        return self.standard_error
+
+    def _display(self) -> Display:
         minimum = f"KL(true||model) at the minimum {self.kl_min:.6g} nats per observation"
         theory = f"trace(J^-1 K) {self.trace:.4g} for {self.n_parameters} parameters"
-        return [
-            f"Pseudo-true parameter: {self.status}",
-            minimum,
-            f"{theory}; standard errors (sandwich) for n = {self.n_observations}",
-            *(f"! {w}" for w in self.warnings),
-        ]
+        errors = f"{theory}; standard errors (sandwich) for n = {self.n_observations}"
+        return self._shown("Pseudo-true parameter", [minimum, errors])

@@ -47,7 +47,7 @@ def test_golden_pseudo_true(name):
     np.testing.assert_allclose(star.J.values[np.ix_(order, order)], case["J"], rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(star.K.values[np.ix_(order, order)], case["K"], rtol=1e-6, atol=1e-8)
     assert star.trace / 2 == pytest.approx(case["half_trace_Jinv_K"], rel=1e-6)
-    sandwich = np.sqrt(np.diagonal(star.sandwich(1000)))[order]
+    sandwich = np.sqrt(np.diagonal(star.covariance_of(1000)))[order]
     np.testing.assert_allclose(sandwich, [case["sandwich_se_n1000"][k] for k in names], rtol=1e-6)
     naive = [star.naive_standard_error[k].item() * np.sqrt(20 / 1000) for k in names]
     np.testing.assert_allclose(naive, [case["naive_se_n1000"][k] for k in names], rtol=1e-6)
@@ -95,7 +95,7 @@ def test_pseudo_true_is_where_the_mle_of_a_large_sample_goes():
         pm.LogNormal("y", mu, sigma, observed=y)
     mle = find_mle(model, random_seed=1)
     for name in ("mu", "sigma"):
-        error = np.sqrt(star.sandwich(20_000).sel(parameter=name, parameter_=name).item())
+        error = np.sqrt(star.covariance_of(20_000).sel(parameter=name, parameter_=name).item())
         assert abs(mle.values[name].item() - star.values[name].item()) < 4.5 * error
 
 

@@ -1,0 +1,113 @@
+"""How results are shown in a terminal and in a notebook: a headline, warnings, a table and details."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+from numpy.typing import ArrayLike
+
+Level = Literal["good", "caution", "bad"]
+
+# Text and background, with a contrast of at least 7 to 1 on light and on dark pages.
+_COLOURS: dict[Level, tuple[str, str]] = {
+    "good": ("#0b3d20", "#c9ecd5"),
+    "caution": ("#4a3200", "#fbe6b3"),
+    "bad": ("#5c0f0f", "#f9d2d2"),
+}
+_BADGE = Markup(
+    '<span style="color: {}; background: {}; border-radius: 4px; padding: 1px 8px; font-size: 90%">{}</span>'
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What is shown of a result.
+
+    Parameters
+    ----------
+    title
+        What the result is.
+    badge, level
+        A short status beside the title, and the colour that it has.
+    lines
+        Further numbers, one line each.
+    warnings
+        What to know before the numbers are used.
+    table
+        The main numbers.
+    details
+        Further tables by their titles, folded in a notebook and left out in a terminal.
+    float_format
+        Of the numbers in tables.
+    """
+
+    title: str
+    badge: str = ""
+    level: Level = "good"
+    lines: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    table: pd.DataFrame | None = None
+    details: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    float_format: str = "{:.5g}"
+
+    def text(self) -> str:
+        """For a terminal."""
+        headline = f"{self.title}: {self.badge}" if self.badge else self.title
+        lines = [headline, *self.lines, *(f"! {w}" for w in self.warnings)]
+        if self.table is not None:
+            lines.append(self.table.to_string(float_format=self.float_format.format))
+        return "\n".join(lines)
+
+    def html(self) -> str:
+        """For a notebook; every text in it is escaped."""
+        badge = _BADGE.format(*_COLOURS[self.level], self.badge) if self.badge else Markup("")
+        parts = [Markup("<p><b>{}</b> {}</p>").format(self.title, badge)]
+        if self.lines:
+            parts.append(Markup("<p>{}</p>").format(Markup("<br>").join(self.lines)))
+        if self.warnings:
+            items = Markup("").join(Markup("<li>{}</li>").format(w) for w in self.warnings)
+            parts.append(Markup("<ul>{}</ul>").format(items))
+        if self.table is not None:
+            parts.append(self._table(self.table))
+        for title, table in self.details.items():
+            parts.append(Markup("<details><summary>{}</summary>{}</details>").format(title, self._table(table)))
+        return Markup("<div>{}</div>").format(Markup("").join(parts))
+
+    def _table(self, table: pd.DataFrame) -> Markup:
+        # Pandas escapes its cells and labels.
+        return Markup(table.to_html(float_format=self.float_format.format))
+
+
+class Displayed:
+    """A result that is shown by its ``_display``; subclasses that are dataclasses pass ``repr=False``."""
+
+    def _display(self) -> Display:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self._display().text()
+
+    def _repr_html_(self) -> str:
+        return self._display().html()
+
+
+def number_table(columns: Mapping[str, ArrayLike], dims: Sequence[str] = ()) -> pd.DataFrame:
+    """Numbers, or arrays of one shape, as a table with a row for each element.
+
+    Examples
+    --------
+    >>> number_table({"value": [1.0, 2.0], "mcse": [0.1, 0.2]}, ["row"]).loc[1].tolist()
+    [2.0, 0.2]
+    """
+    arrays = dict(zip(columns, np.broadcast_arrays(*columns.values()), strict=True))
+    shape = next(iter(arrays.values())).shape
+    table = pd.DataFrame({name: np.ravel(array) for name, array in arrays.items()})
+    if shape:
+        names: list[Any] = list(dims) or [f"dim_{i}" for i in range(len(shape))]
+        table.index = pd.MultiIndex.from_product([range(n) for n in shape], names=names)
+        if len(shape) == 1:
+            table.index = pd.RangeIndex(shape[0], name=names[0])
+    return table
