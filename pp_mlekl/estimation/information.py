@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData, node_data
+from pp_mlekl.estimation.quadrature_data import NodeData, node_data
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.distributions.from_pymc import unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions

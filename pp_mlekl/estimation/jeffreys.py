@@ -8,7 +8,7 @@ import numpy as np
 
 from pp_mlekl.estimation.information import information_nodes, observed_information
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData
+from pp_mlekl.estimation.quadrature_data import NodeData
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.typing import Array
 

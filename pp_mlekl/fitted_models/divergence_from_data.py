@@ -5,7 +5,7 @@ import numpy as np
 from pp_mlekl.divergences.samples.checks import checked_draws
 from pp_mlekl.divergences.samples.one_sample import log_density_terms
 from pp_mlekl.divergences.samples.terms import Terms, estimate
-from pp_mlekl.estimation.pseudo_true.quadrature_data import exchangeable
+from pp_mlekl.estimation.quadrature_data import exchangeable
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array

@@ -8,7 +8,7 @@ from scipy import stats
 
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
-from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData, node_data
+from pp_mlekl.estimation.quadrature_data import NodeData, node_data
 from pp_mlekl.estimation.replicates.simulator import Simulator
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions

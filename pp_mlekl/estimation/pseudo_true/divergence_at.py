@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
-from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData
+from pp_mlekl.estimation.quadrature_data import NodeData
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, unknown_families
 from pp_mlekl.pymc_model.model_functions import ModelFunctions

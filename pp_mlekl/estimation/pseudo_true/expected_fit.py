@@ -9,8 +9,8 @@ import numpy as np
 from pp_mlekl.estimation.asymptotics import Information
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.pseudo_true.divergence_at import divergence, minimum, unknown
-from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData, node_data
 from pp_mlekl.estimation.pseudo_true.smooth_minimum import smooth_minimum
+from pp_mlekl.estimation.quadrature_data import NodeData, node_data
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.estimation.pseudo_true.quadrature_data import NodeData, exchangeable, node_data
+from pp_mlekl.estimation.quadrature_data import NodeData, exchangeable, node_data
 from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.optimize.sparsity import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
