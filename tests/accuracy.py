@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 
-def assert_within(estimate: Any, exact: Any, *, mcse_below: float, mcse: Any = None, sigmas: float = 4.0) -> None:
+def assert_within(
+    estimate: Any, exact: Any, *, mcse_below: float | None, mcse: Any = None, sigmas: float = 4.0
+) -> None:
     """Fail unless each error is finite and below ``mcse_below``, and each estimate within ``sigmas`` of its own errors.
 
     Parameters
@@ -24,5 +26,7 @@ def assert_within(estimate: Any, exact: Any, *, mcse_below: float, mcse: Any = N
     value = np.asarray(getattr(estimate, "value", estimate) if mcse is None else estimate, dtype=float)
     error = np.asarray(estimate.mcse if mcse is None else mcse, dtype=float)
     assert np.all(np.isfinite(error)), f"standard error {error}"
-    assert np.all((error >= 0) & (error < mcse_below)), f"standard error {error}, expected below {mcse_below}"
+    assert np.all((error >= 0) & (error < (np.inf if mcse_below is None else mcse_below))), (
+        f"standard error {error}, expected below {mcse_below}"
+    )
     assert np.all(np.abs(value - np.asarray(exact, dtype=float)) <= sigmas * error), f"{value} ± {error}, exact {exact}"

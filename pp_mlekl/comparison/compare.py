@@ -31,6 +31,7 @@ from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.progress import Progress, progress_bar
 from pp_mlekl.utils.seeds import integer_of
+from pp_mlekl.utils.warning_attributes import read_warnings, warnings_attribute
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -193,7 +194,7 @@ def _fitted(
             "The likelihood consists of potentials only, which do not define a distribution of data, so divergences of "
             "fitted distributions are unavailable."
         )
-        return xr.Dataset(coords=none, attrs={"warnings": note})
+        return xr.Dataset(coords=none, attrs={"warnings": warnings_attribute([note])})
     return fitted_divergence(
         functions.model, truth, idata=tree, estimates=estimates, random_seed=generator, potentials=potentials
     )
@@ -218,11 +219,11 @@ def _information(
         gained = information_gain(model, tree, log_evidence=evidence, potentials=potentials, random_seed=generator)
     except ValueError as error:
         # There is no divergence from an improper prior, or from one that cannot be sampled.
-        return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": json.dumps([str(error)])}))
-    notes = list(gained.attrs["warnings"])
+        return xr.DataTree(xr.Dataset(attrs={"units": "nats", "warnings": warnings_attribute([str(error)])}))
+    notes = list(read_warnings(gained.attrs))
     approximation = {} if "laplace" in left_out else _laplace(model, tree, mode, evidence, potentials, notes)
     gained["joint"] = xr.DataTree(gained["joint"].to_dataset().assign(approximation))
-    gained.attrs |= {"warnings": json.dumps(notes), "evidence_method": evidence.method}
+    gained.attrs |= {"warnings": warnings_attribute(notes), "evidence_method": evidence.method}
     return gained
 
 

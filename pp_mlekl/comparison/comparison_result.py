@@ -21,6 +21,7 @@ from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.shared_state import alone, silenced
+from pp_mlekl.utils.warning_attributes import read_warnings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,11 +91,11 @@ class Comparison:
         """The warnings of each part of the comparison."""
         return {
             **json.loads(self.tree["audit"].attrs["warnings"]),
-            "information_gain": json.loads(self.tree["information_gain"].attrs.get("warnings", "[]")),
+            "information_gain": list(read_warnings(self.tree["information_gain"].attrs)),
             "prior_predictive": [
                 str(self.tree.attrs[k]) for k in ("prior_predictive_left_out",) if k in self.tree.attrs
             ],
-            "fitted": [w for w in str(self.tree["fitted"].attrs.get("warnings", "")).split(" | ") if w],
+            "fitted": list(read_warnings(self.tree["fitted"].attrs)),
         }
 
     def summary(self) -> pd.DataFrame:

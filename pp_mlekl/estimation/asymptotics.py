@@ -1,4 +1,4 @@
-"""What theory says of an estimator for large n: sandwich covariance, expected excess divergence, specification test.
+"""Asymptotic theory of an estimator: sandwich covariance, expected excess divergence, specification test.
 
 ``J = -E[Hessian]`` and ``K = E[score score']`` are for one observation, at the pseudo-true parameter. White (1982),
 "Maximum likelihood estimation of misspecified models", Econometrica 50; Takeuchi (1976) for the trace.
@@ -20,7 +20,7 @@ _CONTOUR_POINTS, _WEIGHTS_A_PAIR = 32, 6
 
 @dataclass(frozen=True, kw_only=True)
 class Information:
-    """Both information matrices of one observation, with what follows from them.
+    """Both information matrices of one observation, with the quantities derived from them.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Information:
 
     @property
     def rank(self) -> int:
-        """The number of directions that carry information: the parameters that the data can tell."""
+        """The number of directions that carry information: the number of identified parameters."""
         return int(np.sum(_scaled_spectrum(self.hessian)[0] > RANK_TOLERANCE))
 
     @property
@@ -74,7 +74,7 @@ class Information:
         return self.inverse @ self.score @ self.inverse / n
 
     def naive(self, n: int) -> Array:
-        """What ``J^-1 / n`` claims, which holds only where the model is right, shape (d, d)."""
+        """``J^-1 / n``, the covariance where the model is right, shape (d, d)."""
         return self.inverse / n
 
     def expected_excess(self, n: int) -> float:
@@ -83,7 +83,7 @@ class Information:
 
 
 def _scaled_spectrum(matrix: Array) -> tuple[Array, Array, Array]:
-    """Eigenvalues and vectors of a matrix scaled to a unit diagonal, so that units do not decide the rank."""
+    """Eigenvalues and vectors of a matrix scaled to a unit diagonal, so that the rank does not depend on units."""
     scale = np.sqrt(np.abs(np.diag(matrix)))
     scale = np.where(scale > 0, scale, 1.0)
     values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T) / np.outer(scale, scale))
@@ -120,8 +120,8 @@ class WeightedChiSquared:
     def cdf(self, x: Array | float) -> Array:
         """P(sum <= x), to about 1e-10: the Laplace transform inverted on Talbot's contour.
 
-        The transform ``prod (1 + 2 w s)^(-1/2) / s`` has its singularities on the negative axis, the case that
-        contour is made for; its constants are those of Trefethen, Weideman & Schmelzer (2006), BIT 46, eq. (3.1).
+        The transform ``prod (1 + 2 w s)^(-1/2) / s`` has its singularities on the negative axis, the case for
+        which the contour was designed; its constants are those of Trefethen, Weideman & Schmelzer (2006), BIT 46, eq. (3.1).
         """
         x = np.asarray(x, dtype=float)
         weights = np.asarray(self.weights, dtype=float)
@@ -250,5 +250,5 @@ class ChebyshevBound:
 
     @property
     def value(self) -> float:
-        """``sigma^2 / (n eps^2)``; it says nothing where it exceeds 1."""
+        """``sigma^2 / (n eps^2)``; it is trivial where it exceeds 1."""
         return self.variance / (self.n * self.eps**2)

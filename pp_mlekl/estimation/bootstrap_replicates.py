@@ -23,8 +23,8 @@ from pp_mlekl.utils.display import Display, Displayed
 if TYPE_CHECKING:
     from pp_mlekl.estimation.point_estimate import PointEstimate
 
-# A spread of less than this share of the estimate's own error is rounding.
-_STILL = 1e-6
+# A spread below this fraction of the estimate's own error is numerical noise.
+_NO_VARIATION = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -38,9 +38,9 @@ class Bootstrap(Displayed):
     standard_error
         Their standard deviation.
     failed
-        Share of replicates without a regular maximum.
+        Fraction of replicates without a regular maximum.
     warnings
-        What to know before the numbers are used.
+        What to know before the numbers are used; empty where there is nothing.
     parameters
         Labels of the elements, such as ``slope[PSI]``, in the order of the datasets.
     """
@@ -164,7 +164,7 @@ def _labelled(problem: Problem, best: "PointEstimate", result: Replicates) -> Bo
             "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has steps."
         )
     centre = functions.natural_flat(best.flat)
-    # Angles are not cut where the circle is, but opposite to the estimate.
+    # Angles are cut opposite to the estimate, not at pi.
     natural = centre + functions.natural_difference(functions.natural_flat(problem.full(result.z[good])), centre)
     absent = np.setdiff1d(np.arange(functions.natural_size), problem.natural_kept)
     natural[:, absent] = np.nan
@@ -175,12 +175,10 @@ def _labelled(problem: Problem, best: "PointEstimate", result: Replicates) -> Bo
         warnings = (f"{100 * failed:.3g} % of the replicates have no regular maximum and were left out.",)
     spread = np.std(natural, axis=0, ddof=1)
     with np.errstate(invalid="ignore"):
-        still = spread < _STILL * np.sqrt(np.diagonal(best.covariance.values))
-    if still.any():
-        names = ", ".join(np.array(functions.natural_names)[still])
-        warnings += (
-            f"The replicates do not vary in {names}: what tells of it is a single case, or cases that are all alike.",
-        )
+        constant = spread < _NO_VARIATION * np.sqrt(np.diagonal(best.covariance.values))
+    if constant.any():
+        names = ", ".join(np.array(functions.natural_names)[constant])
+        warnings += (f"The replicates do not vary in {names}: a single case determines it, or all cases are equal.",)
     return Bootstrap(
         draws=draws,
         standard_error=draws.std("replicate", ddof=1),

@@ -1,4 +1,4 @@
-"""Estimates and standard errors of what follows from the parameters: the delta method for any deterministic."""
+"""Estimates and standard errors of deterministics: the delta method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ENDLESS = 1e100
 
 
-# A derivative by the unconstrained parameters of this share of the value is rounding.
+# A derivative by the unconstrained parameters below this fraction of the value is numerical noise.
 _CONSTANT = 1e-14
 
 
@@ -44,7 +44,7 @@ class DerivedEstimate(Displayed):
     covariance
         (quantity, quantity_) of all elements.
     degrees_of_freedom
-        What the sandwich's standard errors are worth, on the same dims; infinite for those of the information.
+        Of the sandwich's standard errors (Satterthwaite), on the same dims; infinite for those of the information.
     status, warnings
         Of the estimate.
     """
@@ -176,7 +176,7 @@ def _settled(wanted: Quantities, estimate: "PointEstimate", jacobian: Array) -> 
         return np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
     if not (len(settled.run_off) or len(settled.absent)):
         return values, irregular
-    # At an edge a derivative may have vanished in rounding: what depends on what is seen elsewhere.
+    # Near a boundary a derivative may be lost to rounding: dependence is determined at another point.
     functions = wanted.functions
     elsewhere = functions.initial_point() + 0.1 * np.random.default_rng(0).normal(size=functions.size)
     pattern = wanted.jacobian(elsewhere)
@@ -191,15 +191,15 @@ def _settled(wanted: Quantities, estimate: "PointEstimate", jacobian: Array) -> 
 
 
 def _limit(wanted: Quantities, z: Array, direction: Array) -> tuple[Array, Array]:
-    """Where quantities go as z runs off, and which are no functions of anything else there, and so have no error.
+    """Limits of quantities as z diverges along a direction, and which of them are constant there and so have no error.
 
-    The first is their limit, infinite or not, and NaN where there is none.
+    A limit may be infinite; it is NaN where there is none.
     """
     step = TO_THE_LIMIT / np.abs(direction).max() * direction
     with np.errstate(all="ignore"):
         near, far = wanted.values(z + 0.5 * step), wanted.values(z + step)
         rests = np.abs(far - near) < 1e-12 * np.maximum(1.0, np.abs(far))
-        # What has grown exponentially does not come back.
+        # Exponential growth is taken as divergence.
         endless = np.abs(near) > _ENDLESS
         across = np.random.default_rng(0).normal(size=len(z))
         across -= (across @ direction) / (direction @ direction) * direction

@@ -21,13 +21,13 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.display import Display, Displayed
 
-# Step of the difference quotients of scores, in standard deviations of one observation, and their weights: what is left
-# out is of fourth order, 1e-12, and rounding costs as much.
+# Step of the difference quotients of scores, in standard deviations of one observation, and their weights. The truncation
+# error is of fourth order, 1e-12, as large as the rounding error.
 _STEP = 1e-3
 _OFFSETS, _WEIGHTS = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12
-# Scores held at a time.
+# Elements of the scores kept in memory at once.
 _CHUNK = 4_000_000
-# Fewer observations for each element tested make the chi-squared limit a fiction.
+# Observations per tested element below which the chi-squared limit is unreliable.
 _FEW = 50
 # Below this p value the badge of a result says caution.
 _SMALL_P = 0.05
@@ -49,7 +49,7 @@ class InformationMatrixTest(Displayed):
     ratios
         Eigenvalues of J^-1 K, ascending: all near 1 in a right model.
     warnings
-        What to know before the p value is believed.
+        What to know before the p value is used.
     """
 
     statistic: float
@@ -214,11 +214,11 @@ def _bootstrap(
 ) -> float:
     """The p value from the statistic's distribution under the fit (Horowitz 1994)."""
     truth = truth_at(functions, flat)
-    star = expected_fit(functions, truth, generator)
-    if star.information is None:
+    pseudo_true = expected_fit(functions, truth, generator)
+    if pseudo_true.information is None:
         return np.nan
     drawn = Simulator(functions, truth, generator).draw(functions.n_observations, count, generator)
-    fits = fit_replicates(functions, drawn, star)
+    fits = fit_replicates(functions, drawn, pseudo_true)
     rows = np.flatnonzero(fits.exists)
     size = max(1, _CHUNK // (drawn.weights[0].size * len(kept) ** 2 * len(_OFFSETS)))
     statistics = []

@@ -1,4 +1,4 @@
-"""A model and a choice of estimate, as the optimiser sees them."""
+"""A model and a choice of estimate as a problem of optimisation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,17 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 _BEST_OF = 8
-_BY_GRADIENTS = "The search went by gradients alone (L-BFGS), so there are no standard errors; bootstrap() gives some without a Hessian."
+_BY_GRADIENTS = (
+    "The search used gradients alone (L-BFGS), so there are no standard errors; bootstrap() gives standard errors without a "
+    "Hessian."
+)
 _COEFFICIENTS = {"mle": (0.0, 0.0), "map": (1.0, 0.0), "map_unconstrained": (1.0, 1.0)}
 _WHAT = {"mle": "log-likelihood", "map": "log posterior density", "map_unconstrained": "log posterior density"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """What is maximised, over which coordinates, and where the search may start.
+    """The objective, the coordinates over which it is maximised, and the starts.
 
     Parameters
     ----------
@@ -83,7 +86,7 @@ class Problem:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Variables that nothing is known of."""
+        """Variables without an estimate."""
         return self.absent
 
     @cached_property
@@ -98,14 +101,14 @@ class Problem:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What the choice of estimate itself makes necessary to say."""
+        """Warnings that follow from the choice of estimate."""
         gradients = (f"{self.without_hessian} {_BY_GRADIENTS}",) if self.without_hessian else ()
         if not self.absent:
             return gradients
         return (
             *gradients,
             f"The likelihood does not contain {', '.join(self.absent)} (given the other variables), so there is no "
-            "maximum likelihood estimate of it; the priors alone speak of it. For the marginal likelihood, integrate "
+            "maximum likelihood estimate of it; only the priors inform about it. For the marginal likelihood, integrate "
             "the latent variables out with find_mle(model, marginalize=[...]).",
         )
 
@@ -201,7 +204,7 @@ class Problem:
         return np.concatenate(places)[:, self.kept]
 
     def _prior_starts(self, n: int, generator: np.random.Generator) -> Array:
-        """Prior draws, each the best of a few: a value costs little, and wild draws cost many steps."""
+        """Prior draws, each the best of a few: a value is cheap, and starts far from the mode take many iterations."""
         draws = self.functions.starts(n * _BEST_OF, generator)
         if len(draws) < n:
             return draws

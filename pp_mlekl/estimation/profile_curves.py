@@ -43,7 +43,7 @@ class Profile(Displayed):
         over all others, in nats.
     interval
         (``parameter``, ``bound``): where the curve has fallen by half the chi-squared quantile; infinite where it
-        never does.
+        never falls so far.
     ci_prob
         Coverage of the intervals.
     """
@@ -227,7 +227,7 @@ def _natural_at(problem: Problem, z: Array, coordinate: int, value: float) -> fl
     place = problem.kept[coordinate]
     v = next(v for v in problem.functions.free if v.flat.start <= place < v.flat.stop)
     if v.circular:
-        # An interval of angles is not cut where the circle is.
+        # An interval of angles is not cut at pi.
         centre = float(problem.functions.natural_flat(problem.full(z))[v.natural.start + place - v.flat.start])
         return centre + value - z[coordinate]
     if np.isinf(value) and v.transform_name is None:
@@ -239,7 +239,7 @@ def _natural_at(problem: Problem, z: Array, coordinate: int, value: float) -> fl
 def constrained_maximum(objective: Objective, starts: Array, coordinate: int) -> tuple[Array, Array]:
     """Maximise over everything but one coordinate, from each start (b, d): points and values.
 
-    Where the objective has kinks the searches that come to rest on one follow it.
+    Searches that converge to a kink of the objective continue along it.
     """
     axis = np.zeros(starts.shape[1])
     axis[coordinate] = 1.0
@@ -252,7 +252,7 @@ def constrained_maximum(objective: Objective, starts: Array, coordinate: int) ->
 
 
 def _widths(objective: Objective, z: Array, drop: float) -> Array:
-    """For each coordinate a length in place of a standard error: how far it alone can go for a loss of ``drop``, (d,)."""
+    """Lengths in place of standard errors, (d,): how far each coordinate moves alone until the objective falls by ``drop``."""
     steps = np.geomspace(1e-9, 1e3, 49)
     both = np.concatenate([np.eye(len(z)), -np.eye(len(z))])
     points = z + steps[:, None, None] * both * np.maximum(1.0, np.abs(z))
@@ -266,7 +266,7 @@ def _crossings(
 ) -> tuple[float, float]:
     """Where the profile has fallen by ``drop`` on either side, by bracketing and regula falsi (Illinois).
 
-    Infinite where it has not within the ``reach``: farther out a density's numbers give out.
+    Infinite where it has not fallen within ``reach``, beyond which the density is not representable in floating point.
     """
     top = float(objective.value(z[None])[0])
     found = []

@@ -31,7 +31,8 @@ def profile(
     """Profile likelihood curves and intervals of scalar elements of a model's parameters.
 
     For an estimate at infinity whose observations are separated (``estimate.existence``) it is the profile of the limiting fit,
-    with one-sided intervals for the parameters that diverge: the values at which the likelihood is at least ``1 - ci_prob`` of its supremum.
+    with one-sided intervals for the parameters that diverge: the values at which the likelihood is at least
+    ``1 - ci_prob`` of its supremum.
     Under all other values the observed separation has a smaller probability than that (Geyer 2009, section 3.16).
 
     The profile runs over the unconstrained coordinate of each element, so only variables whose elements each have a

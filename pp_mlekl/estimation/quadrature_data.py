@@ -10,7 +10,7 @@ from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
-# Pointwise terms a sample may have in all: a vector-valued truth with many rows gets fewer draws a row.
+# Maximum number of pointwise terms of a sample: a vector-valued truth with many rows gets fewer draws per row.
 _SAMPLED_TERMS = 400_000
 
 
@@ -102,7 +102,7 @@ def node_data(
 def exchangeable(functions: ModelFunctions, truth: Truth, generator: np.random.Generator) -> bool:
     """Whether all rows have the same distribution, in the model as in the truth.
 
-    Found by computation: equal data must have equal log densities in every row, at some random parameters.
+    Tested numerically: at random parameters, equal data have equal log densities in every row.
     """
     if len(functions.observed) != 1 or functions.n_observations == 1:
         return False

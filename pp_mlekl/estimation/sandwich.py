@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from pp_mlekl.estimation.point_estimate import PointEstimate
 
-# A sandwich error of less than this share of the model's own is rounding.
-_STILL = 1e-6
+# A sandwich error below this fraction of the model's own is numerical noise.
+_NO_VARIATION = 1e-6
 _ITS_OWN = "Use the standard errors of the estimate itself (observed information)"
 _INSTEAD = f"{_ITS_OWN}, or bootstrap(kind='parametric')."
 
@@ -79,10 +79,10 @@ def sandwich_interval(
     ci_prob: float = 0.95,
     potentials: Potentials = None,
 ) -> xr.Dataset:
-    """Intervals from sandwich standard errors that also allow for how badly those are known.
+    """Intervals from sandwich standard errors that also allow for the uncertainty of the standard errors.
 
-    With heavy-tailed data a sandwich rests on a few observations. The interval is that of Student's t with as many degrees
-    of freedom as its sum of squares is worth (Satterthwaite 1946), which needs no assumption beyond the sandwich's own. It is
+    With heavy-tailed data a few observations determine the sandwich. The interval is that of Student's t, whose degrees of
+    freedom are those of its sum of squares (Satterthwaite 1946); this needs no assumption beyond the sandwich's own. It is
     symmetric on the unconstrained scale for a parameter that has a coordinate of its own there (so that the interval of a
     scale stays positive), and on the natural scale for the others (probabilities that sum to 1).
 
@@ -163,7 +163,7 @@ def influences(functions: ModelFunctions, estimate: "PointEstimate") -> Influenc
 
 
 def check_sums(functions: ModelFunctions, what: str) -> None:
-    """Raise ValueError where a potential in the likelihood is a sum, whose observations cannot be told apart."""
+    """Raise ValueError where a potential in the likelihood is a sum, whose observations cannot be separated."""
     measured = {v.name for v in functions.measured}
     sums = [v.name for v in functions.observed if v.name not in measured and v.pointwise.stop - v.pointwise.start == 1]
     if sums:
@@ -179,7 +179,7 @@ def check_terms(estimate: "PointEstimate", terms: int, what: str) -> None:
     if terms <= count:
         raise ValueError(
             f"{what} needs more independent terms of the log-likelihood than parameters, and there {'is' if terms == 1 else 'are'} "
-            f"{terms} for {count}: the variation between terms, which is to tell the error, is not to be seen. {_INSTEAD}"
+            f"{terms} for {count}: the error is estimated from the variation between terms. {_INSTEAD}"
         )
 
 
@@ -187,9 +187,9 @@ def _check_variation(functions: ModelFunctions, estimate: "PointEstimate", influ
     jacobian = functions.natural_jacobian(estimate.flat)
     error = robust_error(influence.of_z @ jacobian.T, influence.weights).standard_error
     with np.errstate(invalid="ignore"):
-        still = error < _STILL * np.sqrt(np.diagonal(estimate.covariance.values))
-    if still.any():
-        names = ", ".join(np.array(functions.natural_names)[still])
+        constant = error < _NO_VARIATION * np.sqrt(np.diagonal(estimate.covariance.values))
+    if constant.any():
+        names = ", ".join(np.array(functions.natural_names)[constant])
         raise ValueError(
             f"The sandwich error of {names} would be 0: at the estimate the score of each single term vanishes, because one "
             f"term alone holds the parameter or all observations are alike. {_INSTEAD}"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.utils.warning_attributes import read_warnings, warnings_attribute
+
 # Safety factor on the number of draws, because the error is itself estimated.
 _SAFETY = 1.1
 
@@ -52,11 +54,11 @@ def short_of_draws(dataset: xr.Dataset, error: float) -> MoreDraws:
 def with_draws_needed(dataset: xr.Dataset, error: float) -> xr.Dataset:
     """Add ``draws_needed``, and a warning if the posterior has too few draws."""
     needed = draws_needed(dataset, error)
-    warnings = [dataset.attrs["warnings"]] if dataset.attrs["warnings"] else []
+    warnings = list(read_warnings(dataset.attrs))
     for name in dataset["estimator"].values[dataset["kl_mcse"].values > error]:
         count = float(needed.sel(estimator=name))
         remedy = f"pass about {count:,.0f} draws" if np.isfinite(count) else "more draws do not suffice"
         used = int(dataset["draws"].sel(estimator=name))
         if count > used:
             warnings.append(f"{name}: the standard error exceeds {error:g} nats with {used:,} draws; {remedy}.")
-    return dataset.assign(draws_needed=needed).assign_attrs(error=error, warnings=" | ".join(warnings))
+    return dataset.assign(draws_needed=needed).assign_attrs(error=error, warnings=warnings_attribute(warnings))

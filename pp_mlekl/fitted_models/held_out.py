@@ -11,6 +11,7 @@ from pp_mlekl.fitted_models.row_divergences import inflation
 from pp_mlekl.fitted_models.setting import Setting
 from pp_mlekl.fitted_models.table import on_rows, with_closest
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.warning_attributes import warnings_attribute
 
 # Maximum number of pointwise log densities in memory.
 _CHUNK = 4_000_000
@@ -68,7 +69,7 @@ def held_out_scores(setting: Setting, fits: list[Fit]) -> xr.Dataset:
         unit="nats",
         truth="draws",
         scope="sums over the rows, means over the held-out data sets",
-        warnings=" | ".join(w for fit in fits for w in fit.warnings),
+        warnings=warnings_attribute(w for fit in fits for w in fit.warnings),
     )
 
 

@@ -11,6 +11,7 @@ from pp_mlekl.fitted_models.theory import Theory
 from pp_mlekl.pymc_model.layout import ObservedVariable, coords_of
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.warning_attributes import warnings_attribute
 
 Results = Mapping[str, Mapping[str, RowDivergences]]
 
@@ -46,7 +47,7 @@ def assemble(
         unit="nats",
         truth=kind,
         scope=_scope(new_groups),
-        warnings=" | ".join(dict.fromkeys(warnings)),
+        warnings=warnings_attribute(warnings),
     )
 
 

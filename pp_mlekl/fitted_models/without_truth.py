@@ -19,6 +19,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.warning_attributes import warnings_attribute
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -123,7 +124,7 @@ def without_truth(
     notes += [w for found in left_out if found is not None for w in found.warnings]
     for name, what in WHAT.items():
         dataset[name].attrs.update(what=what, unit="nats")
-    return dataset.assign_attrs(unit="nats", scope="sums over rows", warnings=" | ".join(dict.fromkeys(notes)))
+    return dataset.assign_attrs(unit="nats", scope="sums over rows", warnings=warnings_attribute(notes))
 
 
 def _checked(estimators: Sequence[str], replicates: int) -> list[str]:

@@ -24,6 +24,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.warning_attributes import warnings_attribute
 
 _PRIOR_DRAWS = 4000
 
@@ -136,7 +137,7 @@ def information_gain(
         notes += about_groups
     result = xr.DataTree.from_dict(nodes)
     reasons = [*log_evidence.warnings, *check.cautions, *notes]
-    result.attrs |= {"units": "nats", "direction": f"marginal: {FORWARD}", "warnings": list(dict.fromkeys(reasons))}
+    result.attrs |= {"units": "nats", "direction": f"marginal: {FORWARD}", "warnings": warnings_attribute(reasons)}
     return result
 
 

@@ -1,4 +1,4 @@
-"""Whether the intervals that each data set alone would give hold the pseudo-true parameter."""
+"""Whether the intervals computed from each data set contain the pseudo-true parameter."""
 
 from dataclasses import dataclass
 
@@ -14,20 +14,20 @@ from pp_mlekl.optimize.robust import one_to_one, robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
-# Scores held at a time.
+# Elements of the scores kept in memory at once.
 _CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Coverage:
-    """Data sets, their fits, and what their intervals should hold.
+    """Data sets, their fits, and the values that their intervals should contain.
 
-    Every method returns whether each data set's own interval holds the target, (count, natural size) of 0 and 1; NaN
+    Every method returns whether each data set's own interval contains the target, (count, natural size) of 0 and 1; NaN
     where there is no interval.
 
     Parameters
     ----------
-    functions, replicates, fits, star
+    functions, replicates, fits, pseudo_true
         The model, the data sets, their maximum likelihood fits, and the pseudo-true parameter.
     prob
         Nominal coverage.
@@ -36,7 +36,7 @@ class Coverage:
     functions: ModelFunctions
     replicates: Replicates
     fits: ReplicateFits
-    star: ExpectedFit
+    pseudo_true: ExpectedFit
     prob: float
 
     @property
@@ -46,13 +46,13 @@ class Coverage:
 
     @property
     def target(self) -> Array:
-        """The natural values that the intervals should hold."""
-        return self.functions.natural_flat(self.star.flat)
+        """The natural values that the intervals should contain."""
+        return self.functions.natural_flat(self.pseudo_true.flat)
 
     @property
     def own(self) -> tuple[Array, Array]:
         """Natural parameters with a coordinate of their own, and those coordinates among the kept ones."""
-        return one_to_one(self.functions.natural_jacobian(self.star.flat)[:, self.star.problem.kept])
+        return one_to_one(self.functions.natural_jacobian(self.pseudo_true.flat)[:, self.pseudo_true.problem.kept])
 
     def nothing(self) -> Array:
         """No interval anywhere."""
@@ -60,7 +60,7 @@ class Coverage:
 
     def wald(self) -> dict[str, Array]:
         """By the inverse information, symmetric on the natural scale (``naive``) and on the unconstrained one."""
-        functions, kept, rows = self.functions, self.star.problem.kept, self.places
+        functions, kept, rows = self.functions, self.pseudo_true.problem.kept, self.places
         quantile = stats.norm.ppf(0.5 + self.prob / 2)
         inverse = np.linalg.inv(-self.fits.hessian[rows])
         jacobian = functions.natural_jacobian(self.fits.flat[rows])[..., kept]
@@ -74,8 +74,8 @@ class Coverage:
         return {"naive": naive, "unconstrained": unconstrained}
 
     def sandwich(self) -> Array:
-        """By the sandwich, as ``point_estimates.sandwich_interval`` gives it."""
-        result, functions, kept = self.nothing(), self.functions, self.star.problem.kept
+        """By the sandwich, as ``mk.sandwich_interval``."""
+        result, functions, kept = self.nothing(), self.functions, self.pseudo_true.problem.kept
         terms = self.replicates.weights[0].size * max(functions.size, functions.natural_size)
         step = max(1, _CHUNK // terms)
         places, coordinates = self.own
@@ -96,25 +96,25 @@ class Coverage:
 
         For parameters with a coordinate of their own, as ``mk.profile``; all data sets are maximised in one batch.
         """
-        result, rows, kept = self.nothing(), self.places, self.star.problem.kept
+        result, rows, kept = self.nothing(), self.places, self.pseudo_true.problem.kept
         top = self.replicates.evaluate(self.functions, 0, self.fits.flat[rows], rows)[0]
         drop = 0.5 * stats.chi2.ppf(self.prob, 1)
         for place, coordinate in zip(*self.own, strict=True):
-            base = self.star.problem.base.copy()
-            base[kept[coordinate]] = self.star.flat[kept[coordinate]]
-            result[rows, place] = top - self._held(rows, base, coordinate) <= drop
+            base = self.pseudo_true.problem.base.copy()
+            base[kept[coordinate]] = self.pseudo_true.flat[kept[coordinate]]
+            result[rows, place] = top - self._maximum_with_one_fixed(rows, base, coordinate) <= drop
         return result
 
     def off(self, rows: Array) -> Array:
-        """Fitted less pseudo-true coordinates, the kept ones, of some data sets; of angles the shorter way round."""
-        kept, period = self.star.problem.kept, self.star.problem.space.period
-        difference = self.fits.flat[rows][:, kept] - self.star.flat[kept]
+        """Fitted less pseudo-true coordinates, the kept ones, of some data sets; for angles, the shorter difference."""
+        kept, period = self.pseudo_true.problem.kept, self.pseudo_true.problem.space.period
+        difference = self.fits.flat[rows][:, kept] - self.pseudo_true.flat[kept]
         whole = np.where(np.isfinite(period), period, 1.0)
         return difference - np.where(np.isfinite(period), whole * np.round(difference / whole), 0.0)
 
-    def _held(self, rows: Array, base: Array, coordinate: int) -> Array:
-        """The largest log-likelihood of each data set with one coordinate held at that of ``base``."""
-        kept = self.star.problem.kept
+    def _maximum_with_one_fixed(self, rows: Array, base: Array, coordinate: int) -> Array:
+        """The largest log-likelihood of each data set with one coordinate fixed at that of ``base``."""
+        kept = self.pseudo_true.problem.kept
         others = np.delete(np.arange(len(kept)), coordinate)
         if not len(others):
             return self.replicates.evaluate(self.functions, 0, np.repeat(base[None], len(rows), axis=0), rows)[0]
@@ -127,17 +127,17 @@ class Coverage:
         objective = Objective(size=self.functions.size, evaluate=evaluate).restricted(kept[others], base)
         precision = -self.fits.hessian[rows]
         covariance = np.linalg.inv(precision)
-        # Of a normal likelihood the others follow the one that is moved by their regression on it.
+        # For a normal likelihood the others follow the fixed one by their regression on it.
         slope = covariance[:, others, coordinate] / covariance[:, coordinate, coordinate, None]
         starts = self.fits.flat[rows][:, kept[others]] - slope * self.off(rows)[:, coordinate, None]
         inverse = np.linalg.inv(precision[:, others[:, None], others])
-        if self.star.kinked is not None:
+        if self.pseudo_true.kl_at_kinks is not None:
             starts = self.fits.flat[rows][:, kept[others]]
         return maximize_again(objective, starts, inverse).value
 
     def _influence(self, rows: Array) -> tuple[Array, Array]:
         """What each observation adds to the kept coordinates, (r, n, k), and how often it counts, (r, n)."""
-        kept = self.star.problem.kept
+        kept = self.pseudo_true.problem.kept
         data, weights = self.replicates.of(rows)
         scores = self.functions.scores(self.fits.flat[rows][:, None], data=data)[..., kept]
         scores = scores.reshape(len(rows), -1, len(kept))

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from pp_mlekl.estimation.replicates.replicate_fits import curved
+from pp_mlekl.estimation.replicates.replicate_fits import negative_definite
 from pp_mlekl.estimation.replicates.simulator import Replicates
 from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
@@ -19,7 +19,7 @@ _BATCH_TERMS = 1_000_000
 
 
 def bootstrap_covers(coverage: Coverage, kind: Kind, resamples: int, generator: np.random.Generator) -> Array:
-    """Whether the percentile intervals of the bootstrap hold the target, as ``mk.bootstrap`` gives them.
+    """Whether the percentile intervals of the bootstrap contain the target, as those of ``mk.bootstrap``.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def bootstrap_covers(coverage: Coverage, kind: Kind, resamples: int, generator: 
             if len(move) > 1:
                 low, high = np.quantile(move, [tail, 1 - tail], axis=0)
                 result[row] = (low <= distance) & (distance <= high)
-    absent = np.setdiff1d(np.arange(coverage.functions.natural_size), coverage.star.problem.natural_kept)
+    absent = np.setdiff1d(np.arange(coverage.functions.natural_size), coverage.pseudo_true.problem.natural_kept)
     result[:, absent] = np.nan
     return result
 
@@ -78,7 +78,7 @@ def _of_model(coverage: Coverage, rows: Array, resamples: int, generator: np.ran
 
 def _moves(coverage: Coverage, rows: Array, resampled: Replicates) -> list[Array]:
     """How far the estimates of the resamples lie from that of their data set, natural scale, (resamples, m) each."""
-    functions, problem = coverage.functions, coverage.star.problem
+    functions, problem = coverage.functions, coverage.pseudo_true.problem
     resamples = resampled.count // len(rows)
     objective = Objective(size=functions.size, evaluate=resampled.evaluator(functions)).restricted(
         problem.kept, problem.base
@@ -86,7 +86,7 @@ def _moves(coverage: Coverage, rows: Array, resampled: Replicates) -> list[Array
     starts = np.repeat(coverage.fits.flat[rows], resamples, axis=0)
     inverse = np.repeat(np.linalg.inv(-coverage.fits.hessian[rows]), resamples, axis=0)
     ends = maximize_again(objective, starts[:, problem.kept], inverse)
-    exists = ends.converged & curved(coverage.star, ends.hessian, resampled.size)
+    exists = ends.converged & negative_definite(coverage.pseudo_true, ends.hessian, resampled.size)
     natural = functions.natural_flat(problem.full(ends.z)).reshape(len(rows), resamples, -1)
     centre = functions.natural_flat(coverage.fits.flat[rows])[:, None]
     moves = functions.natural_difference(natural, centre)

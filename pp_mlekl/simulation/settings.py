@@ -1,4 +1,4 @@
-"""What a study is asked for: checked once, and kept with its result."""
+"""The settings of a study: checked once, and kept with its result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 
-# Intervals that fit every data set many times.
-DEAR = ("profile", "parametric_bootstrap", "case_bootstrap")
+# Intervals for which every data set is fitted many times.
+REFITTING = ("profile", "parametric_bootstrap", "case_bootstrap")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The arguments of ``study`` that a number can depend on, as given there."""
+    """The arguments of ``study`` that its numbers depend on."""
 
     truth: Any
     sizes: Sequence[int]
@@ -44,8 +44,8 @@ class Settings:
             if name not in known:
                 raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
         for name in self.intervals:
-            if name not in DEAR:
-                raise ValueError(f"`intervals` must be among {', '.join(DEAR)}, got {name!r}.")
+            if name not in REFITTING:
+                raise ValueError(f"`intervals` must be among {', '.join(REFITTING)}, got {name!r}.")
         check_count("resamples", self.resamples, at_least=2)
         if not 0 < self.ci_prob < 1:
             raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
@@ -66,9 +66,9 @@ class Settings:
         return found
 
     def identity(self) -> dict[str, Any]:
-        """As they were given, in what JSON gives back unchanged: what distinguishes one study from another.
+        """What distinguishes one study from another, in types that JSON keeps.
 
-        A model or a distribution as truth is known by its kind alone here; ``study`` adds numbers computed with it.
+        Only the kind of a model or of a distribution as truth is kept here; ``study`` adds numbers computed with it.
         """
         return {
             "truth": _values(self.truth) or type(self.truth).__name__,

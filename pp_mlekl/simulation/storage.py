@@ -1,4 +1,4 @@
-"""A finished study in a file, and whether it is the one that is asked for."""
+"""A finished study in a file, and whether it is the one that is requested for."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
 
 _CONTENT = "study"
-# Compiled functions may differ from interpreted ones by this share (see ``pymc_model/functions.py``).
+# Relative difference between compiled and interpreted functions (see ``pymc_model/interpreter/lazy_function.py``).
 _ROUNDING = 1e-6
 
 
@@ -59,7 +59,7 @@ def read_study(path: AnyPath, settings: Mapping[str, Any]) -> xr.DataTree | None
     if changed := [name for name in settings if not _same(kept.get(name), settings[name])]:
         differences = ", ".join(f"{name} {kept.get(name)!r} instead of {settings[name]!r}" for name in changed)
         raise ValueError(
-            f"{path} holds another study ({differences}), which is kept; name another file, or move it away."
+            f"{path} holds another study ({differences}), which is not overwritten; pass another path to store=, or move the file."
         )
     return tree
 

@@ -1,4 +1,4 @@
-"""Many seeded data sets of many sizes from one truth: how estimates and their divergences behave."""
+"""Many seeded data sets of many sizes from one truth: distributions of estimates and divergences."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,13 +18,13 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.simulation.coverage import Coverage
 from pp_mlekl.simulation.resampling import bootstrap_covers
-from pp_mlekl.simulation.settings import DEAR, Settings
+from pp_mlekl.simulation.settings import REFITTING, Settings
 from pp_mlekl.simulation.storage import read_study, store_of_its_own, write_study
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import integer_of
 
-# Observations that one batch of data sets may have in all: about 100 MB at work.
+# Maximum number of observations in one batch of data sets: about 100 MB of memory.
 _BATCH_TERMS = 1_000_000
 
 
@@ -45,10 +45,10 @@ def study(
     random_seed: RandomSeed = None,
     progress: Callable[[str], None] | None = None,
 ) -> xr.DataTree:
-    """Simulate data sets from a truth, fit them all, and compare what happens with what theory says.
+    """Simulate data sets from a truth, fit them all, and compare the results with theory.
 
     All data sets of a size are fitted together, by one batched Newton search that starts at the pseudo-true
-    parameter. More observations than the model has rows are taken by going through its rows again.
+    parameter. Data sets larger than the model repeat its rows.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def study(
     ci_prob
         Nominal coverage of the intervals.
     intervals
-        What else the coverage is wanted of: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``, which fit every
+        Further intervals whose coverage is estimated: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``, which fit every
         data set many times.
     resamples
         Of each data set, for the bootstrap.
@@ -74,7 +74,7 @@ def study(
         A ``dask.distributed.Client`` to run the batches on; needs ``pip install pp_mlekl[dask]``.
     store
         A file to save the result in (NetCDF, or Zarr where it ends in ``.zarr``). A finished study with the same settings is
-        read from it; anything else is kept, and refused. Where another process writes to it, that is waited for.
+        read from it; any other file is refused, not overwritten. Where another process writes to it, ``study`` waits.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -112,7 +112,7 @@ def study(
     True
     """
     seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else integer_of(random_seed)
-    asked = Settings(
+    requested = Settings(
         truth=truth,
         sizes=sizes,
         replicates=replicates,
@@ -122,16 +122,16 @@ def study(
         resamples=resamples,
         random_seed=seed,
     )
-    asked.check()
-    job = _Job(build=build, asked=asked, potentials=potentials)
+    requested.check()
+    job = _Job(build=build, requested=requested, potentials=potentials)
 
     def run(identity: dict[str, Any]) -> xr.DataTree:
         tasks = _tasks(sizes, replicates, seed)
-        results = _on_client(client, job, tasks) if client is not None else _here(job, tasks, progress)
-        return _tree(job, tasks, results, asked.attributes() | {"settings": json.dumps(identity)})
+        results = _on_client(client, job, tasks) if client is not None else _locally(job, tasks, progress)
+        return _tree(job, tasks, results, requested.attributes() | {"settings": json.dumps(identity)})
 
     with reproducible():
-        identity = asked.identity() | {"potentials": potentials, "model": job.fingerprint()}
+        identity = requested.identity() | {"potentials": potentials, "model": job.fingerprint()}
         if random_seed is None:
             identity["random_seed"] = None
         if store is None:
@@ -155,10 +155,10 @@ class _Task:
 
 @dataclass(kw_only=True, eq=False)
 class _Job:
-    """What all batches share; the prepared parts are made on first use, on whichever machine that is."""
+    """What all batches share; the prepared parts are made on first use, on each machine."""
 
     build: Any
-    asked: Settings
+    requested: Settings
     potentials: Potentials = None
     _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
 
@@ -166,23 +166,23 @@ class _Job:
         if self._prepared is None:
             functions = model_functions(self.build() if callable(self.build) else self.build, self.potentials)
             generator = np.random.default_rng(0)
-            truth = as_truth(functions, self.asked.truth)
+            truth = as_truth(functions, self.requested.truth)
             simulator = Simulator(
-                functions, truth, generator, one_by_one="parametric_bootstrap" in self.asked.intervals
+                functions, truth, generator, one_by_one="parametric_bootstrap" in self.requested.intervals
             )
-            star = expected_fit(functions, truth, generator)
-            if star.information is None:
+            pseudo_true = expected_fit(functions, truth, generator)
+            if pseudo_true.information is None:
                 raise ValueError(
-                    f"The model has no regular pseudo-true parameter under this truth ({star.verdict.status}): "
-                    f"{' '.join([*star.verdict.warnings, *star.problem.warnings])}"
+                    f"The model has no regular pseudo-true parameter under this truth ({pseudo_true.verdict.status}): "
+                    f"{' '.join([*pseudo_true.verdict.warnings, *pseudo_true.problem.warnings])}"
                 )
-            self._prepared = functions, star, simulator
+            self._prepared = functions, pseudo_true, simulator
         return self._prepared
 
     def fingerprint(self) -> dict[str, Any]:
         """What distinguishes one model and truth from another: names, the log-likelihood at two points, a data set."""
-        functions, star, simulator = self.prepared()
-        at = functions.log_likelihood(np.stack([functions.initial_point(), star.flat]))
+        functions, pseudo_true, simulator = self.prepared()
+        at = functions.log_likelihood(np.stack([functions.initial_point(), pseudo_true.flat]))
         drawn = simulator.draw(functions.n_observations, 1, np.random.default_rng(0))
         sums = [float(np.sum(part)) for part in (*drawn.data.values(), drawn.weights)]
         return {"parameters": functions.natural_names, "numbers": [*at.tolist(), *sums]}
@@ -193,15 +193,15 @@ class _Job:
 
     def run(self, task: _Task) -> xr.Dataset:
         """Fit one batch."""
-        functions, star, simulator = self.prepared()
+        functions, pseudo_true, simulator = self.prepared()
         generator = np.random.default_rng(task.seed)
         drawn = simulator.draw(task.size, task.count, generator)
-        quantile = stats.norm.ppf(0.5 + self.asked.ci_prob / 2)
-        target = functions.natural_flat(star.flat)
-        theory = np.sqrt(np.diagonal(_natural_sandwich(functions, star, task.size)))
+        quantile = stats.norm.ppf(0.5 + self.requested.ci_prob / 2)
+        target = functions.natural_flat(pseudo_true.flat)
+        theory = np.sqrt(np.diagonal(_natural_sandwich(functions, pseudo_true, task.size)))
         pieces = []
-        for estimator in self.asked.estimators:
-            fits: ReplicateFits = fit_replicates(functions, drawn, star, estimator)
+        for estimator in self.requested.estimators:
+            fits: ReplicateFits = fit_replicates(functions, drawn, pseudo_true, estimator)
             dataset = functions.dataset(fits.flat, ("replicate",))
             dataset["excess"] = ("replicate", fits.excess)
             dataset["exists"] = ("replicate", fits.exists)
@@ -210,32 +210,36 @@ class _Job:
             inside |= {"sandwich": _covers(values, theory * quantile, target)}
             if estimator == "mle" and fits.exists.any():
                 coverage = Coverage(
-                    functions=functions, replicates=drawn, fits=fits, star=star, prob=self.asked.ci_prob
+                    functions=functions,
+                    replicates=drawn,
+                    fits=fits,
+                    pseudo_true=pseudo_true,
+                    prob=self.requested.ci_prob,
                 )
-                if star.kinked is None:
+                if pseudo_true.kl_at_kinks is None:
                     inside |= {"estimated": coverage.sandwich(), **coverage.wald()}
-                inside |= self._dear(coverage, generator)
+                inside |= self._refitting_intervals(coverage, generator)
             for name, holds in inside.items():
                 dataset[f"covers_{name}"] = (("replicate", "parameter"), holds)
             pieces.append(dataset)
         return xr.concat(pieces, "estimator").assign_coords(
-            estimator=list(self.asked.estimators), parameter=functions.natural_names
+            estimator=list(self.requested.estimators), parameter=functions.natural_names
         )
 
-    def _dear(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, Array]:
+    def _refitting_intervals(self, coverage: Coverage, generator: np.random.Generator) -> dict[str, Array]:
         result = {}
-        for name in self.asked.intervals:
+        for name in self.requested.intervals:
             if name == "profile":
                 result[name] = coverage.profile()
             else:
                 kind: Any = name.removesuffix("_bootstrap")
-                result[name] = bootstrap_covers(coverage, kind, self.asked.resamples, generator)
+                result[name] = bootstrap_covers(coverage, kind, self.requested.resamples, generator)
         return result
 
 
-def _natural_sandwich(functions: ModelFunctions, star: ExpectedFit, size: int) -> Array:
-    jacobian = functions.natural_jacobian(star.flat)[:, star.problem.kept]
-    return jacobian @ star.information.sandwich(size) @ jacobian.T  # type: ignore[union-attr]
+def _natural_sandwich(functions: ModelFunctions, pseudo_true: ExpectedFit, size: int) -> Array:
+    jacobian = functions.natural_jacobian(pseudo_true.flat)[:, pseudo_true.problem.kept]
+    return jacobian @ pseudo_true.information.sandwich(size) @ jacobian.T  # type: ignore[union-attr]
 
 
 def _covers(values: Array, half: Array, target: Array) -> Array:
@@ -245,7 +249,7 @@ def _covers(values: Array, half: Array, target: Array) -> Array:
 
 
 def _tasks(sizes: Sequence[int], replicates: int, seed: int | np.random.SeedSequence) -> list[_Task]:
-    """Batches of bounded size, the same whoever runs them."""
+    """Batches of bounded size; they do not depend on the client."""
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     shapes = []
     for size in sizes:
@@ -254,7 +258,7 @@ def _tasks(sizes: Sequence[int], replicates: int, seed: int | np.random.SeedSequ
     return [_Task(size=s, count=c, seed=k) for (s, c), k in zip(shapes, root.spawn(len(shapes)), strict=True)]
 
 
-def _here(job: _Job, tasks: list[_Task], progress: Callable[[str], None] | None) -> list[xr.Dataset]:
+def _locally(job: _Job, tasks: list[_Task], progress: Callable[[str], None] | None) -> list[xr.Dataset]:
     results = []
     for number, task in enumerate(tasks, 1):
         results.append(job.run(task))
@@ -278,25 +282,25 @@ def _run(job: _Job, task: _Task) -> xr.Dataset:
 
 
 def _tree(job: _Job, tasks: list[_Task], results: list[xr.Dataset], settings: dict[str, Any]) -> xr.DataTree:
-    functions, star, _ = job.prepared()
+    functions, pseudo_true, _ = job.prepared()
     by_size: dict[int, list[xr.Dataset]] = {}
     for task, result in zip(tasks, results, strict=True):
         by_size.setdefault(task.size, []).append(result)
     joined = [xr.concat(parts, "replicate") for parts in by_size.values()]
     replicates = xr.concat(joined, "size").assign_coords(size=list(by_size))
-    minimum, information = star.kl_min / functions.n_observations, star.information
+    minimum, information = pseudo_true.kl_min / functions.n_observations, pseudo_true.information
     assert information is not None
-    pseudo_true = functions.dataset(star.flat).assign(
+    of_pseudo_true = functions.dataset(pseudo_true.flat).assign(
         kl_min=minimum, trace=information.trace, eigenvalues=("direction", information.eigenvalues)
     )
     tree = xr.DataTree.from_dict(
-        {"replicates": replicates, "summary": _summary(replicates, star, minimum), "pseudo_true": pseudo_true}
+        {"replicates": replicates, "summary": _summary(replicates, pseudo_true, minimum), "pseudo_true": of_pseudo_true}
     )
     tree.attrs.update(settings, unit="nats", n_rows=functions.n_observations)
     return tree
 
 
-def _summary(replicates: xr.Dataset, star: ExpectedFit, minimum: float) -> xr.Dataset:
+def _summary(replicates: xr.Dataset, pseudo_true: ExpectedFit, minimum: float) -> xr.Dataset:
     exists = replicates["exists"]
     known = replicates["excess"].where(exists)
     count = exists.sum("replicate")
@@ -309,8 +313,8 @@ def _summary(replicates: xr.Dataset, star: ExpectedFit, minimum: float) -> xr.Da
         }
     )
     sizes = replicates["size"]
-    summary["kl_theory"] = minimum + star.information.trace / (2 * sizes)  # type: ignore[union-attr]
-    for name in ("sandwich", "estimated", "naive", "unconstrained", *DEAR):
+    summary["kl_theory"] = minimum + pseudo_true.information.trace / (2 * sizes)  # type: ignore[union-attr]
+    for name in ("sandwich", "estimated", "naive", "unconstrained", *REFITTING):
         if f"covers_{name}" in replicates:
             summary[f"coverage_{name}"] = replicates[f"covers_{name}"].where(exists).mean("replicate")
     return summary

@@ -58,12 +58,12 @@ def test_each_data_set_is_judged_by_the_intervals_that_the_single_functions_give
         y = pm.Data("values", generator.normal(size=N))
         pm.Normal("y", pm.Normal("mu", 0, 5), pm.HalfNormal("sigma", 5), observed=y)
     functions = model_functions(model)
-    star = expected_fit(functions, as_truth(functions, truth), generator)
+    pseudo_true = expected_fit(functions, as_truth(functions, truth), generator)
     data = generator.normal(1.0, 2.0, (15, N))
     drawn = Replicates(size=N, count=15, data={"y": data[:, None]}, weights=np.ones((1, 1, N)))
-    fits = fit_replicates(functions, drawn, star)
+    fits = fit_replicates(functions, drawn, pseudo_true)
     # With a coverage of a half there are many misses to agree on.
-    coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=0.5)
+    coverage = Coverage(functions=functions, replicates=drawn, fits=fits, pseudo_true=pseudo_true, prob=0.5)
     judged = {**coverage.wald(), "sandwich": coverage.sandwich(), "profile": coverage.profile()}
     true = np.array(list(truth.values()))
     assert len(coverage.places) == 15
@@ -86,11 +86,11 @@ def test_case_bootstrap_is_that_of_the_single_function():
     model, truth = table.exponential(N)
     functions = model_functions(model)
     generator = np.random.default_rng(2)
-    star = expected_fit(functions, as_truth(functions, truth), generator)
+    pseudo_true = expected_fit(functions, as_truth(functions, truth), generator)
     data = np.random.default_rng(3).exponential(0.5, (30, 1, N))
     drawn = Replicates(size=N, count=30, data={"y": data}, weights=np.ones((1, 1, N)))
-    fits = fit_replicates(functions, drawn, star)
-    coverage = Coverage(functions=functions, replicates=drawn, fits=fits, star=star, prob=0.8)
+    fits = fit_replicates(functions, drawn, pseudo_true)
+    coverage = Coverage(functions=functions, replicates=drawn, fits=fits, pseudo_true=pseudo_true, prob=0.8)
     found = bootstrap_covers(coverage, "case", 4000, generator)[:, 0]
     means = data[:, 0]
     limits = np.array(

@@ -8,11 +8,11 @@ import numpy as np
 
 from pp_mlekl.typing import Array
 
-# Up to so many latents each is probed by itself; more are probed by random subsets of these shares.
+# Up to this number of latents, each is probed by itself; beyond it, random subsets of these fractions are probed.
 _FEW = 96
 _SHARES = (0.5, 0.15, 0.05, 0.0125)
 _PASSES = 32
-# Along a chain of neighbours light spreads one place a step; where it takes longer all latents are one block.
+# Maximum number of steps of the spread along a chain of neighbours; beyond it all latents are taken as one block.
 _STEPS = 24
 _TERM_PASSES = 64
 
@@ -34,7 +34,7 @@ class Blocks:
 
     @property
     def width(self) -> int:
-        """The size s of the largest block: so many products with h_uu give all of it."""
+        """The size s of the largest block: the number of products with h_uu that determine all of it."""
         return self.members.shape[1]
 
     @cached_property
@@ -85,10 +85,10 @@ class Blocks:
 
 
 def find_blocks(products: Callable[[Array], Array], size: int, generator: np.random.Generator) -> Blocks:
-    """The connected components of a symmetric matrix's pattern, seen through its products with vectors alone.
+    """The connected components of a symmetric matrix's pattern, found from its products with vectors.
 
-    Random subsets of the latents are lit, and light spreads to whatever the matrix connects with a lit latent; two
-    latents that are lit by the same subsets belong together. Blocks that are merged by chance cost time, not
+    Random subsets of the latents are marked, and marks spread to every latent that the matrix connects with a marked one.
+    Two latents that are marked in the same subsets belong to one block. Blocks that are merged by chance cost time, not
     correctness.
 
     Parameters

@@ -17,7 +17,7 @@ _PROBES = 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LaplaceTerms:
-    """What the Laplace approximation is made of at points z (b, d) whose latents are at their conditional mode.
+    """Terms of the Laplace approximation at points z (b, d) whose latents are at their conditional mode.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class LaplaceTerms:
     gradient, hessian
         By the parameters that are kept, (b, p) and (b, p, p).
     directions
-        Where z moves with each parameter, the latents' mode with it, (b, p, d).
+        Derivatives of z by each parameter, with the latents at their modes, (b, p, d).
     """
 
     value: Array
@@ -59,7 +59,7 @@ class Integrand:
         generator = np.random.default_rng(0)
         functions = self.derivatives.functions
         points = functions.starts(8 * _PROBES, generator)
-        # Off the draws: a prior draw or an initial point may be a special place, where an entry vanishes.
+        # Perturbed: an entry of the Hessian may vanish at a prior draw or an initial point by coincidence.
         points = points + 0.1 * generator.normal(size=points.shape)
         usable = np.isfinite(self.derivatives.terms(points).sum(axis=1))
         points = points[usable][:_PROBES]
@@ -111,7 +111,7 @@ class Integrand:
 
 @dataclass(kw_only=True, eq=False)
 class ConditionalModes:
-    """The modes of the latents given the parameters, block by block, by Newton's method from the nearest one known."""
+    """The modes of the latents given the parameters, block by block, by Newton's method from the nearest known mode."""
 
     integrand: Integrand
     kept: Array
@@ -217,7 +217,7 @@ def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
     _, slope = integrand.derivatives.value_gradient(z)
 
     each, along = z[:, None, None], directions[:, :, None]
-    # What is alike is contracted in one call: with the columns of A^-1 for the trace, with every D_i for (A^-1)'.
+    # One call for both contractions: with the columns of A^-1 for the trace, with every D_i for (A^-1)'.
     both = contracted(each, np.concatenate([columns[:, None], np.repeat(along, len(seeds), axis=2)], axis=1), seeds)
     trace = both[:, 0].sum(axis=1)
     gradient = slope[:, kept] + 0.5 * np.einsum("bd,bid->bi", trace, directions)

@@ -24,20 +24,20 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, RandomSeed
 
-# The log determinant cancels against the latents' densities where their scale is small.
+# Relative precision: the log determinant cancels against the latents' densities where their scale is small.
 _PRECISION = 1e-10
-# Standard errors by which Laplace's own error may move an estimate without a word.
+# Shift of an estimate by Laplace's error, in standard errors, above which there is a warning.
 _SHIFT = 0.5
-# The error of importance sampling, in nats, from which on it has not settled.
+# Error of importance sampling, in nats, above which it is unreliable.
 _UNSETTLED = 0.1
-# Where the log weights of normal draws differ by more than the first, blocks of at most so many latents are sampled again with
-# the tails of Student's distribution with so many degrees of freedom.
+# Where the log weights of normal draws differ by more than _NORMAL, blocks of at most _FEW latents are sampled again from
+# Student's distribution with _DF degrees of freedom.
 _NORMAL, _FEW, _DF = 0.1, 5, 5
 _NO_MODE = (
     "Laplace's approximation needs latents that have one smooth mode given the parameters: a kink (a Laplace prior) or "
     "several modes (a mixture) leave none. Sample the posterior instead."
 )
-_SAMPLE = "Groups of few or extreme counts are where it fails; sample the posterior instead."
+_SAMPLE = "It fails for groups of few or extreme counts; sample the posterior instead."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,9 +181,9 @@ class _Latents:
 
 
 def _latents(problem: MarginalProblem, verdict: Verdict, z: Array) -> _Latents:
-    """The latents at z (1, d), where they are at their modes; at an edge what they tend to there.
+    """The latents at z (1, d), where they are at their modes; on a boundary, their limits there.
 
-    The search stops near an edge: where the scale of the latents tends to 0, so do their own deviations and errors. What
+    The search stops near a boundary: where the scale of the latents tends to 0, so do their own deviations and errors. What
     falls by more than half while a parameter goes on by one unit of z has the limit 0.
     """
     near = _latents_at(problem, z)
@@ -217,13 +217,13 @@ def _limit(near: Array, far: Array) -> Array:
 
 
 def _doubts(problem: MarginalProblem, verdict: Verdict, error: Estimate) -> tuple[str, ...]:
-    """A warning where Laplace's error is not to be had, or changes so fast that the exact maximum lies elsewhere."""
+    """A warning where Laplace's error is unknown, or varies so fast that the exact maximum lies elsewhere."""
     if verdict.status not in ("converged", "multimodal"):
         return ()
     if not error.mcse < _UNSETTLED:
         return (
             "Laplace's approximation is not good enough here: the latents' densities are so far from normal that importance "
-            f"sampling cannot say how wrong it is (by {error.value:.2g} +- {error.mcse:.2g} nats). {_SAMPLE}",
+            f"sampling cannot estimate its error (by {error.value:.2g} +- {error.mcse:.2g} nats). {_SAMPLE}",
         )
     shift = _shift(problem, verdict)
     far = np.flatnonzero(np.abs(shift) > _SHIFT).tolist()
@@ -237,7 +237,7 @@ def _doubts(problem: MarginalProblem, verdict: Verdict, error: Estimate) -> tupl
 
 
 def _shift(problem: MarginalProblem, verdict: Verdict) -> Array:
-    """By how many standard errors the exact maximum lies off Laplace's, (p,), to first order; 0 where it cannot be told.
+    """By how many standard errors the exact maximum lies off Laplace's, (p,), to first order; 0 where it is unknown.
 
     With a log-likelihood that is off by e(theta), a maximum with covariance C moves by C grad e. The slope of e is that
     of importance sampling with the same noise on either side, over a standard error.
@@ -259,8 +259,8 @@ def _check_proper(problem: MarginalProblem) -> None:
     improper = sorted(set(problem.latents) & set(improper_names(problem.functions.model)))
     if improper:
         raise ValueError(
-            f"The integral over {', '.join(improper)} does not exist: its prior is improper, and the data do not say enough "
-            "about each of its elements; give it a proper prior."
+            f"The integral over {', '.join(improper)} does not exist: its prior is improper, and the data do not "
+            "determine each of its elements; give it a proper prior."
         )
 
 
@@ -277,7 +277,7 @@ def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Gene
         return Estimate(value=np.nan, mcse=np.nan, method="importance sampling", direction="log(exact / Laplace)")
 
     def falls(noise: Array) -> Array:
-        """log h at moves of so many standard deviations, less that at the mode: (draws, blocks)."""
+        """log h at moves (in standard deviations) from the mode, minus log h at the mode: (draws, blocks)."""
         moves = np.linalg.solve(factor.swapaxes(1, 2), noise[..., None])[..., 0]
         joint = integrand.block_values(z + integrand.embedded(blocks.whole(moves)))
         return joint - integrand.block_values(z)

@@ -21,7 +21,7 @@ from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
 
-# Terms of the log-likelihood for each parameter below which the chi-squared law is a rough guide.
+# Terms of the log-likelihood per parameter below which the chi-squared distribution is a rough guide.
 _FEW = 10
 
 
@@ -40,7 +40,7 @@ class NestedTest(Displayed):
     p_value
         Upper tail of that chi-squared.
     warnings
-        Where the theorem is not to be relied on.
+        Reasons why the chi-squared distribution may not hold.
     information
         ``"expected"`` or ``"observed"``: which one a score test divides by; empty for the others.
     """
@@ -110,9 +110,9 @@ def nested_tests(
 
     Wilks' theorem needs independent information that grows with the data, a null inside the parameter space, and
     parameters that are identified under it. It fails where a variance is tested for 0 (the statistic is then a mixture of
-    chi-squares, and the p value for one variance about half of the chi-squared one), where the null takes meaning from
-    other parameters (the number of a mixture's components), and for few observations, where the Wald test fails first: it
-    depends on the scale of the parameters, the other two do not.
+    chi-squares, and the p value for one variance about half of the chi-squared one), where parameters are not identified under the null
+    (the number of a mixture's components), and for few observations. The Wald test is then the
+    least reliable: it depends on the scale of the parameters, the other two do not.
 
     The score test is Rao's (1948, Mathematical Proceedings 44): the gradient at the null is measured by Fisher's
     information there, the expectation of minus the Hessian under the null, which all scales of the parameters share.
@@ -168,8 +168,8 @@ def nested_tests(
             f"Wald and score tests need standard errors, and the estimate has none: {' '.join(best.warnings)} Fit the smaller "
             "model too and take likelihood_ratio_test."
         )
-    fixed, held, natural = null_point(problem, best, null)
-    rest = np.setdiff1d(problem.kept, held)
+    fixed, coordinates, natural = null_point(problem, best, null)
+    rest = np.setdiff1d(problem.kept, coordinates)
     z = fixed.copy()
     if len(rest):
         z[rest] = _restricted(problem, fixed, best.flat, rest)
@@ -180,7 +180,7 @@ def nested_tests(
     wald = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
     information = null_information(problem, z, np.random.default_rng(random_seed))
     general = (*best.warnings, *_general(best))
-    count = len(held)
+    count = len(coordinates)
     return NestedTests(
         likelihood_ratio=_test("likelihood ratio", ratio, count, general),
         wald=_test("Wald", wald, count, general),
@@ -195,9 +195,9 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
     ----------
     null, estimate
         Maximum likelihood estimates of the smaller and of the larger model, on the same data. That the one is nested in
-        the other is the caller's word.
+        the other is not checked.
     at_boundary
-        Whether the smaller model has one parameter at the edge of its range, such as a variance of 0: the statistic is then
+        Whether the smaller model has one parameter on the boundary of its range, such as a variance of 0: the statistic is then
         an equal mixture of chi-squares with one degree of freedom less and with all (Self & Liang 1987, case 6).
 
     Raises
@@ -236,7 +236,7 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
     warnings = _general(estimate)
     if estimate.status == "boundary" and not at_boundary:
         warnings.append(
-            "The larger model's estimate lies at an edge: if the null puts a parameter there, pass at_boundary=True."
+            "The larger model's estimate lies on a boundary: if the null puts a parameter there, pass at_boundary=True."
         )
     p_value = stats.chi2.sf(statistic, count)
     if at_boundary:
@@ -268,7 +268,7 @@ def _score_test(
     gradient, matrix = gradient / scale, matrix / np.outer(scale, scale)
     warnings = general
     if np.linalg.eigvalsh(matrix)[0] <= 0:
-        warnings += ("The information at the null is not positive definite: the score test means nothing there.",)
+        warnings += ("The information at the null is not positive definite: the score test is not valid there.",)
     statistic = float(gradient @ np.linalg.pinv(matrix, hermitian=True) @ gradient)
     return replace(_test("score", statistic, count, warnings), information=information.kind)
 

@@ -1,4 +1,4 @@
-"""A null hypothesis as a point of the parameter space: inside it, at its edge, or refused."""
+"""A null hypothesis as a point of the parameter space; one on its boundary or outside is refused."""
 
 from collections.abc import Mapping
 from typing import NoReturn
@@ -11,14 +11,14 @@ from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
-# What a null may differ from its own value after a transform and back, relative to its size: rounding.
+# Largest relative difference between a null and its value after the transform and back: numerical noise.
 _ROUND_TRIP = 1e-7
-# Share of the way to the estimate at which a null at the edge of the parameter space has come inside.
+# Fraction of the way to the estimate by which a null on the boundary is moved inside.
 _INWARD = 1e-6
 
 
 def null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayLike]) -> tuple[Array, Array, Array]:
-    """The estimate moved to the null (d,), the coordinates of z that it holds, and the natural places.
+    """The estimate moved to the null (d,), the coordinates of z that it fixes, and their places in the natural vector.
 
     Parameters
     ----------
@@ -34,22 +34,22 @@ def null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayLi
     """
     functions = problem.functions
     free = {v.name: v for v in functions.free}
-    values, held, natural = functions.natural(best.flat), [], []
+    values, coordinates, natural = functions.natural(best.flat), [], []
     for name, given in null.items():
         v = free[name]
-        asked = _asked(name, given, v.shape)
-        fixed = ~np.isnan(asked)
+        wanted_values = _null_values(name, given, v.shape)
+        fixed = ~np.isnan(wanted_values)
         if not fixed.any():
             raise ValueError(f"null leaves every element of {name!r} free; give at least one a value.")
         if not fixed.all() and v.value_shape != v.shape:
             raise ValueError(
                 f"The elements of {name!r} have no coordinates of their own; the null must fix all of them."
             )
-        values[name] = np.where(fixed, asked, values[name])
+        values[name] = np.where(fixed, wanted_values, values[name])
         places = np.flatnonzero(fixed.ravel())
-        held.append(v.flat.start + places if v.value_shape == v.shape else np.arange(v.flat.start, v.flat.stop))
+        coordinates.append(v.flat.start + places if v.value_shape == v.shape else np.arange(v.flat.start, v.flat.stop))
         natural.append(v.natural.start + places)
-    places, elements = np.concatenate(held), np.concatenate(natural)
+    places, elements = np.concatenate(coordinates), np.concatenate(natural)
     point = best.flat.copy()
     point[places] = functions.unconstrain(values)[places]
     if not _inside(functions, point, values, elements):
@@ -57,16 +57,16 @@ def null_point(problem: Problem, best: PointEstimate, null: Mapping[str, ArrayLi
     return point, places, elements
 
 
-def _asked(name: str, given: ArrayLike, shape: tuple[int, ...]) -> Array:
+def _null_values(name: str, given: ArrayLike, shape: tuple[int, ...]) -> Array:
     """The null's values of one variable in the variable's shape, NaN for what stays free."""
-    asked = np.asarray(given, dtype=float)
-    if asked.shape not in ((), shape):
+    wanted_values = np.asarray(given, dtype=float)
+    if wanted_values.shape not in ((), shape):
         raise ValueError(
-            f"null[{name!r}] must have the variable's shape {shape}, or be one number, got shape {asked.shape}."
+            f"null[{name!r}] must have the variable's shape {shape}, or be one number, got shape {wanted_values.shape}."
         )
-    if np.isinf(asked).any():
+    if np.isinf(wanted_values).any():
         raise ValueError(f"null[{name!r}] must be finite, got {given!r}.")
-    return np.broadcast_to(asked, shape)
+    return np.broadcast_to(wanted_values, shape)
 
 
 def _inside(functions: ModelFunctions, point: Array, values: Mapping[str, Array], elements: Array) -> bool:
@@ -86,7 +86,7 @@ def _refuse(
     elements: Array,
     null: Mapping[str, ArrayLike],
 ) -> NoReturn:
-    """Say whether a null that is not inside the parameter space lies at its edge, or outside."""
+    """Raise ValueError that says whether the null lies on the boundary of the parameter space or outside."""
     centre = functions.natural(best.flat)
     inward = {name: value + _INWARD * (centre[name] - value) for name, value in values.items()}
     point = best.flat.copy()
@@ -97,7 +97,7 @@ def _refuse(
             f"{_listed({name: centre[name] for name in null})}."
         )
     raise ValueError(
-        "The null lies at the edge of the parameter space, where Wilks' theorem fails: the likelihood ratio is a mixture "
+        "The null lies on the boundary of the parameter space, where Wilks' theorem fails: the likelihood ratio is a mixture "
         "of chi-squares (Self & Liang 1987); for one variance at 0 halve the p value of "
         "2 (log_likelihood - that of the model without it)."
     )

@@ -1,4 +1,4 @@
-"""KL(true||model) at given parameters: by the divergence engine, or from the truth's nodes where it does not know a side."""
+"""KL(true||model) at given parameters: by the divergence rules, or from the truth's nodes where a family has no rules."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def divergence(functions: ModelFunctions, truth: Truth) -> Callable[[Array], Arr
 
 
 def unknown(functions: ModelFunctions, truth: Truth) -> bool:
-    """Whether a side is known by its log density and draws alone."""
+    """Whether the truth or the model has a family without divergence rules."""
     return truth.kind == "draws" or bool(truth.sampled) or bool(unknown_families(functions))
 
 
@@ -43,7 +43,7 @@ def minimum(functions: ModelFunctions, truth: Truth, flat: Array, nodes: NodeDat
 
 
 def _sampled_minimum(functions: ModelFunctions, truth: Truth, flat: Array, nodes: NodeData) -> tuple[float, float]:
-    """The same from the nodes' log densities, where the engine does not know one side."""
+    """The same from the log densities at the nodes."""
     log_q = functions.pointwise(flat, data=nodes.data)
     log_p = np.zeros(log_q.shape)
     for variable in functions.observed:

@@ -1,4 +1,4 @@
-"""Maximising the expected log-likelihood: the same search as for the MLE, on the truth's nodes."""
+"""Maximise the expected log-likelihood: the same search as for the MLE, on quadrature nodes of the truth."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,14 +19,18 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 _STARTS = 6
-_INFINITE = "KL(true||model) is infinite wherever it was looked for: the truth has values, or heavier tails, than the model allows."
+_INFINITE = (
+    "KL(true||model) is infinite at all points that were tried: the truth has values or tails that the model does not allow; "
+    "use a model with a wider support or heavier tails."
+)
 _NO_VARIANCE = (
     "The scores have no variance under the truth, whose tails are too heavy: there is no sandwich, and the estimate's error does "
-    "not fall as one over the root of n."
+    "not fall as 1 / sqrt(n)."
 )
-# Nodes of less weight lie where only an integral that hardly converges has anything left: its share that is too much.
+# Nodes below the first weight are in the far tails. An integral to which they contribute more than the second fraction has
+# not converged.
 _FAR, _FAR_SHARE = 1e-25, 0.01
-# Scores held at a time, in elements.
+# Elements of the scores kept in memory at once.
 _CHUNK = 4_000_000
 
 
@@ -58,7 +62,7 @@ class ExpectedFit:
     Parameters
     ----------
     problem, verdict
-        What was maximised and what the search says of it.
+        What was maximised, and the verdict of the search.
     flat
         The minimiser z (d,); NaN where the search failed.
     expected_log_likelihood
@@ -69,9 +73,9 @@ class ExpectedFit:
         Its Monte Carlo error.
     information
         J and K for one observation, over the kept coordinates of z; None where there is no regular minimum.
-    kinked
-        Where the log density has kinks, so that no sample's likelihood has a Hessian and the nodes are not exact:
-        KL(true||model) at points (b, d), mean over the rows, (b,). None elsewhere.
+    kl_at_kinks
+        KL(true||model) at points (b, d), mean over the rows, (b,), where the log density has kinks: no sample's likelihood
+        then has a Hessian and the nodes are not exact. None elsewhere.
     """
 
     problem: ExpectedProblem
@@ -81,7 +85,7 @@ class ExpectedFit:
     kl_min: float
     kl_min_mcse: float
     information: Information | None
-    kinked: Callable[[Array], Array] | None = None
+    kl_at_kinks: Callable[[Array], Array] | None = None
 
 
 def expected_fit(
@@ -109,15 +113,15 @@ def expected_fit(
         verdict = search(problem.objective, places, problem.space)
         if verdict.status == "failed" and not np.any(np.isfinite(problem.objective.value(places))):
             verdict = replace(verdict, warnings=(_INFINITE,))
-    information = kinked = None
+    information = kl_at_kinks = None
     if verdict.status == "converged" and verdict.singular and not unknown(functions, truth):
-        kinked = divergence(functions, truth)
-        verdict, information = _across_kinks(problem, kinked, verdict)
+        kl_at_kinks = divergence(functions, truth)
+        verdict, information = _across_kinks(problem, kl_at_kinks, verdict)
     flat = problem.full(verdict.z)
-    curved = not (verdict.singular or problem.without_hessian)
-    if information is None and verdict.status == "converged" and curved:
+    has_hessian = not (verdict.singular or problem.without_hessian)
+    if information is None and verdict.status == "converged" and has_hessian:
         information = information_at(functions, nodes, flat, problem.kept)
-    if information is not None and _rests_on_far_tails(functions, nodes, flat, problem.kept, information):
+    if information is not None and _determined_by_far_tails(functions, nodes, flat, problem.kept, information):
         verdict, information = replace(verdict, warnings=(*verdict.warnings, _NO_VARIANCE)), None
     kl_min, error = minimum(functions, truth, flat, nodes) if verdict.status == "converged" else (np.nan, np.nan)
     if np.isinf(kl_min):
@@ -130,14 +134,14 @@ def expected_fit(
         kl_min=kl_min,
         kl_min_mcse=error,
         information=information,
-        kinked=kinked if information is not None else None,
+        kl_at_kinks=kl_at_kinks if information is not None else None,
     )
 
 
 def _at_the_truth(problem: ExpectedProblem, truth: Truth) -> Verdict | None:
-    """The verdict where the model contains the truth: nothing is nearer to it than itself (Gibbs' inequality).
+    """The verdict where the model contains the truth, which then minimises KL (Gibbs' inequality).
 
-    None where that is not so, or where the information is singular and the search has to say why.
+    None where it does not, or where the information is singular, so that a search has to find the reason.
     """
     if truth.flat is None or problem.without_hessian:
         return None
@@ -204,10 +208,10 @@ def _across_kinks(
     return smooth, Information(hessian=hessian, score=score)
 
 
-def _rests_on_far_tails(
+def _determined_by_far_tails(
     functions: ModelFunctions, nodes: NodeData, flat: Array, kept: Array, information: Information
 ) -> bool:
-    """Whether K is infinite, or so nearly that its value is what the outermost nodes happen to make of it."""
+    """Whether K is infinite, or determined by the outermost nodes."""
     if not nodes.exact:
         return False
     far = (nodes.weights > 0) & (nodes.weights < _FAR)

@@ -1,4 +1,4 @@
-"""``pseudo_true``: the public door."""
+"""The pseudo-true parameter: the minimiser of KL(true||model)."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def pseudo_true(
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> PseudoTrue:
-    """The parameter that minimises KL(true||model): what the MLE tends to, even if the model is wrong.
+    """The parameter that minimises KL(true||model): the limit of the MLE, even if the model is wrong.
 
     The expected log-likelihood is maximised by the same search as the log-likelihood of data, on quadrature nodes of
     the truth (a sum for discrete variables, a seeded sample for vector-valued ones). Everything is conditional on
@@ -60,15 +60,15 @@ def pseudo_true(
     >>> with pm.Model() as model:
     ...     mu = pm.Exponential("mu", 1.0)
     ...     y = pm.Poisson("y", mu, observed=[3, 0, 7, 5, 2])
-    >>> star = pseudo_true(model, pm.NegativeBinomial.dist(mu=4.0, alpha=2.0), random_seed=1)
-    >>> round(float(star.values["mu"]), 6), round(star.kl_min, 6), round(star.trace, 6)
+    >>> found = pseudo_true(model, pm.NegativeBinomial.dist(mu=4.0, alpha=2.0), random_seed=1)
+    >>> round(float(found.values["mu"]), 6), round(found.kl_min, 6), round(found.trace, 6)
     (4.0, 0.400605, 3.0)
     """
     functions = model_functions(model, potentials)
     generator = np.random.default_rng(random_seed)
     if len(functions.measured) < len(functions.observed):
         raise ValueError(
-            "A pm.Potential that counts as likelihood has no distribution over data, so nothing can be expected of it; "
+            "A pm.Potential that counts as likelihood has no distribution over data, so it has no expectation; "
             'pass potentials="prior", or write it as an observed variable.'
         )
     resolved = as_truth(functions, truth)
@@ -108,7 +108,9 @@ def _result(functions: ModelFunctions, fit: ExpectedFit, entropy: float, setting
     k = nothing if information is None else information.score
     warnings = [*fit.verdict.warnings, *problem.warnings]
     if not problem.nodes.exact:
-        warnings.append("The expectation under the truth is a sample's, so the parameter has a sampling error.")
+        warnings.append(
+            "The expectation under the truth is a mean over a sample, so the parameter has a sampling error."
+        )
     flat = np.full((functions.size, functions.size), np.nan)
     flat[np.ix_(problem.kept, problem.kept)] = flat_covariance
     return PseudoTrue(

@@ -1,4 +1,4 @@
-"""The result of ``pseudo_true``: a point estimate without sampling error, and what the theory draws from it."""
+"""The result of ``pseudo_true``: a point estimate without sampling error, and its asymptotic theory."""
 
 from dataclasses import dataclass
 
@@ -20,13 +20,13 @@ class PseudoTrue(PointEstimate):
     Parameters
     ----------
     kl_min
-        KL(true||model) at ``values``, mean over rows, in nats: what no estimate can do better than.
+        KL(true||model) at ``values``, mean over rows, in nats: no estimate of this model has a smaller one.
     kl_min_mcse
         Its Monte Carlo error; 0 where it was computed without sampling.
     entropy
         Of the truth, mean over rows; NaN where the truth is only a sample.
     naive_standard_error
-        What the inverse information claims, which holds only where the model is right.
+        From the inverse information; valid only where the model is right.
     J, K
         ``-E[Hessian]`` and ``E[score score']`` of one observation, natural scale, (parameter, parameter_).
     information

@@ -12,8 +12,8 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
-# A fit whose curvature, in some direction, is this small beside what the data should carry sits on a plateau: its
-# estimate runs off to an edge.
+# A fit whose curvature in some direction is below this fraction of the expected information lies on a plateau: its
+# estimate diverges or tends to the boundary.
 _FLAT = 1e-7
 
 
@@ -26,8 +26,8 @@ class ReplicateFits:
     flat
         z of each fit, (count, d).
     exists
-        Whether each data set has a regular maximum; where it has none, the fitted distribution is at the edge of
-        the model and ``excess`` is infinite.
+        Whether each data set has a regular maximum; where it has none, the fitted distribution is on the boundary
+        of the model and ``excess`` is infinite.
     excess
         KL(true||fit) - KL(true||pseudo-true), mean over the model's rows, (count,), in nats.
     hessian
@@ -47,7 +47,7 @@ class ReplicateFits:
 
 
 def fit_replicates(
-    functions: ModelFunctions, replicates: Replicates, star: ExpectedFit, estimator: str = "mle"
+    functions: ModelFunctions, replicates: Replicates, pseudo_true: ExpectedFit, estimator: str = "mle"
 ) -> ReplicateFits:
     """Fit every data set, starting from the pseudo-true parameter.
 
@@ -57,50 +57,50 @@ def fit_replicates(
         The model's functions.
     replicates
         The data sets.
-    star
+    pseudo_true
         The pseudo-true parameter, with its information matrices.
     estimator
         ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
     """
     a, b = ReplicateFits.COEFFICIENTS[estimator]
-    kept = star.problem.kept if estimator == "mle" else np.arange(functions.size)
+    kept = pseudo_true.problem.kept if estimator == "mle" else np.arange(functions.size)
     objective = Objective(size=functions.size, evaluate=replicates.evaluator(functions, a=a, b=b)).restricted(
-        kept, star.problem.base
+        kept, pseudo_true.problem.base
     )
-    starts = np.repeat(star.flat[None, kept], replicates.count, axis=0)
-    if star.kinked is None:
-        inverse = _inverse_information(star, len(kept), replicates.size)
+    starts = np.repeat(pseudo_true.flat[None, kept], replicates.count, axis=0)
+    if pseudo_true.kl_at_kinks is None:
+        inverse = _inverse_information(pseudo_true, len(kept), replicates.size)
         ends = maximize_replicates(objective, starts, inverse_hessian=inverse)
     else:
         ends = maximize_along_kinks(objective, starts)
-    flat = np.repeat(star.problem.base[None], replicates.count, axis=0)
+    flat = np.repeat(pseudo_true.problem.base[None], replicates.count, axis=0)
     flat[:, kept] = ends.z
-    exists = ends.converged & curved(star, ends.hessian, replicates.size)
+    exists = ends.converged & negative_definite(pseudo_true, ends.hessian, replicates.size)
     excess = np.full(replicates.count, np.inf)
-    if star.kinked is None:
-        expected = star.problem.nodes.expected_log_likelihood(functions, flat[exists])
-        excess[exists] = (star.expected_log_likelihood - expected) / functions.n_observations
+    if pseudo_true.kl_at_kinks is None:
+        expected = pseudo_true.problem.nodes.expected_log_likelihood(functions, flat[exists])
+        excess[exists] = (pseudo_true.expected_log_likelihood - expected) / functions.n_observations
     elif exists.any():
-        excess[exists] = star.kinked(flat[exists]) - star.kl_min / functions.n_observations
+        excess[exists] = pseudo_true.kl_at_kinks(flat[exists]) - pseudo_true.kl_min / functions.n_observations
     return ReplicateFits(flat=flat, exists=exists, excess=excess, hessian=ends.hessian)
 
 
-def _inverse_information(star: ExpectedFit, parameters: int, size: int) -> Array | None:
+def _inverse_information(pseudo_true: ExpectedFit, parameters: int, size: int) -> Array | None:
     """The inverse Hessian to start from, where the information is about the same parameters and regular."""
-    information = star.information
+    information = pseudo_true.information
     if information is None or len(information.hessian) != parameters or information.rank < parameters:
         return None
     return information.naive(size)
 
 
-def curved(star: ExpectedFit, hessians: Array, size: int) -> Array:
-    """Whether each Hessian is negative definite, measured by the information that the data should carry.
+def negative_definite(pseudo_true: ExpectedFit, hessians: Array, size: int) -> Array:
+    """Whether each Hessian is negative definite, relative to the expected information.
 
-    At a kink there is no Hessian, and no more to ask.
+    True at kinks, where there is no Hessian to test.
     """
-    if star.kinked is not None:
+    if pseudo_true.kl_at_kinks is not None:
         return np.ones(len(hessians), dtype=bool)
-    information = star.information
+    information = pseudo_true.information
     if information is None or len(information.hessian) != hessians.shape[1]:
         return np.linalg.eigvalsh(hessians)[:, -1] < 0
     root = np.linalg.cholesky(information.hessian * size)

@@ -49,7 +49,7 @@ class Replicates:
     def evaluator(
         self, functions: ModelFunctions, **coefficients: float
     ) -> Callable[[int, Array, Array], tuple[Array, ...]]:
-        """The same as a function of order (up to 2), z and rows, whose Hessians take as few products as their zeros allow."""
+        """The same as a function of order (up to 2), z and rows, whose Hessians use as few products as their sparsity allows."""
 
         def products(z: Array, probes: Array, rows: Array) -> tuple[Array, ...]:
             def method(points: Array, **given: Any) -> tuple[Array, ...]:

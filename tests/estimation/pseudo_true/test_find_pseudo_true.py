@@ -35,32 +35,32 @@ def model_of(case, n=20):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_golden_pseudo_true(name):
     case = CASES[name]
-    star = pseudo_true(model_of(case), truth_of(case), random_seed=1)
-    assert star.status == "converged"
+    found = pseudo_true(model_of(case), truth_of(case), random_seed=1)
+    assert found.status == "converged"
     names = case["parameters"]
-    order = [star.J["parameter"].values.tolist().index(k) for k in names]
+    order = [found.J["parameter"].values.tolist().index(k) for k in names]
     for key, value in case["theta_star"].items():
-        assert star.values[key].item() == pytest.approx(value, rel=1e-7, abs=1e-9)
-    assert star.kl_min == pytest.approx(case["kl_min"], rel=1e-7, abs=1e-12)
-    assert star.entropy == pytest.approx(case["entropy_truth"], rel=1e-8)
-    assert star.cross_entropy == pytest.approx(case["cross_entropy"], rel=1e-8)
-    np.testing.assert_allclose(star.J.values[np.ix_(order, order)], case["J"], rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(star.K.values[np.ix_(order, order)], case["K"], rtol=1e-6, atol=1e-8)
-    assert star.trace / 2 == pytest.approx(case["half_trace_Jinv_K"], rel=1e-6)
-    sandwich = np.sqrt(np.diagonal(star.covariance_of(1000)))[order]
+        assert found.values[key].item() == pytest.approx(value, rel=1e-7, abs=1e-9)
+    assert found.kl_min == pytest.approx(case["kl_min"], rel=1e-7, abs=1e-12)
+    assert found.entropy == pytest.approx(case["entropy_truth"], rel=1e-8)
+    assert found.cross_entropy == pytest.approx(case["cross_entropy"], rel=1e-8)
+    np.testing.assert_allclose(found.J.values[np.ix_(order, order)], case["J"], rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(found.K.values[np.ix_(order, order)], case["K"], rtol=1e-6, atol=1e-8)
+    assert found.trace / 2 == pytest.approx(case["half_trace_Jinv_K"], rel=1e-6)
+    sandwich = np.sqrt(np.diagonal(found.covariance_of(1000)))[order]
     np.testing.assert_allclose(sandwich, [case["sandwich_se_n1000"][k] for k in names], rtol=1e-6)
-    naive = [star.naive_standard_error[k].item() * np.sqrt(20 / 1000) for k in names]
+    naive = [found.naive_standard_error[k].item() * np.sqrt(20 / 1000) for k in names]
     np.testing.assert_allclose(naive, [case["naive_se_n1000"][k] for k in names], rtol=1e-6)
 
 
 def test_a_density_with_a_kink_gets_its_information_from_the_expected_score():
     case = CASES["normal-by-laplace"]
-    star = pseudo_true(model_of(case), truth_of(case), random_seed=1)
+    found = pseudo_true(model_of(case), truth_of(case), random_seed=1)
     for key, value in case["theta_star"].items():
-        assert star.values[key].item() == pytest.approx(value, rel=1e-4, abs=1e-4)
-    assert star.kl_min == pytest.approx(case["kl_min"], rel=1e-6)
-    np.testing.assert_allclose(star.J, case["J"], rtol=2e-3, atol=2e-3)
-    np.testing.assert_allclose(star.K, case["K"], rtol=2e-3, atol=2e-3)
+        assert found.values[key].item() == pytest.approx(value, rel=1e-4, abs=1e-4)
+    assert found.kl_min == pytest.approx(case["kl_min"], rel=1e-6)
+    np.testing.assert_allclose(found.J, case["J"], rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(found.K, case["K"], rtol=2e-3, atol=2e-3)
 
 
 def test_a_right_model_has_itself_for_pseudo_true_and_the_information_equality():
@@ -69,34 +69,34 @@ def test_a_right_model_has_itself_for_pseudo_true_and_the_information_equality()
     with pm.Model() as model:
         b = pm.Normal("b", 0, 2, shape=2)
         pm.Bernoulli("y", logit_p=b[0] + b[1] * x, observed=rng.integers(0, 2, 40))
-    star = pseudo_true(model, {"b": [0.4, -1.0]}, random_seed=1)
-    np.testing.assert_allclose(star.values["b"], [0.4, -1.0], atol=1e-7)
-    assert star.kl_min == pytest.approx(0.0, abs=1e-14)
-    assert star.trace == pytest.approx(2.0, rel=1e-9)
-    np.testing.assert_allclose(star.J, star.K, rtol=1e-8)
+    found = pseudo_true(model, {"b": [0.4, -1.0]}, random_seed=1)
+    np.testing.assert_allclose(found.values["b"], [0.4, -1.0], atol=1e-7)
+    assert found.kl_min == pytest.approx(0.0, abs=1e-14)
+    assert found.trace == pytest.approx(2.0, rel=1e-9)
+    np.testing.assert_allclose(found.J, found.K, rtol=1e-8)
 
 
 def test_empirical_truth_gives_the_mle():
     y = np.random.default_rng(3).normal(1, 2, size=(1, 20))
     case = CASES["normal-by-normal-wellspecified"]
-    star = pseudo_true(model_of(case), y, random_seed=1)
-    assert star.values["mu"].item() == pytest.approx(y.mean(), rel=1e-9)
-    assert star.values["sigma"].item() == pytest.approx(y.std(), rel=1e-9)
-    assert np.isnan(star.kl_min)
-    assert any("sample" in w for w in star.warnings)
+    found = pseudo_true(model_of(case), y, random_seed=1)
+    assert found.values["mu"].item() == pytest.approx(y.mean(), rel=1e-9)
+    assert found.values["sigma"].item() == pytest.approx(y.std(), rel=1e-9)
+    assert np.isnan(found.kl_min)
+    assert any("sample" in w for w in found.warnings)
 
 
 def test_pseudo_true_is_where_the_mle_of_a_large_sample_goes():
     case = CASES["gamma-by-lognormal"]
-    star = pseudo_true(model_of(case), truth_of(case), random_seed=1)
+    found = pseudo_true(model_of(case), truth_of(case), random_seed=1)
     y = np.random.default_rng(4).gamma(2.0, 1.0, size=20_000)
     with pm.Model() as model:
         mu, sigma = pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 10)
         pm.LogNormal("y", mu, sigma, observed=y)
     mle = find_mle(model, random_seed=1)
     for name in ("mu", "sigma"):
-        error = np.sqrt(star.covariance_of(20_000).sel(parameter=name, parameter_=name).item())
-        assert abs(mle.values[name].item() - star.values[name].item()) < 4.5 * error
+        error = np.sqrt(found.covariance_of(20_000).sel(parameter=name, parameter_=name).item())
+        assert abs(mle.values[name].item() - found.values[name].item()) < 4.5 * error
 
 
 def test_another_model_as_truth_conditional_on_the_rows():
@@ -108,16 +108,16 @@ def test_another_model_as_truth_conditional_on_the_rows():
         pm.Normal("y", b[0] + b[1] * x, sigma, observed=np.zeros(12))
     with pm.Model() as curve:
         pm.Normal("y", 1 + x + 2 * x**2, 0.5, observed=np.zeros(12))
-    star = pseudo_true(line, curve, random_seed=1)
+    found = pseudo_true(line, curve, random_seed=1)
     design = np.stack([np.ones(12), x], axis=1)
     fitted, *_ = np.linalg.lstsq(design, 1 + x + 2 * x**2, rcond=None)
-    np.testing.assert_allclose(star.values["b"], fitted, atol=1e-7)
+    np.testing.assert_allclose(found.values["b"], fitted, atol=1e-7)
     residual = 1 + x + 2 * x**2 - design @ fitted
     variance = 0.25 + np.mean(residual**2)
-    assert star.values["sigma"].item() == pytest.approx(np.sqrt(variance), rel=1e-7)
+    assert found.values["sigma"].item() == pytest.approx(np.sqrt(variance), rel=1e-7)
     # Given the rows the estimate of b varies with the noise of the truth, 0.5, not with the lack of fit.
     exact = 0.25 * np.linalg.inv(design.T @ design)
-    found = star.covariance.sel(parameter=["b[0]", "b[1]"], parameter_=["b[0]", "b[1]"])
+    found = found.covariance.sel(parameter=["b[0]", "b[1]"], parameter_=["b[0]", "b[1]"])
     np.testing.assert_allclose(found, exact, rtol=1e-6, atol=1e-12)
 
 
@@ -134,10 +134,10 @@ def test_a_separating_truth_has_no_pseudo_true_parameter():
         pm.Bernoulli("y", logit_p=slope * x, observed=[0, 0, 1, 1])
     with pm.Model() as truth:
         pm.Bernoulli("y", p=np.array([0.0, 0.0, 1.0, 1.0]), observed=[0, 0, 1, 1])
-    star = pseudo_true(model, truth, random_seed=1)
-    assert star.status == "at_infinity"
-    assert star.information is None
-    assert np.isnan(star.standard_error["slope"])
+    found = pseudo_true(model, truth, random_seed=1)
+    assert found.status == "at_infinity"
+    assert found.information is None
+    assert np.isnan(found.standard_error["slope"])
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_a_separating_truth_has_no_pseudo_true_parameter():
 )
 def test_tails_that_are_too_heavy_have_no_sandwich(nu, status, warning):
     """A normal under Student t: its KL needs two moments, the sandwich of its scale four."""
-    star = pseudo_true(model_of(CASES["gamma-by-normal"]), pm.StudentT.dist(nu=nu, mu=0, sigma=1), random_seed=1)
-    assert star.status == status
-    assert star.information is None
-    assert np.isnan(star.standard_error["sigma"])
-    assert np.isnan(star.trace)
-    assert any(re.search(warning, w) for w in star.warnings)
+    found = pseudo_true(model_of(CASES["gamma-by-normal"]), pm.StudentT.dist(nu=nu, mu=0, sigma=1), random_seed=1)
+    assert found.status == status
+    assert found.information is None
+    assert np.isnan(found.standard_error["sigma"])
+    assert np.isnan(found.trace)
+    assert any(re.search(warning, w) for w in found.warnings)
     if status == "converged":
-        assert star.values["sigma"].item() == pytest.approx(np.sqrt(3), rel=1e-6)
+        assert found.values["sigma"].item() == pytest.approx(np.sqrt(3), rel=1e-6)
