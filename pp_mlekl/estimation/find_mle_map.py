@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -26,12 +26,15 @@ from pp_mlekl.typing import Potentials, RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 Data = Mapping[str, ArrayLike] | None
 
 
 @deprecated_arguments(renamed={"tree": "idata"})
 def find_mle(
-    model: Any,
+    model: "pm.Model",
     *,
     starts: int = 10,
     random_seed: RandomSeed = None,
@@ -117,7 +120,7 @@ def find_mle(
 
 @deprecated_arguments(renamed={"tree": "idata"})
 def find_map(
-    model: Any,
+    model: "pm.Model",
     *,
     space: Literal["natural", "unconstrained"] = "natural",
     penalty: Literal["jeffreys"] | None = None,
@@ -202,7 +205,7 @@ def _by_name(estimates: Mapping[str, PointEstimate] | Iterable[PointEstimate] | 
     return {str(number): estimate for number, estimate in enumerate(estimates)}
 
 
-def _latents(model: Any, names: Sequence[str]) -> tuple[str, ...]:
+def _latents(model: "pm.Model", names: Sequence[str]) -> tuple[str, ...]:
     free = [rv.name for rv in model.free_RVs]
     unknown = [name for name in names if name not in free]
     if isinstance(names, str) or unknown or not names:

@@ -1,7 +1,7 @@
 """Is the model misspecified? The information matrix test of a fitted PyMC model."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.display import Display, Displayed
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 # Step of the difference quotients of scores, in standard deviations of one observation, and their weights. The truncation
 # error is of fourth order, 1e-12, as large as the rounding error.
@@ -81,7 +84,7 @@ class InformationMatrixTest(Displayed):
 
 
 def information_matrix_test(
-    model: Any,
+    model: "pm.Model",
     estimate: PointEstimate | None = None,
     *,
     replicates: int = 199,

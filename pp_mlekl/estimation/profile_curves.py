@@ -93,10 +93,14 @@ def profile_of(
         {"value": (("parameter", "point"), natural), "log_likelihood": (("parameter", "point"), values)},
         coords={"parameter": labels, "coordinate": ("parameter", names)},
     )
-    interval = xr.DataArray(
-        np.sort(limits, axis=1), dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]}
-    )
-    return Profile(curve=curve, interval=interval, ci_prob=ci_prob)
+    return Profile(curve=curve, interval=_labelled_ends(limits, natural, labels), ci_prob=ci_prob)
+
+
+def _labelled_ends(limits: Array, natural: Array, labels: list[str]) -> xr.DataArray:
+    """Intervals from natural values (k, 2) at the ends of the coordinates; reversed where the curve's points (k, p) fall."""
+    falling = natural[:, -1] < natural[:, 0]
+    ends = np.where(falling[:, None], limits[:, ::-1], limits)
+    return xr.DataArray(ends, dims=("parameter", "bound"), coords={"parameter": labels, "bound": ["lower", "upper"]})
 
 
 def limit_profile(
@@ -309,7 +313,7 @@ def _root(
     (a, fa), (b, fb) = inner, outer
     for _ in range(_BISECTIONS):
         # A profile is nearly a parabola: the root of the gap's root is nearly linear.
-        c = (a * fb - b * fa) / (fb - fa) if np.isfinite(fb) else 0.5 * (a + b)
+        c = (a * fb - b * fa) / (fb - fa) if np.isfinite(fa) and np.isfinite(fb) else 0.5 * (a + b)
         point, fc = _gap(objective, point, coordinate, c, level)
         if abs(fc) < 1e-9 or abs(b - a) < 1e-12 * max(1.0, abs(c)):
             return c

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -20,9 +20,13 @@ from pp_mlekl.simulation.coverage import Coverage
 from pp_mlekl.simulation.resampling import bootstrap_covers
 from pp_mlekl.simulation.settings import REFITTING, Settings
 from pp_mlekl.simulation.storage import read_study, store_of_its_own, write_study
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, ModelBuilder, Potentials, RandomSeed, TruthLike
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import integer_of
+
+if TYPE_CHECKING:
+    import distributed
+    import pymc as pm
 
 # Maximum number of observations in one batch of data sets: about 100 MB of memory.
 _BATCH_TERMS = 1_000_000
@@ -30,8 +34,8 @@ _BATCH_TERMS = 1_000_000
 
 @deprecated_arguments(renamed={"prob": "ci_prob"})
 def study(
-    build: Any,
-    truth: Any,
+    build: "pm.Model | ModelBuilder",
+    truth: TruthLike,
     *,
     sizes: Sequence[int] = (10, 30, 100, 300, 1000),
     replicates: int = 200,
@@ -39,7 +43,7 @@ def study(
     ci_prob: float = 0.95,
     intervals: Sequence[str] = (),
     resamples: int = 200,
-    client: Any = None,
+    client: "distributed.Client | None" = None,
     store: str | Path | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
@@ -157,7 +161,7 @@ class _Task:
 class _Job:
     """What all batches share; the prepared parts are made on first use, on each machine."""
 
-    build: Any
+    build: "pm.Model | ModelBuilder"
     requested: Settings
     potentials: Potentials = None
     _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
@@ -267,13 +271,16 @@ def _locally(job: _Job, tasks: list[_Task], progress: Callable[[str], None] | No
     return results
 
 
-def _on_client(client: Any, job: _Job, tasks: list[_Task]) -> list[xr.Dataset]:
+def _on_client(client: "distributed.Client", job: _Job, tasks: list[_Task]) -> list[xr.Dataset]:
     try:
         import distributed  # noqa: F401
     except ImportError as error:
         raise ImportError("client=... needs Dask: pip install pp_mlekl[dask].") from error
-    shared = client.scatter(job, broadcast=True)
-    return client.gather(client.map(_run, [shared] * len(tasks), tasks, pure=False))
+    # Dask's client has no annotations.
+    shared = client.scatter(job, broadcast=True)  # type: ignore[no-untyped-call]
+    return client.gather(  # type: ignore[no-untyped-call]
+        client.map(_run, [shared] * len(tasks), tasks, pure=False)
+    )
 
 
 def _run(job: _Job, task: _Task) -> xr.Dataset:

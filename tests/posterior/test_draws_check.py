@@ -10,6 +10,7 @@ from pp_mlekl.posterior.draws_check import check_draws
 from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
+from pp_mlekl.utils.warning_attributes import read_warnings
 
 Y = np.array([0.0, 5.0, -5.0])
 
@@ -57,7 +58,7 @@ def test_draws_of_another_posterior_give_no_number(name):
         model, idata, log_evidence=mk.log_evidence(model, exact_draws(), random_seed=1), random_seed=1
     )
     assert np.isnan(float(gain["joint"]["kl_posterior_prior"]))
-    assert "theta[" in gain.attrs["warnings"][0]
+    assert "theta[" in read_warnings(gain.attrs)[0]
 
 
 def test_only_the_changed_element_is_named():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 # Terms of the log-likelihood per parameter below which the chi-squared distribution is a rough guide.
 _FEW = 10
@@ -99,7 +102,7 @@ def _table(tests: Iterable[NestedTest]) -> pd.DataFrame:
 
 @deprecated_arguments(positional=("model", "null"), types={"null": Mapping})
 def nested_tests(
-    model: Any,
+    model: "pm.Model",
     estimate: PointEstimate | None = None,
     *,
     null: Mapping[str, ArrayLike],

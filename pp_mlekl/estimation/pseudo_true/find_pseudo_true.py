@@ -1,6 +1,6 @@
 """The pseudo-true parameter: the minimiser of KL(true||model)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -11,12 +11,15 @@ from pp_mlekl.estimation.pseudo_true.pseudo_true_result import PseudoTrue
 from pp_mlekl.inputs.truth import Truth, as_truth
 from pp_mlekl.optimize.uncertainty import reported
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 
 def pseudo_true(
-    model: Any,
-    truth: Any,
+    model: "pm.Model",
+    truth: TruthLike,
     *,
     starts: int = 6,
     random_seed: RandomSeed = None,
