@@ -14,6 +14,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
+from pp_mlekl.pymc_model.labels import check_labels
 from pp_mlekl.pymc_model.layout import ObservedVariable, observed_data, observed_variables
 from pp_mlekl.pymc_model.log_density_graphs import build_graphs
 from pp_mlekl.pymc_model.model_transforms import ModelTransforms
@@ -80,6 +81,7 @@ class ModelFunctions(ModelTransforms):
 
     def __init__(self, model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()):
         super().__init__(model)
+        check_labels(model)
         data = self.observed_data()
         empty = [name for name, values in data.items() if not values.size]
         if empty:

@@ -16,7 +16,10 @@ _LARGEST_COUNT = 200
 
 
 def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Each element of each variable as an array over chain and draw, named as in the tables."""
+    """Each element of each variable as an array over chain and draw, named as in the tables.
+
+    A slash in a label is replaced, since the names in a tree may not contain one.
+    """
     found = {}
     for name, array in draws.data_vars.items():
         dims = [d for d in array.dims if d not in ("chain", "draw")]
@@ -25,7 +28,9 @@ def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
             labels = ", ".join(
                 str(one[d].values) if d in one.coords else str(i) for d, i in zip(dims, index, strict=True)
             )
-            found[f"{name}[{labels}]" if dims else str(name)] = one.reset_coords(drop=True)
+            found[f"{name}[{labels}]".replace("/", "\N{DIVISION SLASH}") if dims else str(name)] = one.reset_coords(
+                drop=True
+            )
     return found
 
 

@@ -190,10 +190,14 @@ def picture(
 
 
 def _left_out(comparison: Any, draw: Callable[..., Any]) -> str:
-    total = comparison.tree.attrs["n_parameters"] if draw is plots.chains else 0
-    if total <= MAX_PANELS:
+    if draw is plots.chains:
+        total, what, by = comparison.tree.attrs["n_parameters"], "parameters", "plot_trace"
+    elif draw in (plots.predictive, plots.loo_pit):
+        by = "plot_predictive" if draw is plots.predictive else "plot_loo_pit"
+        total, what = len(comparison.tree["observed_data"].data_vars), "observed variables"
+    else:
         return ""
-    return f" {MAX_PANELS} of {total} parameters shown; the others by plot_trace(var_names=...)."
+    return f" {MAX_PANELS} of {total} {what} shown; the others by {by}(var_names=...)." if total > MAX_PANELS else ""
 
 
 _CHECKS = (

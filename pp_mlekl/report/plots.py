@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from pp_mlekl.report.elements import elements, in_one_row, kind_of, literal, most_dependent, shown_elements
+from pp_mlekl.report.elements import MAX_PANELS, elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.figures import INK, STYLE
 from pp_mlekl.report.formatting import p_value
 from pp_mlekl.report.labels import NO_NUMBER
@@ -135,7 +135,8 @@ def predictive(
     predicted = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
     names = predicted if var_names is None else [n for n in predicted if n in _listed(var_names)]
     for kind, plot in (("real", azp.plot_ppc_dist), ("count", azp.plot_ppc_rootogram), ("binary", azp.plot_ppc_pava)):
-        chosen = [n for n in names if kind_of(tree["observed_data"][n].values) == kind]
+        of_kind = [n for n in names if kind_of(tree["observed_data"][n].values) == kind]
+        chosen = of_kind[: MAX_PANELS if var_names is None else None]
         if chosen:
             settings = {"num_samples": 50} if kind == "real" else {}
             figure, collection = drawn(plot, in_one_row(tree, chosen), chosen, backend, **(settings | kwargs))
@@ -159,7 +160,7 @@ def loo_pit(comparison: Any, var_names: Names = None, backend: str = "matplotlib
     import arviz_plots as azp
 
     found = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
-    names = found if var_names is None else [n for n in found if n in _listed(var_names)]
+    names = found[:MAX_PANELS] if var_names is None else [n for n in found if n in _listed(var_names)]
     if not names:
         return None
     figure, collection = drawn(azp.plot_loo_pit, comparison.tree, names, backend, **kwargs)
