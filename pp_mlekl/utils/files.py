@@ -217,7 +217,7 @@ def _beside(target: Path, given: AnyPath) -> Iterator[Path]:
     _tidied(target)
     part = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.part")
     try:
-        with _signals_held_back():
+        with signals_held_back():
             try:
                 yield part
             finally:
@@ -234,7 +234,7 @@ def _prefix(target: Path) -> str:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """Let an interrupt wait until a block has ended; signals come to the main thread alone."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -19,7 +19,16 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.utils.files import AnyPath, check_file, check_folder, restored, writable_folder, write_bytes, write_folder
+from pp_mlekl.utils.files import (
+    AnyPath,
+    check_file,
+    check_folder,
+    restored,
+    signals_held_back,
+    writable_folder,
+    write_bytes,
+    write_folder,
+)
 
 # A file's bytes, or those of a folder's files by their names.
 Files = dict[str, bytes]
@@ -54,9 +63,11 @@ def write_tree(tree: xr.DataTree, path: AnyPath, content: str) -> Path:
     plain = xr.DataTree.from_dict({node.path: _plain(node.to_dataset(inherit=False)) for node in tree.subtree})
     plain.attrs |= {_CONTENT: content, _CHECKSUM: _BLANK_SEAL.decode()}
     is_ours = partial(is_tree, content=content)
-    if _is_zarr(path):
-        return write_folder(path, _sealed(_zarr_files(plain)), is_ours=is_ours)
-    return write_bytes(path, _sealed({"": _netcdf_bytes(plain)})[""], is_ours=is_ours)
+    # HDF5 and Zarr call back into Python, where an interrupt would be swallowed.
+    with signals_held_back():
+        if _is_zarr(path):
+            return write_folder(path, _sealed(_zarr_files(plain)), is_ours=is_ours)
+        return write_bytes(path, _sealed({"": _netcdf_bytes(plain)})[""], is_ours=is_ours)
 
 
 def check_tree_target(path: AnyPath, content: str) -> None:

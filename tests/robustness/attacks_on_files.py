@@ -224,8 +224,7 @@ def interrupted(place: Place, name: str, number: int, moment: int) -> None:
 
     def writing() -> None:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), number))
-        # Again and again: HDF5 swallows an interrupt that comes while it calls back into Python.
-        signal.setitimer(signal.ITIMER_REAL, seconds, 0.02)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         which = 0
         while True:
             write(path, which)

@@ -1,5 +1,7 @@
 """The attacks: those that take long are in the slow tier, all together are made by ``attacks.py``."""
 
+import re
+
 import attacks
 import pytest
 from attack import ATTACKS, make_all
@@ -27,3 +29,12 @@ def test_no_attack_does_harm(kind, given, tmp_path):
 
 def test_there_are_as_many_as_promised():
     assert len(ATTACKS) >= 400
+
+
+def test_the_page_tells_of_every_kind(root):
+    page = (root / "docs" / "reliability.md").read_text(encoding="utf-8")
+    told = {
+        kind: int(count)
+        for kind, count in re.findall(r"^\| ([a-z][^|]*?) \| (\d+) \| 0 \| 0 \| 0 \|$", page, re.MULTILINE)
+    }
+    assert told == {kind: sum(one.kind == kind for one in ATTACKS) for kind in KINDS}
