@@ -19,7 +19,7 @@ import pp_mlekl as mk
 from pp_mlekl.comparison.comparison_result import Comparison
 from pp_mlekl.diagnostics.findings import Finding
 from pp_mlekl.report.markdown import markdown
-from pp_mlekl.report.page import page
+from pp_mlekl.report.page import index_card, page
 from pp_mlekl.report.proof import render
 from pp_mlekl.utils.html import template
 
@@ -122,7 +122,8 @@ def models_cell(given: Any, name: str) -> str:
 
 def index_page(given: Any, name: str) -> str:
     """An index of pages."""
-    entry = {"href": "a.html", "name": name, "shows": name, "findings": [("problem", name)]}
+    card = index_card(renamed(given.comparison, name))
+    entry = {"href": "a.html", "name": name, "shows": name, "findings": [("problem", name)], "card": card}
     return template("index.html").render(entries=[entry])
 
 
