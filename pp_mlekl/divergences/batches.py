@@ -1,4 +1,4 @@
-"""Pairs of distributions as flat batches, and what can be said of a pair before anything is computed."""
+"""Pairs of distributions as flat batches, and checks of a pair before anything is computed."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def check_same_kind(p: Distribution, q: Distribution) -> None:
 
 
 def mutually_singular(p: Distribution, q: Distribution) -> bool:
-    """Whether each lies where the other has no mass because their values have other numbers of free coordinates.
+    """Whether each has its mass where the other has none because their values have different numbers of free coordinates.
 
     A Dirichlet's values are on a simplex, to which a multivariate normal gives no mass.
     """

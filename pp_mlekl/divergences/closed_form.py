@@ -1,4 +1,4 @@
-"""Closed forms of KL(P||Q): a table of rules by the pair of families, and expectations that fit together.
+"""Closed forms of KL(P||Q): rules by pair of families, and sums of expectations.
 
 Within a family, and across families that share members, the rules are written to stay accurate where P and Q nearly
 agree. Otherwise the cross-entropy is a sum of expectations that Q asks for and P may know (mean, second moment,
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable)
 
 # The closed forms by the ordered pair of families.
 RULES: dict[tuple[type, type], Rule] = {}
-# A sum this small against its terms has lost its digits.
+# A sum smaller than this fraction of its terms has lost its digits.
 _CANCELLED = 1e-6
 
 

@@ -10,7 +10,7 @@ from pp_mlekl.divergences.integration.log_ratio_mean import even_part, mean_of, 
 from pp_mlekl.divergences.monte_carlo import monte_carlo
 from pp_mlekl.typing import Array
 
-# A side that is nearly all it can be is looked at again: the other may have been lost between two doubles.
+# A term near its maximum is checked again: the other distribution may be too narrow for doubles to resolve.
 _FAR = 0.99 * np.log(2)
 
 
@@ -67,9 +67,9 @@ def js_divergence(
 
 
 def _joined(a: Distribution, b: Distribution, of_a: Array, of_b: Array) -> Array:
-    """Half the sum of the two sides; log 2 where the distributions lie too far apart for doubles to tell how they vary."""
+    """Half the sum of the two terms; log 2 where the distributions share no mass that doubles resolve."""
     larger, lost = np.maximum(of_a, of_b), np.minimum(of_a, of_b) <= 0
-    # One that is narrow between two doubles is lost; where the other one's mass lies elsewhere, so does its own.
+    # A distribution narrower than the spacing of doubles is lost; the other term then has the whole divergence.
     value = np.minimum(np.where(lost & (larger > _FAR), larger, (of_a + of_b) / 2), np.log(2))
     rows = np.flatnonzero(lost | (larger > _FAR))
     if rows.size and not a.discrete:

@@ -14,8 +14,10 @@ from pp_mlekl.divergences.integration.tails import diverges_in_tail, leaves_supp
 from pp_mlekl.divergences.monte_carlo import monte_carlo
 from pp_mlekl.typing import Array
 
-# Below this divergence the plain form loses digits that the remainder's keeps.
+# Divergence below which the mean of the log ratio loses digits that the mean of the remainder keeps.
 _NEAR = 1e-3
+# A divergence whose own estimate of its relative error is larger has lost its digits, however small it is.
+_FEW_DIGITS = 1e-3
 # A quadrature whose own estimate of its relative error is larger is warned of.
 _POOR = 1e-7
 
@@ -35,9 +37,9 @@ def kl_divergence(
     p, q
         Distributions of values of the same kind: both discrete or both continuous, with event axes of one shape.
     rtol
-        Relative standard error at which Monte Carlo stops, where there is nothing better.
+        Relative standard error at which Monte Carlo stops; it is the last resort.
     budget
-        Draws that Monte Carlo may take at the most.
+        Maximum number of draws of Monte Carlo.
     generator
         Source of Monte Carlo's draws.
 
@@ -172,7 +174,10 @@ def _log_ratio(p: Distribution, q: Distribution, x: Array) -> Array:
 def _numerical(p: Distribution, integral: Integral, shape: tuple[int, ...], direction: str) -> Estimate:
     value = integral.value.reshape(shape)
     with np.errstate(all="ignore"):
-        poor = np.isnan(value) | (integral.error.reshape(shape) > _POOR * np.abs(value) + 1e-12)
+        error = integral.error.reshape(shape)
+        poor = np.isnan(value) | (error > _POOR * np.abs(value) + 1e-12)
+        if direction == "KL(P||Q)":
+            poor |= error > _FEW_DIGITS * np.abs(value)
     warnings: tuple[str, ...] = ()
     if np.any(poor & ~np.isinf(value)):
         worst = float(np.nanmax(np.where(np.isfinite(value), integral.error.reshape(shape), 0.0), initial=0.0))

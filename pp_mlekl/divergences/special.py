@@ -97,20 +97,22 @@ def half_step_of_digamma(x: Array) -> Array:
         return np.where(x > 20, series, special.digamma(x + 0.5) - special.digamma(x))
 
 
-def gammaln_excess(a: Array, b: Array) -> Array:
+def gammaln_excess(a: Array, b: Array, step: Array | None = None) -> Array:
     """log Gamma(b) - log Gamma(a) - (b - a) digamma(a): the Bregman divergence of log Gamma, >= 0.
 
     Where b is within a factor 2 of a it is (b - a)^2 int_0^1 (1 - s) trigamma(a + s (b - a)) ds, without cancellation.
+    ``step`` is b - a where that is known to more digits than a and b give.
     """
-    a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    step = np.asarray(b, dtype=np.float64) - a if step is None else step
+    a, b, step = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, b, step)))
     with np.errstate(all="ignore"):
-        far = special.gammaln(b) - special.gammaln(a) - (b - a) * special.digamma(a)
+        far = special.gammaln(b) - special.gammaln(a) - step * special.digamma(a)
         close = (b < 2 * a) & (b > a / 2)
         if not np.any(close):
             return far
-        start, step = a[close], (b - a)[close]
-        slope = special.zeta(2.0, start + GAUSS_NODES[:, None] * step)
-        near = step**2 * np.sum((GAUSS_WEIGHTS * (1 - GAUSS_NODES))[:, None] * slope, axis=0)
+        start, change = a[close], step[close]
+        slope = special.zeta(2.0, start + GAUSS_NODES[:, None] * change)
+        near = change**2 * np.sum((GAUSS_WEIGHTS * (1 - GAUSS_NODES))[:, None] * slope, axis=0)
     result = np.array(far)
     result[close] = near
     return result

@@ -25,6 +25,7 @@ from pp_mlekl.divergences.families import (  # noqa: F401
     mixture,
     multinomial,
     mv_normal,
+    nearly_poisson,
     normal,
     polya_gamma,
     positive,

@@ -103,7 +103,7 @@ def _beta(p: Beta, q: Beta) -> Array:
     return (
         gammaln_excess(p.alpha, q.alpha)
         + gammaln_excess(p.beta, q.beta)
-        - gammaln_excess(p.alpha + p.beta, q.alpha + q.beta)
+        - gammaln_excess(p.alpha + p.beta, q.alpha + q.beta, (q.alpha - p.alpha) + (q.beta - p.beta))
     )
 
 

@@ -1,4 +1,4 @@
-"""Counts without an upper bound given by a sum, and integers in a range."""
+"""Poisson, negative binomial, geometric and other counts, and integers in a range."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from pp_mlekl.divergences.families.probability import Probability
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import entropy_term, expm1_minus
+from pp_mlekl.divergences.special import entropy_term, excess, expm1_minus
 from pp_mlekl.typing import Array
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -113,11 +113,26 @@ class NegativeBinomial(_Count):
     def _log_mass(self, x: Array) -> Array:
         return negative_binomial_log_mass(x, self.mu, self.alpha)
 
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x); from mu / (mu + alpha), as the other probability rounds to 1 at a large alpha."""
+        x = np.floor(np.asarray(x, dtype=np.float64))
+        inside = special.betaincc(np.maximum(x, 0) + 1, self.alpha, self.mu / (self.mu + self.alpha))
+        return np.where(x >= 0, inside, 0.0)
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x)."""
+        x = np.floor(np.asarray(x, dtype=np.float64))
+        inside = special.betainc(np.maximum(x, 0) + 1, self.alpha, self.mu / (self.mu + self.alpha))
+        return np.where(x >= 0, inside, 1.0)
+
 
 @kl_rule(NegativeBinomial, NegativeBinomial)
 def _negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Array:
     # One dispersion: the binomial coefficients cancel. Otherwise E log Gamma(X + alpha) is not elementary.
-    value = entropy_term(p.mu, q.mu) - entropy_term(p.mu + p.alpha, q.mu + p.alpha)
+    total, other = p.mu + p.alpha, q.mu + p.alpha
+    # The difference of the totals is that of the means, exactly.
+    totals = np.where(other < total / 2, entropy_term(total, other), total * excess((q.mu - p.mu) / total))
+    value = entropy_term(p.mu, q.mu) - totals
     return np.where(p.alpha == q.alpha, value, np.nan)
 
 
@@ -225,7 +240,7 @@ class DiscreteUniform(WithMoments, _Count):
         return np.broadcast_to(np.log(self.upper - self.lower + 1), self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """Nothing but the support."""
+        """The log of the number of integers: only the support matters."""
         return CrossEntropyTerms(constant=np.log(self.upper - self.lower + 1), statistics=())
 
     def mean_variance(self) -> tuple[Array, Array]:
@@ -307,7 +322,7 @@ class BetaBinomial(_Count):
         return stats.betabinom(self.n, self.alpha, self.beta)
 
     def quantile(self, u: Array) -> Array:
-        """The ends of the support, which is all a sum needs of a bounded count."""
+        """The limits of the support: a sum over a bounded count needs no quantiles."""
         return np.where(np.asarray(u) < 1, 0.0, self.n)
 
     def upper_quantile(self, u: Array) -> Array:
@@ -325,7 +340,7 @@ class HyperGeometric(_Count):
     n: Array
 
     def validate(self) -> None:
-        """Raise where the numbers do not fit together."""
+        """Raise where the numbers contradict one another."""
         if not np.all((self.k >= 0) & (self.k <= self.N) & (self.n >= 0) & (self.n <= self.N)):
             raise ValueError("HyperGeometric: 0 <= k <= N and 0 <= n <= N must hold.")
 

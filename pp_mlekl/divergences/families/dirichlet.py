@@ -58,4 +58,7 @@ class Dirichlet(Distribution):
 
 @kl_rule(Dirichlet, Dirichlet)
 def _dirichlet(p: Dirichlet, q: Dirichlet) -> Array:
-    return np.sum(gammaln_excess(p.a, q.a), axis=-1) - gammaln_excess(p.a.sum(axis=-1), q.a.sum(axis=-1))
+    # The step of the total is the sum of the steps: the difference of two rounded totals would have lost it.
+    step = q.a - p.a
+    total = gammaln_excess(np.sum(p.a, axis=-1), np.sum(q.a, axis=-1), np.sum(step, axis=-1))
+    return np.sum(gammaln_excess(p.a, q.a), axis=-1) - total

@@ -50,7 +50,7 @@ class TruncatedNormal(WithMoments, Univariate):
         return Support(lower=lower, upper=upper, discrete=False)
 
     def entropy(self) -> Array | None:
-        """Differential entropy in nats; None where one of the intervals is far out or short, so that it cancels."""
+        """Differential entropy in nats; None where an interval is short or in a far tail: the closed form cancels there."""
         with np.errstate(all="ignore"):
             mass, _, square = self._standardised()
             value = np.log(self.sigma * mass) + (np.log(2 * np.pi) + square) / 2

@@ -26,7 +26,7 @@ def range_points(p: Distribution, levels: Array = LEVELS) -> tuple[Array, Array]
 
 
 def apart(p: Distribution, q: Distribution) -> Array:
-    """Where (n,) one has all its mass but 1e-16 where the other has less than that; False where that is not to be had."""
+    """Whether the two share less than 1e-16 of their mass, by element (n,); False where quantiles cannot show it."""
     n = p.batch_shape[0]
     if any(d.atoms() is not None or d.panels() is not None for d in (p, q)):
         return np.zeros(n, dtype=bool)

@@ -98,7 +98,7 @@ def _edges(
 
 
 def _reach(integrand: "_Integrand", low: Array, high: Array) -> tuple[Array, Array, list[Array]]:
-    """Both ends moved outwards while there is mass beyond them, as where a quantile is not to be had; the steps taken."""
+    """Both limits, moved outwards while there is mass beyond them (quantiles may be inaccurate), and the steps taken."""
     limits = integrand.chart.ends()
     which, added = np.arange(low.size), []
     for sign, limit in ((-1, limits[0]), (1, limits[1])):

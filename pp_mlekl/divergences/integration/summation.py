@@ -7,6 +7,7 @@ from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, range_poi
 from pp_mlekl.divergences.integration.expectation import Function
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.long_sums import long_sum
+from pp_mlekl.divergences.log_ratios import log_ratio_at
 from pp_mlekl.typing import Array
 
 _EPSILON = np.finfo(float).eps
@@ -60,9 +61,8 @@ class _Terms:
         p, q = self.p.select(which), None if self.q is None else self.q.select(which)
         with np.errstate(all="ignore"):
             log_p = p.log_density(x)
-            log_q = 0.0 if q is None else q.log_density(x)
-            value, slope = self.function(log_p - log_q)
-            size = 1 + np.abs(log_p) + np.abs(log_q)
+            ratio, size = log_ratio_at(p, q, x, log_p)
+            value, slope = self.function(ratio)
             mass = np.exp(log_p)
             rounding = np.where(np.isfinite(size), _EPSILON * size * slope, 0.0)
             present = mass > 0

@@ -58,7 +58,7 @@ def _values_at(q: Distribution, points: Array) -> MixtureValues:
         whole = log_q[:, 0]
         return MixtureValues(log_mean=whole, log_halves=(whole, whole), share=np.ones_like(log_q))
     half = log_q.shape[1] // 2
-    # Each half by its own largest term: far out one half can be negligible beside the other, yet not 0.
+    # Each half is scaled by its own largest term: in a far tail one half is much smaller than the other, yet not 0.
     first, second = _log_sum(log_q[:, :half]), _log_sum(log_q[:, half:])
     log_sum = np.logaddexp(first, second)
     with np.errstate(invalid="ignore"):

@@ -47,7 +47,7 @@ def distance_and_slope(nodes: CommonNodes, difference: Array) -> tuple[Array, Ar
     density = difference[a:].reshape(-1, n, rows)
     mass = np.einsum("j,pjr->pr", whole, density) * width
     place, steps = _atoms(nodes, difference, len(mass))
-    # From the nearer end: far out a CDF less another is a difference of numbers close to 1.
+    # Summed from the nearer end: in a far tail the difference of two CDFs is one of numbers close to 1.
     nothing = np.zeros((1, rows))
     below = np.cumsum(np.concatenate([nothing, mass[:-1]]) + steps[:-1], axis=0)
     above = -np.cumsum((mass + steps[1:])[::-1], axis=0)[::-1]

@@ -1,4 +1,4 @@
-"""What draws must be before anything is estimated from them, and what kind they are."""
+"""Validation of draws, and whether they are discrete."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from pp_mlekl.typing import Array
 
-# Fewer draws than this give an error bar that is itself noise; more dimensions need more.
+# Minimum number of draws: with fewer the error bar is itself noise. More dimensions need more.
 FEWEST = 50
 _FEWEST_PER_DIMENSION = 10
-# Repeated draws beyond this share are a point mass or a stuck chain, not rounding.
+# A larger fraction of repeated draws is a point mass or a stuck chain, not rounding.
 MOST_REPEATED = 0.02
-# So many draws for each value that occurs mean that the variable itself takes few values.
+# From this number of draws for each distinct value on the variable is discrete.
 _DRAWS_PER_VALUE = 20
 
 
@@ -76,9 +76,9 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
 
 
 def share_repeated(values: Array, chains: int | None) -> float:
-    """The share of draws (n, d) whose value was drawn before; in chains, at another time than just before.
+    """The fraction of draws (n, d) whose value occurs earlier; in chains, earlier than in the previous draw.
 
-    A chain that stays where it is rejected a proposal; a value that it comes back to has a mass.
+    A chain repeats its previous value where it rejects a proposal. A value to which it returns later has a mass.
     """
     return _share_repeated(values, chains, _count_different(values))
 
@@ -86,7 +86,7 @@ def share_repeated(values: Array, chains: int | None) -> float:
 def _share_repeated(values: Array, chains: int | None, different: int) -> float:
     if different == len(values):
         return 0.0
-    # A chain of few values stands still rather than that it rejects.
+    # A chain of few distinct values is discrete: its repeats are not rejected proposals.
     drawn = len(values) if chains is None or different < FEWEST else _count_moves(values, chains)
     return max(1 - different / drawn, 0.0)
 
@@ -97,7 +97,7 @@ def _count_moves(values: Array, chains: int) -> int:
 
 
 def _count_different(values: Array) -> int:
-    # Where no value of a coordinate repeats, no draw does; that is quicker to see.
+    # Where no value of the first coordinate repeats, no draw does; that is faster to check.
     in_first = len(np.unique(values[:, 0]))
     return in_first if in_first == len(values) else len(np.unique(values, axis=0))
 

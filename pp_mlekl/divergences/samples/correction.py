@@ -1,4 +1,4 @@
-"""What the estimate of a log density misses on normals of the same number and dimension, by simulation."""
+"""The bias of the estimated log density on normal draws of the same number and dimension, by simulation."""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -9,7 +9,7 @@ from pp_mlekl.divergences.samples.density import Correction, LogDensities, Sampl
 from pp_mlekl.divergences.samples.gaussianize import identity_maps
 from pp_mlekl.typing import Array
 
-# The correction is found at this size at the most, from so many simulated draws.
+# Maximum sample size at which the correction is simulated, number of simulated draws, maximum number of samples.
 _LARGEST_SIMULATED = 1000
 _SIMULATED = 30_000
 _MOST_ROUNDS = 100
@@ -29,7 +29,7 @@ def corrected_at(density: SampleDensity, x: Array, queries: Array) -> LogDensiti
 def density_correction(n: int, d: int) -> tuple[Correction, Correction]:
     """The errors of ``SampleDensity`` on independent standard normals, at its own draws and at as many others.
 
-    Found by simulation at no more draws than are quick; for more it falls as their root.
+    It is simulated for at most 1,000 draws; for more it is taken to fall like their square root.
     """
     size = min(n, _LARGEST_SIMULATED)
     scale = np.sqrt(size / n)

@@ -1,8 +1,8 @@
 """Two samples that share values or depend on each other: parts of them that do not.
 
 Estimates from two samples take them to be independent. A draw that is in both samples, or whose coordinates come from the
-other sample in another order, is its own nearest neighbour, and samples that were drawn in pairs have errors that cancel or
-add up. Nothing of that shows in the scatter of the terms.
+other sample in another order, is its own nearest neighbour, and the errors of samples that were drawn in pairs cancel or add up.
+The scatter of the terms does not contain that.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from pp_mlekl.typing import Array
 
 # Fraction of Q's draws with values of P's from which the two samples are taken to share draws.
 _SHARED = 0.01
-# Values that are rounded coincide by chance, also within P. They are shared where they coincide so many times as often.
+# Rounded values coincide by chance, also within one sample. Shared values coincide this many times as often.
 _OFTENER = 3.0
 # Probability that independent samples are taken to be drawn in pairs.
 _FALSE_ALARM = 1e-6

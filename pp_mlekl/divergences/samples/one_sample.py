@@ -1,4 +1,4 @@
-"""log p at draws of p: the part of every divergence that one sample gives."""
+"""log p at draws of p: the part of a divergence that one sample determines."""
 
 import numpy as np
 from scipy import special
@@ -12,21 +12,22 @@ from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_w
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws
 from pp_mlekl.typing import Array
 
-# Draws of a large sample at which it is enough to look for neighbours, among all of them.
+# Maximum number of draws at which neighbours are searched, among all draws.
 QUERIES = 1500
-# What neighbours miss of a dependence that is not normal, for each dimension, as a share of what they see; so it is with
-# mixtures of normals and Student t in 3 to 10 dimensions, give or take half. What they see has to be so many errors.
+# The part of a non-normal dependence that neighbours miss, per dimension, as a fraction of the part that they detect:
+# measured on mixtures of normals and Student t in 3 to 10 dimensions, within a factor of 1.5. The part that they detect
+# counts from this number of standard errors on.
 _UNSEEN = 0.15
 _SIGNIFICANT = 2.0
 
-# Singletons among discrete draws beyond this share mean that much of the mass has not been seen.
+# A larger fraction of discrete values that occur once means that much of the mass has not been sampled.
 _MOST_SINGLE = 0.05
 
 
 def thinned(draws: Draws) -> Draws:
-    """Every so-many-th draw of strongly autocorrelated chains.
+    """Thin strongly autocorrelated chains.
 
-    In two and more dimensions a draw's nearest neighbours would otherwise be its predecessors in the chain.
+    In two and more dimensions the nearest neighbours of a draw would otherwise be its predecessors in the chain.
     """
     if draws.chains is None or draws.dimension == 1 or draws.discrete:
         return draws
@@ -37,7 +38,7 @@ def thinned(draws: Draws) -> Draws:
 
 
 def without_stays(draws: Draws) -> Draws:
-    """Every so-many-th draw of chains that repeat draws, so that few are the same: for what has no use for repeats."""
+    """Thin chains until few draws repeat, for estimators that need distinct draws."""
     if draws.chains is None or draws.discrete:
         return draws
     by_chain, step = draws.values.reshape(draws.chains, -1, draws.dimension), 1
@@ -51,7 +52,7 @@ def without_stays(draws: Draws) -> Draws:
 
 
 def log_density_terms(draws: Draws) -> Terms:
-    """Estimates of log p at the draws, corrected by what the same estimator misses on normals."""
+    """Estimates of log p at the draws, less the bias of the same estimator on normal draws."""
     if draws.discrete:
         return _discrete_terms(draws)
     check_full_rank(draws.values)
@@ -108,10 +109,10 @@ def _discrete_terms(draws: Draws) -> Terms:
 
 
 def variance_of_second_order(k: int, scale: float) -> float:
-    """Variance of ``scale`` / 2 times a chi-square: what frequencies of ``k`` values add where the slope is 0.
+    """Variance of ``scale`` / 2 times a chi-square with ``k`` degrees of freedom: the second-order error of frequencies.
 
-    That is the error of the entropy of a uniform distribution and of the divergence of equal ones, whose terms are all
-    equal. One degree of freedom is for what was never drawn: from draws nothing is known exactly.
+    It is the whole error of the entropy of a uniform distribution and of the divergence of equal distributions, whose
+    terms are all equal. One degree of freedom is for values that were not drawn.
     """
     return 0.5 * k * scale**2
 

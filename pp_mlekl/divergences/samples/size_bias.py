@@ -1,4 +1,4 @@
-"""The bias that the number of draws leaves, judged from parts of the draws."""
+"""The bias that remains at the number of draws, estimated from parts of the draws."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ import numpy as np
 from pp_mlekl.divergences.samples.density import SHARED_NEIGHBOURS
 from pp_mlekl.typing import Array
 
-# Parts of the draws: quarters, which have a bias enough larger to be told from noise, or less of very many draws.
+# Number of parts and maximum size of one. The bias of quarters is enough larger to be distinguished from noise.
 PARTS, LARGEST_PART = 4, 1500
-# A bias is taken to fall as this power of the number of draws at the most: where a density has edges, or draws lie
-# where the other density has none, it falls more slowly than where it is smooth.
+# Largest power of the number of draws with which a bias is taken to fall: where a density is discontinuous, or draws lie
+# outside the other support, it falls more slowly than where it is smooth.
 _FASTEST = 0.5
 
 
@@ -32,18 +32,18 @@ def evenly(n: int, count: int) -> Array:
 
 
 def remaining_bias(changes: list[Array], n: int, dimension: int, correction_error: float = 0.0) -> float:
-    """Bias of a mean of terms, from how they change with parts of the draws; what may be noise is taken off.
+    """Bias of a mean of terms, from how the terms change when fewer draws are used, less what may be noise.
 
     The bias of neighbour estimates falls as n^-gamma with gamma = 2 / d (Gao, Oh and Viswanath 2018).
 
     Parameters
     ----------
     changes
-        For each part the terms by the part alone less the terms by all draws, at the same draws.
+        For each part, the terms from the part alone less the terms from all draws, at the same draws.
     n
-        How many draws there are in all, of the smaller sample.
+        Number of draws of the smaller sample.
     correction_error
-        Standard error of what was taken off both.
+        Standard error of the correction that was subtracted from both.
     """
     change = np.concatenate(changes)
     by_terms = SHARED_NEIGHBOURS * change.std(ddof=1) / np.sqrt(len(change))
@@ -59,7 +59,7 @@ def changes_with_size(
 ) -> list[Array]:
     """Changes of terms ``full`` (q,) at draws ``queries`` (q,) when each part of the draws stands alone.
 
-    ``part(r, draws, queries)`` gives the terms by the draws of the r-th part at some of them, whose places it is told.
+    ``part(r, draws, queries)`` gives the terms that the draws of the r-th part give at its elements ``queries``.
     """
     place = np.full(max(queries[-1], *(i[-1] for i in index)) + 1, -1)
     place[queries] = np.arange(len(queries))

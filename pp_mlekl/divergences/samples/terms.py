@@ -1,4 +1,4 @@
-"""Estimates that are means over draws: their standard error, the bias that the number of draws leaves, warnings."""
+"""Estimates that are means over draws: standard error, remaining bias and warnings."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.typing import Array
 
-# Above this shape of the tail the terms have no variance.
+# Shape of the tail above which the terms have no variance.
 _INFINITE = 0.5
-# A heavy tail matters from this share of the terms' variance: where P and Q agree all terms but noise are nearly 0.
+# Minimum fraction of the terms' variance from a heavy tail that is reported: where P and Q agree, the terms are noise.
 _MATTERS = 0.15
-# A bias larger than so many sampling errors is told.
+# Bias in sampling errors from which it is reported.
 _LARGE_BIAS = 1.5
-# Shapes between which the tail's variance is that of its fit, so that it does not hang on whether a large term was drawn.
+# Shapes between which the variance of the tail is that of its fit, so that it is stable when a large term is missing.
 _LIGHT, _HEAVIEST = 0.15, 0.45
 
 
@@ -29,11 +29,11 @@ class Terms:
     values
         Shape (n,), stacked chain by chain.
     smooth
-        What a fit without neighbours or spacings has in their place: the tail that is judged, free of their noise.
+        The same terms from a fit without neighbours or spacings, without their noise: their tail is diagnosed.
     extra_variance
-        Variance of the estimate that does not show in the terms: of the other sample, of a correction.
+        Variance of the estimate that the scatter of the terms does not contain: of the other sample, of a correction.
     bias
-        What is left of the bias, as far as it can be told from noise; it is added to the error.
+        The remaining bias, as far as it is distinguishable from noise; it is part of the error.
     """
 
     values: Array
@@ -51,8 +51,8 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
     if not np.isfinite(value):
         lost = np.count_nonzero(~np.isfinite(terms.values))
         raise ValueError(
-            f"A log density is infinite or not defined at {lost} of the {len(terms.values)} draws, as on the edge of a "
-            "support; look for draws that sit there, or leave them out."
+            f"A log density is infinite or not defined at {lost} of the {len(terms.values)} draws, as on the boundary of a "
+            "support; remove the draws that lie there."
         )
     size = independent_size(terms.values, chains, ess)
     judged = sign * (terms.values if terms.smooth is None else terms.smooth)
@@ -61,7 +61,7 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
     warnings = list(terms.warnings)
     if abs(terms.bias) > _LARGE_BIAS * sampling:
         warnings.append(
-            f"A bias of about {abs(terms.bias):.2g}, judged from parts of the draws, is part of the error; more draws "
+            f"The error contains a bias of about {abs(terms.bias):.2g}, estimated from parts of the draws; more draws "
             "reduce it slowly."
         )
     if _INFINITE < shape < np.inf and _second_moment_of_tail(judged) > _MATTERS * np.var(terms.values):
@@ -78,7 +78,7 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
 
 
 def _variance(values: Array, shape: float) -> float:
-    """Variance of terms whose largest may be missing from the sample: that of a Pareto tail if it is the larger.
+    """Variance of terms whose largest may be missing from the sample: at least that of a fitted Pareto tail.
 
     Excesses over a threshold with mean m and shape k have the second moment 2 (1 - k) m^2 / (1 - 2 k).
     """
@@ -103,12 +103,12 @@ def _second_moment_of_tail(values: Array) -> float:
 
 
 def independent_size(values: Array, chains: int | None, ess: float | None) -> float:
-    """How many independent draws the mean of the values is worth."""
+    """Effective sample size of the mean of the values."""
     if ess is not None:
         return float(ess)
     return float(len(values)) if chains is None else effective_size(values.reshape(chains, -1))
 
 
 def effective_draws(draws: Draws) -> float:
-    """How many independent draws the mean of the slowest coordinate is worth; their number at the most."""
+    """Effective sample size of the coordinate that mixes slowest, at most the number of draws."""
     return min(draws.size, *(independent_size(column, draws.chains, None) for column in draws.values.T))

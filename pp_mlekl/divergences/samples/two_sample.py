@@ -14,14 +14,14 @@ from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_w
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws, independent_size
 from pp_mlekl.typing import Array
 
-# Groups of draws left out for an error, and the draws of each side that are enough for it.
+# Number of groups of the jackknife, and maximum number of draws of each side in it.
 _GROUPS = 10
 _COMPARED = 600
-# Share of P's draws beyond all of Q's in a coordinate, on top of what is so by chance, from which Q does not cover P.
+# Fraction of P's draws outside the range of Q's in a coordinate, beyond chance, from which Q does not cover P.
 _UNCOVERED = 0.05
-# So far below a normal copula neighbours see a gap among Q's draws, which they fill in; the share of P's in gaps.
+# Log density, relative to a normal copula, below which Q's draws have a gap; fraction of P's draws in gaps.
 _GAP, _IN_GAPS = -1.5, 0.02
-# A bound from below that exceeds the estimate by so many standard errors contradicts it.
+# Standard errors by which a lower bound has to exceed the estimate to contradict it.
 _CONTRADICTION = 3.0
 
 
@@ -88,15 +88,15 @@ def _bias(ratio: _LogRatio, generator: np.random.Generator) -> float:
 
 
 def _in_gaps(ratio: _LogRatio) -> float:
-    """How far log q at P's draws in gaps of Q's lies below a normal copula: it is lower still by about as much."""
+    """Mean distance of log q below a normal copula at P's draws in gaps of Q's; log q is lower still by about as much."""
     return -float(np.mean(np.minimum(ratio.of_q.beyond, 0.0) * (ratio.of_q.beyond < _GAP)))
 
 
 def _variance_by_fits(p: Draws, q: Draws, ratio: _LogRatio) -> float:
-    """What the randomness of Q's draws adds through the fitted density: E_P[-log q] with groups of them left out.
+    """Variance that Q's draws add through the fitted density: jackknife of E_P[-log q] over groups of them.
 
-    Where P has the heavier tails this is most of the error, and nothing of it shows in the terms. The groups are
-    contiguous, so that they hold what autocorrelation adds.
+    Where P has the heavier tails this is most of the error, and the terms do not contain it. The groups are contiguous,
+    so that the variance includes autocorrelation.
     """
     y = ratio.y[:: max(1, q.size // _COMPARED)] if q.chains is None else ratio.y
     x = ratio.x[:: max(1, p.size // _COMPARED)]
@@ -108,7 +108,7 @@ def _variance_by_fits(p: Draws, q: Draws, ratio: _LogRatio) -> float:
 
 
 def _variance_by_weights(q: Draws, ratio: _LogRatio) -> float:
-    """What the randomness of Q's draws adds where they are: the variance of p/q over them, by the fitted densities."""
+    """Variance that Q's draws add through their local density: that of p/q over them, from the fitted densities."""
     # Of many draws some are enough: a variance need not be exact.
     step = max(1, q.size // QUERIES) if q.chains is None else 1
     y = ratio.y[::step]
@@ -130,7 +130,7 @@ def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) ->
         found.append(f"Q's draws do not cover P's ({where}): the value is only a lower bound.")
     bound = lower_bound(x, y, ratio.p.maps, generator)
     if bound is not None and bound[0] - value > _CONTRADICTION * np.hypot(bound[1], error):
-        found.append(f"A logistic regression bounds the value from below by {bound[0]:.3g}: it is too low.")
+        found.append(f"The value is too low: a logistic regression gives the lower bound {bound[0]:.3g}.")
     return tuple(found)
 
 

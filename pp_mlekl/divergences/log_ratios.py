@@ -1,0 +1,35 @@
+"""Log ratios of two families that keep their digits where the families nearly meet."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.typing import Array
+
+F = TypeVar("F", bound=Callable[..., Array])
+
+# By the ordered pair of families.
+LOG_RATIOS: dict[tuple[type, type], Callable[..., Array]] = {}
+
+
+def log_ratio_rule(p: type[Distribution], q: type[Distribution]) -> Callable[[F], F]:
+    """Register log p - log q at points x as ``rule(p, q, x)``, NaN where the plain difference is as accurate."""
+
+    def register(rule: F) -> F:
+        LOG_RATIOS[p, q] = rule
+        return rule
+
+    return register
+
+
+def log_ratio_at(p: Distribution, q: Distribution | None, x: Array, log_p: Array) -> tuple[Array, Array]:
+    """log p - log q at points x, and the size of the numbers that it is a difference of; log p alone without q."""
+    log_q = np.zeros(()) if q is None else q.log_density(x)
+    plain, size = log_p - log_q, 1 + np.abs(log_p) + np.abs(log_q)
+    rule = LOG_RATIOS.get((type(p), type(q)))
+    if rule is None:
+        return plain, size
+    exact = rule(p, q, x)
+    return np.where(np.isnan(exact), plain, exact), np.where(np.isnan(exact), size, np.abs(exact))
