@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import attacks_on_commands  # noqa: F401
 import attacks_on_names  # noqa: F401
 import attacks_on_reading  # noqa: F401
 from attack import ATTACKS, make_all, table

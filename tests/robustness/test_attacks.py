@@ -7,7 +7,7 @@ import pytest
 from attack import ATTACKS, make_all
 from given import Given
 
-QUICK = {"names of pages"}
+QUICK = {"names of pages", "names of builders", "texts of distributions", "code that nobody named"}
 KINDS = list(dict.fromkeys(one.kind for one in ATTACKS))
 
 
