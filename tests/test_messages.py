@@ -45,17 +45,33 @@ class Message:
     is_error: bool
 
 
-def rendered(node: ast.expr) -> str | None:
-    """The text of a string expression with ``…`` for placeholders; None for anything else."""
+def variables(tree: ast.Module) -> dict[str, str]:
+    """The texts that variables of the module and of its functions hold, by name."""
+    return {
+        target.id: text
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and (text := rendered(node.value, {})) is not None
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def rendered(node: ast.expr, known: dict[str, str]) -> str | None:
+    """The text of a string expression with ``…`` for placeholders of which nothing is ``known``; None for anything else."""
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
-        parts = (v.value if isinstance(v, ast.Constant) else "…" for v in node.values)
+        parts = (v.value if isinstance(v, ast.Constant) else _placeholder(v, known) for v in node.values)
         return "".join(map(str, parts))
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = rendered(node.left), rendered(node.right)
+        left, right = rendered(node.left, known), rendered(node.right, known)
         return None if left is None and right is None else f"{left or '…'}{right or '…'}"
     return None
+
+
+def _placeholder(node: ast.expr, known: dict[str, str]) -> str:
+    inner = node.value if isinstance(node, ast.FormattedValue) else node
+    return known.get(inner.id, "…") if isinstance(inner, ast.Name) else "…"
 
 
 def docstrings(tree: ast.AST) -> set[int]:
@@ -69,10 +85,11 @@ def messages(source: str, where: str) -> Iterator[Message]:
     skipped = docstrings(tree)
     errors = {id(n) for r in ast.walk(tree) if isinstance(r, ast.Raise) and r.exc for n in ast.walk(r.exc)}
     inner: set[int] = set()
+    known = variables(tree)
     for node in ast.walk(tree):
         if not isinstance(node, ast.expr) or id(node) in skipped | inner:
             continue
-        text = rendered(node)
+        text = rendered(node, known)
         if text is None:
             continue
         inner |= {id(n) for n in ast.walk(node)}
