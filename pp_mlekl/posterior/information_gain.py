@@ -253,7 +253,9 @@ def _labelled(functions: ModelFunctions, arrays: Mapping[str, Array]) -> xr.Data
     return xr.Dataset({name: labelled(model, name, a, (), dims[name]) for name, a in arrays.items()})
 
 
-def _checked_names(functions: ModelFunctions, var_names: Sequence[str] | None, groups: Mapping) -> list[str]:
+def _checked_names(
+    functions: ModelFunctions, var_names: Sequence[str] | None, groups: Mapping[str, Sequence[str]]
+) -> list[str]:
     free = [v.name for v in functions.free]
     known = [*free, *(d.name for d in functions.model.deterministics)]
     unknown = set(var_names or ()) - set(known)

@@ -229,7 +229,7 @@ def laplace(
         )
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""
-        raise NoMode(f"The mode is no ground for a Laplace approximation: status {estimate.status!r}. {reason}")
+        raise NoMode(f"A Laplace approximation needs a converged mode, but its status is {estimate.status!r}. {reason}")
     place = estimate.flat
     _, _, hessian = functions.value_gradient_hessian(place, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)

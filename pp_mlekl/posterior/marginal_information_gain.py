@@ -19,7 +19,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 FORWARD, REVERSE = "KL(posterior||prior)", "KL(prior||posterior)"
-# Resampled particles repeat draws; chains are thinned so many times before that is given up.
+# Resampled particles repeat draws: the largest factor by which chains are thinned to remove repetitions.
 _MOST_THINNING = 32
 
 
@@ -167,7 +167,7 @@ def _unrepeated(draws: Array) -> Draws:
 
 
 def _step(draws: Array) -> int:
-    """Every how manieth draw to keep so that few come back to a value that was left."""
+    """The thinning factor after which few draws repeat an earlier value."""
     step = 1
     while step < _MOST_THINNING and share_repeated(draws[:, ::step].reshape(-1, 1), len(draws)) > MOST_REPEATED:
         step *= 2

@@ -108,7 +108,7 @@ def test_tree_has_groups_that_arviz_reads():
 
 
 def test_no_mode_no_approximation():
-    with pytest.raises(ValueError, match=r"no ground for a Laplace approximation: status"):
+    with pytest.raises(ValueError, match="status"):
         mk.laplace(golden.eight_schools(), space="natural", random_seed=1)
     with pytest.raises(ValueError, match='"natural" or "unconstrained"'):
         mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), space="log")

@@ -15,7 +15,7 @@ _ITERATIONS = 1000
 _TOLERANCE = 1e-10
 # A relative error beyond this says that the two densities hardly overlap.
 _WORST_ERROR = 0.25
-# With fewer independent draws in a fold, neither the proposal nor the error is to be trusted.
+# With fewer independent draws in a fold, neither the proposal nor the error is reliable.
 _FEWEST_EFFECTIVE = 20
 # Folds where there are as many effective draws for each; two otherwise.
 _FOLDS, _EFFECTIVE_PER_FOLD = 4, 100

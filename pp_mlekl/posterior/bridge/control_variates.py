@@ -47,7 +47,7 @@ def controlled_mean(values: Array, draws: Array, gradients: Array, derivatives: 
     share = u @ (inverse * vt[:, 0]) * design[0, 0]
     mean = float(share @ values.ravel())
     residual = values.ravel() - u[:, inverse > 0] @ projected[inverse > 0]
-    # What leaving a draw out changes: without the leverage, draws far out that rule the fit would seem to have no error.
+    # The change of the mean if one draw is left out; without the leverage, outlying draws that determine the fit would seem exact.
     leverage = np.sum(u[:, inverse > 0] ** 2, axis=1)
     influence = n * share * residual / np.maximum(1 - leverage, 1 / n)
     lost = np.sqrt((1 - count / n) / (1 - count / worth))

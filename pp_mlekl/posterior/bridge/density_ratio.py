@@ -92,7 +92,7 @@ def _bounded(posterior: Array, prior: Array, z: WithError) -> dict[str, WithErro
 
 
 def _less_overlap(
-    posterior: Array, prior: Array, z: WithError, most: float, factor: float, term: Callable
+    posterior: Array, prior: Array, z: WithError, most: float, factor: float, term: Callable[[Array], Array]
 ) -> WithError:
     """``most - factor * (E_post[term(log r); r > 1] + E_prior[term(-log r); r <= 1])``."""
 

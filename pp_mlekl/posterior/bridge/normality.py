@@ -8,7 +8,7 @@ from scipy import stats
 from pp_mlekl.posterior.bridge.proposals import fit_normal
 from pp_mlekl.typing import Array
 
-# Products of pairs of so many draws fit into memory, and tell enough.
+# Maximum number of draws whose pairwise products are formed: 32 MB, and enough power for the tests.
 _MOST = 2000
 _LEVEL = 0.01
 

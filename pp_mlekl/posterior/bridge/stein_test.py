@@ -2,7 +2,7 @@
 
 For a smooth density that vanishes at infinity, with g the gradient of its logarithm, E[g_j] = 0 and E[f(z_j) g_j + f'(z_j)] = 0
 (Stein's identity). The first shows draws that are shifted. The second, with the bounded f(u) = u / sqrt(1 + u^2) of the
-standardised coordinate, shows a wrong spread; like the kernel of Gorham and Mackey (2017) it is not ruled by a few draws far out.
+standardised coordinate, shows a wrong spread; as with the kernel of Gorham and Mackey (2017), outlying draws do not dominate it.
 """
 
 from collections.abc import Callable

@@ -92,14 +92,22 @@ def sample(
     # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
     # Chains use all cores already, so that samplers of several threads lose little by waiting for one another.
     with alone(), functions.model, pytensor.config.change_flags(numba__fastmath=False):
-        tree = pm.sample(
-            draws=draws,
-            chains=chains,
-            nuts_sampler=nuts_sampler,
-            random_seed=int(generator.integers(2**31)),
-            progressbar=progressbar,
-            **settings,
-        )
+        try:
+            tree = pm.sample(
+                draws=draws,
+                chains=chains,
+                nuts_sampler=nuts_sampler,
+                random_seed=int(generator.integers(2**31)),
+                progressbar=progressbar,
+                **settings,
+            )
+        except RuntimeError as error:
+            # What samplers written in other languages raise, with traces of many lines.
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            other = "pymc" if nuts_sampler != "pymc" else "nutpie"
+            raise ValueError(
+                f"{nuts_sampler} cannot sample this model ({reason}); pass nuts_sampler={other!r}."
+            ) from error
     if tree["posterior"].sizes["draw"] < draws:
         # Samplers keep an interrupt to themselves and give the draws made so far.
         raise KeyboardInterrupt

@@ -225,3 +225,18 @@ def test_the_first_run_draws_what_later_ones_do(tmp_path):
     first, second = (subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert first.stdout == second.stdout
+
+
+def test_what_a_sampler_refuses_is_one_line_with_the_way_out(monkeypatch):
+    """A sampler that raises an error of several lines, as those written in other languages do."""
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 1), 1, observed=[0.5])
+
+    def fails(*args, **kwargs):
+        raise RuntimeError("All initialization points failed\nCaused by: a long trace")
+
+    monkeypatch.setattr(pm, "sample", fails)
+    with pytest.raises(ValueError, match="nuts_sampler='pymc'") as error:
+        sample(model, random_seed=1)
+    assert "\n" not in str(error.value)
+    assert "trace" not in str(error.value)
