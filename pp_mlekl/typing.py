@@ -41,7 +41,7 @@ type DistributionLike = (
 )
 """A distribution: of PyMC (``.dist()``), SciPy (frozen) or PreliZ, by ``mk.distribution``, or text such as ``"Normal(0, 1)"``."""
 
-type DistributionOrDraws = DistributionLike | ArrayLike | xr.DataArray
+type DistributionOrDraws = DistributionLike | ArrayLike | xr.DataArray | xr.Dataset | xr.DataTree
 """A distribution, or draws from it."""
 
 type TruthLike = pm.Model | xr.Dataset | DistributionOrDraws | Mapping[str, ArrayLike | DistributionLike]

@@ -1,6 +1,8 @@
 """Every public function takes its arguments in one order and by one set of names, and says what they are."""
 
 import inspect
+import re
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -49,6 +51,30 @@ def test_names_are_todays(name):
     assert not found & FORMER
     if "nuts_sampler" in found:
         assert "sample_kwargs" in found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_argument_is_documented(name):
+    documentation = inspect.getdoc(getattr(mk, name))
+    section = re.search(r"Parameters\n-+\n(.*?)\n\n(?=\S+\n-+)", documentation + "\n\nEnd\n---", re.DOTALL).group(1)
+    documented = re.findall(r"^(\S.*)$", section, re.MULTILINE)
+    names = [name.strip(" *`") for line in documented for name in line.split(",")]
+    assert [p.name for p in parameters(name)] == names
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_result_is_documented(name):
+    assert re.search(r"^Returns\n-+$", inspect.getdoc(getattr(mk, name)), re.MULTILINE)
+
+
+# These take anything: a family's parameters, and models in several forms.
+UNTYPED = {"distribution": {"args", "kwargs"}}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_argument_is_of_any_type(name):
+    untyped = {p.name for p in parameters(name) if p.annotation is Any}
+    assert untyped == UNTYPED.get(name, set())
 
 
 def normal_model() -> pm.Model:

@@ -26,7 +26,7 @@ from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_va
 from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs, TruthLike
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.progress import Progress, progress_bar
@@ -48,13 +48,13 @@ _MAX_CURVES = 400
 @collected_rarely()
 def compare(
     model: "pm.Model",
-    truth: Any = None,
+    truth: TruthLike | None = None,
     *,
     idata: xr.DataTree | None = None,
     draws: int = 1000,
     chains: int = 4,
     nuts_sampler: str = "nutpie",
-    sample_kwargs: Mapping[str, Any] | None = None,
+    sample_kwargs: SampleKwargs | None = None,
     var_names: Sequence[str] | None = None,
     ci_prob: float | None = None,
     skip: Sequence[str] = (),
@@ -305,7 +305,7 @@ def _add_derived(tree: xr.DataTree, functions: ModelFunctions, mle: PointEstimat
     tree["derived_estimate"], tree["derived_estimate_se"] = xr.DataTree(values), xr.DataTree(errors)
 
 
-def _truth_values(functions: ModelFunctions, truth: Mapping[str, Any]) -> dict[str, Array]:
+def _truth_values(functions: ModelFunctions, truth: Mapping[Any, Any]) -> dict[str, Array]:
     return {v.name: np.asarray(truth[v.name], dtype=np.float64).reshape(v.shape) for v in functions.free}
 
 

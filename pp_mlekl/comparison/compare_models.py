@@ -19,7 +19,7 @@ from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.seeds import generator_of
 
@@ -114,7 +114,7 @@ def compare_models(
     *,
     prior_probabilities: Mapping[str, float] | None = None,
     nuts_sampler: str = "nutpie",
-    sample_kwargs: Mapping[str, Any] | None = None,
+    sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> ModelComparison:

@@ -286,6 +286,15 @@ def _flat(dataset: xr.Dataset, names: list[str]) -> Array:
 def load(path: AnyPath) -> Comparison:
     """Read a comparison that ``Comparison.save`` has written (NetCDF, or Zarr if the path ends in ``.zarr``).
 
+    Parameters
+    ----------
+    path
+        The file, or the folder of a Zarr store.
+
+    Returns
+    -------
+    Comparison
+
     Raises
     ------
     FileNotFoundError

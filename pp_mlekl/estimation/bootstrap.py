@@ -41,6 +41,11 @@ def bootstrap(
     potentials
         As for ``find_mle``.
 
+    Returns
+    -------
+    Bootstrap
+        The replicates, their standard errors and percentile intervals.
+
     Raises
     ------
     ValueError

@@ -56,6 +56,11 @@ def profile(
     potentials
         As for ``find_mle``.
 
+    Returns
+    -------
+    Profile
+        Curves and intervals, on the natural scale; log-likelihoods in nats.
+
     Raises
     ------
     ValueError

@@ -20,7 +20,7 @@ from pp_mlekl.pymc_model.draws.conditional import check_redrawn
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.validation import check_distribution, given_observed
-from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.typing import Potentials, RandomSeed, SampleKwargs, TruthLike
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "truth", "idata"))
 def fitted_divergence(
     model: "pm.Model",
-    truth: Any = None,
+    truth: TruthLike | None = None,
     *,
     idata: xr.DataTree | None = None,
     estimates: Mapping[str, PointEstimate] | None = None,
@@ -38,7 +38,7 @@ def fitted_divergence(
     new_groups: Sequence[str] = (),
     error: float | None = None,
     nuts_sampler: str = "nutpie",
-    sample_kwargs: Mapping[str, Any] | None = None,
+    sample_kwargs: SampleKwargs | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> xr.Dataset:

@@ -17,7 +17,7 @@ from pp_mlekl.fitted_models.parametric_refits import refits
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.warning_attributes import warnings_attribute
 
@@ -46,7 +46,7 @@ def without_truth(
     estimators: Sequence[str] = ("mle", "map", "posterior_predictive"),
     replicates: int = 200,
     nuts_sampler: str = "nutpie",
-    sample_kwargs: Mapping[str, Any] | None = None,
+    sample_kwargs: SampleKwargs | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
 ) -> xr.Dataset:

@@ -24,6 +24,11 @@ def distribution(name: str, *args: Any, **kwargs: Any) -> Distribution | Labelle
         The parameters in PyMC's order or by its names (``alpha, beta`` or ``mu, sigma`` for a Gamma), of any shapes
         that broadcast. DataArrays broadcast by their dims, which the results then have too.
 
+    Returns
+    -------
+    Distribution or LabelledDistribution
+        The latter where a parameter is a DataArray.
+
     Raises
     ------
     ValueError

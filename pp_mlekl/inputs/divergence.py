@@ -27,14 +27,14 @@ from pp_mlekl.divergences.samples.terms import Terms, estimate
 from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
 from pp_mlekl.inputs.draws import is_draws
 from pp_mlekl.inputs.pairing import alone, paired
-from pp_mlekl.typing import RandomSeed
+from pp_mlekl.typing import DistributionOrDraws, RandomSeed
 
 _FULL_CIRCLE = 2 * np.pi
 
 
 def kl_divergence(
-    p: Any,
-    q: Any,
+    p: DistributionOrDraws,
+    q: DistributionOrDraws,
     *,
     event_dims: Sequence[str] | None = None,
     var_names: Sequence[str] | None = None,
@@ -111,8 +111,8 @@ def kl_divergence(
 
 
 def js_divergence(
-    p: Any,
-    q: Any,
+    p: DistributionOrDraws,
+    q: DistributionOrDraws,
     *,
     event_dims: Sequence[str] | None = None,
     var_names: Sequence[str] | None = None,
@@ -123,8 +123,17 @@ def js_divergence(
 ) -> Estimate:
     """Jensen-Shannon divergence KL(P||M)/2 + KL(Q||M)/2 with M = (P + Q)/2; symmetric, at most log 2.
 
-    It is the divergence; its square root is what ``scipy.spatial.distance.jensenshannon`` returns. The parameters are
-    those of ``kl_divergence``.
+    It is the divergence; its square root is what ``scipy.spatial.distance.jensenshannon`` returns.
+
+    Parameters
+    ----------
+    p, q, event_dims, var_names, base, rtol, budget, random_seed
+        As for ``kl_divergence``.
+
+    Returns
+    -------
+    Estimate
+        In nats, or in the unit of ``base``.
 
     Examples
     --------
@@ -145,8 +154,8 @@ def js_divergence(
 
 
 def wasserstein_distance(
-    p: Any,
-    q: Any,
+    p: DistributionOrDraws,
+    q: DistributionOrDraws,
     *,
     order: int = 1,
     event_dims: Sequence[str] | None = None,
@@ -156,7 +165,21 @@ def wasserstein_distance(
     """Wasserstein distance (inf E|X - Y|^order)^(1/order), order 1 or 2, in the unit of the variable.
 
     By quantiles in one dimension, in closed form between normals (order 2), from draws by order statistics and,
-    in more than one dimension, sliced. The other parameters are those of ``kl_divergence``.
+    in more than one dimension, sliced.
+
+    Parameters
+    ----------
+    p, q
+        As for ``kl_divergence``.
+    order
+        1 or 2.
+    event_dims, var_names, random_seed
+        As for ``kl_divergence``.
+
+    Returns
+    -------
+    Estimate
+        In the unit of the variable.
 
     Examples
     --------
@@ -178,7 +201,7 @@ def wasserstein_distance(
 
 
 def entropy(
-    p: Any,
+    p: DistributionOrDraws,
     *,
     event_dims: Sequence[str] | None = None,
     var_names: Sequence[str] | None = None,
@@ -188,7 +211,17 @@ def entropy(
     budget: int | None = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
-    """Entropy E_P[-log p]: differential for continuous P, which may be negative. Parameters as in ``kl_divergence``.
+    """Entropy E_P[-log p]: differential for continuous P, which may be negative.
+
+    Parameters
+    ----------
+    p, event_dims, var_names, period, base, rtol, budget, random_seed
+        As for ``kl_divergence``.
+
+    Returns
+    -------
+    Estimate
+        In nats, or in the unit of ``base``.
 
     Examples
     --------
@@ -208,8 +241,8 @@ def entropy(
 
 
 def cross_entropy(
-    p: Any,
-    q: Any,
+    p: DistributionOrDraws,
+    q: DistributionOrDraws,
     *,
     event_dims: Sequence[str] | None = None,
     var_names: Sequence[str] | None = None,
@@ -218,7 +251,17 @@ def cross_entropy(
     budget: int | None = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
-    """Cross-entropy E_P[-log q] = H(P) + KL(P||Q). Parameters as in ``kl_divergence``; ``q`` must have a density.
+    """Cross-entropy E_P[-log q] = H(P) + KL(P||Q).
+
+    Parameters
+    ----------
+    p, q, event_dims, var_names, base, rtol, budget, random_seed
+        As for ``kl_divergence``; ``q`` must have a density.
+
+    Returns
+    -------
+    Estimate
+        In nats, or in the unit of ``base``.
 
     Examples
     --------

@@ -1,7 +1,6 @@
 """The log evidence of a model: bridge sampling from ordinary draws, SMC, or a Laplace approximation."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -16,9 +15,12 @@ from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.posterior_group import posterior_of
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 # Chains so short have no covariance to speak of.
 _FEWEST_DRAWS = 100
@@ -27,13 +29,13 @@ _METHODS = {"bridge": "bridge sampling", "smc": "sequential Monte Carlo", "lapla
 
 @deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "idata", "method"))
 def log_evidence(
-    model: Any,
+    model: "pm.Model",
     idata: xr.DataTree | None = None,
     *,
     method: Literal["bridge", "smc", "laplace"] = "bridge",
     space: Literal["natural", "unconstrained"] = "unconstrained",
     nuts_sampler: str = "nutpie",
-    sample_kwargs: Mapping[str, Any] | None = None,
+    sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
@@ -124,12 +126,12 @@ def log_evidence(
 
 
 def with_posterior(
-    model: Any,
+    model: "pm.Model",
     idata: xr.DataTree | None,
     potentials: Potentials,
     generator: np.random.Generator,
     nuts_sampler: str,
-    sample_kwargs: Mapping[str, Any] | None,
+    sample_kwargs: SampleKwargs | None,
 ) -> xr.DataTree:
     """A tree of posterior draws: the given one, or a sampled one where it has none.
 

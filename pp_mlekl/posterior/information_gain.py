@@ -1,7 +1,7 @@
 """How far the data moved us: divergences between prior and posterior, joint and per parameter."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -22,16 +22,19 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior_density import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.warning_attributes import warnings_attribute
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 _PRIOR_DRAWS = 4000
 
 
 @deprecated_arguments(renamed={"tree": "idata"})
 def information_gain(
-    model: Any,
+    model: "pm.Model",
     idata: xr.DataTree | None = None,
     *,
     log_evidence: Estimate | None = None,
@@ -39,7 +42,7 @@ def information_gain(
     groups: Mapping[str, Sequence[str]] | None = None,
     reverse: bool = False,
     nuts_sampler: str = "nutpie",
-    sample_kwargs: Mapping[str, Any] | None = None,
+    sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> xr.DataTree:

@@ -1,7 +1,7 @@
 """The Laplace approximation: a normal at the mode, with the exact curvature."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cloudpickle
 import numpy as np
@@ -23,6 +23,9 @@ from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 _UNRELIABLE = 0.7
 _KINDS = {"natural": "map", "unconstrained": "map_unconstrained"}
@@ -172,7 +175,7 @@ class LaplaceApproximation(Displayed):
 
 @deprecated_arguments(renamed={"mode": "estimate"}, positional=("model", "space"), types={"space": str})
 def laplace(
-    model: Any,
+    model: "pm.Model",
     estimate: PointEstimate | None = None,
     *,
     space: Literal["natural", "unconstrained"] = "unconstrained",
@@ -197,6 +200,10 @@ def laplace(
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
         Anything ``numpy.random.default_rng`` takes.
+
+    Returns
+    -------
+    LaplaceApproximation
 
     Raises
     ------

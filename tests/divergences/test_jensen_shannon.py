@@ -86,5 +86,5 @@ def test_several_dimensions_are_sampled_with_an_error():
     q = family("MvNormal")(mu=np.array([1.0, 0.0]), cov=np.eye(2))
     estimate = js_divergence(p, q, generator=np.random.default_rng(0))
     line = js_divergence(normal(mu=0, sigma=1), normal(mu=1, sigma=1)).value
-    assert_within(estimate, line, mcse_below=None)
+    assert_within(estimate, line, mcse_below=0.0006)
     assert 0 < estimate.mcse < 1e-3

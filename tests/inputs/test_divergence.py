@@ -114,11 +114,11 @@ def test_draws_by_element_or_together(chains):
     q = mk.distribution("Normal", xr.DataArray([0.0, 0.0, 0.0], dims="site", coords={"site": list("abc")}), 1.0)
     each = mk.kl_divergence(chains, q, event_dims=())
     assert each.value.dims == ("site",)
-    assert_within(each, [0, 0.5, 2], mcse_below=None)
+    assert_within(each, [0, 0.5, 2], mcse_below=0.07)
     together = mk.kl_divergence(chains, stats.multivariate_normal(np.zeros(3), np.eye(3)))
-    assert_within(together, 2.5, mcse_below=None)
+    assert_within(together, 2.5, mcse_below=0.08)
     entropies = mk.entropy(chains, event_dims=["site"])
-    assert_within(entropies, 1.5 * np.log(2 * np.pi * np.e), mcse_below=None)
+    assert_within(entropies, 1.5 * np.log(2 * np.pi * np.e), mcse_below=0.05)
 
 
 def test_draws_of_datasets_and_trees(chains):
@@ -140,21 +140,21 @@ def test_draws_against_density_both_ways_and_the_other_divergences():
     x, y = generator.normal(size=2000), generator.normal(1, 2, size=3000)
     for p, q in ((x, "Normal(1, 2)"), ("Normal(0, 1)", y), (x, y)):
         estimate = mk.kl_divergence(p, q, random_seed=1)
-        assert_within(estimate, EXACT, mcse_below=None)
+        assert_within(estimate, EXACT, mcse_below=0.035)
         estimate = mk.js_divergence(p, q, random_seed=1)
-        assert_within(estimate, mk.js_divergence("Normal(0, 1)", "Normal(1, 2)").value, mcse_below=None)
+        assert_within(estimate, mk.js_divergence("Normal(0, 1)", "Normal(1, 2)").value, mcse_below=0.02)
         estimate = mk.wasserstein_distance(p, q, order=2, random_seed=1)
-        assert_within(estimate, np.sqrt(2), mcse_below=None)
+        assert_within(estimate, np.sqrt(2), mcse_below=0.07)
     estimate = mk.cross_entropy(x, "Normal(1, 2)")
-    assert_within(estimate, mk.cross_entropy("Normal(0, 1)", "Normal(1, 2)").value, mcse_below=None)
+    assert_within(estimate, mk.cross_entropy("Normal(0, 1)", "Normal(1, 2)").value, mcse_below=0.015)
 
 
 def test_angles_are_understood_from_von_mises():
     x = stats.vonmises(2, loc=3).rvs(2000, random_state=1)
     estimate = mk.kl_divergence(np.mod(x, 2 * np.pi), "VonMises(3, 2)")
-    assert_within(estimate, 0.0, mcse_below=None)
+    assert_within(estimate, 0.0, mcse_below=0.0055)
     estimate = mk.kl_divergence(x, "VonMises(3, 1)")
-    assert_within(estimate, mk.kl_divergence("VonMises(3, 2)", "VonMises(3, 1)").value, mcse_below=None)
+    assert_within(estimate, mk.kl_divergence("VonMises(3, 2)", "VonMises(3, 1)").value, mcse_below=0.015)
 
 
 def test_same_seed_same_result():

@@ -80,7 +80,7 @@ def regression(d, n, generator):
 def test_many_coefficients(d):
     model, draw, exact = regression(d, 2 * d, np.random.default_rng(d))
     estimate = mk.log_evidence(model, draw(np.random.default_rng(1)), random_seed=2)
-    assert_within(estimate, exact, mcse_below=None)
+    assert_within(estimate, exact, mcse_below=0.015)
     assert abs(float(estimate) - exact) < 0.03 * d / 20
 
 
@@ -121,7 +121,7 @@ def test_tree_without_draws_is_sampled_and_no_tree_is_refused():
     case = CASES["gamma-poisson-12"]
     model = golden.conjugate(case)
     found = mk.log_evidence(model, xr.DataTree(), random_seed=1)
-    assert_within(found, case["log_evidence"], sigmas=5, mcse_below=None)
+    assert_within(found, case["log_evidence"], sigmas=5, mcse_below=0.00035)
     dataset = xr.Dataset({"mu": (("chain", "draw"), np.ones((4, 100)))})
     for of in (mk.log_evidence, mk.information_gain):
         with pytest.raises(TypeError, match=r"DataTree with a group 'posterior', got Dataset"):

@@ -160,7 +160,7 @@ def test_bounded_divergences(name):
         model, posterior_tree(case, model, np.random.default_rng(6)), var_names=(), random_seed=7
     )["joint"]
     for quantity, value in exact.items():
-        assert_within(float(joint[quantity]), value, mcse=float(joint[f"{quantity}_mcse"]), mcse_below=None)
+        assert_within(float(joint[quantity]), value, mcse=float(joint[f"{quantity}_mcse"]), mcse_below=0.008)
         assert float(joint[f"{quantity}_mcse"]) < 0.02
 
 

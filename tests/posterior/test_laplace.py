@@ -79,7 +79,7 @@ def test_divergences_from_a_gamma_posterior():
     backward = np.trapezoid(normal.pdf(z) * (normal.logpdf(z) - log_posterior(z)), z)
     estimates = approximation.kl_from_posterior(tree, evidence), approximation.kl_to_posterior(evidence, random_seed=3)
     for estimate, exact in zip(estimates, (forward, backward), strict=True):
-        assert_within(estimate, exact, mcse_below=None)
+        assert_within(estimate, exact, mcse_below=0.0035)
     assert approximation.pareto_k(random_seed=1) < 0.7
 
 

@@ -203,6 +203,10 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
         Whether the smaller model has one parameter on the boundary of its range, such as a variance of 0: the statistic is then
         an equal mixture of chi-squares with one degree of freedom less and with all (Self & Liang 1987, case 6).
 
+    Returns
+    -------
+    NestedTest
+
     Raises
     ------
     ValueError

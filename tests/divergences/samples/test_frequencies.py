@@ -79,6 +79,6 @@ def test_draws_and_distribution_of_two_kinds_are_refused(of, draws, name):
 def test_whole_numbers_are_discrete_where_the_distribution_is():
     generator = np.random.default_rng(0)
     few = mk.kl_divergence(generator.poisson(3, size=2000).astype(float), "Poisson(4)")
-    assert_within(few, mk.kl_divergence("Poisson(3)", "Poisson(4)").value, sigmas=3, mcse_below=None)
+    assert_within(few, mk.kl_divergence("Poisson(3)", "Poisson(4)").value, sigmas=3, mcse_below=0.02)
     seldom_twice = mk.kl_divergence(generator.poisson(1e8, size=300), "Poisson(1e8)")
     assert any("mass is unseen" in w for w in seldom_twice.warnings)

@@ -117,7 +117,7 @@ def test_two_samples_and_one_against_exact_divergence(p, q):
 def test_divergence_is_invariant_under_bijections_and_not_clipped():
     x, y = _generator(1).normal(size=(2, 2000))
     first, second = _kl(x, y), _kl(np.exp(x), np.exp(y))
-    assert_within(first, second.value, sigmas=0.5, mcse_below=None)
+    assert_within(first, second.value, sigmas=0.5, mcse_below=0.015)
     values = [_kl(*_generator(seed).normal(size=(2, 500)), seed=seed).value for seed in range(12)]
     assert min(values) < 0 < max(values)
 

@@ -53,14 +53,14 @@ def test_stay_at_the_largest_value_changes_hardly_anything(stay):
     draws = np.random.default_rng(0).normal(1, 0.5, size=(CHAINS, DRAWS))
     draws[0, 100 : 100 + stay] = draws.max() + 0.01
     found = kl_to_density(checked_draws(draws.ravel(), CHAINS), PRIOR)
-    assert_within(found, EXACT, sigmas=3, mcse_below=None)
+    assert_within(found, EXACT, sigmas=3, mcse_below=0.15)
 
 
 def test_entropy_of_a_plane_of_stays():
     generator = np.random.default_rng(1)
     draws = np.repeat(generator.normal(size=(CHAINS, DRAWS, 2)), 4, axis=1)
     found = sample_entropy(draws.reshape(-1, 2), chains=CHAINS)
-    assert_within(found, np.log(2 * np.pi * np.e), sigmas=3, mcse_below=None)
+    assert_within(found, np.log(2 * np.pi * np.e), sigmas=3, mcse_below=0.045)
     once = sample_entropy(draws[:, ::4].reshape(-1, 2), chains=CHAINS)
     assert found.mcse == pytest.approx(once.mcse, rel=0.3)
 
