@@ -14,7 +14,7 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
 Rule = Callable[[Distribution, Distribution], Array]
-F = TypeVar("F", bound=Callable)
+F = TypeVar("F", bound=Callable[..., Array | None])
 
 # The closed forms by the ordered pair of families.
 RULES: dict[tuple[type, type], Rule] = {}

@@ -65,7 +65,9 @@ def _opposite_sign(a: Array, b: Array, ratio: Array, shift: Array) -> Array:
     return np.where(a + ratio > 0, own - other + mean - np.log(np.abs(ratio)), np.inf)
 
 
-def _rule(p_power: Callable, q_power: Callable, log_ratio_of_scales: Callable) -> Callable:
+def _rule(
+    p_power: Callable[..., Array], q_power: Callable[..., Array], log_ratio_of_scales: Callable[..., Array]
+) -> Callable[..., Array]:
     def rule(p: Distribution, q: Distribution) -> Array:
         one, other = p_power(p), q_power(q)
         return _divergence(one, other, log_ratio_of_scales(one.scale, other.scale))
