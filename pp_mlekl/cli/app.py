@@ -1,10 +1,8 @@
 """Commands and their common handling of errors."""
 
-import _thread
 import io
 import os
 import sys
-from typing import Any
 
 import typer
 
@@ -41,7 +39,6 @@ def run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal may know less than Unicode, and a path need not be text.
         sys.stdout.reconfigure(errors="backslashreplace")
-    sys.unraisablehook = _deliver_interrupt
     try:
         app()
     except SystemExit as ended:
@@ -54,11 +51,3 @@ def run() -> None:
         except OSError:
             # At its exit the interpreter would try again to write what could not be written, and change the status.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _deliver_interrupt(unraisable: Any) -> None:
-    """Interrupt again where the interrupt came in the midst of a destructor, in which Python ignores exceptions."""
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()
-    else:
-        sys.__unraisablehook__(unraisable)

@@ -70,17 +70,17 @@ def one_line_errors() -> Iterator[None]:
             yield
     except (Stopped, Exit, BrokenPipeError):
         raise
-    except KeyboardInterrupt:
-        stop("Interrupted.", INTERRUPTED)
-    except OSError as error:
-        stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
-    except MemoryError as error:
-        stop(f"The memory does not suffice ({text_of(error)}); take fewer draws, chains or replicates.", FAILED)
     except BaseException as error:
+        if _by_interrupt(error):
+            stop("Interrupted.", INTERRUPTED)
         _stop_for(error)
 
 
 def _stop_for(error: BaseException) -> NoReturn:
+    if isinstance(error, OSError):
+        stop(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", FAILED)
+    if isinstance(error, MemoryError):
+        stop(f"The memory does not suffice ({text_of(error)}); take fewer draws, chains or replicates.", FAILED)
     package = _package(error)
     if package != __package__.partition(".")[0]:
         stop(
@@ -124,6 +124,13 @@ def _printable(text: str) -> str:
 def _print_traceback(error: BaseException) -> None:
     with suppress(OSError):
         traceback.print_exception(error)
+
+
+def _by_interrupt(error: BaseException | None) -> bool:
+    """Whether an interrupt is at the beginning of an error, of which a library may have made another."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _package(error: BaseException) -> str:

@@ -33,6 +33,13 @@ def failure(call, capsys):
     return stopped.value.code, capsys.readouterr().err.splitlines()
 
 
+def interrupted_library():
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise RuntimeError("no results")  # noqa: B904
+
+
 @pytest.mark.parametrize(
     ("call", "status"),
     [
@@ -46,6 +53,7 @@ def failure(call, capsys):
         (lambda: raises(ValueError("\x1b[2J\0\udcff")), 1),
         (lambda: raises(SystemExit(0)), 1),
         (lambda: raises(KeyboardInterrupt()), 130),
+        (interrupted_library, 130),
     ],
 )
 def test_a_failure_is_one_line(call, status, capsys):

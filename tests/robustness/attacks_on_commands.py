@@ -245,8 +245,8 @@ def interrupt(place: Place, seconds: float) -> None:
     """A command that is interrupted says so in one line and leaves nothing."""
     (place.folder / "mine.py").write_text(MODEL)
     place.keep()
-    code = "import signal; signal.signal(signal.SIGALRM, signal.default_int_handler)\nfrom pp_mlekl.cli import main\n"
-    code += f"signal.setitimer(signal.ITIMER_REAL, {seconds})\nmain()"
+    code = "import signal\nfor s in (signal.SIGINT, signal.SIGALRM): signal.signal(s, signal.default_int_handler)\n"
+    code += f"from pp_mlekl.cli import main\nsignal.setitimer(signal.ITIMER_REAL, {seconds})\nmain()"
     command = [sys.executable, "-c", code, "compare", "mine.py", "--draws", "1000000", "--chains", "2", "--out", "out"]
     done = subprocess.run(command, cwd=place.folder, capture_output=True, text=True, check=False)
     if (done.returncode, done.stderr) != (130, "pp-mlekl: Interrupted.\n"):
