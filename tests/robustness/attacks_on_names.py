@@ -42,8 +42,8 @@ HOSTILE = (
 
 
 def variable_name(name: str) -> str:
-    """The name as a variable may bear it: xarray takes no slashes."""
-    return name.replace("/", "\N{DIVISION SLASH}")
+    """The name as a variable may bear it: without slashes."""
+    return name.replace("/", "\N{DIVISION SLASH}").replace("\\", "\N{SET MINUS}")
 
 
 def renamed(comparison: Comparison, name: str) -> Comparison:
@@ -58,8 +58,7 @@ def renamed(comparison: Comparison, name: str) -> Comparison:
     ]
     tree.attrs["variables"] = _json(entries)
     tree["audit"].attrs["warnings"] = _json({"mle": [name]})
-    # Its warnings are one text with bars between them, in which a bar of the name's would begin another.
-    tree["fitted"].attrs["warnings"] = name.replace(" | ", " ")
+    tree["fitted"].attrs["warnings"] = _json([name])
     for key in ("sampler", "random_seed", "pymc_version"):
         tree.attrs[key] = name
     return Comparison(tree=tree)
@@ -161,7 +160,8 @@ class Structure(HTMLParser):
         super().__init__()
         self.found: list[tuple[str, ...]] = []
         self.text = ""
-        self.feed(text)
+        # A plain string: a marked one escapes what the parser has read.
+        self.feed(str(text))
         self.close()
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
