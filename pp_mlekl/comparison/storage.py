@@ -8,6 +8,7 @@ import xarray as xr
 
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
+from pp_mlekl.utils.warning_attributes import read_warnings
 
 _CONTENT = "comparison"
 _ESTIMATORS = ["mle", "map", "map_unconstrained"]
@@ -58,9 +59,18 @@ def _missing(tree: xr.DataTree) -> Iterator[str]:
         yield "its attribute 'variables' is empty"
     if not _is_text_by_name(_from_json(audit.attrs.get("warnings"), dict)):
         yield "its group 'audit' has no warnings for each estimate"
+    for group in [g for g in ("fitted", "information_gain") if not _has_warnings(tree[g].attrs)]:
+        yield f"its group {group!r} has warnings that are no list of texts"
     for name in [v["name"] for v in variables or () if v["kind"] == "free"]:
         if not all(name in tree[group] for group in ("posterior", "point_estimate", "point_estimate_se")):
             yield f"the variable {name!r} has no draws or no estimate"
+
+
+def _has_warnings(attributes: dict[Any, Any]) -> bool:
+    try:
+        return all(isinstance(text, str) for text in read_warnings(attributes))
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _from_json(text: Any, kind: type) -> Any:

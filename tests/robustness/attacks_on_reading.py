@@ -104,6 +104,11 @@ def with_warnings(tree: xr.DataTree, text: Any) -> None:
     tree["audit"].attrs["warnings"] = text
 
 
+def with_other_warnings(tree: xr.DataTree, given: tuple[str, Any]) -> None:
+    """Give another group other warnings."""
+    tree[given[0]].attrs["warnings"] = given[1]
+
+
 NESTED = "[" * 100_000 + "]" * 100_000
 SCHEMA = (
     [(without_attribute, name) for name in ("model_name", "truth", "units", "n_observations", "n_parameters", "variables")]
@@ -116,6 +121,7 @@ SCHEMA = (
     ]
     + [(without_group, name) for name in ("posterior", "point_estimate", "point_estimate_se", "audit", "information_gain", "fitted")]
     + [(without_variable, name) for name in ("posterior/mu", "point_estimate/mu", "audit/status")]
+    + [(with_other_warnings, (group, text)) for group in ("fitted", "information_gain") for text in ("[x", "[1]", 3, NESTED)]
     + [(with_warnings, text) for text in ("", "[]", "null", NESTED, '{"mle": "text"}', '{"mle": [3]}')]
 )  # fmt: skip
 
