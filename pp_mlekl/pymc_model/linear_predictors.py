@@ -158,6 +158,7 @@ class LinearPredictors:
             result[place] = False
         return result
 
+    @without_c()
     def rows(self, x: Array, weights: ArrayLike | None, data: Data) -> RecessionRows | None:
         """The rows of the likelihood of some data, with its other arguments as they are at x (d,).
 
@@ -224,14 +225,14 @@ class LinearPredictors:
 
     @cached_property
     def _values(self) -> BatchedFunction:
-        return BatchedFunction([self.graphs.z, *self.graphs.data.values()], list(self._variables))
+        return BatchedFunction([self.graphs.z, *self.graphs.data.values()], list(self._variables), simplify=False)
 
     @cached_property
     def _slopes(self) -> BatchedFunction:
         direction = pt.dvector("direction")
         # One at a time: PyTensor loses the slope of an output that contains another.
         slopes: list[Any] = [pushforward(v, self.graphs.z, direction) for v in self._variables]
-        return BatchedFunction([direction, self.graphs.z, *self.graphs.data.values()], slopes)
+        return BatchedFunction([direction, self.graphs.z, *self.graphs.data.values()], slopes, simplify=False)
 
     def _gradients(self, shapes: tuple[tuple[int, ...], ...]) -> BatchedFunction:
         """Of the weighted log-likelihood by the predictors, as a function of them."""
@@ -249,8 +250,8 @@ class LinearPredictors:
         total = pt.sum(pt.switch(pt.eq(weights, 0.0), 0.0, weights * terms))
         slopes = grad(total, fresh, disconnected_inputs="ignore")
         inputs = [*fresh, weights, self.graphs.z, *self.graphs.data.values()]
-        with without_c():
-            return BatchedFunction(inputs, [total, *slopes], max(int(np.prod(s, dtype=int)) for s in shapes))
+        largest = max(int(np.prod(s, dtype=int)) for s in shapes)
+        return BatchedFunction(inputs, [total, *slopes], largest)
 
 
 def affine_variables(
