@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import ArrayLike
+from pymc.distributions.continuous import TruncatedNormalRV
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.distributions.transforms import Ordered
 from pytensor.gradient import grad, pushforward
@@ -225,14 +226,14 @@ class LinearPredictors:
 
     @cached_property
     def _values(self) -> BatchedFunction:
-        return BatchedFunction([self.graphs.z, *self.graphs.data.values()], list(self._variables), simplify=False)
+        return BatchedFunction([self.graphs.z, *self.graphs.data.values()], list(self._variables))
 
     @cached_property
     def _slopes(self) -> BatchedFunction:
         direction = pt.dvector("direction")
         # One at a time: PyTensor loses the slope of an output that contains another.
         slopes: list[Any] = [pushforward(v, self.graphs.z, direction) for v in self._variables]
-        return BatchedFunction([direction, self.graphs.z, *self.graphs.data.values()], slopes, simplify=False)
+        return BatchedFunction([direction, self.graphs.z, *self.graphs.data.values()], slopes)
 
     def _gradients(self, shapes: tuple[tuple[int, ...], ...]) -> BatchedFunction:
         """Of the weighted log-likelihood by the predictors, as a function of them."""
@@ -351,7 +352,7 @@ def _has_bounded_outcomes(functions: ModelFunctions) -> bool:
     return any(
         v.name not in known
         or not known[v.name].type.dtype.startswith("float")
-        or isinstance(known[v.name].owner.op, SymbolicRandomVariable)
+        or isinstance(known[v.name].owner.op, SymbolicRandomVariable | TruncatedNormalRV)
         for v in functions.observed
     )
 
