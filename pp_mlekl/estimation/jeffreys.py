@@ -92,7 +92,11 @@ class JeffreysProblem(Problem):
     def _information(self, centre: Array, points: Array) -> Array:
         if self.information == "observed":
             return np.array([observed_information(self, z) for z in points])
-        nodes = self._nodes(centre)
+        try:
+            nodes = self._nodes(centre)
+        except ValueError:
+            # Far out a parameter is no number any more (a mean that overflows), and the model no distribution.
+            nodes = None
         if nodes is None:
             return np.full((len(points), len(centre), len(centre)), np.nan)
         functions, data = self.functions, nodes.data

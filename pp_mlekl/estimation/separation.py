@@ -173,16 +173,16 @@ def limit_fit(court: Court, places: Array) -> LimitFit | None:
         if verdict is None or verdict.status in ("unbounded", "failed"):
             return None
         point[free] = verdict.z
-        point = point + length * direction
-        length *= 2.0
-        objective = whole.restricted(free, point)
-        gain = float(objective.value(point[None, free])[0]) - verdict.value
+        beyond = point + length * direction
+        objective = whole.restricted(free, beyond)
+        gain = float(objective.value(beyond[None, free])[0]) - verdict.value
         if gain <= _CHANGED * max(1.0, abs(verdict.value)):
             break
-        farther = _verdict(objective, point[None, free], space, alone=True)
+        farther = _verdict(objective, beyond[None, free], space, alone=True)
         if farther is None or verdict.status != "converged":
             return None
         verdict = replace(verdict, z=farther.z, value=farther.value, covariance=farther.covariance)
+        point, length = beyond, 2.0 * length
     if verdict is None or verdict.status in ("unbounded", "failed"):
         return None
     point[free] = verdict.z

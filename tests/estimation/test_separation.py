@@ -9,6 +9,7 @@ import pytest
 from shared import shared_path
 
 import pp_mlekl as mk
+from pp_mlekl.pymc_model.model_functions import model_functions
 
 ordered = pm.distributions.transforms.ordered
 
@@ -17,7 +18,11 @@ def fit(build, **options):
     with pm.Model() as model:
         build()
     potentials = "likelihood" if model.potentials else None
-    return mk.find_mle(model, random_seed=1, potentials=potentials, **options)
+    estimate = mk.find_mle(model, random_seed=1, potentials=potentials, **options)
+    # The plug-in point is one at which the likelihood is that of the estimate, in the limit too.
+    there = model_functions(model, potentials).log_likelihood(estimate.flat, weights=options.get("weights"))
+    assert float(there) == pytest.approx(estimate.log_likelihood, abs=1e-8)
+    return estimate
 
 
 def values(estimate):
