@@ -79,7 +79,8 @@ def profile_of(
     z = best.flat[problem.kept]
     drop = 0.5 * float(stats.chi2.ppf(ci_prob, 1))
     error = np.sqrt(np.diagonal(best.flat_covariance))[problem.kept]
-    error = np.where(np.isfinite(error), error, _widths(problem.objective, z, drop))
+    if not np.all(np.isfinite(error)):
+        error = np.where(np.isfinite(error), error, _widths(problem.objective, z, drop))
     reach = problem.space.reach
     ends = np.array([_crossings(problem.objective, z, j, error[j], drop, reach[j]) for j in coordinates])
     grid = _grid(z[coordinates], error[coordinates], ends, points)

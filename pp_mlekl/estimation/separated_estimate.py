@@ -162,7 +162,7 @@ def _messages(court: Court, verdict: Verdict) -> list[str]:
         towards = _list(ends) or f"{combination(court.direction, court.problem.functions.spoken_names)} grows"
         texts.append(
             f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as {towards}. This separates "
-            f'{" and ".join(separated)}. profile(model, estimate) gives one-sided intervals. Three ways on: a penalty, '
+            f"{' and '.join(separated)}. profile(model, estimate) gives one-sided intervals. Three ways on: a penalty, "
             'find_map(model, penalty="jeffreys"); proper priors, find_map(model); or drop what separates.'
         )
         lost = names[np.isnan(signs)]
