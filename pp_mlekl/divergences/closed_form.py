@@ -6,7 +6,7 @@ E log X, ...).
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
 Rule = Callable[[Distribution, Distribution], Array]
-F = TypeVar("F", bound=Callable[..., Array | None])
+F = TypeVar("F", bound=Callable[..., Any])
 
 # The closed forms by the ordered pair of families.
 RULES: dict[tuple[type, type], Rule] = {}

@@ -66,7 +66,7 @@ def _opposite_sign(a: Array, b: Array, ratio: Array, shift: Array) -> Array:
 
 
 def _rule(
-    p_power: Callable[..., Array], q_power: Callable[..., Array], log_ratio_of_scales: Callable[..., Array]
+    p_power: Callable[..., _Power], q_power: Callable[..., _Power], log_ratio_of_scales: Callable[..., Array]
 ) -> Callable[..., Array]:
     def rule(p: Distribution, q: Distribution) -> Array:
         one, other = p_power(p), q_power(q)
