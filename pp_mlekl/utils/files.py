@@ -62,7 +62,7 @@ def write_bytes(path: AnyPath, content: bytes, *, is_ours: IsOurs) -> Path:
     target = check_file(path, is_ours)
     with _beside(target, path) as part:
         part.touch(exist_ok=False)
-        with _locked(part):
+        with locked(part):
             _flushed(part, content, "wb")
             if target.exists():
                 shutil.copymode(target, part)
@@ -81,14 +81,14 @@ def write_folder(path: AnyPath, files: Mapping[str, bytes], *, is_ours: IsOurs) 
             raise ValueError(f"{name!r} cannot be the name of a file in {path}; give the variable another name.")
     with _beside(target, path) as part:
         part.mkdir()
-        with _locked(part):
+        with locked(part):
             for name, content in files.items():
                 file = part / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 # Not twice: where case does not matter, two names may be one file.
                 _flushed(file, content, "xb")
-            with _locked(target.parent):
-                check_folder(target, is_ours)
+            with locked(target.parent):
+                _check_own_folder(target, path, is_ours)
                 _exchange(part, target)
     return Path(path)
 
@@ -119,6 +119,13 @@ def check_file(path: AnyPath, is_ours: IsOurs) -> Path:
 def check_folder(path: AnyPath, is_ours: IsOurs) -> Path:
     """The same for a folder that is to be written as a whole."""
     target = _real(path)
+    # Not while another process exchanges it.
+    with locked(target.parent):
+        _check_own_folder(target, path, is_ours)
+    return target
+
+
+def _check_own_folder(target: Path, path: AnyPath, is_ours: IsOurs) -> None:
     if target.is_symlink():
         raise ValueError(f"{path} is a link to itself; name a folder to write.")
     if target.exists():
@@ -126,14 +133,13 @@ def check_folder(path: AnyPath, is_ours: IsOurs) -> Path:
             raise ValueError(f"{path} is a file; name a folder to write, or move it away.")
         if any(target.iterdir()) and not is_ours(target):
             raise ValueError(f"{path} was not written by pp_mlekl and is kept; name another folder, or move it away.")
-    return target
 
 
 def restored(path: AnyPath) -> Path:
     """The path, where a folder that a killed process had moved aside is back in its place."""
     target = _real(path)
     if not target.exists() and target.parent.is_dir():
-        _tidied(target)
+        _tidied(target, wait=True)
     return target
 
 
@@ -256,7 +262,7 @@ def signals_held_back() -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Whether this process holds the lock of a file or folder, which killed processes let go; False where there are no locks."""
     if fcntl is None:
         yield False
@@ -280,14 +286,15 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
         os.close(opened)
 
 
-def _tidied(target: Path) -> None:
+def _tidied(target: Path, *, wait: bool = False) -> None:
     """Remove what killed writers of the same target left, and put back a folder that one had moved aside."""
-    with _locked(target.parent, wait=False) as alone:
+    with locked(target.parent, wait=wait) as alone:
         for leftover in target.parent.glob(f"{escape(_prefix(target))}*") if alone else ():
             if leftover.suffix == ".old" and not target.exists():
                 leftover.rename(target)
                 continue
-            with _locked(leftover, wait=False) as dead:
+            # A writer that has just ended has renamed its part.
+            with suppress(FileNotFoundError), locked(leftover, wait=False) as dead:
                 # A writer locks its part while that is empty still.
                 if dead and (any(leftover.iterdir()) if leftover.is_dir() else leftover.stat().st_size):
                     _discarded(leftover)

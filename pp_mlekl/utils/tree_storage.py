@@ -23,6 +23,7 @@ from pp_mlekl.utils.files import (
     AnyPath,
     check_file,
     check_folder,
+    locked,
     restored,
     signals_held_back,
     writable_folder,
@@ -88,12 +89,14 @@ def read_tree(path: AnyPath, content: str) -> xr.DataTree:
         Where it was not written by ``write_tree``, or is damaged.
     """
     source = restored(path)
-    if not source.exists():
-        raise FileNotFoundError(f"There is no {content} at {path}.")
-    found = _content(source)
+    # Not while another process exchanges it.
+    with locked(source.parent):
+        if not source.exists():
+            raise FileNotFoundError(f"There is no {content} at {path}.")
+        found = _content(source)
+        files = _files(source) if found == content else {}
     if found != content:
         raise ValueError(f"{path} holds no {content} of pp_mlekl{f', but a {found}' if found else ''}.")
-    files = _files(source)
     if files != _sealed(files):
         raise ValueError(f"{path} is damaged, or was changed after it was written; write it again.")
     foreign = next(_foreign_to_zarr(files) if source.is_dir() else _foreign_to_netcdf(files[""]), "")

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from attack import Lost, Place, attack, fingerprints
 import pp_mlekl as mk
 from pp_mlekl.report.page import write_index
 from pp_mlekl.utils.files import file_names, write_text
-from pp_mlekl.utils.tree_storage import write_tree
+from pp_mlekl.utils.tree_storage import read_tree, write_tree
 
 
 def save(place: Place, path: Any) -> None:
@@ -311,10 +312,15 @@ def together(place: Place, name: str, turn: int) -> None:
 
         return run
 
-    children = [_forked(many(which)) for which in range(3)]
+    def reading() -> None:
+        for _ in range(20):
+            if name.startswith("tree"):
+                read_tree(path, "comparison")
+
+    children = [_forked(many(which)) for which in range(3)] + [_forked(reading)]
     ended = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
     if any(ended):
-        raise AssertionError(f"a writer failed: {ended}")
+        raise AssertionError(f"a writer or the reader failed: {ended}")
     if content_of(path) not in wholes:
         raise Lost("a mixture")
 
@@ -327,6 +333,8 @@ def _forked(function: Callable[[], None]) -> int:
     try:
         function()
         status = 0
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
         os._exit(status)
 

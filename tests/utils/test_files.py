@@ -92,7 +92,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_it_moved_aside_is_put_bac
 def test_what_a_living_writer_makes_is_left_alone(tmp_path):
     part = tmp_path / f"{files._prefix(tmp_path / 'page.html')}1.part"
     part.write_text("half")
-    with files._locked(part) as held:
+    with files.locked(part) as held:
         assert held
         write_text(tmp_path / "page.html", "page")
         assert part.exists()
