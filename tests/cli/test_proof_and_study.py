@@ -61,8 +61,8 @@ def test_a_study_of_the_gallery():
         (["study", "bernoulli", "--out", "MODEL_FILE/x.nc"], "Nothing can be written to"),
         (["proof", "MODEL"], "has no TRUTH"),
         (["proof", "MODEL", "--truth", "TRUTH"], "truth lacks the parameter 'sigma'"),
-        (["proof", "MODEL", "--truth", "Poisson(3)"], "is discrete, the model's variable continuous"),
-        (["proof", "MODEL", "--truth", "Cauchy(0, 1)"], "is infinite wherever it was looked for"),
+        (["proof", "MODEL", "--truth", "Poisson(3)"], "is discrete, but must be continuous"),
+        (["proof", "MODEL", "--truth", "Cauchy(0, 1)"], "has no regular minimum"),
     ],
 )
 def test_wrong_use_is_one_line_with_status_2(model, arguments, message):

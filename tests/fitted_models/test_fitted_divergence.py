@@ -338,7 +338,7 @@ def test_an_estimate_that_does_not_exist_has_no_number():
         ({"mu": 1.0, "sigma": -2.0}, "outside the support"),
         ({"mu": "one", "sigma": 2.0}, "must be a number"),
         (np.zeros((3, 7)), "must have shape"),
-        (stats.poisson(3.0), "is discrete, the model's variable continuous"),
+        (stats.poisson(3.0), "is discrete, but must be continuous"),
     ],
 )
 def test_wrong_truths_are_named_in_one_line(truth, message):

@@ -103,6 +103,8 @@ def test_what_a_living_writer_makes_is_left_alone(tmp_path):
 WRITER = """
 import os, signal, sys
 from pp_mlekl.utils import files
+# A process that a shell starts in the background ignores the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 flush = os.fsync
 def signalled(number):
     os.kill(os.getpid(), int(sys.argv[2]))

@@ -45,7 +45,7 @@ def inlined(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     >>> import pytensor.tensor as pt
     >>> (graph,) = inlined([pt.logsumexp(pt.dvector("x"))])
     >>> graph.owner.op.__class__.__name__
-    'Elemwise'
+    'DimShuffle'
     """
     graphs: Any = rewrite_graph(list(outputs), include=(), custom_rewrite=INLINE, clone=False)
     return graphs
