@@ -21,6 +21,7 @@ from scipy import stats
 import pp_mlekl as mk
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.draws.smc import smc_log_evidence
+from pp_mlekl.pymc_model.model_functions import model_functions
 
 SIZES = (2, 10, 20, 50)
 
@@ -102,7 +103,7 @@ def against_smc(build, repeats: int) -> None:
     draw = partial(sample, model, draws=1000, chains=4, cores=1)
     # What is compiled or built on a first call is kept by either method's caches.
     mk.log_evidence(model, draw(random_seed=0), random_seed=0)
-    smc_log_evidence(model, np.random.default_rng(0), draws=200)
+    smc_log_evidence(model_functions(model), np.random.default_rng(0), draws=200)
     long = mk.log_evidence(model, sample(model, draws=20_000, chains=4, random_seed=1), random_seed=2)
     bridge, smc = [], []
     times = {"sampling": [], "bridge": [], "smc": []}
@@ -112,7 +113,7 @@ def against_smc(build, repeats: int) -> None:
         estimate, took = timed(partial(mk.log_evidence, model, tree, random_seed=seed))
         times["bridge"].append(took)
         bridge.append((float(estimate) - float(long), estimate.mcse))
-        value, took = timed(partial(smc_log_evidence, model, np.random.default_rng(seed), draws=1000))
+        value, took = timed(partial(smc_log_evidence, model_functions(model), np.random.default_rng(seed), draws=1000))
         times["smc"].append(took)
         smc.append((value[0] - float(long), value[1]))
     errors = {name: np.sqrt(np.mean(np.array(rows)[:, 0] ** 2)) for name, rows in (("bridge", bridge), ("smc", smc))}
