@@ -15,7 +15,7 @@ import tempfile
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from glob import escape
 from hashlib import sha256
 from pathlib import Path
@@ -60,13 +60,11 @@ def has_mark(path: Path) -> bool:
 def write_bytes(path: AnyPath, content: bytes, *, is_ours: IsOurs) -> Path:
     """Write a file; ``is_ours`` tells whether a file that is there already may be replaced. Raises as ``write_text``."""
     target = check_file(path, is_ours)
-    with _beside(target, path) as part:
-        part.touch(exist_ok=False)
-        with locked(part):
-            _flushed(part, content, "wb")
-            if target.exists():
-                shutil.copymode(target, part)
-            os.replace(part, target)
+    with _beside(target, path, Path.touch) as part:
+        _flushed(part, content, "wb")
+        if target.exists():
+            shutil.copymode(target, part)
+        os.replace(part, target)
     return Path(path)
 
 
@@ -79,17 +77,15 @@ def write_folder(path: AnyPath, files: Mapping[str, bytes], *, is_ours: IsOurs) 
     for name in files:
         if Path(name).is_absolute() or not set(Path(name).parts).isdisjoint(("..", "")):
             raise ValueError(f"{name!r} cannot be the name of a file in {path}; give the variable another name.")
-    with _beside(target, path) as part:
-        part.mkdir()
-        with locked(part):
-            for name, content in files.items():
-                file = part / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                # Not twice: where case does not matter, two names may be one file.
-                _flushed(file, content, "xb")
-            with locked(target.parent):
-                _check_own_folder(target, path, is_ours)
-                _exchange(part, target)
+    with _beside(target, path, Path.mkdir) as part:
+        for name, content in files.items():
+            file = part / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # Not twice: where case does not matter, two names may be one file.
+            _flushed(file, content, "xb")
+        with locked(target.parent):
+            _check_own_folder(target, path, is_ours)
+            _exchange(part, target)
     return Path(path)
 
 
@@ -217,14 +213,18 @@ def _real(path: AnyPath) -> Path:
 
 
 @contextmanager
-def _beside(target: Path, given: AnyPath) -> Iterator[Path]:
-    """A new name beside a target; what has it at the end is removed, and an error names the path as it was given."""
+def _beside(target: Path, given: AnyPath, make: Callable[[Path], None]) -> Iterator[Path]:
+    """A new file or folder beside a target; what has its name at the end is removed, and an error names the path as given."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _tidied(target)
     part = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.part")
     try:
-        with signals_held_back():
+        with signals_held_back(), ExitStack() as stack:
             try:
+                # Whoever tidies holds the folder's lock, and so meets no part that its writer has not locked yet.
+                with locked(target.parent):
+                    make(part)
+                    stack.enter_context(locked(part))
                 yield part
             finally:
                 _discarded(part)
@@ -295,8 +295,7 @@ def _tidied(target: Path, *, wait: bool = False) -> None:
                 continue
             # A writer that has just ended has renamed its part.
             with suppress(FileNotFoundError), locked(leftover, wait=False) as dead:
-                # A writer locks its part while that is empty still.
-                if dead and (any(leftover.iterdir()) if leftover.is_dir() else leftover.stat().st_size):
+                if dead:
                     _discarded(leftover)
 
 
@@ -326,4 +325,6 @@ def _exchange(part: Path, target: Path) -> None:
             old.rename(target)
         raise
     if replaces:
-        shutil.rmtree(old)
+        # Under the other name while it is whole alone.
+        old.rename(part)
+        shutil.rmtree(part)
