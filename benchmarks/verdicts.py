@@ -50,9 +50,7 @@ def expected():
     """The status that each case should have."""
     import degenerate_models as degenerate
 
-    return defaultdict(
-        lambda: "converged", {f"degenerate/{name}": case[1] for name, case in degenerate.CASES.items()}
-    )
+    return defaultdict(lambda: "converged", {f"degenerate/{name}": case[1] for name, case in degenerate.CASES.items()})
 
 
 def account(estimate):
@@ -101,7 +99,9 @@ def table(path):
         mark = " " if set(found) == {right[name]} else "*"
         counts = ", ".join(f"{status} {found.count(status)}" for status in sorted(set(found)))
         print(f"{mark} {name:66} {right[name]:15} {counts}")
-    print(f"{sum(set(found) == {right[name]} for name, found in rows.items())} of {len(rows)} cases as expected at all seeds")
+    print(
+        f"{sum(set(found) == {right[name]} for name, found in rows.items())} of {len(rows)} cases as expected at all seeds"
+    )
 
 
 def differences(before, after):

@@ -11,9 +11,9 @@ from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_problem
 from pp_mlekl.estimation.sandwich import check_sums, check_terms
 from pp_mlekl.inputs.truth import truth_at
-from pp_mlekl.optimize.batched import Replicates, maximize_again
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.sparsity import SparseEvaluation
+from pp_mlekl.optimize.replicates import Replicates, maximize_again
+from pp_mlekl.optimize.sparse_hessian import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.counts import check_count, check_memory

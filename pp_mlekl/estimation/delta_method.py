@@ -12,8 +12,8 @@ from pp_mlekl.estimation.sandwich import influences
 from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.estimation.wald_interval import check_covariance
 from pp_mlekl.estimation.wald_table import wald_table
-from pp_mlekl.optimize.robust import robust_error
-from pp_mlekl.optimize.space import TO_THE_LIMIT
+from pp_mlekl.optimize.parameter_space import TO_THE_LIMIT
+from pp_mlekl.optimize.sandwich import robust_error
 from pp_mlekl.pymc_model.deterministics import Quantities, quantities
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.pymc_model.impossible_observations import impossible_observations
 from pp_mlekl.typing import Array
 

@@ -8,10 +8,10 @@ import xarray as xr
 from pp_mlekl.estimation.jeffreys import JeffreysProblem
 from pp_mlekl.estimation.labelled_estimate import given
 from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.optimize.audit.verdict import Audit
+from pp_mlekl.optimize.covariance import Settled
 from pp_mlekl.optimize.curvature import curvature
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.uncertainty import Settled
-from pp_mlekl.optimize.verdict import Audit
+from pp_mlekl.optimize.solvers.trust_region import maximize
 
 _FAILED = (
     "The penalised likelihood has no maximum that was found: the information may be singular (parameters that the data do not "

@@ -7,8 +7,8 @@ import xarray as xr
 
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.optimize.uncertainty import Settled, reported
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.covariance import Settled, reported
 from pp_mlekl.typing import Array
 
 

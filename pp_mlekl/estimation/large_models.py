@@ -13,9 +13,9 @@ from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_i
 from pp_mlekl.estimation.labelled_estimate import given
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
-from pp_mlekl.optimize.spectrum import BLOCK, LargeCurvature
-from pp_mlekl.optimize.uncertainty import Settled, reported_values
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.covariance import Settled, reported_values
+from pp_mlekl.optimize.large_curvature import BLOCK, LargeCurvature
 from pp_mlekl.typing import Array
 
 # With a Hessian that is not sparse each standard error takes a solution by conjugate gradients: up to this many are made

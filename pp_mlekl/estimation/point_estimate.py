@@ -17,8 +17,8 @@ from pp_mlekl.estimation.profile_curves import Profile, profile_of
 from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
 from pp_mlekl.estimation.wald_interval import check_ci_prob, wald_interval
 from pp_mlekl.estimation.wald_table import wald_table
-from pp_mlekl.optimize.uncertainty import Settled
-from pp_mlekl.optimize.verdict import Audit
+from pp_mlekl.optimize.audit.verdict import Audit
+from pp_mlekl.optimize.covariance import Settled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments

@@ -15,9 +15,9 @@ from pp_mlekl.estimation.regular_maximum import regular_problem
 from pp_mlekl.estimation.separation import Court, LimitFit, convened, limit_fit, natural_signs, objective_in_units
 from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.estimation.wald_interval import check_ci_prob
-from pp_mlekl.optimize.kinks import climb_kinks
+from pp_mlekl.optimize.audit.nonsmooth import climb_kinks
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.display import Display, Displayed

@@ -8,7 +8,7 @@ import xarray as xr
 
 from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.estimation.wald_interval import check_ci_prob, check_covariance, intervals
-from pp_mlekl.optimize.robust import robust_error
+from pp_mlekl.optimize.sandwich import robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
 from pp_mlekl.utils.deprecation import deprecated_arguments

@@ -10,9 +10,9 @@ from pp_mlekl.estimation.existence import Existence, LimitingFit
 from pp_mlekl.estimation.labelled_estimate import given
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.separation import Court, LimitFit, limit_fit, moved_coordinates, natural_signs
-from pp_mlekl.optimize.naming import combination
-from pp_mlekl.optimize.uncertainty import Settled, reported
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.audit.directions import combination
+from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.covariance import Settled, reported
 from pp_mlekl.typing import Array
 
 # A message lists at most this many names.

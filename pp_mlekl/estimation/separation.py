@@ -9,13 +9,13 @@ from scipy.linalg import qr
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.audit.linear_existence import LinearExistence, UndecidedError, linear_existence
 from pp_mlekl.optimize.audit.recession_rows import RecessionRows
+from pp_mlekl.optimize.audit.unfinished import bare_verdict, nothing
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.unfinished import bare_verdict, nothing
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.linear_predictors import LinearPredictors, linear_predictors
 from pp_mlekl.typing import Array
 

@@ -7,7 +7,7 @@ import xarray as xr
 from scipy import stats
 
 from pp_mlekl.estimation.validation import check_belongs
-from pp_mlekl.optimize.robust import one_to_one
+from pp_mlekl.optimize.sandwich import one_to_one
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
 from pp_mlekl.utils.deprecation import deprecated_arguments

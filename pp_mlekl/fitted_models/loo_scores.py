@@ -8,10 +8,10 @@ import xarray as xr
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
-from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.subproblem import quadratic_model
+from pp_mlekl.optimize.replicates import maximize_again
+from pp_mlekl.optimize.solvers.quadratic_model import quadratic_model
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.shared_state import alone, silenced

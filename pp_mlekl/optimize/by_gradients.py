@@ -4,22 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize import words
+from pp_mlekl.optimize.audit import messages
+from pp_mlekl.optimize.audit.boundary import look_to_the_edges
+from pp_mlekl.optimize.audit.directions import simplest
+from pp_mlekl.optimize.audit.identifiability import Soft, classify, curved_null, independent
+from pp_mlekl.optimize.audit.limit import without_idle
+from pp_mlekl.optimize.audit.nonsmooth import step_coordinates
+from pp_mlekl.optimize.audit.recession import runs_off
+from pp_mlekl.optimize.audit.unfinished import bare_verdict, beyond_jump, unfinished
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.curvature import Curvature, falls_off
-from pp_mlekl.optimize.edges import look_to_the_edges
-from pp_mlekl.optimize.ends import EQUAL, Ends, joined
-from pp_mlekl.optimize.kinks import step_coordinates
-from pp_mlekl.optimize.limit import without_idle
 from pp_mlekl.optimize.modes import VALLEY, Mode, lowest_between
-from pp_mlekl.optimize.naming import simplest
+from pp_mlekl.optimize.numerical_noise import before_rounding, crosses_rounding, high_by_rounding
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.rounded import before_rounding, crosses_rounding, high_by_rounding
-from pp_mlekl.optimize.run_off import runs_off
-from pp_mlekl.optimize.soft import Soft, classify, curved_null, independent
-from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.unfinished import bare_verdict, beyond_jump, unfinished
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.solvers.result import EQUAL, Ends, joined
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # Searches that begin near the best end, to see whether they come back to it; how far off, in nats; how often that is
@@ -66,7 +66,7 @@ def _on_the_way(objective: Objective, ends: Ends, space: Space, max_iterations: 
     if not again and ends.state[row] == "stationary":
         return _examined(objective, ends, row, space)
     verdict = unfinished(objective, ends, row, [], space, len(ends.z))
-    verdict = verdict or words.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space)
+    verdict = verdict or messages.failed(bare_verdict(objective, ends, row, [], len(ends.z)), space)
     if again and (verdict.status == "failed" or verdict.singular):
         beyond = beyond_jump(objective, verdict, space, max_iterations)
         if beyond is not None:
@@ -103,7 +103,7 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
     verdict = replace(verdict, run_off=simplest(soft.run_off), null=null, singular=soft.singular)
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
     if verdict.climb is not None and verdict.climb.within_reach:
-        return words.unbounded(verdict, space)
+        return messages.unbounded(verdict, space)
     if higher is not None and again:
         more = joined(ends, higher)
         return _examined(objective, more, int(np.argmax(more.value)), space, again=False)
@@ -111,24 +111,24 @@ def _examined(objective: Objective, ends: Ends, row: int, space: Space, again: b
         # Ends on the way to infinity are as high as each other wherever they are.
         run_off = space.distinct(z, verdict.run_off)
         verdict = replace(verdict, run_off=run_off, null=independent(soft.null, base=run_off))
-        return words.at_the_edge(without_idle(objective, verdict, space), space)
+        return messages.at_the_edge(without_idle(objective, verdict, space), space)
     if len(null):
         stepped = step_coordinates(objective, Mode(z=z, value=value, hessian=verdict.hessian, agree=agree))
         if len(stepped):
-            return words.steps(verdict, stepped, space)
+            return messages.steps(verdict, stepped, space)
         # Ends along a bent way to infinity are as high as each other when all that is still gained is rounding.
         limit = runs_off(objective, replace(verdict, null=null[:0]), points, space)
-        return limit or words.not_identified(verdict, space)
+        return limit or messages.not_identified(verdict, space)
     rivals = _rivals(objective, ends, row, others)
     if rivals:
-        return words.multimodal(verdict, rivals, space)
+        return messages.multimodal(verdict, rivals, space)
     if agree < 2 and len(ends.z) > 1:
         text = (
             f"The search failed: of {len(ends.z)} searches by gradients alone no two ended at the same maximum of the "
             f"{space.what}; give more or other starts."
         )
         return replace(verdict, status="failed", warnings=(text,))
-    return words.converged(verdict, space)
+    return messages.converged(verdict, space)
 
 
 def _by_the_way(objective: Objective, z: Array, value: float, points: Array, space: Space) -> tuple[Soft, Array]:

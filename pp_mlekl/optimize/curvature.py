@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
-from pp_mlekl.optimize.subproblem import ROUNDING
+from pp_mlekl.optimize.solvers.quadratic_model import ROUNDING
 from pp_mlekl.typing import Array
 
 # A regular maximum falls by 1/2 at one standard error and by 2 at two. Outside these bounds a look is taken.

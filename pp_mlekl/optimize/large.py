@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize import words
+from pp_mlekl.optimize.audit import messages
+from pp_mlekl.optimize.audit.identifiability import classify
+from pp_mlekl.optimize.audit.unfinished import bare_verdict, unfinished
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.curvature import Curvature, falls_off
-from pp_mlekl.optimize.ends import EQUAL, Ends
+from pp_mlekl.optimize.large_curvature import LargeCurvature, Weakest
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import climbs, profile_paths
-from pp_mlekl.optimize.soft import classify
-from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.spectrum import LargeCurvature, Weakest
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.unfinished import bare_verdict, unfinished
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.profile_paths import climbs, profile_paths
+from pp_mlekl.optimize.solvers.result import EQUAL, Ends
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # Each search is dear, so a few that agree have to do.
@@ -52,7 +52,7 @@ def search_large(objective: Objective, starts: Array, space: Space, max_iteratio
         if beyond is None:
             return _examined(objective, ends, row, curvature, weakest, space)
         ends = beyond
-    return words.failed(bare_verdict(objective, ends, int(np.argmax(ends.value)), [], len(ends.z)), space)
+    return messages.failed(bare_verdict(objective, ends, int(np.argmax(ends.value)), [], len(ends.z)), space)
 
 
 def _moving(objective: Objective, starts: Array) -> Array:
@@ -114,12 +114,12 @@ def _examined(
         paths = profile_paths(objective, verdict.z[None], edges)
         verdict = replace(verdict, climb=next(iter(climbs(paths, edges, verdict.value)), None))
         if verdict.climb is not None and verdict.climb.within_reach:
-            return words.unbounded(verdict, space)
+            return messages.unbounded(verdict, space)
     if len(soft.run_off):
-        return words.at_the_edge(verdict, space)
+        return messages.at_the_edge(verdict, space)
     if len(soft.null):
-        return words.not_identified(verdict, space)
-    verdict = words.multimodal(verdict, modes[1:], space) if modes[1:] else words.converged(verdict, space)
+        return messages.not_identified(verdict, space)
+    verdict = messages.multimodal(verdict, modes[1:], space) if modes[1:] else messages.converged(verdict, space)
     return verdict if weakest.complete else replace(verdict, warnings=(*verdict.warnings, _INCOMPLETE))
 
 

@@ -4,23 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize import words
+from pp_mlekl.optimize.audit import messages
+from pp_mlekl.optimize.audit.boundary import higher_nearby, look_to_the_edges
+from pp_mlekl.optimize.audit.identifiability import classify
+from pp_mlekl.optimize.audit.limit import at_the_limit
+from pp_mlekl.optimize.audit.nonsmooth import step_coordinates
+from pp_mlekl.optimize.audit.recession import bends_away, runs_on
+from pp_mlekl.optimize.audit.unfinished import bare_verdict, beyond_jump, climb_of_trail, nothing, unfinished
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.by_gradients import search_by_gradients
 from pp_mlekl.optimize.curvature import curvature, suspicious_directions
-from pp_mlekl.optimize.edges import higher_nearby, look_to_the_edges
-from pp_mlekl.optimize.ends import EQUAL, Ends, joined
-from pp_mlekl.optimize.kinks import step_coordinates
 from pp_mlekl.optimize.large import search_large
-from pp_mlekl.optimize.limit import at_the_limit
 from pp_mlekl.optimize.modes import VALLEY, Mode, distinct_modes, lowest_between
+from pp_mlekl.optimize.multistart import approached, climb_from, continued
+from pp_mlekl.optimize.numerical_noise import before_rounding, inexact, meaningful
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.rounded import before_rounding, inexact, meaningful
-from pp_mlekl.optimize.run_off import bends_away, runs_on
-from pp_mlekl.optimize.soft import classify
-from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.starts import approached, climb_from, continued
-from pp_mlekl.optimize.unfinished import bare_verdict, beyond_jump, climb_of_trail, nothing, unfinished
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.solvers.result import EQUAL, Ends, joined
 from pp_mlekl.typing import Array
 
 # Half of the 95 % quantile of chi-squared with one degree of freedom: a second maximum this close is inside the
@@ -102,8 +102,8 @@ def _judged(
             found = search_by_gradients(_without_hessian(objective), starts, space, max_iterations)
             if contradicted and found.status == "boundary" and found.singular:
                 # What looks like an edge of the support is one of the numbers.
-                found = words.failed(found, space, undefined=True)
-            return words.by_gradients(found, space)
+                found = messages.failed(found, space, undefined=True)
+            return messages.by_gradients(found, space)
     if len(wild):
         ends = before_rounding(objective, ends, wild)
         wild = _wild(objective, ends, modes)
@@ -142,7 +142,7 @@ def _running_off(objective: Objective, ends: Ends, space: Space) -> Verdict | No
     if climb is None:
         return None
     verdict = bare_verdict(objective, ends, row, [], int(ends.count.sum()))
-    return words.unbounded(replace(verdict, climb=climb), space)
+    return messages.unbounded(replace(verdict, climb=climb), space)
 
 
 def _finite(objective: Objective, starts: Array) -> Array:
@@ -209,12 +209,12 @@ def _examined(
     row = int(np.argmin(np.abs(ends.z - mode.z).max(axis=1)))
     verdict = bare_verdict(objective, ends, row, modes, starts)
     if len(stepped := step_coordinates(objective, mode)):
-        return words.steps(verdict, stepped, space)
+        return messages.steps(verdict, stepped, space)
     if suspicious.any():
         # Far down a funnel the rounding of doubles can make a search look as if it had come to rest.
         climb = climb_of_trail(objective, ends, row, space)
         if climb is not None:
-            return words.unbounded(replace(verdict, climb=climb), space)
+            return messages.unbounded(replace(verdict, climb=climb), space)
     soft = classify(objective, mode.z, mode.value, found, suspicious, space, _approach(ends, row))
     if suspicious.any():
         limit = runs_on(objective, verdict, np.array([z[row] for z, _ in ends.trail]), soft.run_off, space)
@@ -238,7 +238,7 @@ def _examined(
             return limit
     verdict, higher = look_to_the_edges(objective, verdict, space, suspicious)
     if verdict.climb is not None and verdict.climb.within_reach:
-        return words.unbounded(verdict, space)
+        return messages.unbounded(verdict, space)
     if higher is None and not suspicious.any():
         higher = higher_nearby(objective, verdict, space)
     better = _from_there(objective, higher, space, starts) if again and higher is not None else None
@@ -248,13 +248,13 @@ def _examined(
 def _named(objective: Objective, verdict: Verdict, modes: list[Mode], space: Space) -> Verdict:
     """The verdict on a stationary point from which nothing higher was found."""
     if len(verdict.run_off):
-        return words.at_the_edge(at_the_limit(objective, verdict, space), space)
+        return messages.at_the_edge(at_the_limit(objective, verdict, space), space)
     if len(verdict.null):
-        return words.not_identified(_central(objective, verdict), space)
+        return messages.not_identified(_central(objective, verdict), space)
     rivals = _rivals(objective, modes)
     if rivals:
-        return words.multimodal(verdict, rivals, space)
-    return words.converged(verdict, space)
+        return messages.multimodal(verdict, rivals, space)
+    return messages.converged(verdict, space)
 
 
 def _from_there(objective: Objective, ends: Ends, space: Space, starts: int) -> Verdict | None:

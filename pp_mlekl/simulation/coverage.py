@@ -8,9 +8,9 @@ from scipy import stats
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.estimation.replicates.simulator import Replicates
-from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.robust import one_to_one, robust_error
+from pp_mlekl.optimize.replicates import maximize_again
+from pp_mlekl.optimize.sandwich import one_to_one, robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 

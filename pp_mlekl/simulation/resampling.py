@@ -6,8 +6,8 @@ import numpy as np
 
 from pp_mlekl.estimation.replicates.replicate_fits import negative_definite
 from pp_mlekl.estimation.replicates.simulator import Replicates
-from pp_mlekl.optimize.batched import maximize_again
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.replicates import maximize_again
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.simulation.coverage import Coverage
 from pp_mlekl.typing import Array

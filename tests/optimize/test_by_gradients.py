@@ -10,13 +10,13 @@ from tiers import slow_if
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize import objective as sizes
-from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.audit.identifiability import curved_null
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import profile_paths
+from pp_mlekl.optimize.parameter_space import Space
+from pp_mlekl.optimize.profile_paths import profile_paths
+from pp_mlekl.optimize.replicates import maximize_replicates
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.soft import curved_null
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 SIZE = 40

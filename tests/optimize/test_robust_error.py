@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from pp_mlekl.optimize.robust import robust_error
+from pp_mlekl.optimize.sandwich import robust_error
 
 
 def test_robust_error_of_a_mean_and_its_weights():

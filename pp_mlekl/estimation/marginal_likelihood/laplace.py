@@ -7,7 +7,7 @@ import numpy as np
 
 from pp_mlekl.estimation.marginal_likelihood.blocks import Blocks, blocks_of_terms, find_blocks
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.integrand_derivatives import IntegrandDerivatives
 from pp_mlekl.typing import Array
 

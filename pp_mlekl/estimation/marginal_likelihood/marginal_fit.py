@@ -16,9 +16,9 @@ from pp_mlekl.estimation.marginal_likelihood.laplace import ConditionalModes, In
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.validation import check_belongs
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.verdict import Verdict
 from pp_mlekl.pymc_model.integrand_derivatives import IntegrandDerivatives
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_sampler import improper_names

@@ -15,7 +15,7 @@ from pp_mlekl.estimation.nested_tests.null_hypothesis import null_point
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_problem
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments

@@ -12,9 +12,9 @@ from pp_mlekl.estimation.pseudo_true.divergence_at import divergence, minimum, u
 from pp_mlekl.estimation.pseudo_true.smooth_minimum import smooth_minimum
 from pp_mlekl.estimation.quadrature_data import NodeData, node_data
 from pp_mlekl.inputs.truth import Truth
+from pp_mlekl.optimize.audit.verdict import Audit, Verdict
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.verdict import Audit, Verdict
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 

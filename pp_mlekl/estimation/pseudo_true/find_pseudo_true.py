@@ -9,7 +9,7 @@ from pp_mlekl.estimation.labelled_estimate import settled
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit
 from pp_mlekl.estimation.pseudo_true.pseudo_true_result import PseudoTrue
 from pp_mlekl.inputs.truth import Truth, as_truth
-from pp_mlekl.optimize.uncertainty import reported
+from pp_mlekl.optimize.covariance import reported
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
 from pp_mlekl.estimation.replicates.simulator import Replicates
-from pp_mlekl.optimize.batched import maximize_along_kinks, maximize_replicates
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.replicates import maximize_along_kinks, maximize_replicates
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pp_mlekl.estimation.quadrature_data import NodeData, exchangeable, node_data
 from pp_mlekl.inputs.truth import Truth
-from pp_mlekl.optimize.sparsity import SparseEvaluation
+from pp_mlekl.optimize.sparse_hessian import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from pp_mlekl.optimize.naming import simplest
+from pp_mlekl.optimize.audit.directions import simplest
 from pp_mlekl.typing import Array
 
 Gradients = Callable[[Sequence[Array]], tuple[Array, Sequence[Array]]]

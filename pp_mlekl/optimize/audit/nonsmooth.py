@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # Constants of the weak Wolfe conditions, steps of one line search, and of one climb for each parameter.

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.kinks import climb_kinks
+from pp_mlekl.optimize.audit.nonsmooth import climb_kinks
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.subproblem import quadratic_model
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.quadratic_model import quadratic_model
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # The last Newton step brings quadratic accuracy: from a decrement of 1e-8 it leaves one of about 1e-16.

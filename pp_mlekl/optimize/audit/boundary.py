@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize.collapses import hidden_climb
-from pp_mlekl.optimize.ends import Ends
+from pp_mlekl.optimize.audit.collapses import hidden_climb
+from pp_mlekl.optimize.audit.support import climb_to_support
+from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.numerical_noise import before_rounding
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.paths import ROUGHLY, Paths, climbs, earliest, largest_loss, profile_paths
-from pp_mlekl.optimize.rounded import before_rounding
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.support import climb_to_support
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space
+from pp_mlekl.optimize.profile_paths import ROUGHLY, Paths, climbs, earliest, largest_loss, profile_paths
+from pp_mlekl.optimize.solvers.result import Ends
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # Two e-foldings of a scale, and the nats that no path along which a density diverges is likely to win back.

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from pp_mlekl.optimize.batched import maximize_replicates
+from pp_mlekl.optimize.audit.directions import identified_combinations
 from pp_mlekl.optimize.modes import distinct_modes
-from pp_mlekl.optimize.naming import identified_combinations
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import divergence
+from pp_mlekl.optimize.parameter_space import Space
+from pp_mlekl.optimize.profile_paths import divergence
+from pp_mlekl.optimize.replicates import maximize_replicates
 from pp_mlekl.optimize.search import search
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 
 GENERATOR = np.random.default_rng(0)
 

@@ -9,9 +9,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 
-from pp_mlekl.optimize.newton_cg import curvature_of_coordinates, products
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.space import axes
+from pp_mlekl.optimize.parameter_space import axes
+from pp_mlekl.optimize.solvers.newton_krylov import curvature_of_coordinates, products
 from pp_mlekl.typing import Array
 
 # Vectors for which products are taken, or systems solved, at a time.

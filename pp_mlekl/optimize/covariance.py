@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.typing import Array
 
 # A natural parameter whose share in an irregular direction is below this is not affected by it.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pp_mlekl.optimize.sparsity import SparseEvaluation, grouped
+from pp_mlekl.optimize.sparse_hessian import SparseEvaluation, grouped
 
 SIZE = 24
 

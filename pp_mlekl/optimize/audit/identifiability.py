@@ -7,9 +7,9 @@ import numpy as np
 
 from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along, rays
 from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.paths import profile_paths
-from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.profile_paths import profile_paths
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # A line that keeps the maximum within this many nats everywhere is flat.

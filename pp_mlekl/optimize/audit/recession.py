@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize import words
+from pp_mlekl.optimize.audit import messages
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.curvature import losses_along, rays
-from pp_mlekl.optimize.ends import EQUAL
+from pp_mlekl.optimize.numerical_noise import crosses_rounding, inexact
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
-from pp_mlekl.optimize.paths import profile_paths, straight_climb
-from pp_mlekl.optimize.rounded import crosses_rounding, inexact
-from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.profile_paths import profile_paths, straight_climb
+from pp_mlekl.optimize.solvers.result import EQUAL
 from pp_mlekl.typing import Array
 
 # Multiples of a coordinate's size to which it is moved on along a bent way, and the share of a gain that the next, after as
@@ -72,11 +72,11 @@ def runs_off(objective: Objective, verdict: Verdict, trail: Array, space: Space)
         for way in tried[good]:
             climb = straight_climb(objective, verdict.z, way)
             if climb is not None:
-                return words.unbounded(replace(verdict, climb=climb), space)
+                return messages.unbounded(replace(verdict, climb=climb), space)
         # A finite edge says more than infinity.
         finite = [way for way in tried[good] if not space.limit(verdict.z, way).runs_off.any()]
         way = finite[0] if finite else tried[good[0]]
-        return words.at_the_edge(_moved_on(objective, replace(verdict, run_off=way[None]), space), space)
+        return messages.at_the_edge(_moved_on(objective, replace(verdict, run_off=way[None]), space), space)
     return _bent(objective, verdict, direction, trail, space)
 
 
@@ -186,7 +186,7 @@ def _along_bent(
         if onto and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
             onward = _lasting(points, place)
             limit = replace(verdict, z=points[-1], value=float(values[-1]))
-            return words.at_the_edge(replace(limit, run_off=onward[None] / np.linalg.norm(onward)), space)
+            return messages.at_the_edge(replace(limit, run_off=onward[None] / np.linalg.norm(onward)), space)
     return None
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import ROUGHLY, Climb, Paths, climbs, earliest, profile_paths
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.profile_paths import ROUGHLY, Climb, Paths, climbs, earliest, profile_paths
 from pp_mlekl.typing import Array
 
 # A coordinate that moves farther than this on a profile has run off, in e-foldings.

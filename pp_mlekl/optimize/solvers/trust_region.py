@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.ends import Ends
-from pp_mlekl.optimize.fisher_scoring import score_upwards
-from pp_mlekl.optimize.newton_cg import climb
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.quasi_newton import ascend
-from pp_mlekl.optimize.subproblem import QuadraticModel, along, project, quadratic_model
+from pp_mlekl.optimize.solvers.fisher_scoring import score_upwards
+from pp_mlekl.optimize.solvers.newton_krylov import climb
+from pp_mlekl.optimize.solvers.quadratic_model import QuadraticModel, along, project, quadratic_model
+from pp_mlekl.optimize.solvers.quasi_newton import ascend
+from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.typing import Array
 
 # A promised gain below this, relative to the value, drowns in the rounding of the value: from there on the

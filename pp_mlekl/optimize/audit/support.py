@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import DISTANCES, ROUGHLY, Climb, climb_through, climbs, earliest, profile_paths
-from pp_mlekl.optimize.space import Space, axes
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.profile_paths import DISTANCES, ROUGHLY, Climb, climb_through, climbs, earliest, profile_paths
 from pp_mlekl.typing import Array
 
 # Distances at which the rays from a point are looked at, in units of its size, or of a share of the reach.

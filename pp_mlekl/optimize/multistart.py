@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from pp_mlekl.optimize.batched import approach
-from pp_mlekl.optimize.ends import EQUAL, Ends, joined
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.parameter_space import Space
+from pp_mlekl.optimize.replicates import approach
+from pp_mlekl.optimize.solvers.result import EQUAL, Ends, joined
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # From this many parameters on a few searches that agree are enough.

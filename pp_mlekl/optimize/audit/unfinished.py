@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from pp_mlekl.optimize import words
-from pp_mlekl.optimize.collapses import held_in_rows
+from pp_mlekl.optimize.audit import messages
+from pp_mlekl.optimize.audit.collapses import held_in_rows
+from pp_mlekl.optimize.audit.nonsmooth import climb_edges, climb_kinks
+from pp_mlekl.optimize.audit.recession import runs_off
+from pp_mlekl.optimize.audit.support import climb_into_edge, climb_to_support
+from pp_mlekl.optimize.audit.verdict import Audit, Verdict
 from pp_mlekl.optimize.curvature import curvature
-from pp_mlekl.optimize.ends import EQUAL, Ends
-from pp_mlekl.optimize.kinks import climb_edges, climb_kinks
 from pp_mlekl.optimize.modes import Mode
+from pp_mlekl.optimize.numerical_noise import crosses_rounding, inexact
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.paths import ROUGHLY, Climb, climbs, profile_paths
-from pp_mlekl.optimize.rounded import crosses_rounding, inexact
-from pp_mlekl.optimize.run_off import runs_off
-from pp_mlekl.optimize.space import Space, axes
-from pp_mlekl.optimize.support import climb_into_edge, climb_to_support
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.verdict import Audit, Verdict
+from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.profile_paths import ROUGHLY, Climb, climbs, profile_paths
+from pp_mlekl.optimize.solvers.result import EQUAL, Ends
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # The least jump of a slope at a kink.
@@ -88,10 +88,10 @@ def unfinished(
     verdict = bare_verdict(objective, ends, row, modes, starts)
     climb = climb_of_trail(objective, ends, row, space)
     if climb is not None:
-        return words.unbounded(replace(verdict, climb=climb), space)
+        return messages.unbounded(replace(verdict, climb=climb), space)
     climb = _climb_into_edge(objective, ends, row, space)
     if climb is not None:
-        return words.unbounded(replace(verdict, climb=climb), space)
+        return messages.unbounded(replace(verdict, climb=climb), space)
     trail = np.array([z[row] for z, _ in ends.trail])
     limit = runs_off(objective, verdict, trail, space)
     if limit is not None:
@@ -102,20 +102,22 @@ def unfinished(
     if ends.state[row] == "stuck" and not np.isfinite(beyond).any():
         if objective.support is not None and objective.supported(ahead).any():
             # The data have a density there: it is an inner maximisation that fails.
-            return words.failed(verdict, space, undefined=True)
+            return messages.failed(verdict, space, undefined=True)
         corner = _in_the_corner(objective, verdict)
         if not _is_kink(objective, corner, edge=True):
-            return words.failed(corner, space, undefined=True)
-        return words.at_support_edge(corner, corner.gradient if np.any(corner.gradient) else uphill, space)
+            return messages.failed(corner, space, undefined=True)
+        return messages.at_support_edge(corner, corner.gradient if np.any(corner.gradient) else uphill, space)
     if ends.state[row] in ("stuck", "running"):
         beside = _on_the_kink(objective, verdict)
         if _is_kink(objective, beside):
-            return words.kink(beside, space)
+            return messages.kink(beside, space)
         # Slopes may fail a search where a density does not: a climb that needs little of them may have gone on to infinity.
         limit = runs_off(objective, beside, np.array([verdict.z, beside.z]), space)
         if limit is not None:
             return limit
-    return words.failed(verdict, space, undefined=not np.isfinite(beyond).any() or _without_slopes(objective, verdict))
+    return messages.failed(
+        verdict, space, undefined=not np.isfinite(beyond).any() or _without_slopes(objective, verdict)
+    )
 
 
 def _without_slopes(objective: Objective, verdict: Verdict) -> bool:

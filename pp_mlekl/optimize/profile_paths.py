@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pp_mlekl.optimize.numerical_noise import crosses_rounding
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.rounded import crosses_rounding
-from pp_mlekl.optimize.trust_region import maximize
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.

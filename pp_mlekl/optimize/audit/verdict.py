@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pp_mlekl.optimize.large_curvature import LargeCurvature
 from pp_mlekl.optimize.modes import Mode
-from pp_mlekl.optimize.paths import Climb
-from pp_mlekl.optimize.spectrum import LargeCurvature
+from pp_mlekl.optimize.profile_paths import Climb
 from pp_mlekl.typing import Array
 
 STATUSES = ("converged", "boundary", "at_infinity", "unbounded", "not_identified", "multimodal", "failed")

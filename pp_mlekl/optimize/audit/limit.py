@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from pp_mlekl.optimize.audit.identifiability import curved_nearby, curved_null, idle_coordinates, independent
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.curvature import DOUBTFUL, curvature, rays, suspicious_directions
+from pp_mlekl.optimize.numerical_noise import crosses_rounding, inexact
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.rounded import crosses_rounding, inexact
-from pp_mlekl.optimize.soft import curved_nearby, curved_null, idle_coordinates, independent
-from pp_mlekl.optimize.space import Space
-from pp_mlekl.optimize.trust_region import maximize
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Space
+from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # A value is known to within so many times its scatter.

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pp_mlekl.optimize.newton_cg import Climb
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.solvers.newton_krylov import Climb
 from pp_mlekl.typing import Array
 
 # A step promises half its length in standard errors, squared; here it ends at 1e-10 of a standard error.

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
-from pp_mlekl.optimize.newton_cg import Climb
 from pp_mlekl.optimize.objective import Objective, rounding
+from pp_mlekl.optimize.solvers.newton_krylov import Climb
 from pp_mlekl.typing import Array
 
 # Steps of L-BFGS for one of Newton's, pairs of steps that it remembers, and gradients it may try on one line and on average.

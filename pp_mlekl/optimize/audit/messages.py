@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from pp_mlekl.optimize.audit.directions import combination, identified_combinations, involved, simplest
+from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.modes import Mode, is_permutation
-from pp_mlekl.optimize.naming import combination, identified_combinations, involved, simplest
-from pp_mlekl.optimize.paths import Climb
-from pp_mlekl.optimize.space import Limit, Space
-from pp_mlekl.optimize.verdict import Verdict
+from pp_mlekl.optimize.parameter_space import Limit, Space
+from pp_mlekl.optimize.profile_paths import Climb
 from pp_mlekl.typing import Array
 
 _LISTED = 6

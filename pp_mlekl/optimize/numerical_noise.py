@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
-from pp_mlekl.optimize.ends import Ends
 from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
+from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.typing import Array
 
 # A value is known to within this many times its scatter, which is seen from this share of the value on.

@@ -1,0 +1,1 @@
+"""Maximisation of an objective: each method in a file of its own."""
