@@ -1,11 +1,16 @@
 """``pp-mlekl study``: many simulated data sets, what their fits lose, and whether their intervals cover."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pp_mlekl.cli.options import FixedSeed, Traceback
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from pp_mlekl.typing import Array
 
 _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
 
@@ -43,7 +48,7 @@ def study(
     _print(tree)
 
 
-def _print(tree) -> None:
+def _print(tree: "xr.DataTree") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -62,5 +67,5 @@ def _print(tree) -> None:
     print("parameters by intervals of the exact sandwich, and of each data set's own, as sandwich_interval gives them.")
 
 
-def _shares(values) -> str:
+def _shares(values: "Array") -> str:
     return ", ".join("" if value != value else f"{value:.3f}" for value in values[:6])

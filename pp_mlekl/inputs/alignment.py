@@ -74,7 +74,7 @@ def _with_dims_of(p: xr.DataArray, q: xr.DataArray) -> xr.DataArray:
     return q.transpose(..., *ours) if ours != theirs and set(ours) == set(theirs) else q
 
 
-def _check_same(ours: list, theirs: list, what: str, remedy: str) -> None:
+def _check_same(ours: list[Any], theirs: list[Any], what: str, remedy: str) -> None:
     alone = {"p": [n for n in ours if n not in set(theirs)], "q": [n for n in theirs if n not in set(ours)]}
     if not any(alone.values()):
         return

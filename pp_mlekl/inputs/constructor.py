@@ -85,7 +85,7 @@ def _check_mixed(name: str, values: dict[str, Any]) -> None:
             )
 
 
-def _bound(name: str, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+def _bound(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     order = signature(name)
     names = [n for n, _ in order]
     if len(args) > len(names):

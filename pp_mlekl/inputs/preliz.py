@@ -31,14 +31,14 @@ def from_preliz(dist: Any) -> Distribution:
     if not dist.is_frozen:
         raise ValueError(f"PreliZ' {name} has no parameters yet; set them, e.g. preliz.Normal(0, 1).")
     if name in ("Truncated", "Censored"):
-        return family(name)(dist=from_preliz(dist.dist), lower=dist.lower, upper=dist.upper)  # type: ignore[call-arg]
+        return family(name)(dist=from_preliz(dist.dist), lower=dist.lower, upper=dist.upper)
     if name == "Hurdle" and type(dist.dist).__name__ in _HURDLES:
         kind = family(f"Hurdle{type(dist.dist).__name__}")
         own = [n for n, _ in signature(kind.__name__) if n != "psi"]
         return kind(psi=dist.psi, **{n: getattr(dist.dist, n) for n in own})
     if name == "Mixture":
         parts = tuple(from_preliz(d) for d in dist.dist)
-        return family("Mixture")(w=np.asarray(dist.weights, dtype=np.float64), parts=parts)  # type: ignore[call-arg]
+        return family("Mixture")(w=np.asarray(dist.weights, dtype=np.float64), parts=parts)
     if name in FAMILIES:
         known = FAMILIES[name]
         named = {n: _RENAMED.get((name, n), n) for n, _ in signature(name) if n != "logit_p"}

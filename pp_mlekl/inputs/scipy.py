@@ -114,7 +114,7 @@ def from_scipy(frozen: Any) -> Distribution:
         return family(kind)(**convert(*shapes))
     if name == "vonmises" and np.all(scale == 1):
         # PyMC's has its mean within one turn about 0.
-        return family("VonMises")(mu=np.angle(np.exp(1j * loc)), kappa=shapes[0])  # type: ignore[call-arg]
+        return family("VonMises")(mu=np.angle(np.exp(1j * loc)), kappa=shapes[0])
     return _own_functions(frozen, shapes, loc, scale)
 
 

@@ -60,7 +60,7 @@ def signature(name: str) -> tuple[tuple[str, Any], ...]:
     cls = family(name)
     if name in _SIGNATURES:
         return _SIGNATURES[name]
-    return tuple((f.name, REQUIRED) for f in fields(cls))  # type: ignore[arg-type]
+    return tuple((f.name, REQUIRED) for f in fields(cls))
 
 
 def _gamma(mu: Any, sigma: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Names of variables and dims, and labels: those that samplers, tables and files all keep as they are."""
 
 import re
+from typing import Any
 
 import pandas as pd
 import pymc as pm
@@ -56,7 +57,7 @@ def _check_name(name: str, what: str, taken: tuple[str, ...]) -> None:
         )
 
 
-def _check(dim: str, labels: tuple) -> None:
+def _check(dim: str, labels: tuple[Any, ...]) -> None:
     remedy = f"give text or numbers, such as [str(label) for label in {dim}]"
     if any(isinstance(label, tuple | list) for label in labels):
         raise ValueError(f"The labels of {dim!r} are tuples, as of a MultiIndex; {remedy}.")
@@ -75,7 +76,7 @@ def _check(dim: str, labels: tuple) -> None:
         raise ValueError(f"The labels of {dim!r} are of kind {kind}; {remedy}.")
 
 
-def _check_distinct(name: str, dim: str | None, labels: tuple | None) -> None:
+def _check_distinct(name: str, dim: str | None, labels: tuple[Any, ...] | None) -> None:
     if labels is None:
         return
     index = pd.Index(list(labels))

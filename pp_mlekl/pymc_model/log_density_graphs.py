@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -50,7 +51,7 @@ class ValueGraph:
 
     def __init__(self, model: pm.Model, value_shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, Array]):
         self.model = model
-        self._in_double: dict = {}
+        self._in_double: dict[Any, Any] = {}
         self.free = self._double(model.free_RVs)
         self.observed = self._double(model.observed_RVs)
         self.transforms = {new: model.rvs_to_transforms[rv] for new, rv in zip(self.free, model.free_RVs, strict=True)}

@@ -26,7 +26,7 @@ from pp_mlekl.typing import Array, Potentials
 # Maximum number of rounds of prior draws; draws outside the transforms' range are drawn again.
 MAX_ROUNDS = 20
 
-_CACHE: WeakKeyDictionary[pm.Model, dict[tuple, "ModelFunctions"]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[pm.Model, dict[tuple[Any, ...], "ModelFunctions"]] = WeakKeyDictionary()
 
 
 def model_functions(model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()) -> "ModelFunctions":
@@ -97,7 +97,7 @@ class ModelFunctions(ModelTransforms):
         self.graphs = graphs
         self.potentials: Potentials = potentials
         self.objective = WeightedObjective(graphs, self.n_observations, self.observed_data)
-        self._evaluators: dict[tuple[int, ...], tuple[list, BatchedFunction]] = {}
+        self._evaluators: dict[tuple[int, ...], tuple[list[Any], BatchedFunction]] = {}
         self._kept: dict[Any, Any] = {}
         self._samplers: dict[bool, PriorSampler] = {}
 

@@ -10,6 +10,7 @@ import pytensor
 import pytensor.tensor as pt
 from pymc.distributions.distribution import SymbolicRandomVariable
 from pymc.pytensorf import collect_default_updates, reseed_rngs
+from pytensor.graph.basic import Apply
 from pytensor.graph.replace import vectorize_graph
 from pytensor.graph.traversal import ancestors, toposort
 from pytensor.tensor.elemwise import DimShuffle, Elemwise
@@ -58,7 +59,7 @@ class PriorSampler:
         self._graphs = _opened(_replaced(variables, replacements))
         self._batch = pt.dvector("batch")
         self._function: Any = None
-        self._rngs: list = []
+        self._rngs: list[Any] = []
 
     @cached_property
     def one_by_one(self) -> bool:
@@ -99,7 +100,7 @@ class PriorSampler:
     def _vectorized(self) -> tuple[list[TensorVariable], list[TensorVariable]]:
         """Put all draws on a new leading axis by adding a batch of zeros to a parameter of each variable."""
         zero = pt.dscalar("zero")
-        memo: dict = {}
+        memo: dict[Any, Any] = {}
         for node in toposort(self._graphs):
             inputs = [memo.get(i, i) for i in node.inputs]
             if isinstance(node.op, RandomVariable):
@@ -111,7 +112,7 @@ class PriorSampler:
         return [self._batch, *batched.values()], graphs
 
 
-def _with_batch(node, inputs: list, zero: TensorVariable) -> list:
+def _with_batch(node: Apply, inputs: list[Any], zero: TensorVariable) -> list[Any]:
     # PyTensor infers the new batch axes from the first parameter, so that is the one that must have them.
     op, first = node.op, node.op.dist_params(node)[0]
     position = next(i for i, v in enumerate(node.inputs) if v is first)
@@ -133,7 +134,7 @@ def _random(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 def _opened(graphs: list[TensorVariable]) -> list[TensorVariable]:
     """Replace symbolic random variables that are elementwise functions of others (HalfCauchy) by those functions."""
-    memo: dict = {}
+    memo: dict[Any, Any] = {}
     for node in toposort(graphs):
         inputs = [memo.get(i, i) for i in node.inputs]
         if isinstance(node.op, SymbolicRandomVariable) and _elementwise(node.op):
@@ -148,7 +149,7 @@ def _elementwise(op: SymbolicRandomVariable) -> bool:
     return all(isinstance(node.op, RandomVariable | Elemwise | DimShuffle) for node in op.fgraph.apply_nodes)
 
 
-def _replaced(variables: Sequence[TensorVariable], replacements: dict) -> list[TensorVariable]:
+def _replaced(variables: Sequence[TensorVariable], replacements: dict[Any, Any]) -> list[TensorVariable]:
     if not replacements:
         return list(variables)
     return pytensor.graph.replace.graph_replace(list(variables), replacements, strict=False)

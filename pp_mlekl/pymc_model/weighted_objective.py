@@ -222,7 +222,7 @@ class WeightedObjective:
         elements = self._n if part == "likelihood" else self._size
         return self._kept((part, "product"), [direction, *inputs], graphs, elements)
 
-    def _kept(self, key: Any, inputs: list, graphs: Callable[[], list], elements: int) -> BatchedFunction:
+    def _kept(self, key: Any, inputs: list[Any], graphs: Callable[[], list[Any]], elements: int) -> BatchedFunction:
         if key not in self._functions:
             with without_c():
                 self._functions[key] = BatchedFunction(inputs, graphs(), elements)

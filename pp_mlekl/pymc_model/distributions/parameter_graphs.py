@@ -139,7 +139,7 @@ def _point_mass(variable: TensorVariable) -> Recipe:
 
     def build(values: Sequence[Array]) -> Distribution:
         (x,) = values
-        return family("DiscreteUniform")(lower=x, upper=x) if discrete else PointMass(at=x)  # type: ignore[call-arg]
+        return family("DiscreteUniform")(lower=x, upper=x) if discrete else PointMass(at=x)
 
     return Recipe(parameters=(Parameter(graph=at),), build=build, name="DiracDelta")
 
@@ -211,7 +211,7 @@ def _of_several(weights: TensorVariable, recipes: list[Recipe]) -> Recipe:
         for recipe in recipes:
             own, rest = rest[: len(recipe.parameters)], rest[len(recipe.parameters) :]
             parts.append(recipe.build(own))
-        return family("Mixture")(w=w, parts=tuple(parts))  # type: ignore[call-arg]
+        return family("Mixture")(w=w, parts=tuple(parts))
 
     parameters = [p for recipe in recipes for p in recipe.parameters]
     return Recipe(parameters=(Parameter(graph=weights, event_ndim=1), *parameters), build=build, name="Mixture")
@@ -227,10 +227,10 @@ def _of_one_variable(weights: TensorVariable, recipe: Recipe) -> Recipe:
         shape = np.broadcast_shapes(whole.batch_shape, (w.shape[-1],))
         whole = whole.expand(shape)
         if recipe.name == "Normal":
-            return family("NormalMixture")(w=w, mu=whole.mu, sigma=whole.sigma)  # type: ignore[call-arg, attr-defined]
+            return family("NormalMixture")(w=w, mu=whole.mu, sigma=whole.sigma)  # type: ignore[attr-defined]
         # The components are on the last batch axis; axes of events may follow it.
         before = (slice(None),) * (len(shape) - 1)
         parts = tuple(whole.select((*before, i)) for i in range(shape[-1]))
-        return family("Mixture")(w=w, parts=parts)  # type: ignore[call-arg]
+        return family("Mixture")(w=w, parts=parts)
 
     return Recipe(parameters=(Parameter(graph=weights, event_ndim=1), *inner), build=build, name="Mixture")

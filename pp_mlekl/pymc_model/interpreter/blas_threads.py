@@ -28,7 +28,7 @@ def has_small_matrices(outputs: Sequence[TensorVariable]) -> bool:
     return found
 
 
-def one_thread() -> AbstractContextManager:
+def one_thread() -> AbstractContextManager[Any]:
     """A context in which BLAS uses one thread, as it does in other threads of the process meanwhile."""
     return _ONE
 

@@ -77,7 +77,7 @@ def _numpy_function(op: Any) -> Callable[..., Any] | None:
     return attrgetter(name.removeprefix("scipy."))(scipy) if name.startswith("scipy.") else getattr(np, name, None)
 
 
-def _transposed(x: Array, order: tuple) -> Array:
+def _transposed(x: Array, order: tuple[Any, ...]) -> Array:
     kept = [i for i in order if i != "x"]
     dropped = tuple(i for i in range(x.ndim) if i not in kept)
     x = np.transpose(x, [*kept, *dropped]).reshape([x.shape[i] for i in kept])

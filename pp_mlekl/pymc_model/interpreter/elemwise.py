@@ -16,7 +16,9 @@ class DirectElemwise(Elemwise):
     floating-point warnings once for all nodes.
     """
 
-    def make_py_thunk(self, node: Apply, storage_map: Any, compute_map: Any, no_recycling: Any, debug: bool = False):
+    def make_py_thunk(
+        self, node: Apply, storage_map: Any, compute_map: Any, no_recycling: Any, debug: bool = False
+    ) -> Any:
         """A function that evaluates one node on the cells of ``storage_map``."""
         thunk = super().make_py_thunk(node, storage_map, compute_map, no_recycling, debug)
         function = self._function(node)
@@ -26,7 +28,7 @@ class DirectElemwise(Elemwise):
         cell = storage_map[node.outputs[0]]
         dtype = np.dtype(node.outputs[0].type.dtype)
         flags = [compute_map[v] for v in node.outputs] if compute_map is not None else []
-        checked: set[tuple] = set()
+        checked: set[tuple[Any, ...]] = set()
 
         def evaluate() -> None:
             arrays = [x[0] for x in inputs]
@@ -68,7 +70,7 @@ def _fold(function: Any, node: Apply) -> Any:
     return folded
 
 
-def direct_elemwise(node: Apply, inputs: list, nfunc_spec: tuple[str, int, int] | None = None) -> Apply:
+def direct_elemwise(node: Apply, inputs: list[Any], nfunc_spec: tuple[str, int, int] | None = None) -> Apply:
     """The node with a ``DirectElemwise`` in place of its operation, over inputs of the same types."""
     op = DirectElemwise(node.op.scalar_op, nfunc_spec=nfunc_spec or node.op.nfunc_spec)
     return Apply(op, inputs, [output.clone() for output in node.outputs])

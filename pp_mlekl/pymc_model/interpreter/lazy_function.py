@@ -248,7 +248,7 @@ def compiled(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariable]
 
 def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Give elementwise operations a NumPy function, and split sums that are too long for NumPy."""
-    memo: dict = {}
+    memo: dict[Any, Any] = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
         scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None

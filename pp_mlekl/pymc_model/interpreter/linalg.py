@@ -86,7 +86,7 @@ def _ranges(ends: tuple[Array, ...], dtype: str, one_by_one: Function) -> tuple[
     return (np.broadcast_to(single, (*batch, len(single))).copy(),)
 
 
-def batched_blockwise(node: Apply, inputs: list) -> Apply | None:
+def batched_blockwise(node: Apply, inputs: list[Any]) -> Apply | None:
     """The node with a ``BatchedBlockwise`` in place of its operation; None where the operation is another one."""
     op = node.op
     if not isinstance(op, Blockwise) or not isinstance(op.core_op, SolveTriangular | Cholesky | ARange):

@@ -48,7 +48,7 @@ def static_shapes_from_types() -> Iterator[None]:
         known = None if lengths is None else [_length(v) for v in lengths]
         if lengths is None or known is None or None in known:
             return by_rewriting(shape)
-        return lengths, tuple(None if k == _SYMBOL else k for k in known)  # type: ignore[misc]
+        return lengths, tuple(None if k == _SYMBOL else k for k in known)
 
     infer.quick = True  # type: ignore[attr-defined]
     basic.infer_static_shape = infer
@@ -92,7 +92,7 @@ def _length(variable: Variable) -> int | str | None:
 
 def _element(variable: Variable) -> int | str | None:
     """One length of a vector of lengths, or the only one."""
-    op, inputs = variable.owner.op, variable.owner.inputs  # type: ignore[union-attr]
+    op, inputs = variable.owner.op, variable.owner.inputs
     vector = _vector(inputs[0])
     if vector is None:
         return None
@@ -143,7 +143,7 @@ def _indices(op: Subtensor, inputs: Sequence[Variable]) -> int | slice | None:
 
 def _of_type(variable: Variable, place: int, depth: int = 0) -> int | str | None:
     """One length of an array, from its type or from the types of the inputs of its operation."""
-    known = variable.type.shape[place]  # type: ignore[attr-defined]
+    known = variable.type.shape[place]
     if known is not None:
         return int(known)
     if variable.owner is None:
@@ -157,12 +157,12 @@ def _of_type(variable: Variable, place: int, depth: int = 0) -> int | str | None
         source = op.new_order[place]
         return 1 if source == "x" else _of_type(inputs[0], source, depth + 1)
     if isinstance(op, CAReduce):
-        kept = [k for k in range(inputs[0].type.ndim) if op.axis is not None and k not in op.axis]  # type: ignore[attr-defined]
+        kept = [k for k in range(inputs[0].type.ndim) if op.axis is not None and k not in op.axis]
         return _of_type(inputs[0], kept[place], depth + 1)
     if isinstance(op, IncSubtensor | AdvancedIncSubtensor):
         return _of_type(inputs[0], place, depth + 1)
     if isinstance(op, Elemwise) or (isinstance(op, Blockwise) and place < op.batch_ndim(variable.owner)):
-        lengths = [_of_type(v, place, depth + 1) for v in inputs if v.type.shape[place] != 1]  # type: ignore[attr-defined]
+        lengths = [_of_type(v, place, depth + 1) for v in inputs if v.type.shape[place] != 1]
         certain = [n for n in lengths if isinstance(n, int) and n != 1]
         if certain or None not in lengths:
             return certain[0] if certain else _SYMBOL

@@ -30,7 +30,7 @@ def vectorized(
     outputs: Sequence[TensorVariable], replace: Mapping[TensorVariable, TensorVariable]
 ) -> list[TensorVariable]:
     """Vectorise graphs as ``vectorize_graph`` does, with one run of each loop over time and of each sum into slices."""
-    memo: dict = {}
+    memo: dict[Any, Any] = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
         if type(node.op) is Scan:
@@ -48,7 +48,7 @@ def vectorized(
 
 def _with_sums_into_slices(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     """Evaluate sums into slices, as gradients with respect to slices have them, for the whole batch instead of row by row."""
-    memo: dict = {}
+    memo: dict[Any, Any] = {}
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
         new = node.clone_with_new_inputs(inputs) if any(v in memo for v in node.inputs) else node

@@ -22,7 +22,7 @@ _SMALL = 1e-2
 class _Uncompiled(UnaryScalarOp):
     """A function of one number without C code."""
 
-    def c_code(self, *args, **kwargs):
+    def c_code(self, *args: Any, **kwargs: Any) -> str:
         """There is none."""
         raise NotImplementedError
 
@@ -30,11 +30,11 @@ class _Uncompiled(UnaryScalarOp):
 class LogI0e(_Uncompiled):
     """log(exp(-|x|) I0(x))."""
 
-    def impl(self, x):
+    def impl(self, x: Any) -> Any:
         """The value at a number."""
         return log_i0e(x)
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """A(x) - sign(x)."""
         (x,) = inputs
         return [cotangents[0] * (ratio(x) - scalar.sign(x))]
@@ -43,11 +43,11 @@ class LogI0e(_Uncompiled):
 class Ratio(_Uncompiled):
     """A(x) = I1(x) / I0(x), the derivative of log I0."""
 
-    def impl(self, x):
+    def impl(self, x: Any) -> Any:
         """The value at a number."""
         return bessel_ratio(x)
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """A' = 1 - A / x - A^2."""
         return [cotangents[0] * curvature(inputs[0])]
 
@@ -55,11 +55,11 @@ class Ratio(_Uncompiled):
 class Curvature(_Uncompiled):
     """A'(x), without cancellation where x is large."""
 
-    def impl(self, x):
+    def impl(self, x: Any) -> Any:
         """The value at a number."""
         return bessel_curvature(x)
 
-    def pullback(self, inputs, outputs, cotangents):
+    def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """A'' = A / x^2 - A' / x - 2 A A'."""
         (x,) = inputs
         small = scalar.lt(scalar.abs(x), _SMALL)

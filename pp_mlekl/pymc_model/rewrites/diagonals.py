@@ -30,9 +30,9 @@ def _diagonal(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | N
         return None
     given = memo.get(node.inputs[0], node.inputs[0])
     if isinstance(op, AllocDiag):
-        size = given.type.shape[-1]  # type: ignore[attr-defined]
+        size = given.type.shape[-1]
         return None if size is None else _set(given, size, (op.axis1, op.axis2))
-    size, other = (given.type.shape[axis] for axis in (op.axis1, op.axis2))  # type: ignore[attr-defined]
+    size, other = (given.type.shape[axis] for axis in (op.axis1, op.axis2))
     return None if size is None or size != other else _taken(given, size, (op.axis1, op.axis2))
 
 

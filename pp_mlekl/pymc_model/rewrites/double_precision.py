@@ -1,7 +1,9 @@
 """Graphs in double precision, whatever the type of their leaves."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from pytensor.graph.basic import Apply
 from pytensor.graph.traversal import toposort
 from pytensor.scalar.basic import Cast
 from pytensor.tensor.basic import MakeVector
@@ -10,7 +12,7 @@ from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
 
-def in_double_precision(outputs: Sequence[TensorVariable], memo: dict | None = None) -> list[TensorVariable]:
+def in_double_precision(outputs: Sequence[TensorVariable], memo: dict[Any, Any] | None = None) -> list[TensorVariable]:
     """Rebuild graphs so that all elementwise arithmetic is in double precision.
 
     PyTensor stores a literal that float32 holds exactly as float32 and does arithmetic on such literals in
@@ -41,7 +43,7 @@ def _is_integer(variable: TensorVariable) -> bool:
     return variable.type.dtype.startswith(("int", "uint"))
 
 
-def _rebuilt(node, inputs):
+def _rebuilt(node: Apply, inputs: list[Any]) -> Apply:
     if isinstance(node.op, MakeVector) and node.op.dtype == "float32":
         return MakeVector("float64").make_node(*inputs)
     if getattr(node.op, "fgraph", None) is not None:

@@ -76,7 +76,7 @@ def _of_one_function(graph: FunctionGraph, node: Apply) -> TensorVariable | None
 
 def _of_one_product(condition: Variable, first: Variable, second: Variable) -> TensorVariable | None:
     (k, u), (other, v) = _factors(first), _factors(second)
-    if k == other == 1.0 or u.type.dtype != v.type.dtype:  # type: ignore[attr-defined]
+    if k == other == 1.0 or u.type.dtype != v.type.dtype:
         return None
     if u is v:
         return pt.switch(condition, np.asarray(k, dtype=u.type.dtype), np.asarray(other, dtype=u.type.dtype)) * u

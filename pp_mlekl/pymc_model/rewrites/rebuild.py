@@ -30,7 +30,7 @@ def rebuild(
             for variable, old in zip(copy, node.outputs, strict=True):
                 variable.name = old.name
             memo.update(zip(node.outputs, copy, strict=True))
-    return [memo.get(v, v) for v in outputs]  # type: ignore[misc]
+    return [memo.get(v, v) for v in outputs]
 
 
 def is_elementwise(node: Apply | None, *kinds: type) -> bool:
