@@ -20,9 +20,9 @@ from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.posterior.laplace import laplace
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_values
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
-from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables

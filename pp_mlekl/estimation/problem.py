@@ -13,7 +13,7 @@ from pp_mlekl.optimize import objective as sizes
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.sparse_hessian import SparseEvaluation
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 

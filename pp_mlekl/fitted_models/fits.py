@@ -11,7 +11,7 @@ from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.pymc_model.draws.conditional import parents_of
-from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array, Potentials
 

@@ -10,8 +10,8 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.draws_check import check_draws
 from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode, log_prior_mass
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names

@@ -16,8 +16,8 @@ from pp_mlekl.posterior.evidence import no_evidence, with_posterior
 from pp_mlekl.posterior.evidence_estimate import evidence_over
 from pp_mlekl.posterior.marginal_information_gain import FORWARD, Gain, drawn_gain, group_gain, variable_gain
 from pp_mlekl.pymc_model.derivatives import NoDerivative
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import ProperPrior, prior_potentials, proper_prior
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior_density import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions

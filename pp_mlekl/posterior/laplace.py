@@ -17,7 +17,7 @@ from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over, log_prior_mass
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory

@@ -11,12 +11,12 @@ from pp_mlekl.divergences.samples.divergence import kl_between_draws
 from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
 from pp_mlekl.divergences.samples.terms import Terms, estimate
-from pp_mlekl.posterior.bridge.effective_size import effective_size
 from pp_mlekl.posterior.bridge.normality import check_normality
 from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.marginal_prior_density import group_log_prior, marginal_log_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import effective_size
 
 FORWARD, REVERSE = "KL(posterior||prior)", "KL(prior||posterior)"
 # Resampled particles repeat draws: the largest factor by which chains are thinned to remove repetitions.

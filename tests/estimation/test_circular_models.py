@@ -17,7 +17,7 @@ from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
 from pp_mlekl.estimation.wald_interval import wald_interval
 from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.laplace import laplace
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.interpreter.lazy_function import compiled, interpreted
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.rewrites import bessel

@@ -7,7 +7,7 @@ import xarray as xr
 
 import pp_mlekl as mk
 from pp_mlekl.posterior.draws_check import check_draws
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.utils.warning_attributes import read_warnings

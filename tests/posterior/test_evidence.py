@@ -16,8 +16,8 @@ from shared import shared_path
 
 import pp_mlekl as mk
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_mass
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.draws.smc import last_stage
 from pp_mlekl.pymc_model.model_functions import model_functions

@@ -11,7 +11,7 @@ from scipy import stats
 
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.draws_check import check_draws
-from pp_mlekl.pymc_model.draws.posterior import unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 GENERATOR = np.random.default_rng(3)

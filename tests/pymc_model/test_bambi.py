@@ -8,7 +8,7 @@ from scipy import stats
 
 import pp_mlekl as mk
 from pp_mlekl.pymc_model.bambi import pymc_model_of
-from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 

@@ -6,11 +6,11 @@ from scipy import special
 from pp_mlekl.divergences.samples.checks import FEWEST, MOST_REPEATED, Draws, share_repeated
 from pp_mlekl.divergences.samples.correction import corrected_within
 from pp_mlekl.divergences.samples.density import Beyond, LogDensities, SampleDensity, mean_beyond, neighbours_for
-from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import effective_size
 
 # Maximum number of draws at which neighbours are searched, among all draws.
 QUERIES = 1500

@@ -7,8 +7,8 @@ import numpy as np
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape, tail_size
 from pp_mlekl.divergences.samples.checks import Draws
-from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import effective_size
 
 # Shape of the tail above which the terms have no variance.
 _INFINITE = 0.5

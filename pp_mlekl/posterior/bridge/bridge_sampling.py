@@ -6,10 +6,10 @@ import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
 
-from pp_mlekl.posterior.bridge.effective_size import effective_size, mean_and_error
 from pp_mlekl.posterior.bridge.number_with_error import WithError
 from pp_mlekl.posterior.bridge.proposals import StudentProposal, Target, fit_normal
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import effective_size, mean_and_error
 
 _ITERATIONS = 1000
 _TOLERANCE = 1e-10

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pp_mlekl.posterior.bridge.effective_size import effective_size
 from pp_mlekl.posterior.bridge.number_with_error import WithError, plain_mean
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import effective_size
 
 # More coefficients than this share of the effective draws cannot be fitted to them.
 _LARGEST_SHARE = 0.1

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
-from pp_mlekl.posterior.bridge.effective_size import mean_and_error
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import mean_and_error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pp_mlekl.posterior.bridge.effective_size import effective_sizes
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.effective_size import effective_sizes
 
 # How often draws of the right density are to exceed the limits by chance in one set of all coordinates and chains. Measured over
 # 10,000 sets of 4 x 500 draws of each of four densities: cautions 0.7 to 1.8 in 1,000, no refusal.

@@ -12,9 +12,9 @@ import pytensor
 import xarray as xr
 
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
+from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_values
+from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
-from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
-from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions

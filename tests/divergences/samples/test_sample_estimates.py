@@ -12,7 +12,6 @@ from pp_mlekl.divergences.samples.correction import density_correction
 from pp_mlekl.divergences.samples.density import mean_beyond
 from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.divergence import js_between_draws, kl_between_draws, kl_to_density
-from pp_mlekl.divergences.samples.effective_size import effective_size
 from pp_mlekl.divergences.samples.entropy import sample_entropy
 from pp_mlekl.divergences.samples.gaussianize import fit_gaussianizer, identity_maps
 from pp_mlekl.divergences.samples.neighbours import expected_log_density, log_density_by_neighbours
@@ -21,6 +20,7 @@ from pp_mlekl.divergences.samples.spacings import log_density_against, log_densi
 from pp_mlekl.divergences.samples.terms import Terms
 from pp_mlekl.divergences.samples.terms import estimate as estimate_of
 from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
+from pp_mlekl.utils.effective_size import effective_size
 
 ENTROPIES = {
     "normal": stats.norm(1, 2),

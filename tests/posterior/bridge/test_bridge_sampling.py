@@ -6,7 +6,7 @@ from scipy import stats
 
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.bridge.control_variates import controlled_mean
-from pp_mlekl.posterior.bridge.effective_size import effective_size, mean_and_error
+from pp_mlekl.utils.effective_size import effective_size, mean_and_error
 
 
 def _chains(draws):

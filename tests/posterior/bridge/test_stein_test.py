@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pp_mlekl.posterior.bridge.effective_size import effective_size, effective_sizes
 from pp_mlekl.posterior.bridge.stein_test import has_jump, stein_test
+from pp_mlekl.utils.effective_size import effective_size, effective_sizes
 
 DENSITIES = {
     # A random source of (n, d) draws and the gradient of the log density.

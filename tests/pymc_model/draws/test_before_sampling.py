@@ -7,8 +7,8 @@ import pymc as pm
 import pytest
 
 from pp_mlekl.comparison.compare import compare
+from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_values
 from pp_mlekl.pymc_model.draws.sampling import sample
-from pp_mlekl.pymc_model.draws.sampling_checks import check_settings, initial_values
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 

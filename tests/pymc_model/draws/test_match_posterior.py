@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import pp_mlekl as mk
-from pp_mlekl.pymc_model.draws.posterior import matched_posterior, unconstrained_draws
+from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups
 from pp_mlekl.pymc_model.model_functions import model_functions
 
