@@ -1,6 +1,6 @@
 """The verdicts in words: each function completes a verdict with its status and its warnings."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -281,7 +281,7 @@ def _moved_by(direction: Array, z: Array, space: Space) -> str:
     return _join(space.names[i] for i in np.flatnonzero(change > 1e-3 * change.max()).tolist())
 
 
-def _join(names) -> str:
+def _join(names: Iterable[str]) -> str:
     listed = list(names)
     more = len(listed) - _LISTED
     return ", ".join(listed[:_LISTED]) + (f" and {more} more" if more > 0 else "")
