@@ -1,15 +1,15 @@
 # `make report` sets up an environment, compares the gallery on its data and writes the pages.
-# `make test` sets up the same environment and runs linters, type check and tests.
+# `make test` sets up the same environment and runs linters, type check and tests. `make docs` builds the site in docs/_build/html.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PAGES ?= pages
-EXTRAS := dask,notebook,preliz,zarr,dev
+EXTRAS := dask,docs,notebook,preliz,zarr,dev
 # One thread for each linear algebra library: tests and chains run side by side.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: environment report test lint types unit test-slow coverage notebook clean
+.PHONY: environment report test lint types unit test-slow coverage docs notebooks clean
 
 environment: $(VENV)/.ready
 
@@ -39,8 +39,11 @@ test-slow: environment
 coverage: environment
 	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --cov --cov-report=term:skip-covered
 
-notebook: environment
-	@$(VENV)/bin/jupyter-execute --inplace notebooks/*.ipynb
+docs: environment
+	@$(PYTHON) -m sphinx -b html -n -W --keep-going -q docs docs/_build/html
+
+notebooks: environment
+	@$(VENV)/bin/jupytext --to ipynb --execute docs/tutorials/*.md
 
 clean:
-	rm -rf $(VENV) $(PAGES) dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .coverage
+	rm -rf $(VENV) $(PAGES) dist docs/_build docs/api .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .coverage

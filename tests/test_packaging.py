@@ -48,12 +48,13 @@ def test_every_public_name_is_found():
     assert all(callable(getattr(pp_mlekl, name)) for name in pp_mlekl.__all__ if name != "__version__")
 
 
-def test_conda_environment_has_the_projects_dependencies(root, project):
+def test_conda_environment_has_the_projects_dependencies_and_a_kernel(root, project):
     listed = re.findall(r"^ {2}- (?!pip:)(\S+)$", (root / "environment.yml").read_text(encoding="utf-8"), re.MULTILINE)
     conda = {requirement for requirement in listed if requirement not in ("conda-forge", "pip")}
     wanted = {f"python{project['requires-python']}"}
-    for text in project["dependencies"]:
+    for text in [*project["dependencies"], *project["optional-dependencies"]["notebook"]]:
         requirement = Requirement(text)
+        assert str(requirement.specifier).startswith(">="), f"{text} needs a lower bound"
         wanted.add(f"{CONDA_NAMES.get(requirement.name, requirement.name)}{requirement.specifier}")
     assert conda == wanted
     assert "  - pip:\n      - -e ." in (root / "environment.yml").read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ class DerivedEstimate(Displayed):
         On the quantities' own dims and coords; no standard error (NaN) where an irregular direction of the estimate
         moves them, and no value where they depend on what was not estimated.
     covariance
-        (quantity, quantity_) of all elements.
+        ``(quantity, quantity_)`` of all elements.
     degrees_of_freedom
         Of the sandwich's standard errors (Satterthwaite), on the same dims; infinite for those of the information.
     status, warnings

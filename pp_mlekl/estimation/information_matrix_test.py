@@ -48,7 +48,7 @@ class InformationMatrixTest(Displayed):
         The share of data sets drawn from the fit whose statistic is as large, which holds in small samples as well; NaN
         where none were drawn.
     J, K
-        Observed information and mean outer product of scores of one observation, natural scale, (parameter, parameter_).
+        Observed information and mean outer product of scores of one observation, natural scale, ``(parameter, parameter_)``.
     ratios
         Eigenvalues of J^-1 K, ascending: all near 1 in a right model.
     warnings

@@ -61,7 +61,7 @@ class PointEstimate(Displayed):
     standard_error
         From the observed information by the delta method; NaN where there is none.
     covariance
-        (parameter, parameter_) of the flat natural vector. In models of more than 400 parameters it is NaN except for the
+        ``(parameter, parameter_)`` of the flat natural vector. In models of more than 400 parameters it is NaN except for the
         variables named in ``standard_errors``; select with ``sel``, because ``.values`` makes the whole matrix.
     log_likelihood, log_prior
         At the estimate, in nats.

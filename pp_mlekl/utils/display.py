@@ -20,6 +20,8 @@ _COLOURS: dict[Level, tuple[str, str]] = {
 _BADGE = Markup(
     '<span style="color: {}; background: {}; border-radius: 4px; padding: 1px 8px; font-size: 90%">{}</span>'
 )
+# What a table shows in place of a number that is not available.
+_MISSING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +59,9 @@ class Display:
         """For a terminal."""
         headline = f"{self.title}: {self.badge}" if self.badge else self.title
         lines = [headline, *self.lines, *(f"! {w}" for w in self.warnings)]
-        if self.table is not None:
-            lines.append(self.table.to_string(float_format=self.float_format.format))
+        table = without_empty_columns(self.table)
+        if table is not None:
+            lines.append(table.to_string(float_format=self.float_format.format, na_rep=_MISSING))
         return "\n".join(lines)
 
     def html(self) -> str:
@@ -77,8 +80,11 @@ class Display:
         return Markup("<div>{}</div>").format(Markup("").join(parts))
 
     def _table(self, table: pd.DataFrame) -> Markup:
+        shown = without_empty_columns(table)
+        if shown is None:
+            return Markup("")
         # Pandas escapes its cells and labels.
-        return Markup(table.to_html(float_format=self.float_format.format))
+        return Markup(shown.to_html(float_format=self.float_format.format, na_rep=_MISSING))
 
 
 class Displayed:
@@ -92,6 +98,20 @@ class Displayed:
 
     def _repr_html_(self) -> str:
         return self._display().html()
+
+
+def without_empty_columns(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The table without columns that have no value in any row; None if nothing is left of one that has rows.
+
+    Examples
+    --------
+    >>> list(without_empty_columns(pd.DataFrame({"a": [1.0, np.nan], "b": [np.nan, np.nan]})))
+    ['a']
+    """
+    if table is None or not len(table):
+        return table
+    filled = table.dropna(axis="columns", how="all")
+    return filled if len(filled.columns) else None
 
 
 def number_table(columns: Mapping[str, ArrayLike], dims: Sequence[str] = ()) -> pd.DataFrame:

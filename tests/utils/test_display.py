@@ -85,3 +85,17 @@ def test_numbers_of_an_estimate(results):
     assert table.index.name == "row"
     assert table["mcse"].tolist() == [0.1, 0.2]
     assert "0.5" in repr(results["number"])
+
+
+def test_tables_leave_out_empty_columns_and_mark_gaps():
+    table = pd.DataFrame({"estimate": [1.5, np.nan], "se": [np.nan, np.nan]}, index=["mu", "tau"])
+    shown = Display(title="A fit", table=table)
+    for text in (shown.text(), shown.html()):
+        assert "1.5" in text
+        assert "–" in text
+        assert "NaN" not in text
+        assert "se<" not in text
+    nothing = Display(title="A fit", table=table[["se"]])
+    assert nothing.text() == "A fit"
+    assert "<table" not in nothing.html()
+    assert "<table" in Display(title="No rows", table=table.iloc[:0]).html()

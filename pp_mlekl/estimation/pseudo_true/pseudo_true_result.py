@@ -28,7 +28,7 @@ class PseudoTrue(PointEstimate):
     naive_standard_error
         From the inverse information; valid only where the model is right.
     J, K
-        ``-E[Hessian]`` and ``E[score score']`` of one observation, natural scale, (parameter, parameter_).
+        ``-E[Hessian]`` and ``E[score score']`` of one observation, natural scale, ``(parameter, parameter_)``.
     information
         The same on the unconstrained scale, with trace, rank, eigenvalues and the sandwich for any n.
     """
@@ -56,7 +56,7 @@ class PseudoTrue(PointEstimate):
         return self.trace / (2 * n)
 
     def covariance_of(self, n: int) -> xr.DataArray:
-        """Sandwich covariance of the MLE from ``n`` observations, natural scale, (parameter, parameter_)."""
+        """Sandwich covariance of the MLE from ``n`` observations, natural scale, ``(parameter, parameter_)``."""
         return self.covariance * (self.n_observations / n)
 
     def sandwich(self) -> xr.Dataset:
