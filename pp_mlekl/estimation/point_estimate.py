@@ -13,7 +13,8 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of, check_bootstrap
 from pp_mlekl.estimation.delta_method import DerivedEstimate, delta_method
 from pp_mlekl.estimation.existence import Existence
-from pp_mlekl.estimation.profile_curves import Profile, profile_of
+from pp_mlekl.estimation.profile_curves import profile_of
+from pp_mlekl.estimation.profile_result import Profile
 from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
 from pp_mlekl.estimation.wald_interval import check_ci_prob, wald_interval
 from pp_mlekl.estimation.wald_table import wald_table

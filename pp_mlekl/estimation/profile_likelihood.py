@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
-from pp_mlekl.estimation.profile_curves import Profile, profile_of
+from pp_mlekl.estimation.profile_curves import profile_of
+from pp_mlekl.estimation.profile_result import Profile
 from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed

@@ -126,6 +126,21 @@ def test_limits_of_a_location_at_the_end_of_the_data_keep_their_sides(sign):
     np.testing.assert_allclose(found.interval.values[0], np.sort(sign * np.array(ends)), rtol=1e-6)
 
 
+def test_a_limit_that_is_not_found_is_nan_with_a_reason():
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Normal("y", mu, 1.0, observed=[0.3, -0.2, 0.5, 0.0])
+        pm.Potential("limit", pt.switch(mu < 0.6, 0.0, -np.inf))
+    found = profile(model, random_seed=1, potentials="likelihood", points=3)
+    lower, upper = found.interval.values[0]
+    assert lower == pytest.approx(0.15 - 0.5 * stats.norm.ppf(0.975), rel=1e-7)
+    assert np.isnan(upper)
+    assert len(found.warnings) == 1
+    assert "upper limit of mu" in found.warnings[0]
+    assert found.warnings[0] in repr(found)
+    assert found.curve["value"].values[0, -1] == pytest.approx(0.6, abs=1e-6)
+
+
 @pytest.mark.slow
 def test_profile_of_least_absolute_deviations_follows_the_kinks():
     model = degenerate.build("least_absolute_deviations")
