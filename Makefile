@@ -9,7 +9,7 @@ EXTRAS := dask,docs,notebook,preliz,zarr,dev
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: environment report test lint types unit test-slow coverage docs notebooks clean
+.PHONY: environment report test lint types unit test-slow coverage mutate durations docs notebooks clean
 
 environment: $(VENV)/.ready
 
@@ -37,7 +37,15 @@ test-slow: environment
 	@$(PYTHON) -m pytest -m slow -n 2 --dist loadfile -q
 
 coverage: environment
-	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --cov --cov-report=term:skip-covered
+	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --cov --cov-context=test --cov-report=term:skip-covered
+
+# Faults planted in the files that differ from main, or in FILES, and how many of them the tests notice.
+mutate: environment
+	@$(PYTHON) tools/mutate.py $(FILES) --number $(or $(NUMBER),20)
+
+# The sixty tests of the fast tier that take longest.
+durations: environment
+	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --durations=60 --durations-min=0.5
 
 docs: environment
 	@$(PYTHON) -m sphinx -b html -n -W --keep-going -q docs docs/_build/html

@@ -74,9 +74,9 @@ def read_truth(path: Path) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise ValueError(f"There is no file {path}; check the path.")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         # Of a syntax error, text that is not UTF-8, a number that is too long, brackets that are too deep.
-        raise ValueError(f"{path} is not TOML: {error}") from error
+        raise ValueError(f"{path} must be TOML in UTF-8: {error}") from error

@@ -12,15 +12,17 @@ def check_same_kind(p: Distribution, q: Distribution) -> None:
         kinds = ["discrete" if d.discrete else "continuous" for d in (p, q)]
         raise ValueError(f"P is {kinds[0]} and Q is {kinds[1]}: a divergence needs both to be of one kind.")
     if p.event_ndim != q.event_ndim:
-        raise ValueError(f"P has {p.event_ndim} and Q {q.event_ndim} event axes: they are not of one dimension.")
+        raise ValueError(f"P and Q must have the same number of event axes; P has {p.event_ndim} and Q {q.event_ndim}.")
     try:
         np.broadcast_shapes(p.batch_shape, q.batch_shape)
     except ValueError as error:
-        raise ValueError(f"P has batch shape {p.batch_shape} and Q {q.batch_shape}, which do not broadcast.") from error
+        raise ValueError(
+            f"The batch shapes of P and Q must broadcast; they are {p.batch_shape} and {q.batch_shape}."
+        ) from error
     shapes = p.event_shape, q.event_shape
     if shapes[0] != shapes[1]:
         raise ValueError(
-            f"P has values of shape {shapes[0]} and Q of shape {shapes[1]}: they are not of one dimension."
+            f"P and Q must have values of one shape; those of P have shape {shapes[0]}, those of Q {shapes[1]}."
         )
 
 

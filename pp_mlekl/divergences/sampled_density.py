@@ -53,7 +53,9 @@ class SampledDensity(Distribution):
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """One value for each parameter draw, (draws, rows, *event); ``shape`` must be ()."""
         if shape:
-            raise NotImplementedError("A distribution known by draws alone gives one value for each parameter draw.")
+            raise NotImplementedError(
+                "A distribution known by draws alone gives one value for each parameter draw; pass shape=()."
+            )
         return self.draw(self.taken, generator).reshape((*self.batch_shape, *self.value_shape[len(self.row_shape) :]))
 
     def data_sets(self, size: int, generator: np.random.Generator) -> Array:

@@ -150,7 +150,7 @@ def _case_weights(problem: Problem, count: int, generator: np.random.Generator) 
         size = variable.pointwise.stop - variable.pointwise.start
         counts = np.ones(size) if problem.weights is None else np.asarray(problem.weights)[variable.pointwise]
         if np.any(counts != np.round(counts)):
-            raise ValueError("Cases can be resampled where the weights are counts; these are not whole numbers.")
+            raise ValueError("To resample cases, the weights must be whole numbers; use kind='parametric'.")
         total = int(counts.sum())
         pieces.append(generator.multinomial(total, counts / total, size=count))
     return np.concatenate(pieces, axis=1).astype(float)
@@ -161,7 +161,8 @@ def _labelled(problem: Problem, best: "PointEstimate", result: Replicates) -> Bo
     good = result.converged
     if not good.any():
         raise ValueError(
-            "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has steps."
+            "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has steps. "
+            "Use profile(model) for intervals."
         )
     centre = functions.natural_flat(best.flat)
     # Angles are cut opposite to the estimate, not at pi.

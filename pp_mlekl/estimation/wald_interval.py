@@ -33,8 +33,8 @@ def check_covariance(estimate: "PointEstimate") -> None:
     unknown = np.isnan(np.diagonal(estimate.settled.covariance)).all()
     if unknown and any(np.isfinite(v).any() for v in estimate.standard_error.data_vars.values()):
         raise ValueError(
-            "A model of this size keeps no covariance of its parameters, from which this would follow; its standard errors "
-            "and intervals on the natural scale are in the estimate's summary()."
+            "The covariance of a model of this size is not kept; use the estimate's summary() for standard errors and intervals "
+            "on the natural scale."
         )
 
 

@@ -69,9 +69,9 @@ def _with_batch(made: Distribution) -> Distribution:
     try:
         shape = made.batch_shape
     except ValueError as error:
-        raise ValueError(f"{type(made).__name__}: the parameters' shapes do not fit one another ({error}).") from error
+        raise ValueError(f"{type(made).__name__}: the shapes of the parameters must broadcast ({error}).") from error
     if 0 in (*shape, *made.event_shape):
-        raise ValueError(f"{type(made).__name__}: there are no values in the parameters.")
+        raise ValueError(f"{type(made).__name__}: the parameters must have at least one value.")
     return made
 
 

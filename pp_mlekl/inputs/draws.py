@@ -99,7 +99,7 @@ def _real(candidate: Any) -> Array:
 
 def _check_any(values: Array) -> None:
     if values.size == 0:
-        raise ValueError(f"There are no draws: their shape is {values.shape}.")
+        raise ValueError(f"At least one draw is needed; the shape is {values.shape}.")
 
 
 def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> SampleArray:
@@ -110,7 +110,7 @@ def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> Sa
     events = others if event_dims is None else list(event_dims)
     unknown = [d for d in events if d not in others]
     if unknown:
-        raise ValueError(f"event_dims names {unknown[0]!r}, which is none of {', '.join(others) or 'no other dims'}.")
+        raise ValueError(f"event_dims must be among {', '.join(others) or 'no other dims'}, got {unknown[0]!r}.")
     batch = [d for d in others if d not in events]
     values = _real(array.transpose(*batch, *sample, *events).values)
     _check_any(values)
@@ -129,6 +129,6 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
             f"var_names has {missing[0]!r}, but must name some of {', '.join(map(str, dataset.data_vars))}."
         )
     if not names:
-        raise ValueError("There are no draws: the Dataset has no variables.")
+        raise ValueError("The Dataset of draws must have at least one variable.")
     parts = [_from_dataarray(dataset[n], None) for n in names]
     return SampleArray(values=np.concatenate([p.values for p in parts], axis=-1), chains=parts[0].chains)

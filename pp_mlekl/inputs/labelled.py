@@ -77,7 +77,9 @@ def joined_template(arrays: Sequence[xr.DataArray]) -> xr.DataArray:
     try:
         aligned = xr.align(*arrays, join="exact")
     except ValueError as error:
-        raise ValueError("The coords of a dimension that several parameters share differ; align them first.") from error
+        raise ValueError(
+            "The coords of a dimension that several parameters share must be equal; align them first."
+        ) from error
     total = xr.DataArray(0.0)
     for array in aligned:
         total = total + array

@@ -190,7 +190,9 @@ def _from_draws(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
             )
         draws[variable.name] = array
     if len({len(a) for a in draws.values()}) > 1:
-        raise ValueError(f"Held-out draws differ in number: { ({n: len(a) for n, a in draws.items()}) }.")
+        raise ValueError(
+            f"Held-out draws of all variables must be equally many, got { ({n: len(a) for n, a in draws.items()}) }."
+        )
     return Truth(kind="draws", draws=draws)
 
 
@@ -221,7 +223,7 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
             result[variable.name] = distribution.expand(variable.shape)
         except ValueError as error:
             raise ValueError(
-                f"The truth of {variable.name!r} has batch shape {distribution.batch_shape}, which does not broadcast "
-                f"to its rows, {variable.shape}."
+                f"The truth of {variable.name!r} must broadcast to its rows, {variable.shape}; its batch shape is "
+                f"{distribution.batch_shape}."
             ) from error
     return result

@@ -264,7 +264,7 @@ def _checked_names(
     unknown = set(var_names or ()) - set(known)
     if unknown:
         raise ValueError(
-            f"var_names names no free variable or deterministic: {', '.join(sorted(unknown))}; "
+            f"var_names must be free variables or deterministics, got {', '.join(sorted(unknown))}; "
             f"there are {', '.join(known)}."
         )
     for label, names in groups.items():

@@ -125,7 +125,7 @@ class LaplaceApproximation(Displayed):
         weights = np.exp(log_ratio - highest)
         error = float(weights.std(ddof=1) / weights.mean() / np.sqrt(n))
         shape = self._pareto_k(log_ratio)
-        heavy = (f"Importance sampling from it is unreliable (k-hat {shape:.2f}).",) if shape > _UNRELIABLE else ()
+        heavy = (f"Importance sampling from it is unreliable (Pareto k = {shape:.2f}).",) if shape > _UNRELIABLE else ()
         mass = log_prior_mass(self.functions)
         value, error = float(logsumexp(log_ratio) - np.log(n)) - mass.value, float(np.hypot(error, mass.standard_error))
         return Estimate(value=value, mcse=error, method="importance sampling", direction="log Z", warnings=heavy)
@@ -293,7 +293,7 @@ def _shifted(log_ratio: Array, sign: float, log_z: WithError, log_evidence: Esti
     mean = plain_mean(log_ratio) if log_ratio.ndim == 2 else independent_mean(log_ratio)
     result = mean.plus(log_z, sign)
     shape = tail_shape(log_ratio.ravel())
-    heavy = (f"The log ratio has a heavy tail (k-hat {shape:.2f}).",) if shape > _UNRELIABLE else ()
+    heavy = (f"The log ratio has a heavy tail (Pareto k = {shape:.2f}).",) if shape > _UNRELIABLE else ()
     return Estimate(
         value=result.value,
         mcse=result.standard_error,

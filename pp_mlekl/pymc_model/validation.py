@@ -54,7 +54,7 @@ def _check_free(model: pm.Model) -> None:
             "drop the rows with missing values, or impute them before building the model."
         )
     if not model.free_RVs:
-        raise ValueError("The model has no free variable; there is nothing to estimate.")
+        raise ValueError("The model must have a free variable; there is nothing to estimate.")
     discrete = [rv.name for rv in model.discrete_value_vars]
     if discrete:
         raise ValueError(

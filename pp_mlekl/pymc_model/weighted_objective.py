@@ -238,6 +238,6 @@ class WeightedObjective:
         given = data or {}
         unknown = set(given) - set(self._data)
         if unknown:
-            raise ValueError(f"data names no observed variable: {sorted(unknown)}; the model has {sorted(self._data)}.")
+            raise ValueError(f"data must be given for observed variables, {sorted(self._data)}; got {sorted(unknown)}.")
         current = given if len(given) == len(self._data) else {**self._observed_data(), **given}
         return [np.asarray(current[name]) for name in self._data]

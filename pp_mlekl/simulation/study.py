@@ -177,7 +177,7 @@ class _Job:
             pseudo_true = expected_fit(functions, truth, generator)
             if pseudo_true.information is None:
                 raise ValueError(
-                    f"The model has no regular pseudo-true parameter under this truth ({pseudo_true.verdict.status}): "
+                    f"A study needs a regular pseudo-true parameter; under this truth its status is {pseudo_true.verdict.status!r}. "
                     f"{' '.join([*pseudo_true.verdict.warnings, *pseudo_true.problem.warnings])}"
                 )
             self._prepared = functions, pseudo_true, simulator

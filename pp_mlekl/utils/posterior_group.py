@@ -32,5 +32,5 @@ def posterior_of(idata: Any) -> xr.Dataset:
             "chain get it by dataset.expand_dims('chain'), stacked draws by dataset.unstack()."
         )
     if not all(posterior.sizes[dim] for dim in SAMPLE_DIMS):
-        raise ValueError("The posterior holds no draws.")
+        raise ValueError("The posterior must hold at least one draw.")
     return posterior

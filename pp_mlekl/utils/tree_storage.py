@@ -92,11 +92,11 @@ def read_tree(path: AnyPath, content: str) -> xr.DataTree:
     # Not while another process exchanges it.
     with locked(source.parent):
         if not source.exists():
-            raise FileNotFoundError(f"There is no {content} at {path}.")
+            raise FileNotFoundError(f"There is no {content} at {path}; check the path.")
         found = _content(source)
         files = _files(source) if found == content else {}
     if found != content:
-        raise ValueError(f"{path} holds no {content} of pp_mlekl{f', but a {found}' if found else ''}.")
+        raise ValueError(f"{path} must hold a {content} of pp_mlekl{f', not a {found}' if found else ''}.")
     if files != _sealed(files):
         raise ValueError(f"{path} is damaged, or was changed after it was written; write it again.")
     foreign = next(_foreign_to_zarr(files) if source.is_dir() else _foreign_to_netcdf(files[""]), "")

@@ -151,7 +151,9 @@ class Mixture(_Mixture):
         if len(kinds) > 1 or len({part.event_shape for part in self.parts}) > 1:
             raise ValueError("Mixture: the parts must all be discrete or all continuous, with values of one shape.")
         if len({part.free_dimension for part in self.parts}) > 1:
-            raise ValueError("Mixture: some parts lie in a subspace (a simplex, symmetric matrices), others do not.")
+            raise ValueError(
+                "Mixture: all parts must lie in one space; some lie in a subspace (a simplex, symmetric matrices), others do not."
+            )
 
 
 @register_family

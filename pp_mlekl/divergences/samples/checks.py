@@ -63,7 +63,7 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
     if not np.all(np.isfinite(values)):
         raise ValueError(f"{name} has values that are not finite; drop those draws.")
     if chains is not None and (chains < 1 or n % chains):
-        raise ValueError(f"{name}: {n} draws do not make {chains} chains of equal length.")
+        raise ValueError(f"{name}: the number of draws, {n}, must be a multiple of the number of chains, {chains}.")
     different = _count_different(values)
     repeated = _share_repeated(values, chains, different)
     discrete = repeated > MOST_REPEATED and (_whole(values) or different * _DRAWS_PER_VALUE <= n)

@@ -238,7 +238,7 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
         )
     statistic = 2.0 * (estimate.log_likelihood - null.log_likelihood)
     if statistic < -1e-6 * max(1.0, abs(null.log_likelihood)):
-        raise ValueError("The null has the larger likelihood, so it is not nested in the other model.")
+        raise ValueError("The null must be nested in the other model; its likelihood is larger.")
     statistic = max(statistic, 0.0)
     warnings = _general(estimate)
     if estimate.status == "boundary" and not at_boundary:

@@ -93,13 +93,13 @@ def _refuse(
     point[places] = functions.unconstrain(inward)[places]
     if not _inside(functions, point, inward, elements):
         raise ValueError(
-            f"The null lies outside the range of the parameters: {_listed(null)}; the estimate is "
+            f"The null must lie in the range of the parameters, got {_listed(null)}; the estimate is "
             f"{_listed({name: centre[name] for name in null})}."
         )
     raise ValueError(
         "The null lies on the boundary of the parameter space, where Wilks' theorem fails: the likelihood ratio is a mixture "
-        "of chi-squares (Self & Liang 1987); for one variance at 0 halve the p value of "
-        "2 (log_likelihood - that of the model without it)."
+        "of chi-squares (Self & Liang 1987). For one variance at 0, fit the model without it and take half the p value of "
+        "2 (difference of log-likelihoods)."
     )
 
 

@@ -262,7 +262,7 @@ class _Cone:
         if np.any(gains @ direction < self.tolerances.margin) or np.any(
             np.abs(rest @ direction) > self.tolerances.certificate * scale
         ):
-            raise UndecidedError("A direction of recession does not hold after rounding.")
+            raise UndecidedError("A direction of recession must hold after rounding.")
         return direction
 
     def signs(self, separated: Array, basis: Array, direction: Array) -> Array:
@@ -306,7 +306,7 @@ def _logistic_shares(rows: Array, steps: int) -> Iterator[Array]:
 def _solve(objective: Array, **constraints: Any) -> OptimizeResult:
     found = linprog(objective, method="highs", **constraints)
     if found.status != 0:
-        raise UndecidedError(f"The linear programme ended without a solution: {found.message}")
+        raise UndecidedError(f"The linear programme must have a solution; the solver reports: {found.message}")
     return found
 
 

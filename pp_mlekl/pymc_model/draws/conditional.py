@@ -15,10 +15,14 @@ def check_redrawn(functions: ModelFunctions, names: Sequence[str]) -> None:
     free = [v.name for v in functions.free]
     unknown = [name for name in names if name not in free]
     if unknown:
-        raise ValueError(f"new_groups names {unknown[0]!r}; the free variables are {', '.join(free)}.")
+        raise ValueError(
+            f"new_groups must be free variables, got {unknown[0]!r}; the free variables are {', '.join(free)}."
+        )
     improper = sorted(set(names) & set(improper_names(functions.model)))
     if improper:
-        raise ValueError(f"{improper[0]} has an improper prior, from which a new group cannot be drawn.")
+        raise ValueError(
+            f"{improper[0]} has an improper prior, from which no new group can be drawn; give it a proper prior."
+        )
 
 
 def parents_of(functions: ModelFunctions, names: Sequence[str]) -> list[str]:

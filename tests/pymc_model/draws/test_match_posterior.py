@@ -52,7 +52,7 @@ REFUSED = {
     "no draw": (lambda ds: ds.isel(draw=0), "draw"),
     "stacked": (lambda ds: ds.stack(sample=["chain", "draw"]), "chain"),
     "no variable": (lambda ds: ds.rename(theta="eta"), "theta"),
-    "no draws": (lambda ds: ds.isel(draw=slice(0)), "no draws"),
+    "no draws": (lambda ds: ds.isel(draw=slice(0)), "one draw"),
 }
 
 
