@@ -33,7 +33,7 @@ app.command(cls=Command)(study)
 
 
 def run() -> None:
-    """Run the command line, whatever becomes of standard output."""
+    """Run the command line; a closed or full standard output is an error of one line."""
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")
     if isinstance(sys.stdout, io.TextIOWrapper):

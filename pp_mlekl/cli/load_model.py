@@ -43,7 +43,7 @@ class Builder:
     imports: LocalImports
 
     def build(self) -> "pm.Model":
-        """The model; whatever the function raises ends in one line with its place."""
+        """The model; an exception of the builder becomes one line with its place."""
         from pp_mlekl.pymc_model.validation import is_model
 
         with _running(self.name, self.imports):
@@ -98,7 +98,7 @@ def _functions(module: ModuleType, wanted: str) -> str:
 
 @contextmanager
 def _running(name: str, imports: LocalImports, when: str = "") -> Iterator[None]:
-    """Run a user's code: whatever it raises is its failure, an exit too; only an interrupt goes through."""
+    """Run a user's code: any exception, also SystemExit, is its failure; only an interrupt passes."""
     try:
         with imports.active():
             yield

@@ -1,4 +1,4 @@
-"""Posterior draws of angles, put so that what is said of them does not depend on where the circle is cut."""
+"""Posterior draws of angles, rotated so that summaries do not depend on where the circle is cut."""
 
 from collections.abc import Sequence
 

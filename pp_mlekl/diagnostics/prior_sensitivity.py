@@ -11,9 +11,9 @@ import xarray as xr
 from pp_mlekl.diagnostics.findings import Finding, finding, some
 from pp_mlekl.utils.shared_state import Shared
 
-# Kallioinen et al. (2024): power-scaling sensitivity from which a posterior is said to react.
+# Power-scaling sensitivity above which a posterior counts as sensitive (Kallioinen et al. 2024).
 _SENSITIVE = 0.05
-# Log densities are computed to about so much; what varies by less does not vary.
+# Relative rounding error of log densities; smaller variation counts as none.
 _ROUNDING = 1e-10
 
 

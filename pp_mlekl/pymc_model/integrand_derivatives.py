@@ -19,9 +19,8 @@ from pp_mlekl.pymc_model.weighted_objective import Data
 from pp_mlekl.typing import Array
 
 _DIRECTIONS = 3
-# Simplifying a graph takes this many times as long as simplifying the graph of the order below. Simplified, the graph of the
-# highest order is a third
-# shorter: it is left as it is until its calls have cost so many times what is expected of that.
+# Simplifying a graph takes _HARDER times as long as simplifying that of the order below, and makes the graph of the highest
+# order a third shorter. That one is simplified only once its calls have taken _WORTH times that long.
 _HARDER, _WORTH = 6.0, 2.0
 
 

@@ -258,7 +258,7 @@ class LinearPredictors:
 def affine_variables(
     outputs: Sequence[TensorVariable], z: TensorVariable
 ) -> tuple[list[TensorVariable], list[TensorVariable]]:
-    """The outputs, and the last variables of their graph that are affine in z: those of which something is taken that is not.
+    """The outputs, and the last affine variables of their graph: those from which a variable that is not affine in z is computed.
 
     An operation is linear in its inputs if its derivative along a direction does not contain them. A sum of everything is
     not followed: a likelihood that is one number has its terms before it.

@@ -1,4 +1,4 @@
-"""Numbers of draws, data sets and the like: whether they are numbers, and whether the machine can hold so many."""
+"""Checks of counts (draws, data sets): positive integers that fit into memory."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def check_count(name: str, value: Any, at_least: int = 1) -> None:
 
 
 def check_memory(numbers: int, what: str) -> None:
-    """Raise ValueError where so many numbers of double precision are more than the memory of the machine.
+    """Raise ValueError if an array of this many doubles does not fit into the machine's memory.
 
     Parameters
     ----------

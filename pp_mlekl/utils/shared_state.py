@@ -87,8 +87,8 @@ _FILTER = ("ignore", _WhereSilenced(), Warning, None, 0)
 def silenced() -> Iterator[None]:
     """No warnings within the block, in this thread alone.
 
-    ``warnings.catch_warnings`` changes the filters of all threads before Python 3.14, and there too unless Python is told
-    otherwise. Here one filter, which matches nothing outside such blocks, is put before the others and stays.
+    ``warnings.catch_warnings`` changes the filters of all threads before Python 3.14, and later without
+    ``-X context_aware_warnings``. Here one filter, which matches nothing outside such blocks, is put before the others and stays.
 
     Examples
     --------

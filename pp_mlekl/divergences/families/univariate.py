@@ -21,7 +21,7 @@ def quiet() -> Iterator[None]:
 class Univariate(Distribution):
     """A one-dimensional family that SciPy knows; ``frozen`` gives SciPy's distribution."""
 
-    # The smallest tail probability at which SciPy's quantiles can be relied on; deeper ones are taken to be there.
+    # Smallest tail probability at which SciPy's quantiles are reliable; quantiles of smaller ones are taken at it.
     deepest: ClassVar[float] = 0.0
 
     def frozen(self) -> Any:

@@ -1,4 +1,4 @@
-"""Where to evaluate a distribution and a mixture over draws so that integrals under either come out right."""
+"""Nodes at which integrals under a distribution and under a mixture over draws are both accurate."""
 
 from dataclasses import dataclass
 

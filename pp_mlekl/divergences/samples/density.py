@@ -31,7 +31,7 @@ from pp_mlekl.typing import Array
 
 # Neighbours: at least and at most, and in between as a share of the root of the number of draws.
 _FEWEST, _MOST, _SHARE_OF_ROOT = 5, 10, 0.1
-# Neighbours that draws share make means over draws scatter so much more than their terms do.
+# Factor on the error of a mean over draws: draws share neighbours, so their terms are correlated.
 SHARED_NEIGHBOURS = 1.3
 _LOG_2PI = np.log(2 * np.pi)
 

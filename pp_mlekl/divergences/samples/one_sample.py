@@ -98,8 +98,8 @@ def _discrete_terms(draws: Draws) -> Terms:
     warnings: tuple[str, ...] = ()
     if single > _MOST_SINGLE:
         warnings = (f"{single:.0%} of the draws are the only one of their value: mass is unseen, the entropy too low.",)
-    # For Poisson counts E[n digamma(n)] = E[n] log E[n] but for values hardly ever seen (Grassberger 2003); the digamma
-    # of their total makes it (k - 1) / 2n that is taken off, and 0 the entropy of a constant.
+    # For Poisson counts E[n digamma(n)] is close to E[n] log E[n] except for rare values (Grassberger 2003). The digamma of
+    # the total removes the bias (k - 1) / 2n and gives a constant the entropy 0.
     return Terms(
         values=special.digamma(counts[which.ravel()]) - special.digamma(draws.size),
         method="frequencies",

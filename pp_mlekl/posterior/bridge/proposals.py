@@ -62,7 +62,7 @@ def fit_normal(draws: Array) -> NormalProposal:
         Where they lie in a subspace.
     """
     covariance = np.atleast_2d(np.cov(draws, rowvar=False))
-    # A hair on each coordinate's own scale: on a common one it would be the whole of the smallest variance.
+    # Jitter is relative to each variance: a common one could exceed the smallest variance.
     jitter = 1e-12 * np.diag(np.diag(covariance))
     try:
         chol = np.linalg.cholesky(covariance + jitter)

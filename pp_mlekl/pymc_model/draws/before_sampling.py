@@ -17,7 +17,7 @@ SAMPLERS: dict[str, tuple[str, ...]] = {
     "blackjax": ("jax", "blackjax"),
 }
 _POINTS = 50
-# Samplers move each coordinate of the initial point by so much at random.
+# Samplers move each coordinate of the initial point at random by up to this distance.
 _JITTER = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Graphs in double precision, whatever the type of their leaves."""
+"""Graphs in double precision, also where their leaves are float32."""
 
 from collections.abc import Sequence
 from typing import Any
