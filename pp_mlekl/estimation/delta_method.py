@@ -1,16 +1,18 @@
 """Estimates and standard errors of deterministics: the delta method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy import stats
 
+from pp_mlekl.estimation.bounded_interval import RANGES, Transform, bounded_interval
 from pp_mlekl.estimation.sandwich import influences
 from pp_mlekl.estimation.validation import check_belongs
-from pp_mlekl.estimation.wald_interval import check_covariance
+from pp_mlekl.estimation.wald_interval import check_ci_prob, check_covariance
 from pp_mlekl.estimation.wald_table import wald_table
 from pp_mlekl.optimize.parameter_space import TO_THE_LIMIT
 from pp_mlekl.optimize.sandwich import robust_error
@@ -45,6 +47,9 @@ class DerivedEstimate(Displayed):
         ``(quantity, quantity_)`` of all elements.
     degrees_of_freedom
         Of the sandwich's standard errors (Satterthwaite), on the same dims; infinite for those of the information.
+    bounds
+        (quantity, bound): the lower and the upper bound of each quantity, infinite where it has none. Intervals are symmetric
+        on the scale on which the quantity is unbounded (log, logit, Fisher's z).
     status, warnings
         Of the estimate.
     """
@@ -53,8 +58,35 @@ class DerivedEstimate(Displayed):
     standard_error: xr.Dataset
     covariance: xr.DataArray
     degrees_of_freedom: xr.Dataset
+    bounds: xr.DataArray
     status: str
     warnings: tuple[str, ...]
+
+    def interval(self, *, ci_prob: float = 0.95) -> xr.Dataset:
+        """Wald intervals on the quantities' own dims, over ``bound``: lower, upper. They stay within ``bounds``.
+
+        Parameters
+        ----------
+        ci_prob
+            Coverage; Student's t with ``degrees_of_freedom``.
+
+        Raises
+        ------
+        ValueError
+            Where ``ci_prob`` is not between 0 and 1.
+        """
+        sizes = np.cumsum([v.size for v in self.values.data_vars.values()])[:-1]
+        ends = []
+        for flat in self._interval(ci_prob):
+            parts = zip(self.values.data_vars.items(), np.split(flat, sizes), strict=True)
+            ends.append(xr.Dataset({name: v.copy(data=part.reshape(v.shape)) for (name, v), part in parts}))
+        return xr.concat(ends, "bound").assign_coords(bound=["lower", "upper"])
+
+    def _interval(self, ci_prob: float) -> tuple[Array, Array]:
+        check_ci_prob(ci_prob)
+        freedom = _flat(self.degrees_of_freedom)
+        half = stats.t.ppf(0.5 + ci_prob / 2, freedom) * _flat(self.standard_error)
+        return bounded_interval(_flat(self.values), half, *self.bounds.values.T)
 
     @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
@@ -65,10 +97,11 @@ class DerivedEstimate(Displayed):
         ci_prob
             Coverage of the intervals; Student's t with ``degrees_of_freedom``.
         """
-        parts = (self.values, self.standard_error, self.degrees_of_freedom)
-        value, error, freedom = (np.concatenate([np.ravel(v) for v in d.data_vars.values()]) for d in parts)
         names = [str(name) for name in self.covariance["quantity"].values]
-        return wald_table(names, value, error, ci_prob, degrees_of_freedom=freedom)
+        value, error, freedom = (_flat(d) for d in (self.values, self.standard_error, self.degrees_of_freedom))
+        table = wald_table(names, value, error, ci_prob, degrees_of_freedom=freedom)
+        table.iloc[:, -2:] = np.stack(self._interval(ci_prob), axis=-1)
+        return table
 
     def _display(self) -> Display:
         return Display(
@@ -87,6 +120,7 @@ def delta_method(
     *,
     var_names: Sequence[str] | None = None,
     error: Literal["information", "sandwich"] = "information",
+    transform: Transform | Mapping[str, Transform] = "auto",
     potentials: Potentials = None,
 ) -> DerivedEstimate:
     """Estimates, standard errors and intervals of a model's deterministics, by the delta method with exact derivatives.
@@ -106,6 +140,10 @@ def delta_method(
         Deterministics or free variables; all deterministics of real numbers where None.
     error
         ``"information"`` (observed information) or ``"sandwich"`` (holds when the model is wrong).
+    transform
+        The scale on which intervals are symmetric: ``"identity"``, ``"log"`` (positive quantities), ``"logit"`` (between 0 and
+        1) or ``"fisher_z"`` (between -1 and 1), for all or by variable. With ``"auto"`` it follows from the range that the
+        quantity's graph allows: ``exp``, ``sigmoid``, a softmax, positive parameters and what is computed from them.
     potentials
         As for ``find_mle``.
 
@@ -116,8 +154,8 @@ def delta_method(
     Raises
     ------
     ValueError
-        Where the estimate belongs to another model, a name is no such variable, PyTensor knows no derivative of it, or the
-        sandwich does not apply.
+        Where the estimate belongs to another model, a name is no such variable, PyTensor knows no derivative of it, the
+        sandwich does not apply, or a value is out of the range of its transform.
 
     Examples
     --------
@@ -151,6 +189,7 @@ def delta_method(
         covariance = estimate.settled.of(jacobian)
         freedom = np.full(len(jacobian), np.inf)
     values, irregular = _settled(wanted, estimate, jacobian)
+    bounds = _bounds(wanted, transform, values)
     covariance[irregular] = covariance[:, irregular] = np.nan
     names = wanted.labels
     with np.errstate(invalid="ignore"):
@@ -162,9 +201,47 @@ def delta_method(
             covariance, dims=("quantity", "quantity_"), coords={"quantity": names, "quantity_": names}
         ),
         degrees_of_freedom=wanted.dataset(freedom),
+        bounds=xr.DataArray(
+            bounds, dims=("quantity", "bound"), coords={"quantity": names, "bound": ["lower", "upper"]}
+        ),
         status=estimate.status,
         warnings=estimate.warnings,
     )
+
+
+def _bounds(wanted: Quantities, transform: Transform | Mapping[str, Transform], values: Array) -> Array:
+    """The bounds (m, 2) of the quantities with some values (m,).
+
+    Raises
+    ------
+    ValueError
+        Where a transform is not known, names no quantity, or does not hold a value.
+    """
+    chosen = dict.fromkeys(wanted.names, transform) if isinstance(transform, str) else dict(transform)
+    if set(chosen) - set(wanted.names) or set(chosen.values()) - {"auto", *RANGES}:
+        raise ValueError(
+            f"transform must be 'auto', {', '.join(map(repr, RANGES))}, or a mapping to these from {list(wanted.names)}, got "
+            f"{transform!r}."
+        )
+    # Rounding may carry a value over a bound that its graph cannot cross: only a bound that was asked for is checked.
+    rows, asked = [], []
+    for name, found, shape in zip(wanted.names, wanted.ranges, wanted.shapes, strict=True):
+        size = int(np.prod(shape, dtype=int))
+        rows += [RANGES.get(chosen.get(name, "auto"), found)] * size
+        asked += [chosen.get(name, "auto") != "auto"] * size
+    bounds = np.array(rows)
+    outside = np.flatnonzero(asked & ((values < bounds[:, 0]) | (values > bounds[:, 1])))
+    if len(outside):
+        label, value = wanted.labels[outside[0]], values[outside[0]]
+        raise ValueError(
+            f"{label} is {value:.6g}, which its transform does not hold (it lies between {bounds[outside[0], 0]:g} and "
+            f"{bounds[outside[0], 1]:g}); choose another, such as transform='identity'."
+        )
+    return bounds
+
+
+def _flat(dataset: xr.Dataset) -> Array:
+    return np.concatenate([np.ravel(v) for v in dataset.data_vars.values()])
 
 
 def _settled(wanted: Quantities, estimate: "PointEstimate", jacobian: Array) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """The result of ``find_mle`` and ``find_map``."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +11,7 @@ import xarray as xr
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of, check_bootstrap
+from pp_mlekl.estimation.bounded_interval import Transform
 from pp_mlekl.estimation.delta_method import DerivedEstimate, delta_method
 from pp_mlekl.estimation.existence import Existence
 from pp_mlekl.estimation.profile_curves import profile_of
@@ -227,11 +228,14 @@ class PointEstimate(Displayed):
         var_names: str | Sequence[str] | None = None,
         *,
         error: Literal["information", "sandwich"] = "information",
+        transform: Transform | Mapping[str, Transform] = "auto",
     ) -> DerivedEstimate:
         """Deterministics with standard errors; see ``mk.delta_method``."""
         model, functions = self._fitted()
         names = [var_names] if isinstance(var_names, str) else var_names
-        return delta_method(model, self, var_names=names, error=error, potentials=functions.potentials)
+        return delta_method(
+            model, self, var_names=names, error=error, transform=transform, potentials=functions.potentials
+        )
 
     def _fitted(self) -> tuple["pm.Model", ModelFunctions]:
         if self.model is None:

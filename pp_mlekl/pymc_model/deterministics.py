@@ -15,6 +15,7 @@ from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.layout import dims_of, labelled, labels
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.value_ranges import value_ranges
 from pp_mlekl.pymc_model.weighted_objective import Data
 from pp_mlekl.typing import Array
 
@@ -59,6 +60,14 @@ class Quantities:
         model = self.functions.model
         pairs = zip(self.names, self.shapes, strict=True)
         return [label for n, shape in pairs for label in labels(model, n, dims_of(model, n, len(shape)), shape)]
+
+    @cached_property
+    def ranges(self) -> list[tuple[float, float]]:
+        """Bounds of each variable, whatever the values of the parameters; infinite where its graph tells none."""
+        values = self.functions.values
+        data = self.functions.observed_data() | dict(self.data or {})
+        known = {variable: np.asarray(data[name]) for name, variable in values.data.items()}
+        return value_ranges(values.of_values(self.variables), known)
 
     def values(self, z: Array) -> Array:
         """All elements in one vector, (*batch, m)."""

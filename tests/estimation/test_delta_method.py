@@ -265,3 +265,55 @@ def test_constants_are_not_tested():
     table = delta_method(model, find_mle(model, random_seed=1)).summary()
     assert table["se"].tolist() == [0.0, 0.0, 0.0]
     assert table[["z", "p"]].isna().all(axis=None)
+
+
+@pytest.fixture(scope="module")
+def lifetimes():
+    t = np.array([3.0, 5.0, 6.5, 7.0, 9.0])
+    with pm.Model() as model:
+        shape, scale = pm.HalfNormal("shape", 3), pm.HalfNormal("scale", 10)
+        pm.Deterministic("survival", pm.math.exp(-((np.array([2.0, 8.0, 11.0]) / scale) ** shape)))
+        pm.Deterministic("median", scale * np.log(2.0) ** (1 / shape))
+        pm.Deterministic("difference", scale - shape)
+        pm.Weibull("t", shape, scale, observed=t)
+    return model, find_mle(model, random_seed=1)
+
+
+def test_intervals_of_quantities_with_a_range_stay_within_it(lifetimes):
+    model, mle = lifetimes
+    result = delta_method(model, mle)
+    assert result.bounds.values.tolist() == [[0.0, 1.0]] * 3 + [[0.0, np.inf], [-np.inf, np.inf]]
+    plain = delta_method(model, mle, transform="identity").interval()["survival"]
+    assert float(plain.min()) < 0 or float(plain.max()) > 1
+    ends = result.interval(ci_prob=0.9)
+    survival, error = result.values["survival"], result.standard_error["survival"]
+    quantile = stats.norm.ppf(0.95)
+    # The interval of the logit by its own delta method.
+    logit, width = np.log(survival / (1 - survival)), error / (survival * (1 - survival))
+    for bound, sign in (("lower", -1), ("upper", 1)):
+        expected = 1 / (1 + np.exp(-(logit + sign * quantile * width)))
+        np.testing.assert_allclose(ends["survival"].sel(bound=bound), expected, rtol=1e-12)
+    median = float(result.values["median"]) * np.exp(
+        np.array([-1, 1]) * quantile * float(result.standard_error["median"] / result.values["median"])
+    )
+    np.testing.assert_allclose(ends["median"], median, rtol=1e-12)
+    table = result.summary(ci_prob=0.9)
+    np.testing.assert_array_equal(table.loc["median", ["5%", "95%"]], ends["median"])
+
+
+def test_an_interval_does_not_depend_on_which_of_two_scales_is_asked_for(lifetimes):
+    model, mle = lifetimes
+    direct = delta_method(model, mle, var_names=["shape"]).interval()["shape"]
+    np.testing.assert_allclose(direct, wald_interval(model, mle)["shape"], rtol=1e-9)
+
+
+def test_transforms_by_name_and_what_is_refused(lifetimes):
+    model, mle = lifetimes
+    chosen = delta_method(model, mle, transform={"median": "identity"})
+    assert np.isinf(chosen.bounds.sel(quantity="median")).all()
+    assert chosen.bounds.sel(quantity="survival[0]").values.tolist() == [0.0, 1.0]
+    for wrong in ("sqrt", {"mean": "log"}):
+        with pytest.raises(ValueError, match="transform"):
+            delta_method(model, mle, transform=wrong)
+    with pytest.raises(ValueError, match="median"):
+        delta_method(model, mle, transform="logit")
