@@ -19,6 +19,16 @@ SeedOption = typer.Option(help="seed of everything random", callback=_not_negati
 Seed = Annotated[int | None, SeedOption]
 FixedSeed = Annotated[int, SeedOption]
 Sampler = Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")]
+
+
+def _positive(workers: int | None) -> int | None:
+    if workers is not None and workers < 1:
+        stop(f"--workers must be a positive integer, got {workers}.", WRONG_USE)
+    return workers
+
+
+Workers = Annotated[int | None, typer.Option(help="worker processes on this machine, by Dask", callback=_positive)]
+Scheduler = Annotated[str | None, typer.Option(help="address of a Dask scheduler, such as tcp://HOST:8786")]
 Traceback = Annotated[
     bool, typer.Option("--traceback", callback=show_tracebacks, help="show where in the code a failure arose")
 ]

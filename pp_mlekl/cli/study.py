@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pp_mlekl.cli.options import FixedSeed, Traceback
+from pp_mlekl.cli.options import FixedSeed, Scheduler, Traceback, Workers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,29 +23,44 @@ def study(
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,
     estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
+    intervals: Annotated[
+        str, typer.Option(help="further ones: profile, parametric_bootstrap, case_bootstrap, with commas")
+    ] = "",
+    compute: Annotated[str, typer.Option(help="kl, coverage, with a comma; empty for the fits alone")] = "kl,coverage",
     seed: FixedSeed = 1,
-    out: Annotated[Path | None, typer.Option(help="NetCDF file to keep the result in")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="file to keep the result in: .nc, or .zarr, from which a killed study goes on")
+    ] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     traceback: Traceback = False,
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
-    from pp_mlekl.cli.progress import steps
-    from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+    from pp_mlekl.cli.cluster import cluster
+    from pp_mlekl.cli.truths import model_and_truth, read_sizes
 
     model, values = model_and_truth(builder, truth)
     from pp_mlekl.simulation.study import study as run
 
-    with steps(stem(builder)) as say:
+    with cluster(scheduler, workers) as client:
         tree = run(
             model,
             values,
             sizes=read_sizes(sizes),
             replicates=replicates,
             estimators=estimators.split(","),
+            intervals=_names(intervals),
+            compute=_names(compute),
             random_seed=seed,
             store=out,
-            progress=say,
+            client=client,
+            progress=True,
         )
     _print(tree)
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
 
 
 def _print(tree: "xr.DataTree") -> None:
@@ -57,7 +72,7 @@ def _print(tree: "xr.DataTree") -> None:
     for estimator in summary["estimator"].values:
         for size in summary["size"].values:
             row = summary.sel(estimator=estimator, size=size)
-            cells = [f"{row[k].item():.4g}" for k in ("kl", "kl_mcse", "kl_theory")]
+            cells = [f"{row[k].item():.4g}" if k in row else "" for k in ("kl", "kl_mcse", "kl_theory")]
             cover = [_shares(row[name].values) if name in row else "" for name in _COVERAGE.values()]
             table.add_row(str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *cover)
     Console(width=None if Console().is_terminal else 140).print(table)

@@ -12,8 +12,11 @@ from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 
+_LIBRARIES = ("pp_mlekl", "pymc", "pytensor", "numpy", "scipy")
 # Intervals for which every data set is fitted many times.
 REFITTING = ("profile", "parametric_bootstrap", "case_bootstrap")
+# What is computed of every fit, unless the user asks for less.
+COMPUTE = ("kl", "coverage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class Settings:
     intervals: Sequence[str]
     resamples: int
     random_seed: RandomSeed
+    compute: Sequence[str] = COMPUTE
 
     def check(self) -> None:
         """Raise ValueError where an argument is wrong."""
@@ -37,15 +41,13 @@ class Settings:
         check_count("replicates", self.replicates, at_least=2)
         check_memory(int(values[-1]), f"Data sets of {values[-1]} observations")
         check_memory(int(self.replicates) * len(values) * len(self.estimators), f"{self.replicates} replicates")
-        known = ReplicateFits.COEFFICIENTS
         if len(set(self.estimators)) < max(len(self.estimators), 1):
             raise ValueError(f"`estimators` must be named once each, got {list(self.estimators)}.")
-        for name in self.estimators:
-            if name not in known:
-                raise ValueError(f"`estimators` must be among {', '.join(known)}, got {name!r}.")
-        for name in self.intervals:
-            if name not in REFITTING:
-                raise ValueError(f"`intervals` must be among {', '.join(REFITTING)}, got {name!r}.")
+        _check_names("estimators", self.estimators, tuple(ReplicateFits.COEFFICIENTS))
+        _check_names("intervals", self.intervals, REFITTING)
+        _check_names("compute", self.compute, COMPUTE)
+        if self.intervals and "coverage" not in self.compute:
+            raise ValueError('`intervals` are about coverage; leave "coverage" in `compute`, or `intervals` out.')
         check_count("resamples", self.resamples, at_least=2)
         if not 0 < self.ci_prob < 1:
             raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
@@ -63,7 +65,7 @@ class Settings:
         }
         if self.intervals:
             found |= {"intervals": list(self.intervals), "resamples": self.resamples}
-        return found
+        return found | self._narrowed()
 
     def identity(self) -> dict[str, Any]:
         """What distinguishes one study from another, in types that JSON keeps.
@@ -80,7 +82,22 @@ class Settings:
             "resamples": int(self.resamples) if self.intervals else None,
             "random_seed": _seed(self.random_seed),
             "version": version("pp_mlekl"),
-        }
+        } | self._narrowed()
+
+    def _narrowed(self) -> dict[str, Any]:
+        """Which quantities are computed, where they are not all: older files do not mention them."""
+        return {} if set(self.compute) == set(COMPUTE) else {"compute": list(self.compute)}
+
+
+def _check_names(argument: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"`{argument}` must be among {', '.join(known)}, got {name!r}.")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what the last digits of a result depend on."""
+    return {name: version(name) for name in _LIBRARIES}
 
 
 def _values(truth: Any) -> dict[str, Any] | None:

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
 
-_CONTENT = "study"
+STUDY = "study"
+"""What files of finished studies hold, by their mark."""
 # Relative difference between compiled and interpreted functions (see ``pymc_model/interpreter/lazy_function.py``).
 _ROUNDING = 1e-6
 
@@ -28,7 +29,7 @@ def store_of_its_own(path: AnyPath, say: Callable[[str], None] | None) -> Iterat
     ValueError
         Where the path is a folder, or something that this package did not write.
     """
-    check_tree_target(path, _CONTENT)
+    check_tree_target(path, STUDY)
     place = Path(os.path.realpath(path))
     lock = FileLock(place.with_name(f".{place.name}.lock"))
     try:
@@ -54,14 +55,20 @@ def read_study(path: AnyPath, settings: Mapping[str, Any]) -> xr.DataTree | None
     place = Path(path)
     if not place.exists() or (place.is_file() and not place.stat().st_size):
         return None
-    tree = read_tree(path, _CONTENT)
-    kept = json.loads(tree.attrs["settings"])
+    tree = read_tree(path, STUDY)
+    check_same_settings(path, json.loads(tree.attrs["settings"]), settings)
+    return tree
+
+
+def check_same_settings(path: AnyPath, kept: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise ValueError, which names the differences, where a file belongs to other settings."""
+    # Files of version 0.1.0 do not tell one prior from another.
+    kept = {"prior": settings.get("prior")} | dict(kept)
     if changed := [name for name in settings if not _same(kept.get(name), settings[name])]:
         differences = ", ".join(f"{name} {kept.get(name)!r} instead of {settings[name]!r}" for name in changed)
         raise ValueError(
             f"{path} holds another study ({differences}), which is not overwritten; pass another path to store=, or move the file."
         )
-    return tree
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -77,4 +84,4 @@ def _same(one: Any, other: Any) -> bool:
 
 def write_study(tree: xr.DataTree, path: AnyPath) -> None:
     """Write a study, whole or not at all."""
-    write_tree(tree, path, _CONTENT)
+    write_tree(tree, path, STUDY)

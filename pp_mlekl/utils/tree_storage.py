@@ -34,7 +34,7 @@ from pp_mlekl.utils.files import (
 # A file's bytes, or those of a folder's files by their names.
 Files = dict[str, bytes]
 
-_CONTENT, _CHECKSUM, _ENCODED = "pp_mlekl_content", "pp_mlekl_checksum", "pp_mlekl_json"
+CONTENT, _CHECKSUM, _ENCODED = "pp_mlekl_content", "pp_mlekl_checksum", "pp_mlekl_json"
 _SEAL = re.compile(rb"pp_mlekl-sha256:[0-9a-f]{64}")
 _BLANK_SEAL = b"pp_mlekl-sha256:" + b"0" * 64
 
@@ -62,11 +62,11 @@ def write_tree(tree: xr.DataTree, path: AnyPath, content: str) -> Path:
         Where it cannot be written.
     """
     plain = xr.DataTree.from_dict({node.path: _plain(node.to_dataset(inherit=False)) for node in tree.subtree})
-    plain.attrs |= {_CONTENT: content, _CHECKSUM: _BLANK_SEAL.decode()}
+    plain.attrs |= {CONTENT: content, _CHECKSUM: _BLANK_SEAL.decode()}
     is_ours = partial(is_tree, content=content)
     # HDF5 and Zarr call back into Python, where an interrupt would be swallowed.
     with signals_held_back():
-        if _is_zarr(path):
+        if is_zarr(path):
             return write_folder(path, _sealed(_zarr_files(plain)), is_ours=is_ours)
         return write_bytes(path, _sealed({"": _netcdf_bytes(plain)})[""], is_ours=is_ours)
 
@@ -74,7 +74,7 @@ def write_tree(tree: xr.DataTree, path: AnyPath, content: str) -> Path:
 def check_tree_target(path: AnyPath, content: str) -> None:
     """Raise as ``write_tree`` would, before anything is computed."""
     is_ours = partial(is_tree, content=content)
-    target = check_folder(path, is_ours) if _is_zarr(path) else check_file(path, is_ours)
+    target = check_folder(path, is_ours) if is_zarr(path) else check_file(path, is_ours)
     writable_folder(target.parent)
 
 
@@ -117,7 +117,8 @@ def is_tree(path: Path, content: str) -> bool:
     return bool(files) and files == _sealed(files)
 
 
-def _is_zarr(path: AnyPath) -> bool:
+def is_zarr(path: AnyPath) -> bool:
+    """Whether a path is that of a Zarr store, and not of a NetCDF file."""
     return os.fspath(path).endswith(".zarr")
 
 
@@ -125,10 +126,10 @@ def _content(source: Path) -> str:
     """The name for what a file or folder holds; empty where it has none."""
     try:
         if source.is_dir():
-            found = json.loads((source / "zarr.json").read_bytes())["attributes"][_CONTENT]
+            found = json.loads((source / "zarr.json").read_bytes())["attributes"][CONTENT]
         else:
             with h5py.File(source, locking=False) as file:
-                found = file.attrs[_CONTENT]
+                found = file.attrs[CONTENT]
     except (OSError, KeyError, TypeError, ValueError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""
@@ -205,11 +206,12 @@ def _netcdf_bytes(tree: xr.DataTree) -> bytes:
 
 def _zarr_files(tree: xr.DataTree) -> Files:
     store: dict[str, Any] = {}
-    tree.to_zarr(_memory_store(store), mode="w", consolidated=False)
+    tree.to_zarr(memory_store(store), mode="w", consolidated=False)
     return {name: content.to_bytes() for name, content in store.items()}
 
 
-def _memory_store(content: dict[str, Any]) -> Any:
+def memory_store(content: dict[str, Any]) -> Any:
+    """A store of Zarr in memory, which fills ``content``; ImportError says how to install Zarr."""
     try:
         from zarr.storage import MemoryStore
     except ImportError as error:
@@ -224,7 +226,7 @@ def _decoded(files: Files) -> xr.DataTree:
         from zarr.core.buffer import default_buffer_prototype
 
         buffers = default_buffer_prototype().buffer
-        store = _memory_store({name: buffers.from_bytes(content) for name, content in files.items()})
+        store = memory_store({name: buffers.from_bytes(content) for name, content in files.items()})
         opened = xr.open_datatree(store, engine="zarr", consolidated=False)
     with opened as tree:
         for node in tree.subtree:
@@ -233,7 +235,7 @@ def _decoded(files: Files) -> xr.DataTree:
                 # DataTree.load leaves out variables that are named as a group is.
                 variable.load()
                 variable.attrs = _as_given(variable.attrs)
-    for name in (_CONTENT, _CHECKSUM):
+    for name in (CONTENT, _CHECKSUM):
         del tree.attrs[name]
     return tree
 

@@ -16,6 +16,10 @@ from pp_mlekl.typing import Array
 # estimate diverges or tends to the boundary.
 _FLAT = 1e-7
 
+STATUSES = ("converged", "plateau", "unconverged", "not_finite", "failed")
+"""Verdicts on the fit of one data set: a regular maximum; a likelihood that flattens towards infinity or the boundary; a search
+that did not end; a likelihood that is not finite where it ended; an error of linear algebra."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReplicateFits:
@@ -28,8 +32,10 @@ class ReplicateFits:
     exists
         Whether each data set has a regular maximum; where it has none, the fitted distribution is on the boundary
         of the model and ``excess`` is infinite.
+    status
+        Which of ``STATUSES`` each fit has, (count,); those that exist are ``"converged"``.
     excess
-        KL(true||fit) - KL(true||pseudo-true), mean over the model's rows, (count,), in nats.
+        KL(true||fit) - KL(true||pseudo-true), mean over the model's rows, (count,), in nats; NaN where it was not wanted.
     hessian
         Of the log-likelihood at each fit, over the kept coordinates, (count, k, k); NaN at kinks.
     """
@@ -42,12 +48,18 @@ class ReplicateFits:
 
     flat: Array
     exists: Array
+    status: Array
     excess: Array
     hessian: Array
 
 
 def fit_replicates(
-    functions: ModelFunctions, replicates: Replicates, pseudo_true: ExpectedFit, estimator: str = "mle"
+    functions: ModelFunctions,
+    replicates: Replicates,
+    pseudo_true: ExpectedFit,
+    estimator: str = "mle",
+    *,
+    excess: bool = True,
 ) -> ReplicateFits:
     """Fit every data set, starting from the pseudo-true parameter.
 
@@ -61,6 +73,8 @@ def fit_replicates(
         The pseudo-true parameter, with its information matrices.
     estimator
         ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
+    excess
+        Whether the divergence from the truth is computed, which may cost more than the fits.
     """
     a, b = ReplicateFits.COEFFICIENTS[estimator]
     kept = pseudo_true.problem.kept if estimator == "mle" else np.arange(functions.size)
@@ -76,13 +90,29 @@ def fit_replicates(
     flat = np.repeat(pseudo_true.problem.base[None], replicates.count, axis=0)
     flat[:, kept] = ends.z
     exists = ends.converged & negative_definite(pseudo_true, ends.hessian, replicates.size)
-    excess = np.full(replicates.count, np.inf)
+    return ReplicateFits(
+        flat=flat,
+        exists=exists,
+        status=_statuses(exists, ends.converged, ends.value),
+        excess=_excess(functions, pseudo_true, flat, exists) if excess else np.full(replicates.count, np.nan),
+        hessian=ends.hessian,
+    )
+
+
+def _statuses(exists: Array, converged: Array, value: Array) -> Array:
+    unfinished = np.where(np.isfinite(value), STATUSES.index("unconverged"), STATUSES.index("not_finite"))
+    codes = np.where(converged, STATUSES.index("plateau"), unfinished)
+    return np.where(exists, STATUSES.index("converged"), codes).astype(np.int8)
+
+
+def _excess(functions: ModelFunctions, pseudo_true: ExpectedFit, flat: Array, exists: Array) -> Array:
+    excess = np.full(len(flat), np.inf)
     if pseudo_true.kl_at_kinks is None:
         expected = pseudo_true.problem.nodes.expected_log_likelihood(functions, flat[exists])
         excess[exists] = (pseudo_true.expected_log_likelihood - expected) / functions.n_observations
     elif exists.any():
         excess[exists] = pseudo_true.kl_at_kinks(flat[exists]) - pseudo_true.kl_min / functions.n_observations
-    return ReplicateFits(flat=flat, exists=exists, excess=excess, hessian=ends.hessian)
+    return excess
 
 
 def _inverse_information(pseudo_true: ExpectedFit, parameters: int, size: int) -> Array | None:

@@ -39,6 +39,11 @@ class Replicates:
         picked = {n: v[rows] if len(v) > 1 else v for n, v in self.data.items()}
         return picked, self.weights[rows] if len(self.weights) > 1 else self.weights
 
+    def part(self, rows: Array) -> "Replicates":
+        """Some of the data sets, as replicates of their own."""
+        data, weights = self.of(rows)
+        return Replicates(size=self.size, count=len(rows), data=data, weights=weights)
+
     def evaluate(
         self, functions: ModelFunctions, order: int, z: Array, rows: Array, **coefficients: float
     ) -> tuple[Array, ...]:

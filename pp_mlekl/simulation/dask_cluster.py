@@ -1,0 +1,125 @@
+"""Batches on the workers of a Dask cluster, which may be lost and come back."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+import cloudpickle
+from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+
+from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
+from pp_mlekl.simulation.batches import Batch, Job, Results
+
+# Batches that each thread of the cluster has in hand or in its queue, so that no worker waits for the next one.
+_IN_HAND = 3
+
+
+class LostWorkers(ConnectionError):
+    """The cluster ended, or its workers did so often that a batch was given up."""
+
+
+@contextmanager
+def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client | None]:
+    """A client of a scheduler at an address, or of so many worker processes on this machine; None without either."""
+    if scheduler is not None:
+        try:
+            client = Client(scheduler)  # type: ignore[no-untyped-call]
+        except OSError as error:
+            raise ValueError(f"No Dask scheduler answers at {scheduler}; start one by `dask scheduler`.") from error
+        with client:
+            yield client
+    elif workers is not None:
+        settings: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+        with LocalCluster(processes=True, **settings) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
+            yield client
+    else:
+        yield None
+
+
+def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Batch, Results]]:
+    """The batches and their results, in the order in which they are done.
+
+    A batch whose worker is lost is done by another one, or by the worker that takes its place. No more batches are in the
+    scheduler's hands than the workers need, so that neither its memory nor that of this process grows with their number.
+
+    Raises
+    ------
+    LostWorkers
+        Where the client is closed or the scheduler gone; where a batch lost its worker time and again
+        (``distributed.scheduler.allowed-failures``).
+    """
+    plugin = JobPlugin(job)
+    by_key = {f"{plugin.name}-{b.index}": b for b in batches}
+    waiting = iter(by_key.items())
+
+    def submitted(key: str, batch: Batch) -> Any:
+        return client.submit(_run, plugin.name, batch, key=key, pure=False)
+
+    # A worker that starts later, or again, gets the job from the scheduler.
+    client.register_plugin(plugin, name=plugin.name)
+    try:
+        threads = sum(client.nthreads().values())
+        first = [submitted(*one) for one in islice(waiting, _IN_HAND * max(threads, 1))]
+        # Dask has no annotations.
+        queue: Any = as_completed(first)  # type: ignore[no-untyped-call]
+        for future in queue:
+            batch = by_key[future.key]
+            values = _result(future, batch)
+            future.release()
+            following = next(waiting, None)
+            if following is not None:
+                queue.add(submitted(*following))
+            yield batch, values
+    finally:
+        if client.status == "running":
+            client.unregister_worker_plugin(plugin.name)
+
+
+def _result(future: Any, batch: Batch) -> Results:
+    which = f"batch {batch.index} ({batch.count} data sets of {batch.size} observations)"
+    if future.status in ("cancelled", "lost"):
+        raise LostWorkers(
+            f"The Dask client or its scheduler ended before {which} was done; what is in the store stays, and the same "
+            f"call goes on from there."
+        )
+    try:
+        values: Results = future.result()
+        return values
+    except KilledWorker as error:
+        raise LostWorkers(
+            f"Every worker that took {which} was lost, perhaps for want of memory; give the workers more of it. What is in "
+            f"the store stays, and the same call goes on from there."
+        ) from error
+
+
+class JobPlugin(WorkerPlugin):
+    """A job on every worker, unpacked by the first batch that needs it and prepared once."""
+
+    def __init__(self, job: Job):
+        self.name = f"pp_mlekl-{uuid4().hex}"
+        self._packed = cloudpickle.dumps(job)
+        self._job: Any = None
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"name": self.name, "_packed": self._packed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _job=None, _lock=threading.Lock())
+
+    def job(self) -> Job:
+        """The job of this process."""
+        with self._lock:
+            if self._job is None:
+                self._job = cloudpickle.loads(self._packed)
+            found: Job = self._job
+            return found
+
+
+def _run(name: str, batch: Batch) -> Results:
+    worker: Any = get_worker()
+    with reproducible():
+        return worker.plugins[name].job().run(batch)

@@ -1,0 +1,197 @@
+"""What all batches of a study share, and the work on one batch."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit
+from pp_mlekl.estimation.replicates.replicate_fits import STATUSES, ReplicateFits, fit_replicates
+from pp_mlekl.estimation.replicates.simulator import Replicates, Simulator
+from pp_mlekl.inputs.truth import as_truth
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.simulation.batches import Batch
+from pp_mlekl.simulation.coverage import Coverage
+from pp_mlekl.simulation.resampling import bootstrap_covers
+from pp_mlekl.simulation.result_arrays import Column, Layout
+from pp_mlekl.simulation.settings import Settings
+from pp_mlekl.typing import Array, ModelBuilder, Potentials
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+_OWN_INTERVALS = ("estimated", "naive", "unconstrained")
+# What NumPy raises for a data set, and not for a mistake in a call.
+_NUMERICAL = (np.linalg.LinAlgError, FloatingPointError, ZeroDivisionError)
+
+Fits = Callable[[Replicates, np.random.Generator], dict[str, Array]]
+
+
+@dataclass(kw_only=True, eq=False)
+class StudyJob:
+    """The model, the truth and the settings; the prepared parts are made on first use, once in each process."""
+
+    build: "pm.Model | ModelBuilder"
+    requested: Settings
+    root: np.random.SeedSequence
+    potentials: Potentials = None
+    _prepared: tuple[ModelFunctions, ExpectedFit, Simulator] | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
+        """The model's functions, the pseudo-true parameter and what draws data sets."""
+        with self._lock:
+            if self._prepared is None:
+                self._prepared = self._prepare()
+            return self._prepared
+
+    def _prepare(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
+        functions = model_functions(self.build() if callable(self.build) else self.build, self.potentials)
+        generator = np.random.default_rng(0)
+        truth = as_truth(functions, self.requested.truth)
+        one_by_one = "parametric_bootstrap" in self.requested.intervals
+        simulator = Simulator(functions, truth, generator, one_by_one=one_by_one)
+        pseudo_true = expected_fit(functions, truth, generator)
+        if pseudo_true.information is None:
+            raise ValueError(
+                f"A study needs a regular pseudo-true parameter; under this truth its status is {pseudo_true.verdict.status!r}. "
+                f"{' '.join([*pseudo_true.verdict.warnings, *pseudo_true.problem.warnings])}"
+            )
+        return functions, pseudo_true, simulator
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What distinguishes one model and truth from another: names, the log-likelihood at two points, a data set."""
+        functions, pseudo_true, simulator = self.prepared()
+        at = functions.log_likelihood(np.stack([functions.initial_point(), pseudo_true.flat]))
+        drawn = simulator.draw(functions.n_observations, 1, np.random.default_rng(0))
+        sums = [float(np.sum(part)) for part in (*drawn.data.values(), drawn.weights)]
+        return {"parameters": functions.natural_names, "numbers": [*at.tolist(), *sums]}
+
+    def prior_fingerprint(self) -> dict[str, Any]:
+        """The log density of the prior at the same two points, on the scale of each kind of MAP."""
+        functions, pseudo_true, _ = self.prepared()
+        at = np.stack([functions.initial_point(), pseudo_true.flat])
+        return {"numbers": [*functions.log_prior(at).tolist(), *functions.log_jacobian(at).tolist()]}
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled code and locks stay in their process.
+        return self.__dict__ | {"_prepared": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"_lock": threading.RLock()})
+
+    def layout(self) -> Layout:
+        """The variables that every batch gives."""
+        functions, _, _ = self.prepared()
+        one = functions.dataset(functions.initial_point())
+        columns = {str(n): Column(dims=tuple(map(str, v.dims)), shape=v.shape) for n, v in one.data_vars.items()}
+        if "kl" in self.requested.compute:
+            columns["excess"] = Column(attrs={"unit": "nats"})
+        columns["exists"] = Column(dtype="bool")
+        meanings = {"flag_values": list(range(len(STATUSES))), "flag_meanings": " ".join(STATUSES)}
+        columns["status"] = Column(dtype="int8", attrs=meanings)
+        of_parameters = Column(dims=("parameter",), shape=(functions.natural_size,))
+        columns |= {f"covers_{kind}": of_parameters for kind in self._intervals()}
+        coords = one.drop_vars(list(one.data_vars)).assign_coords(parameter=functions.natural_names)
+        return Layout(
+            estimators=tuple(self.requested.estimators),
+            sizes=tuple(int(s) for s in self.requested.sizes),
+            replicates=self.requested.replicates,
+            columns=columns,
+            coords=coords,
+        )
+
+    def _intervals(self) -> tuple[str, ...]:
+        if "coverage" not in self.requested.compute:
+            return ()
+        return ("sandwich", *_OWN_INTERVALS, *self.requested.intervals)
+
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """Draw the data sets of a batch and fit them: arrays (estimators, count, *shape of the column)."""
+        _, _, simulator = self.prepared()
+        generator = batch.generator(self.root)
+        drawn = simulator.draw(batch.size, batch.count, generator)
+        return fitted_or_failed(self._fits, drawn, generator, self.layout())
+
+    def _fits(self, drawn: Replicates, generator: np.random.Generator) -> dict[str, Array]:
+        functions, pseudo_true, _ = self.prepared()
+        pieces = []
+        for estimator in self.requested.estimators:
+            with_kl = "kl" in self.requested.compute
+            fits = fit_replicates(functions, drawn, pseudo_true, estimator, excess=with_kl)
+            piece = functions.natural(fits.flat) | {"exists": fits.exists, "status": fits.status}
+            if with_kl:
+                piece["excess"] = fits.excess
+            covers = self._covers(drawn, fits, estimator, generator)
+            pieces.append(piece | {f"covers_{kind}": holds for kind, holds in covers.items()})
+        return {name: np.stack([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _covers(
+        self, drawn: Replicates, fits: ReplicateFits, estimator: str, generator: np.random.Generator
+    ) -> Mapping[str, Array]:
+        """Whether each interval holds the pseudo-true parameter; NaN where there is no interval."""
+        kinds = self._intervals()
+        functions, pseudo_true, _ = self.prepared()
+        values = functions.natural_flat(fits.flat)
+        inside = {kind: np.full(values.shape, np.nan) for kind in kinds}
+        if not kinds:
+            return inside
+        prob = self.requested.ci_prob
+        half = np.sqrt(np.diagonal(natural_sandwich(functions, pseudo_true, drawn.size)))
+        off = np.abs(values - functions.natural_flat(pseudo_true.flat))
+        inside["sandwich"] = np.where(half > 0, off <= half * stats.norm.ppf(0.5 + prob / 2), np.nan)
+        if estimator != "mle" or not fits.exists.any():
+            return inside
+        coverage = Coverage(functions=functions, replicates=drawn, fits=fits, pseudo_true=pseudo_true, prob=prob)
+        if pseudo_true.kl_at_kinks is None:
+            inside |= {"estimated": coverage.sandwich(), **coverage.wald()}
+        for name in self.requested.intervals:
+            if name == "profile":
+                inside[name] = coverage.profile()
+            else:
+                kind: Any = name.removesuffix("_bootstrap")
+                inside[name] = bootstrap_covers(coverage, kind, self.requested.resamples, generator)
+        return inside
+
+
+def fitted_or_failed(fits: Fits, drawn: Replicates, generator: np.random.Generator, layout: Layout) -> dict[str, Array]:
+    """The fits of all data sets; those for which linear algebra fails are found by halving, and have status ``failed``."""
+    try:
+        return fits(drawn, generator)
+    except _NUMERICAL:
+        if drawn.count == 1:
+            return _failed(layout)
+    middle = drawn.count // 2
+    halves = [np.arange(middle), np.arange(middle, drawn.count)]
+    parts = [fitted_or_failed(fits, drawn.part(rows), generator, layout) for rows in halves]
+    return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}
+
+
+def _failed(layout: Layout) -> dict[str, Array]:
+    estimators = len(layout.estimators)
+    nothing = {n: np.full((estimators, 1, *c.shape), c.fill, dtype=c.dtype) for n, c in layout.columns.items()}
+    nothing["status"][:] = STATUSES.index("failed")
+    if "excess" in nothing:
+        nothing["excess"][:] = np.inf
+    return nothing
+
+
+def natural_sandwich(functions: ModelFunctions, pseudo_true: ExpectedFit, size: int) -> Array:
+    """Covariance of the natural parameters' estimates from ``size`` observations, (m, m)."""
+    jacobian = functions.natural_jacobian(pseudo_true.flat)[:, pseudo_true.problem.kept]
+    return jacobian @ pseudo_true.information.sandwich(size) @ jacobian.T  # type: ignore[union-attr]
+
+
+def of_pseudo_true(functions: ModelFunctions, pseudo_true: ExpectedFit) -> xr.Dataset:
+    """The pseudo-true parameter and its theory, as a group of the result."""
+    information = pseudo_true.information
+    assert information is not None
+    return functions.dataset(pseudo_true.flat).assign(
+        kl_min=pseudo_true.kl_min / functions.n_observations,
+        trace=information.trace,
+        eigenvalues=("direction", information.eigenvalues),
+    )
