@@ -28,7 +28,9 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
         try:
             client = Client(scheduler)  # type: ignore[no-untyped-call]
         except OSError as error:
-            raise ValueError(f"No Dask scheduler answers at {scheduler}; start one by `dask scheduler`.") from error
+            raise ValueError(
+                f"No Dask scheduler answers at {scheduler}; check the address, or start one with `dask scheduler`."
+            ) from error
         with client:
             yield client
     elif workers is not None:

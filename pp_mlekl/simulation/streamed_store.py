@@ -123,7 +123,9 @@ class StreamedStore:
             if error.errno is None:
                 raise
             raise OSError(
-                error.errno, f"{error.strerror}; the finished batches are kept", os.fspath(self._given)
+                error.errno,
+                f"{error.strerror}; make room and run the study again: the finished batches are kept",
+                os.fspath(self._given),
             ) from error
 
 
