@@ -129,6 +129,6 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
             f"var_names has {missing[0]!r}, but must name some of {', '.join(map(str, dataset.data_vars))}."
         )
     if not names:
-        raise ValueError("The Dataset of draws must have at least one variable.")
+        raise ValueError("The Dataset of draws must hold at least one variable.")
     parts = [_from_dataarray(dataset[n], None) for n in names]
     return SampleArray(values=np.concatenate([p.values for p in parts], axis=-1), chains=parts[0].chains)

@@ -124,7 +124,7 @@ def test_what_a_null_cannot_be_is_named():
     for null, message in (
         ({"b": [np.nan, np.nan]}, "every element"),
         ({"p": [0.5, np.nan, np.nan]}, "no coordinates of their own"),
-        ({"p": [1.0, 0.0, 0.0]}, "halve the p value"),
+        ({"p": [1.0, 0.0, 0.0]}, "on the boundary"),
     ):
         with pytest.raises(ValueError, match=message):
             nested_tests(model, null=null, estimate=best)
