@@ -20,7 +20,7 @@ DRAWS = np.random.default_rng(0).normal(size=100)
     ],
 )
 def test_none_at_all(empty):
-    with pytest.raises(ValueError, match="one (draw|variable)"):
+    with pytest.raises(ValueError, match=r"one (draw|variable)"):
         mk.entropy(empty)
 
 
