@@ -1,6 +1,7 @@
 """Sphinx configuration; ``make docs`` builds the site into ``docs/_build/html``."""
 
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -25,11 +26,13 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["../reports/sample"]
 html_show_sourcelink = False
+# These pages have no others below them.
+html_sidebars: dict[str, list[str]] = {page: [] for page in ("why", "install", "gallery")}
 html_math_renderer = "mathml"
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 4,
+    "header_links_before_dropdown": 7,
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
@@ -42,19 +45,20 @@ myst_heading_anchors = 3
 
 # Notebooks are run once for each change of their code.
 nb_execution_mode = "cache"
-nb_execution_cache_path = "_build/notebooks"
+nb_execution_cache_path = str(Path(__file__).parent / "_build" / "notebooks")
+nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 
 autosummary_generate = True
+add_module_names = False
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 88
 napoleon_google_docstring = False
-napoleon_use_rtype = False
 
 nitpicky = True
 nitpick_ignore_regex = [

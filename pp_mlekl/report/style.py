@@ -12,5 +12,9 @@ from pp_mlekl.utils.shared_state import alone
 @contextmanager
 def styled(settings: dict[Any, Any]) -> Iterator[None]:
     """Draw by these settings, one thread at a time: Matplotlib's settings and its list of figures are shared."""
-    with alone(), mpl.rc_context(settings):
-        yield
+    with alone():
+        with mpl.rc_context(settings):
+            yield
+            # Jupyter's backend switches it on when the first figure loads it, perhaps here.
+            interactive = mpl.is_interactive()
+        mpl.interactive(interactive)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import optimize
+from statsmodels.tools.sm_exceptions import DomainWarning
 
 import pp_mlekl as mk
 from pp_mlekl.gallery import (
@@ -10,6 +12,7 @@ from pp_mlekl.gallery import (
     bcg,
     clotting,
     dipper,
+    endometrial,
     garch,
     gasoline,
     horse_kicks,
@@ -47,10 +50,13 @@ def test_wells_agree_with_statsmodels():
     np.testing.assert_allclose(estimate.standard_error["coefficient"], fit.bse, rtol=1e-5)
 
 
-def test_seeds_without_plates_have_the_published_estimates():
-    """Breslow and Clayton (1993), table 3: -0.558, 0.146, 1.318 and -0.778 without an effect of the plate."""
+def test_seeds_without_plates_agree_with_statsmodels():
+    data = seeds.load_data()
+    counts = np.column_stack([data["germinated"], data["seeds"] - data["germinated"]])
+    fit = sm.GLM(counts, seeds.design(data), family=sm.families.Binomial()).fit()
     estimate = mk.find_mle(seeds.build_binomial(), random_seed=1)
-    np.testing.assert_allclose(estimate.values["coefficient"], [-0.558, 0.146, 1.318, -0.778], atol=6e-4)
+    np.testing.assert_allclose(estimate.values["coefficient"], fit.params, rtol=1e-6)
+    np.testing.assert_allclose(estimate.standard_error["coefficient"], fit.bse, rtol=1e-5)
 
 
 def test_horse_kicks_have_the_mean_that_fisher_gives():
@@ -69,44 +75,57 @@ def test_roaches_agree_with_statsmodels():
 
 @slow
 def test_wine_has_the_published_estimates():
-    """As printed by the R package ordinal: thresholds, temperature, contact; log-likelihood -86.49."""
+    """As ``clm`` of the R package ordinal prints them: thresholds, temperature, contact; log-likelihood -86.49192."""
     estimate = mk.find_mle(wine.build(), random_seed=1)
-    np.testing.assert_allclose(estimate.values["cutpoint"], [-1.344, 1.251, 3.467, 5.006], atol=6e-4)
-    np.testing.assert_allclose(estimate.values["coefficient"], [2.503, 1.528], atol=6e-4)
-    assert estimate.log_likelihood == pytest.approx(-86.49, abs=0.006)
+    np.testing.assert_allclose(estimate.values["cutpoint"], [-1.3444, 1.2508, 3.4669, 5.0064], atol=6e-5)
+    np.testing.assert_allclose(estimate.values["coefficient"], [2.5031, 1.5278], atol=6e-5)
+    assert estimate.log_likelihood == pytest.approx(-86.49192, abs=6e-6)
 
 
 @slow
-def test_alligators_have_the_published_estimates():
-    """Agresti (2002), table 7.2: coefficients of the size and of the lakes, by food."""
-    published = [
-        [-1.55, -3.31, -2.09, -1.90],
-        [-1.66, 1.24, 0.70, 0.83],
-        [0.94, 2.46, -0.65, 0.01],
-        [1.12, 2.94, 1.09, 1.52],
-        [1.46, -0.35, -0.63, 0.33],
-    ]
+def test_alligators_agree_with_statsmodels():
+    data = alligators.load_data()
+    lakes = [data["lake"].values == lake for lake in alligators.TERMS[1:4]]
+    x = np.column_stack([np.ones(data.sizes["group"]), *lakes, data["size"].values == "small"])
+    groups, foods = np.indices(data["count"].shape)
+    times = data["count"].values.ravel()
+    fit = sm.MNLogit(np.repeat(foods.ravel(), times), np.repeat(x[groups.ravel()], times, axis=0)).fit(disp=0)
     estimate = mk.find_mle(alligators.build(), random_seed=1)
-    np.testing.assert_allclose(estimate.values["coefficient"], published, atol=6e-3)
+    np.testing.assert_allclose(estimate.values["coefficient"], fit.params, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(estimate.standard_error["coefficient"], fit.bse, rtol=1e-4)
 
 
 @slow
-def test_clotting_has_the_published_estimates():
-    """McCullagh and Nelder (1989), section 8.4.2, as printed by R: inverse means -0.01655 + 0.01534 log(u) of lot 1."""
+def test_clotting_agrees_with_r_and_statsmodels():
+    """R's ``glm`` prints inverse means of -0.01655438 + 0.01534311 log(u) for lot 1, as the tests of Julia's GLM.jl hold."""
+    data = clotting.load_data()
     speed = mk.find_mle(clotting.build(), random_seed=1).values["speed"].values
     slope = (speed[:, 1] - speed[:, 0]) / np.log(20)
     intercept = speed[:, 0] - slope * np.log(5)
-    np.testing.assert_allclose(slope, [0.01534, 0.02360], atol=2e-5)
-    np.testing.assert_allclose(intercept, [-0.01655, -0.02391], atol=2e-5)
+    np.testing.assert_allclose([intercept[0], slope[0]], [-0.01655438, 0.01534311], atol=1e-7)
+    second = data[data["lot"] == 1]
+    family = sm.families.Gamma(sm.families.links.InversePower())
+    with pytest.warns(DomainWarning):
+        fit = sm.GLM(second["seconds"], sm.add_constant(np.log(second["concentration"])), family=family).fit()
+    np.testing.assert_allclose([intercept[1], slope[1]], fit.params, rtol=1e-5)
 
 
 @slow
-def test_leukemia_has_the_published_estimates():
-    """Venables and Ripley (2002), section 13.2: intercept 3.516 with treatment, effect 1.267, scale 0.732."""
+def test_leukemia_solves_the_likelihood_equations():
+    """Given the shape k, a group's scale is (sum t^k / relapses)^(1/k); the shape is then the root of one equation."""
+    data = leukemia.load_data()
+    t, treated, relapse = data["weeks"].to_numpy(), data["treated"].to_numpy(), np.isinf(data["limit"].to_numpy())
+
+    def equation(k):
+        groups = [(t[treated == g], relapse[treated == g].sum()) for g in (0, 1)]
+        pull = sum(d * np.sum(u**k * np.log(u)) / np.sum(u**k) for u, d in groups)
+        return np.log(t[relapse]).sum() + relapse.sum() / k - pull
+
+    k = optimize.brentq(equation, 0.1, 10)
+    log_scale = [np.log(np.sum(t[treated == g] ** k) / relapse[treated == g].sum()) / k for g in (0, 1)]
     values = mk.find_mle(leukemia.build(), random_seed=1).values
-    assert float(values["log_scale"] + values["effect"]) == pytest.approx(3.516, abs=6e-4)
-    assert float(values["effect"]) == pytest.approx(1.267, abs=6e-4)
-    assert float(1 / values["shape"]) == pytest.approx(0.732, abs=6e-4)
+    found = [float(values[name]) for name in ("shape", "log_scale", "effect")]
+    np.testing.assert_allclose(found, [k, log_scale[0], log_scale[1] - log_scale[0]], rtol=1e-6)
 
 
 @slow
@@ -119,7 +138,7 @@ def test_lake_huron_agrees_with_statsmodels():
 
 @slow
 def test_garch_has_the_benchmark_estimates():
-    """Fiorentini, Calzolari and Panattoni (1996): mu, omega, alpha, beta."""
+    """Fiorentini, Calzolari and Panattoni (1996), also printed by the R package fGarch: mu, omega, alpha, beta."""
     values = mk.find_mle(garch.build(), random_seed=1).values
     found = [float(values[name]) for name in ("mu", "omega", "alpha", "beta")]
     np.testing.assert_allclose(found, [-0.006190, 0.010761, 0.153134, 0.805974], atol=2e-6)
@@ -128,13 +147,13 @@ def test_garch_has_the_benchmark_estimates():
 @slow
 @pytest.mark.parametrize(("build", "published"), [(lsat.build, -2466.938), (lsat.build_2pl, -2466.653)])
 def test_lsat_has_the_published_likelihood(build, published):
-    """As printed by the R package ltm for one and two parameters an item."""
+    """As ``rasch`` and ``ltm`` of the R package ltm print it for one and two parameters an item."""
     assert mk.find_mle(build(), random_seed=1).log_likelihood == pytest.approx(published, abs=2e-3)
 
 
 @slow
 def test_ryegrass_has_the_published_estimates():
-    """As printed by the R package drc: slope, asymptotes and the halving dose."""
+    """As ``drm`` of the R package drc prints them for ``LL.4``: slope, asymptotes and the halving dose."""
     values = mk.find_mle(ryegrass.build(), random_seed=1).values
     found = [float(values[name]) for name in ("slope", "lower", "upper", "halving_dose")]
     np.testing.assert_allclose(found, [2.98222, 0.48141, 7.79296, 3.05795], atol=2e-5)
@@ -142,15 +161,15 @@ def test_ryegrass_has_the_published_estimates():
 
 @slow
 def test_dippers_have_the_published_estimates():
-    """Lebreton et al. (1992): survival 0.5602 with standard error 0.0251, capture 0.9026 with 0.0286."""
+    """As MARK prints them by way of the R package RMark: survival and capture, each with its standard error."""
     estimate = mk.find_mle(dipper.build(), random_seed=1)
     found = [float(v[name]) for name in ("survival", "capture") for v in (estimate.values, estimate.standard_error)]
-    np.testing.assert_allclose(found, [0.5602, 0.0251, 0.9026, 0.0286], atol=6e-5)
+    np.testing.assert_allclose(found, [0.5602430, 0.0251330, 0.9025835, 0.0285857], atol=2e-6)
 
 
 @slow
 def test_gasoline_has_the_published_estimates():
-    """Cribari-Neto and Zeileis (2010): slope 0.0109669 a degree, intercept -6.15957, batch 1 1.72773, precision 440.278."""
+    """Cribari-Neto and Zeileis (2010), as ``betareg`` prints: 0.0109669 a degree, intercept -6.15957, batch 1, precision."""
     values = mk.find_mle(gasoline.build(), random_seed=1).values
     assert float(values["slope"]) == pytest.approx(1.09669, abs=1e-4)
     level = values["batch_level"].values
@@ -161,14 +180,14 @@ def test_gasoline_has_the_published_estimates():
 
 @slow
 def test_sleepstudy_has_the_published_marginal_estimates():
-    """Bates et al. (2015), by maximum likelihood: 251.405, 10.467; deviations 23.78, 5.72 and 25.59, correlation 0.08."""
+    """As Julia's MixedModels.jl prints them (maximum likelihood): fixed effects, standard deviations, correlation 0.08."""
     estimate = mk.find_mle(sleepstudy.build(), marginalize=["effect"], random_seed=1)
     np.testing.assert_allclose(estimate.values["mean"], [251.405, 10.467], atol=6e-4)
     first, below, second = estimate.values["covariance"].values
     deviation = np.hypot(below, second)
-    np.testing.assert_allclose([first, deviation], [23.78, 5.72], rtol=1e-3)
+    np.testing.assert_allclose([first, deviation], [23.780, 5.7168], rtol=1e-3)
     assert below / deviation == pytest.approx(0.08, abs=6e-3)
-    assert float(estimate.values["sigma"]) == pytest.approx(25.59, rel=1e-3)
+    assert float(estimate.values["sigma"]) == pytest.approx(25.592, rel=1e-3)
 
 
 @slow
@@ -181,7 +200,16 @@ def test_nile_has_the_estimates_of_the_kalman_filter():
 
 @slow
 def test_bcg_has_the_published_marginal_estimates():
-    """As printed by the R package metafor, by maximum likelihood: mean -0.7112, variance 0.2800."""
+    """As ``rma(method="ML")`` of the R package metafor prints them: mean -0.7112, variance 0.2800."""
     values = mk.find_mle(bcg.build(), marginalize=["effect"], random_seed=1).values
     assert float(values["mu"]) == pytest.approx(-0.7112, abs=2e-4)
     assert float(values["tau"]) ** 2 == pytest.approx(0.28, abs=1e-3)
+
+
+def test_endometrial_has_the_limiting_fit_that_is_printed():
+    """The vignette of the R package detectseparation: finite estimates and errors, and an infinite one of NV."""
+    estimate = mk.find_mle(endometrial.build(), random_seed=1)
+    assert estimate.status == "at_infinity"
+    assert float(estimate.values["coefficient"].sel(term="NV")) == np.inf
+    assert float(estimate.values["coefficient"].sel(term="intercept")) == pytest.approx(4.30452, abs=6e-6)
+    assert float(estimate.standard_error["coefficient"].sel(term="intercept")) == pytest.approx(1.63730, abs=6e-6)

@@ -23,6 +23,9 @@ _FAR = np.array([100.0, 300.0, 700.0, 1e3, 1e4, 1e6, 1e9, 1e12])
 # Scales of predictors with several elements; at the second ones and beyond gradients are rays.
 _SCALES, _SATURATED = (0.5, 2.0, 6.0, 15.0, 30.0, 100.0, 1000.0), 15.0
 _RANDOM_POINTS = 12
+# Categories that a unit may have. The points to look at have 28 times the square of that number of elements: a column of
+# 10,000 observations that is not a sum over its elements would take 22 GB as a single unit.
+_MOST_CATEGORIES = 100
 # What a ray's elements may be off, of its largest: exp(-15) and rounding.
 _ELEMENT = 1e-6
 # What may be left of a gradient that points outward at the end of the numbers, of its size near 0.
@@ -239,10 +242,11 @@ class _Merged:
     def groups(self, members: list[int]) -> list["_Group"]:
         """The units of some predictors of one shape: their elements, or else their rows along the last axis, or of each alone."""
         shape = self._shape(members[0])
-        for kept, lengths in ((shape, 1), (shape[:-1], shape[-1] if shape else 1)):
-            group = _Group.of(self, tuple(members), kept, (lengths,) * len(members))
-            if group is not None:
-                return [group]
+        for kept, length in ((shape, 1), (shape[:-1], shape[-1] if shape else 1)):
+            if length * len(members) <= _MOST_CATEGORIES:
+                group = _Group.of(self, tuple(members), kept, (length,) * len(members))
+                if group is not None:
+                    return [group]
         return [group for k in members for group in self.groups([k])] if len(members) > 1 else []
 
 

@@ -143,3 +143,16 @@ def test_functions_that_are_not_concave_and_bounded_are_refused(slope):
 
 def test_rows_that_influence_each_other_are_refused():
     assert rows_of(by_differences(lambda eta: -((np.diff(eta, axis=1) ** 2).sum(axis=1) ** 2))) is None
+
+
+@pytest.mark.parametrize("count", [150, 2000])
+def test_a_long_column_is_never_looked_at_as_one_unit(count):
+    sizes = []
+
+    def gradients(values):
+        (eta,) = values
+        sizes.append(eta.size)
+        return np.zeros(len(eta)), [np.sin(eta)]
+
+    assert rows_of(gradients, shape=(count,)) is None
+    assert max(sizes) < 100 * count
