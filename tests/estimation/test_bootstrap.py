@@ -149,3 +149,21 @@ def test_parametric_replicates_of_a_median_have_its_law(median):
     )
     # 400 squares of nearly normal deviations: four standard errors.
     assert abs(ratio - 1) < 4 * np.sqrt(2 / 400)
+
+
+@pytest.mark.parametrize("ci_prob", [0.5, 0.95])
+def test_intervals_are_quantiles_of_the_replicates(ci_prob):
+    result = bootstrap(normal(), replicates=100, random_seed=1)
+    tails = [(1 - ci_prob) / 2, (1 + ci_prob) / 2]
+    np.testing.assert_allclose(result.interval(ci_prob=ci_prob)["sigma"], np.quantile(result.draws["sigma"], tails))
+    assert float(result.standard_error["sigma"]) == pytest.approx(np.std(result.draws["sigma"], ddof=1))
+
+
+def test_replicates_without_a_regular_maximum_are_counted():
+    # The rate of two events in ten has no regular maximum where no event is resampled: probability 0.8^10.
+    with pm.Model() as model:
+        pm.Bernoulli("y", pm.Uniform("p", 0, 1), observed=[1, 1, *[0] * 8])
+    result = bootstrap(model, replicates=2000, random_seed=1)
+    expected = 0.8**10
+    assert abs(result.failed - expected) < 4 * np.sqrt(expected * (1 - expected) / 2000)
+    assert result.draws.sizes["replicate"] == round(2000 * (1 - result.failed))

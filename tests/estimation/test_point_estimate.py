@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pymc as pm
 import pytest
+from scipy import stats
 
 import pp_mlekl as mk
 
@@ -93,3 +94,13 @@ def test_laplace_stands_on_an_estimate(model):
     assert again.log_normalizer() == approximation.log_normalizer()
     with pytest.raises(ValueError, match="natural"):
         mk.laplace(model, mode, space="natural")
+
+
+def test_information_criteria_count_free_coordinates_and_terms(mle):
+    y = np.random.default_rng(1).normal(1.0, 2.0, 40)
+    counts = np.array([5, 10, 15])
+    log_likelihood = stats.norm.logpdf(y, y.mean(), y.std()).sum() + counts @ np.log(counts / 30)
+    assert mle.log_likelihood == pytest.approx(log_likelihood, rel=1e-9)
+    # mu, sigma and two of three shares; forty rows of y and thirty of kind.
+    assert mle.aic == pytest.approx(2 * 4 - 2 * log_likelihood, rel=1e-9)
+    assert mle.bic == pytest.approx(4 * np.log(70) - 2 * log_likelihood, rel=1e-9)

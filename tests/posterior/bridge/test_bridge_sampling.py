@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pp_mlekl.posterior.bridge import bridge_sampling as bridge
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.bridge.control_variates import controlled_mean
 from pp_mlekl.utils.effective_size import effective_size, mean_and_error
@@ -152,3 +153,27 @@ def test_coordinates_of_very_different_scales():
     assert abs(result.log_normalizer - exact) < 5 * result.standard_error
     assert result.standard_error < 0.01
     assert result.method != "bridge sampling (Student t)"
+
+
+def _autoregressive(generator, rho, d=2, chains=4, n=500):
+    """Logs of gammas that follow an autoregression of order one along each chain."""
+    u = generator.normal(size=(chains, n, d))
+    for i in range(1, n):
+        u[:, i] = rho * u[:, i - 1] + np.sqrt(1 - rho**2) * u[:, i]
+    shape = np.linspace(1.5, 4, d)
+    return np.log(stats.gamma.ppf(stats.norm.cdf(u), shape)), lambda z: np.sum(shape * z - np.exp(z), axis=-1)
+
+
+@pytest.mark.parametrize("kind", bridge.KINDS)
+@pytest.mark.parametrize("rho", [0.0, 0.8])
+def test_the_error_is_the_spread_over_seeds(kind, rho, monkeypatch):
+    monkeypatch.setattr(bridge, "KINDS", (kind,))
+    results = []
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        draws, target = _autoregressive(generator, rho)
+        results.append(bridge_sampling(draws, target, generator))
+    spread = np.std([r.log_normalizer for r in results], ddof=1)
+    error = np.sqrt(np.mean([r.standard_error**2 for r in results]))
+    # The spread of 40 values is known to 11%.
+    assert 0.7 < error / spread < 1.4
