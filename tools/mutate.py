@@ -5,8 +5,8 @@
 
 A fault is a swapped operator or comparison, a constant ten times off, a dropped square root or keyword argument, a truth value
 turned round. The working tree stays as it is: faults are planted in a copy. A fault is noticed if one of the tests fails that run
-the line, or if they take longer than ``--budget`` seconds. Which tests run a line is known from `make coverage`; without that
-file the tests are those of the module's own name and, after them, those of its folder.
+the line, or if they take longer than ``--budget`` seconds. Which tests run a line is known from `make coverage`; without its
+file, or with ``--own``, they are the tests of the module's own name, or else those of its folder.
 """
 
 import argparse
@@ -120,11 +120,11 @@ def _is_text(*nodes: ast.AST) -> bool:
     )
 
 
-def tests_of(fault: Fault, coverage: Path) -> list[str]:
-    """Tests that run the line of a fault, or else those of its module and folder."""
+def tests_of(fault: Fault, coverage: Path | None) -> list[str]:
+    """Tests that run the line of a fault, or else those of its module, or else those of its folder."""
     own = Path("tests") / Path(fault.path).relative_to(PACKAGE)
     folder = own.parent
-    if coverage.exists():
+    if coverage and coverage.exists():
         from coverage import CoverageData
 
         data = CoverageData(str(coverage))
@@ -133,8 +133,8 @@ def tests_of(fault: Fault, coverage: Path) -> list[str]:
         found = sorted({c.partition("|")[0] for c in contexts if "::" in c})
         if found:
             return sorted(found, key=lambda test: not test.startswith(str(folder)))[:MOST_TESTS]
-    named = [folder / f"test_{own.stem}.py", folder]
-    return [str(p) for p in named if (ROOT / p).exists()] or ["tests"]
+    named = [folder / f"test_{own.stem}.py", folder, Path("tests")]
+    return [str(next(p for p in named if (ROOT / p).exists()))]
 
 
 def run(fault: Fault, tree: Path, tests: list[str], marks: str, budget: int) -> bool:
@@ -200,6 +200,7 @@ def main() -> int:
     parser.add_argument("--budget", type=int, default=300, help="seconds of tests for one fault")
     parser.add_argument("--marks", default="not slow", help="tests to run; 'slow or not slow' for both tiers")
     parser.add_argument("--coverage", type=Path, default=ROOT / ".coverage", help="which tests run a line")
+    parser.add_argument("--own", action="store_true", help="only the tests of the module's own name")
     parser.add_argument("--least", type=float, default=0.0, help="per cent that must be noticed")
     args = parser.parse_args()
 
@@ -222,7 +223,7 @@ def main() -> int:
         copy(Path(name))
         for fault in sorted(chosen, key=lambda f: (f.path, f.start)):
             folder = str(Path(fault.path).parent)
-            seen = run(fault, Path(name), tests_of(fault, args.coverage), args.marks, args.budget)
+            seen = run(fault, Path(name), tests_of(fault, None if args.own else args.coverage), args.marks, args.budget)
             planted[folder] += 1
             noticed[folder] += seen
             print(f"{'noticed' if seen else 'MISSED '} {fault}", flush=True)
