@@ -75,6 +75,12 @@ def test_the_first_sentence_is_about_the_sampling(topic):
     assert len(sentences) == 4
 
 
+def test_one_finding_among_others_decides_the_sentence():
+    good = finding("ok", "efficiency", "x")
+    for other in (finding("caution", "energy", "x"), finding("problem", "energy", "x"), not_judged("convergence", "x")):
+        assert verdict([good, other]).conclusion == verdict([other]).conclusion
+
+
 def test_a_misfit_is_in_the_conclusion_only_where_it_is_a_problem():
     fits, misfits = (verdict([*GOOD, finding(level, "calibration", "x")]) for level in ("ok", "problem"))
     assert misfits.conclusion != fits.conclusion

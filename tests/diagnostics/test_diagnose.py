@@ -1,13 +1,21 @@
-"""Diagnostics of trees whose draws are exact: what they should see, and how often they cry wolf."""
+"""Diagnostics of trees whose draws are exact, how often they raise a false alarm, and each limit from either side."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
 from tiers import slow_if
 
 from pp_mlekl.comparison.verdict import read_verdict
-from pp_mlekl.diagnostics.diagnose import diagnose
+from pp_mlekl.diagnostics.diagnose import (
+    _convergence,
+    _efficiency,
+    _hamiltonian,
+    _precision,
+    diagnose,
+    sampling_problems,
+)
 
 CHAINS, DRAWS, N = 4, 250, 100
 
@@ -117,3 +125,97 @@ def test_chains_apart_are_a_problem():
     tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset() + xr.DataArray(np.arange(4.0), dims="chain"))
     assert level(tree, "convergence") == "problem"
     assert level(normal_tree(generator.normal(size=N), generator), "convergence") == "ok"
+
+
+def levels(findings, topic):
+    return [f.level for f in findings if f.topic == topic]
+
+
+@pytest.mark.parametrize(
+    ("r_hat", "level"), [(1.0, "ok"), (1.0099, "ok"), (1.011, "caution"), (1.049, "caution"), (1.051, "problem")]
+)
+def test_convergence(r_hat, level):
+    found = _convergence(pd.Series([1.0, r_hat], index=["a", "b"]), 4)
+    assert (found.level, found.judged) == (level, True)
+    assert ("(b)" in found.text) == (level != "ok")
+
+
+def test_convergence_needs_chains_and_draws():
+    assert not _convergence(pd.Series([1.0]), 1).judged
+    assert not _convergence(pd.Series([np.nan]), 4).judged
+
+
+@pytest.mark.parametrize(("chains", "size", "level"), [(4, 401, "ok"), (4, 399, "caution"), (2, 201, "ok")])
+@pytest.mark.parametrize("worse", ["ess_bulk", "ess_tail"])
+def test_efficiency_needs_a_hundred_draws_a_chain_of_bulk_and_tails(chains, size, level, worse):
+    table = pd.DataFrame({"ess_bulk": [4000.0, 4000.0], "ess_tail": [4000.0, 4000.0]}, index=["a", "b"])
+    table.loc["b", worse] = size
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"a": (("chain", "draw"), np.zeros((chains, 5)))})})
+    found = _efficiency(tree, table)
+    assert (found.level, found.judged) == (level, True)
+    assert "(b)" in found.text
+
+
+@pytest.mark.parametrize(("error", "level"), [(0.099, "ok"), (0.11, "caution")])
+def test_precision_is_relative_to_the_standard_deviation(error, level):
+    table = pd.DataFrame({"mcse_mean": [0.0, 3 * error], "sd": [1.0, 3.0]}, index=["a", "b"])
+    assert _precision(table).level == level
+    assert "(b)" in _precision(table).text
+
+
+@pytest.mark.parametrize(("count", "level"), [(0, "ok"), (1, "caution"), (4, "caution"), (5, "problem")])
+def test_divergent_transitions_in_a_thousand(count, level):
+    diverging = np.zeros(4000, dtype=bool)
+    diverging[:count] = True
+    stats = xr.Dataset({"diverging": (("chain", "draw"), diverging.reshape(4, 1000))})
+    found = _hamiltonian(xr.DataTree.from_dict({"sample_stats": stats}))
+    assert levels(found, "divergences") == [level]
+
+
+@pytest.mark.parametrize(("correlation", "level"), [(0.0, "ok"), (0.8, "ok"), (0.95, "caution")])
+def test_energy_that_moves_slowly(correlation, level):
+    # BFMI of an autoregressive series is 2 (1 - correlation): 2, 0.4 and 0.1.
+    noise = np.random.default_rng(1).normal(size=(4, 4000))
+    energy = np.empty_like(noise)
+    energy[:, 0] = noise[:, 0]
+    for i in range(1, noise.shape[1]):
+        energy[:, i] = correlation * energy[:, i - 1] + np.sqrt(1 - correlation**2) * noise[:, i]
+    stats = xr.Dataset({"energy": (("chain", "draw"), energy)})
+    found = _hamiltonian(xr.DataTree.from_dict({"sample_stats": stats}))
+    assert levels(found, "energy") == [level]
+
+
+def test_leave_one_out_is_arvizs_with_its_limit():
+    import arviz as az
+
+    data = np.random.default_rng(1).normal(3.0, 1.0, N)
+    data[0] = 40.0
+    tree = normal_tree(data, np.random.default_rng(2))
+    found = diagnose(tree)
+    with pytest.warns(UserWarning, match="Pareto"):
+        expected = az.loo(tree, pointwise=True)
+    row = found.loo.loc["y"]
+    k = np.asarray(expected.pareto_k)
+    assert (row["elpd"], row["se"], row["p"], row["n"]) == (expected.elpd, expected.se, expected.p, N)
+    assert (row["largest_k"], row["bad_k"]) == (k.max(), np.sum(k > expected.good_k))
+    assert row["bad_k"] >= 1
+    assert level(tree, "leave-one-out") == "caution"
+    assert level(normal_tree(data[1:].repeat(2)[:N], np.random.default_rng(2)), "leave-one-out") == "ok"
+
+
+def test_two_observations_have_leave_one_out():
+    tree = normal_tree(np.random.default_rng(1).normal(size=N), np.random.default_rng(2)).isel(row=slice(2))
+    assert diagnose(tree).loo.loc["y", "n"] == 2
+
+
+def test_var_names_choose_the_rows_and_what_is_judged():
+    tree = normal_tree(np.random.default_rng(1).normal(size=N), np.random.default_rng(2))
+    posterior = tree["posterior"].to_dataset()
+    tree["posterior"] = xr.DataTree(
+        posterior.assign(apart=posterior["mu"] + xr.DataArray(np.arange(4.0), dims="chain"))
+    )
+    chosen = diagnose(tree, var_names=["mu"])
+    assert list(chosen.summary.index) == ["mu"]
+    assert [f.level for f in chosen.findings if f.topic == "convergence"] == ["ok"]
+    assert sampling_problems(tree, ["mu"]) == []
+    assert len(sampling_problems(tree)) == 1
