@@ -3,11 +3,13 @@
 import io
 import os
 import sys
+from typing import Annotated
 
 import typer
 
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.compare_models import compare_models
+from pp_mlekl.cli.doctor import doctor
 from pp_mlekl.cli.errors import INTERRUPTED, Command, Stopped, stop
 from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
@@ -17,15 +19,33 @@ from pp_mlekl.cli.study import study
 
 app = typer.Typer(
     name="pp-mlekl",
-    help="Point estimates, Kullback-Leibler divergences and diagnostics of PyMC models, each with its error bar.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"pp_mlekl {version('pp_mlekl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Point estimates, Kullback-Leibler divergences and diagnostics of PyMC models, each with its error bar."""
+
+
 app.command("list", cls=Command)(list_models)
 app.command(cls=Command)(compare)
 app.command("compare-models", cls=Command)(compare_models)
 app.command(cls=Command)(report)
+app.command(cls=Command)(doctor)
 app.command(cls=Command)(kl)
 app.command(cls=Command)(rules)
 app.command(cls=Command)(proof)

@@ -7,23 +7,30 @@ from typing import Annotated, Any
 import typer
 
 from pp_mlekl.cli.load_model import Builder, load_builder
-from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_comparison, summary_table
 from pp_mlekl.typing import Potentials
 
 
 def compare(
     builder: Annotated[str, typer.Argument(help="a name of the gallery, module:function or file.py:function")],
     truth: Annotated[Path | None, typer.Option(help="TOML file with true parameter values")] = None,
+    data: Data = None,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = None,
     sampler: Sampler = "nutpie",
     potentials: Potentials = None,
     out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
+    as_json: Json = False,
+    as_csv: Csv = False,
+    as_latex: Latex = False,
     traceback: Traceback = False,
 ) -> None:
     """Fit a model in every way, compare the fits, and write a page."""
+    from pp_mlekl.cli.data_files import read_data
     from pp_mlekl.cli.report_file import read_truth
+    from pp_mlekl.report.json_summary import json_summary
     from pp_mlekl.utils.files import writable_folder
 
     folder = writable_folder(out)
@@ -37,9 +44,13 @@ def compare(
         "potentials": potentials,
     }
     (name,), (stem,) = names_of([builder])
-    result, page = fit_and_write(loaded, loaded.build(), name, folder / stem, truth=values, **settings)
-    print(result)
-    print(f"\n{page}")
+    model = loaded.build(read_data(data))
+    result, page = fit_and_write(loaded, model, name, folder / stem, truth=values, **settings)
+    content = {**json_summary(result), "page": str(page)} if as_json else None
+    table = summary_table(result)
+    if not print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex, content=content):
+        show_comparison(result)
+        print(f"\n{page}")
 
 
 def fit_and_write(builder: Builder, model: Any, name: str, stem: Path, **settings: Any) -> tuple[Any, Path]:

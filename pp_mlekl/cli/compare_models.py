@@ -7,18 +7,23 @@ import typer
 
 from pp_mlekl.cli.compare import check_targets, fit_and_write, names_of
 from pp_mlekl.cli.load_model import load_builder
-from pp_mlekl.cli.options import Chains, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_text_table
 from pp_mlekl.typing import Potentials
 
 
 def compare_models(
     builders: Annotated[list[str], typer.Argument(help="two or more of module:function or file.py:function")],
+    data: Data = None,
     draws: Draws = 1000,
     chains: Chains = 4,
     seed: Seed = None,
     sampler: Sampler = "nutpie",
     potentials: Potentials = None,
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
+    as_json: Json = False,
+    as_csv: Csv = False,
+    as_latex: Latex = False,
     traceback: Traceback = False,
 ) -> None:
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
@@ -29,9 +34,10 @@ def compare_models(
     names, stems = names_of(builders, taken=["models"])
     folder = writable_folder(out)
     loaded = [load_builder(builder) for builder in builders]
+    from pp_mlekl.cli.data_files import read_data
     from pp_mlekl.comparison.compare_models import check_same_data
     from pp_mlekl.comparison.compare_models import compare_models as run
-    from pp_mlekl.report.models_page import write_models
+    from pp_mlekl.report.models_page import models_table, write_models
 
     settings = {
         "draws": draws,
@@ -40,7 +46,8 @@ def compare_models(
         "nuts_sampler": sampler,
         "potentials": potentials,
     }
-    models = [builder.build() for builder in loaded]
+    table = read_data(data)
+    models = [builder.build(table) for builder in loaded]
     check_same_data(dict(zip(names, models, strict=True)), potentials)
     check_page_target(folder / "models.html")
     for stem in stems:
@@ -50,5 +57,8 @@ def compare_models(
         fits[name], page = fit_and_write(builder, model, name, folder / stem, **settings)
         pages[name] = page.name
     result = run(fits, random_seed=seed)
-    print(result)
-    print(f"\n{write_models(result, folder / 'models.html', pages)}")
+    page = write_models(result, folder / "models.html", pages)
+    table = result.summary().reset_index(names="model")
+    if not print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
+        show_text_table(models_table(result))
+        print("\n".join(["", *result.findings(), *result.warnings, "", str(page)]))

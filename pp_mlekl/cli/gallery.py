@@ -2,14 +2,12 @@
 
 import ast
 import importlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pp_mlekl.cli.options import Traceback
-
-_NO_TERMINAL_WIDTH = 160
+from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +52,17 @@ class Entry:
         return self.module if self.function == "build" else f"{self.module}:{self.function}"
 
 
-def list_models(traceback: Traceback = False) -> None:
+def list_models(
+    as_json: Json = False, as_csv: Csv = False, as_latex: Latex = False, traceback: Traceback = False
+) -> None:
     """The gallery: builder, family, observations, parameters, data, what it shows."""
-    from rich.console import Console
-    from rich.table import Column, Table
+    import pandas as pd
 
-    name = Column("builder", no_wrap=True)
-    table = Table(name, "family", "observations", "parameters", "data", "shows", box=None, pad_edge=False)
-    for entry in entries():
-        sizes = str(entry.observations), str(entry.parameters)
-        table.add_row(entry.name, ", ".join(entry.tags), *sizes, entry.data, entry.shows)
-    Console(width=None if sys.stdout.isatty() else _NO_TERMINAL_WIDTH).print(table)
+    header = ["builder", "family", "observations", "parameters", "data", "shows"]
+    rows = [[e.name, ", ".join(e.tags), e.observations, e.parameters, e.data, e.shows] for e in entries()]
+    table = pd.DataFrame(rows, columns=header)
+    if not print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
+        show_table(header, [list(map(str, row)) for row in rows], words=(0, 1, 4, 5))
 
 
 def entries() -> list[Entry]:

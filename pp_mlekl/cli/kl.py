@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Column, Table
 
 from pp_mlekl.cli.options import FixedSeed, Traceback
+from pp_mlekl.cli.output import Csv, Json, Latex, console, print_as, show_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pp_mlekl.divergences.distribution import Distribution
     from pp_mlekl.divergences.estimate import Estimate
 
@@ -22,6 +22,9 @@ def kl(
     rtol: Annotated[float | None, typer.Option(help="Relative standard error at which Monte Carlo stops.")] = None,
     budget: Annotated[int | None, typer.Option(help="Draws that Monte Carlo may take at the most.")] = None,
     seed: FixedSeed = 0,
+    as_json: Json = False,
+    as_csv: Csv = False,
+    as_latex: Latex = False,
     traceback: Traceback = False,
 ) -> None:
     """Print KL both ways and the Jensen-Shannon divergence of distributions written in PyMC's notation."""
@@ -32,24 +35,29 @@ def kl(
     parsed = [parse_distribution(text) for text in distributions]
     options = {"base": base, "rtol": rtol, "budget": budget, "random_seed": seed}
     rows = _estimates(distributions, parsed, options)
-    console = Console()
-    console.print(_table(rows))
+    table = _table(rows)
+    if print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
+        return
+    texts = table.drop(columns="warnings").astype(str)
+    texts["value"], texts["mcse"] = table["value"].map("{:.10g}".format), table["mcse"].map("{:.2g}".format)
+    show_table(["", *texts.columns[1:]], texts.to_numpy().tolist(), words=(0, 3, 4))
     for label, estimate in rows:
         for warning in estimate.warnings:
-            console.print(f"{label}: {warning}", style="yellow", highlight=False, markup=False)
+            console().print(f"{label}: {warning}", style="yellow", markup=False)
 
 
-def rules(traceback: Traceback = False) -> None:
+def rules(as_json: Json = False, as_csv: Csv = False, as_latex: Latex = False, traceback: Traceback = False) -> None:
     """List the ordered pairs of families whose KL has a closed form."""
+    import pandas as pd
+
     from pp_mlekl.divergences.rule_table import rules as closed_form_rules
 
-    table = Table("P", "Q", box=None)
     pairs = closed_form_rules()
-    for p in dict.fromkeys(pair[0] for pair in pairs):
-        table.add_row(p, ", ".join(pair[1] for pair in pairs if pair[0] == p))
-    console = Console()
-    console.print(table)
-    console.print(f"{len(pairs)} ordered pairs.", highlight=False)
+    table = pd.DataFrame([pair[:2] for pair in pairs], columns=["P", "Q"])
+    if print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
+        return
+    show_table(["P", "Q"], [[p, ", ".join(of["Q"])] for p, of in table.groupby("P", sort=False)], words=(0, 1))
+    print(f"{len(pairs)} ordered pairs.")
 
 
 def _estimates(texts: list[str], parsed: list["Distribution"], options: dict[str, Any]) -> list[tuple[str, "Estimate"]]:
@@ -65,14 +73,15 @@ def _estimates(texts: list[str], parsed: list["Distribution"], options: dict[str
     return rows
 
 
-def _table(rows: list[tuple[str, "Estimate"]]) -> Table:
-    table = Table(Column("", overflow="fold"), "value", "mcse", "unit", "method", box=None)
+def _table(rows: list[tuple[str, "Estimate"]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    found = []
     for label, estimate in rows:
         values, errors = np.broadcast_arrays(np.asarray(estimate.value, float), np.asarray(estimate.mcse, float))
         # Parameters given as lists make a batch of distributions: a row for each.
         for index in np.ndindex(values.shape):
             place = f"[{', '.join(map(str, index))}]" if index else ""
-            cells = [f"{values[index]:.10g}", f"{errors[index]:.2g}", estimate.unit, escape(estimate.method)]
-            # What a user typed may hold square brackets, which rich would take for styles.
-            table.add_row(escape(label + place), *cells)
-    return table
+            numbers = float(values[index]), float(errors[index])
+            found.append([label + place, *numbers, estimate.unit, estimate.method, " ".join(estimate.warnings)])
+    return pd.DataFrame(found, columns=["quantity", "value", "mcse", "unit", "method", "warnings"])

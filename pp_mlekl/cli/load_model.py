@@ -2,11 +2,13 @@
 
 import importlib
 import importlib.util
+import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from inspect import isfunction, unwrap
+from inspect import cleandoc, getdoc, isfunction, signature, unwrap
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -42,20 +44,55 @@ class Builder:
     module: ModuleType
     imports: LocalImports
 
-    def build(self) -> "pm.Model":
-        """The model; an exception of the builder becomes one line with its place."""
+    def build(self, data: Any = None, **arguments: Any) -> "pm.Model":
+        """The model; an exception of the builder becomes one line with its place.
+
+        Parameters
+        ----------
+        data
+            Handed to the function as ``data``, or as its first argument if it has none of that name; not at all if None.
+        **arguments
+            Further arguments of the function.
+        """
         from pp_mlekl.pymc_model.validation import is_model
 
+        named = arguments if data is None else {self._data_argument: data, **arguments}
+        try:
+            signature(self.function).bind(**named)
+        except TypeError as error:
+            stop(f"{self.name} takes other arguments: {error}.", WRONG_USE)
         with _running(self.name, self.imports):
-            model = self.function()
+            model = self.function(**named)
         if not is_model(model):
             stop(f"{self.name} returned {type(model).__name__}, not a pymc.Model; let it return the model.", WRONG_USE)
         return model
 
     @property
+    def _data_argument(self) -> str:
+        names = list(signature(self.function).parameters)
+        return "data" if "data" in names or not names else names[0]
+
+    @property
     def about(self) -> str:
-        """What the module says of itself, without reStructuredText's marks."""
-        return str(self._attribute("__doc__") or "").replace("``", "")
+        """What the function and then the module say of themselves, without reStructuredText's marks."""
+        own = getdoc(self.function) if isfunction(unwrap(self.function)) else None
+        # Up to the first section of a numpydoc docstring.
+        description = re.split(r"\n\n?[^\n]+\n-{3,}", own or "")[0]
+        texts = [description, cleandoc(str(self._attribute("__doc__") or ""))]
+        return "\n\n".join(text for text in texts if text).replace("``", "")
+
+    @property
+    def sources(self) -> dict[str, bytes]:
+        """The files of the module and of the modules beside it that it uses, by the modules' names."""
+        found: dict[str, bytes] = {}
+        waiting = [self.module, *self.imports.modules]
+        while waiting:
+            module = waiting.pop()
+            if module.__name__ in found or not getattr(module, "__file__", None):
+                continue
+            found[module.__name__] = Path(str(module.__file__)).read_bytes()
+            waiting += [m for m in _used_by(module) if m.__package__ and m.__package__ == self.module.__package__]
+        return found
 
     @property
     def truth(self) -> Any:
@@ -81,6 +118,13 @@ def load_builder(name: str) -> Builder:
     if not callable(function):
         stop(f"{module_name} has no function {function_name!r}; {_functions(module, function_name)}", WRONG_USE)
     return Builder(name=name, function=function, module=module, imports=imports)
+
+
+def _used_by(module: ModuleType) -> list[ModuleType]:
+    """Modules that a module has imported, or from which it has functions or classes."""
+    values = list(vars(module).values())
+    homes = [sys.modules.get(str(getattr(value, "__module__", None))) for value in values]
+    return [m for m in (*values, *homes) if isinstance(m, ModuleType)]
 
 
 def _functions(module: ModuleType, wanted: str) -> str:

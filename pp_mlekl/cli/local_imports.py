@@ -48,6 +48,11 @@ class LocalImports(MetaPathFinder):
         self._found.add(module.__name__)
         self._modules[module.__name__] = module
 
+    @property
+    def modules(self) -> list[ModuleType]:
+        """The modules of the folder that its code has imported until now."""
+        return list(self._modules.values())
+
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """Run code of the folder; import paths, modules, folder, warnings and NumPy's error handling are restored."""

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +19,9 @@ Chains = Annotated[int, typer.Option(help="number of chains")]
 SeedOption = typer.Option(help="seed of everything random", callback=_not_negative)
 Seed = Annotated[int | None, SeedOption]
 FixedSeed = Annotated[int, SeedOption]
+Data = Annotated[
+    Path | None, typer.Option(help="file (.csv, .parquet, .nc) that is read and handed to the builder as data")
+]
 Sampler = Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")]
 
 

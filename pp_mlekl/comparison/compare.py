@@ -114,18 +114,14 @@ def compare(
     generator = np.random.default_rng(seed)
     functions = model_functions(model, potentials)
     shown, left_out = _checked(functions, var_names, ci_prob, skip)
-    if idata is None:
-        check_settings(functions, draws=draws, chains=chains, nuts_sampler=nuts_sampler)
-        initial_values(functions)
-    if truth is not None:
-        as_truth(functions, truth)  # Raise for a truth that does not match before any computation.
+    settings = {"draws": draws, "chains": chains, "nuts_sampler": nuts_sampler}
+    check_comparison(functions, truth, settings if idata is None else None)
     with progress_bar(name or functions.model.name or "compare", 4, progress) as step:
         step("point estimates")
         estimates = _estimates(model, potentials, generator)
         if idata is None:
             step(f"sampling ({chains} chains of {draws} draws)")
-            settings = {"draws": draws, "chains": chains, "nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
-            tree = sample(model, random_seed=generator, potentials=potentials, **settings)
+            tree = sample(model, random_seed=generator, potentials=potentials, **settings, **(sample_kwargs or {}))
         else:
             step("groups that the draws lack")
             tree = ensure_groups(model, idata, random_seed=generator, functions=functions)
@@ -149,6 +145,25 @@ def compare(
         node.attrs = _plain(node.attrs)
     tree.attrs["run_time_seconds"] = round(time.perf_counter() - start, 2)
     return Comparison(tree=tree)
+
+
+def check_comparison(functions: ModelFunctions, truth: TruthLike | None, settings: Mapping[str, Any] | None) -> None:
+    """Raise as ``compare`` does, before anything is computed.
+
+    Parameters
+    ----------
+    functions
+        Of the model.
+    truth
+        As in ``compare``.
+    settings
+        ``draws``, ``chains`` and ``nuts_sampler``; None if the draws exist.
+    """
+    if settings is not None:
+        check_settings(functions, **settings)
+        initial_values(functions)
+    if truth is not None:
+        as_truth(functions, truth)
 
 
 def _checked(
@@ -305,6 +320,11 @@ def _add_derived(tree: xr.DataTree, functions: ModelFunctions, mle: PointEstimat
     tree["derived_estimate"], tree["derived_estimate_se"] = xr.DataTree(values), xr.DataTree(errors)
 
 
+def package_versions() -> dict[str, str]:
+    """The versions of the packages on which a comparison depends, as attributes of its tree."""
+    return {f"{package}_version": version(package) for package in _PACKAGES}
+
+
 def _truth_values(functions: ModelFunctions, truth: Mapping[Any, Any]) -> dict[str, Array]:
     return {v.name: np.asarray(truth[v.name], dtype=np.float64).reshape(v.shape) for v in functions.free}
 
@@ -312,9 +332,8 @@ def _truth_values(functions: ModelFunctions, truth: Mapping[Any, Any]) -> dict[s
 def _attributes(
     functions: ModelFunctions, estimates: dict[str, PointEstimate], name: str, seed: int, sampler: str, truth: Any
 ) -> dict[str, Any]:
-    versions = {f"{package}_version": version(package) for package in _PACKAGES}
     return {
-        **versions,
+        **package_versions(),
         "model_name": name,
         "variables": json.dumps(describe_variables(functions)),
         "n_observations": functions.n_observations,

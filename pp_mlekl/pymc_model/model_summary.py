@@ -1,9 +1,13 @@
 """A summary of a model's variables."""
 
+import json
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pymc as pm
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
@@ -55,6 +59,24 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def model_digest(model: pm.Model) -> str:
+    """A checksum of a model's data, constants, coordinates, names and operations, as hexadecimal text.
+
+    It is the same in each process. Two models that differ only in what a custom density or operation computes have the
+    same one.
+    """
+    digest = sha256(json.dumps(model.coords, default=str, sort_keys=True).encode())
+    values = [model.rvs_to_values[rv] for rv in model.observed_RVs]
+    for variable in ancestors([*model.basic_RVs, *model.potentials, *model.deterministics, *values]):
+        operation = type(variable.owner.op).__name__ if variable.owner else ""
+        digest.update(f"{variable.name}:{operation}:{variable.type}".encode())
+        if isinstance(variable, Constant | SharedVariable):
+            data = variable.data if isinstance(variable, Constant) else variable.get_value(borrow=True)
+            # The states of random generators change, and so do not count.
+            digest.update(data.tobytes() if isinstance(data, np.ndarray) else str(data).encode())
+    return digest.hexdigest()
 
 
 def _in_words(rv: Any) -> str:

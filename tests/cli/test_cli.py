@@ -103,21 +103,6 @@ def test_potentials_count_as_what_the_user_says(folder):
     assert mle == pytest.approx(4.0 / 6.0, rel=1e-6)
 
 
-def test_reports_and_their_index(folder):
-    (folder / "one.toml").write_text('builder = "my_model.py:build"\ndraws = 200\nchains = 2\n[truth]\nmu = 1.0\n')
-    (folder / "no_data.toml").write_text('builder = "my_model.py:raises"\n')
-    result = run("report", "no_data.toml", "one.toml", "--out", "pages")
-    # The one that fails is told and keeps nobody else from a page.
-    assert result.exit_code == 1, result.output
-    assert "no data today" in result.stderr
-    index = (folder / "pages" / "index.html").read_text(encoding="utf-8")
-    assert "There is no page: my_model.py:raises raised RuntimeError: no data today" in index
-    assert index.count("There is no page") == 1
-    assert {p.name for p in (folder / "pages").iterdir()} == {"index.html", "one.html", "one.md"}
-    assert result.stdout.split() == [str((folder / "pages" / name).resolve()) for name in ("one.html", "index.html")]
-    assert 'href="one.html"' in (folder / "pages" / "index.html").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("arguments", "status", "says"),
     [
@@ -146,6 +131,12 @@ def test_reports_and_their_index(folder):
             2,
             "has 4 observations and my_model-other has 2",
         ),
+        (["compare", "my_model.py:build", "--json", "--csv"], 2, "Choose one of"),
+        (["compare", "my_model.py:build", "--data", "none.csv"], 2, "no file none.csv"),
+        (["compare", "my_model.py:build", "--data", "my_model.py"], 2, ".csv, .parquet, .nc"),
+        (["compare", "my_model.py:raises", "--data", "lacks.csv"], 2, "takes other arguments"),
+        (["doctor", "my_model.py:raises"], 1, "no data today"),
+        (["report"], 2, "at least one TOML file"),
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
@@ -157,6 +148,7 @@ def test_reports_and_their_index(folder):
 )
 def test_wrong_use_gets_one_line(folder, arguments, status, says):
     (folder / "lacks.toml").write_text("sigma = 1.0\n")
+    (folder / "lacks.csv").write_text("y\n1\n")
     (folder / "bad_key.toml").write_text('builder = "my_model.py:build"\ndrwas = 10\n')
     (folder / "bad_type.toml").write_text('builder = "my_model.py:build"\ndraws = "many"\n')
     (folder / "no_builder.toml").write_text("draws = 10\n")

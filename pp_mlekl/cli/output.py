@@ -1,0 +1,86 @@
+"""Tables on standard output: for people, or as JSON, CSV or LaTeX."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from pp_mlekl.cli.errors import WRONG_USE, stop
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pp_mlekl.report.tables import Table as TextTable
+
+_WIDTH_IN_A_PIPE = 120
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Csv = Annotated[bool, typer.Option("--csv", help="print the table as CSV")]
+Latex = Annotated[bool, typer.Option("--latex", help="print the table as LaTeX")]
+
+
+def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bool, content: Any = None) -> bool:
+    """Print in the format that the user wants; False if it is none of the three, and nothing is printed.
+
+    Parameters
+    ----------
+    table
+        Without an index.
+    as_json, as_csv, as_latex
+        At most one is True.
+    content
+        What is printed as JSON; the rows of the table if None.
+    """
+    if as_json + as_csv + as_latex > 1:
+        stop("Choose one of --json, --csv and --latex.", WRONG_USE)
+    if as_json:
+        from pp_mlekl.report.json_summary import json_rows
+
+        print(json.dumps(json_rows(table) if content is None else content, indent=1, ensure_ascii=False))
+    elif as_csv:
+        print(table.to_csv(index=False), end="")
+    elif as_latex:
+        print(table.to_latex(index=False, escape=True, float_format="%.4g"), end="")
+    return as_json or as_csv or as_latex
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)) -> None:
+    """Print a table that fits the terminal; ``words`` are the places of the columns of text."""
+    columns = [
+        Column(escape(name), justify="left" if i in words else "right", overflow="fold")
+        for i, name in enumerate(header)
+    ]
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        # What a user typed may hold square brackets, which rich would take for styles.
+        table.add_row(*map(escape, row))
+    console().print(table)
+
+
+def show_text_table(table: "TextTable") -> None:
+    """The same for a table of a page."""
+    show_table(table.header, table.rows, [i for i in range(len(table.header)) if table.is_words(i)])
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE, highlight=False)
+
+
+def show_comparison(result: Any) -> None:
+    """The parameters and the verdict of a comparison."""
+    from pp_mlekl.report.tables import parameter_table
+
+    print(f"Comparison of {result.name}")
+    show_text_table(parameter_table(result))
+    print(f"\n{result.verdict()}")
+
+
+def summary_table(result: Any) -> "pd.DataFrame":
+    """The parameters of a comparison, without an index."""
+    return result.summary().reset_index(names="parameter")

@@ -1,0 +1,68 @@
+"""Verdicts for scripts, and tables as JSON, CSV and LaTeX."""
+
+import io
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pp_mlekl.cli.app import app
+
+MODEL = """
+import pymc as pm
+
+def build():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 10), 1, observed=[0.4, 1.2, 0.9, 1.5])
+    return model
+
+def flat():
+    with pm.Model() as model:
+        both = pm.Normal("a", 0, 10) + pm.Normal("b", 0, 10)
+        pm.Normal("y", both, 1, observed=[0.4, 1.2, 0.9, 1.5])
+    return model
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "my_model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_version():
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("pp_mlekl ")
+
+
+@pytest.mark.parametrize(("function", "statuses"), [("build", {0, 3}), ("flat", {4})])
+def test_doctor_exits_with_the_level(folder, function, statuses):
+    result = run("doctor", f"my_model.py:{function}", "--draws", "500", "--chains", "4", "--seed", "1", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == found["exit_status"]
+    assert result.exit_code in statuses
+    assert {"ok": 0, "caution": 3, "problem": 4}[found["level"]] == found["exit_status"]
+    assert list(folder.glob("*.html")) == []
+
+
+@pytest.mark.parametrize("command", [["rules"], ["list"], ["kl", "Normal(0, 1)", "Normal(1, 1)", "Cauchy(0, 1)"]])
+def test_tables_in_each_format(command):
+    rows = json.loads(run(*command, "--json").stdout)
+    table = pd.read_csv(io.StringIO(run(*command, "--csv").stdout))
+    assert len(rows) == len(table) > 2
+    assert list(rows[0]) == list(table.columns)
+    latex = run(*command, "--latex").stdout
+    assert latex.startswith("\\begin{tabular}")
+    assert latex.count(r"\\") == len(rows) + 1
+
+
+def test_numbers_of_kl():
+    first = json.loads(run("kl", "Normal(0, 1)", "Normal(1, 1)", "--json").stdout)[0]
+    assert (first["value"], first["mcse"], first["unit"]) == (0.5, 0.0, "nats")
