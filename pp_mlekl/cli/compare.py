@@ -8,7 +8,7 @@ import typer
 
 from pp_mlekl.cli.load_model import Builder, load_builder
 from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
-from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_comparison, summary_table
+from pp_mlekl.cli.output import Csv, Json, Latex, check_format, print_as, show_comparison, summary_table
 from pp_mlekl.typing import Potentials
 
 
@@ -33,6 +33,7 @@ def compare(
     from pp_mlekl.report.json_summary import json_summary
     from pp_mlekl.utils.files import writable_folder
 
+    check_format(as_json, as_csv, as_latex)
     folder = writable_folder(out)
     loaded = load_builder(builder)
     values = read_truth(truth) if truth is not None else None

@@ -8,7 +8,7 @@ import typer
 from pp_mlekl.cli.compare import check_targets, fit_and_write, names_of
 from pp_mlekl.cli.load_model import load_builder
 from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
-from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_text_table
+from pp_mlekl.cli.output import Csv, Json, Latex, check_format, print_as, show_text_table
 from pp_mlekl.typing import Potentials
 
 
@@ -29,6 +29,7 @@ def compare_models(
     """Compare models of the same data: evidence, Bayes factors, leave-one-out; models.html links to each one's page."""
     from pp_mlekl.utils.files import check_page_target, writable_folder
 
+    check_format(as_json, as_csv, as_latex)
     if len(builders) < 2 or len(set(builders)) < len(builders):
         raise ValueError(f"Name at least two models, each once, got {', '.join(builders)}.")
     names, stems = names_of(builders, taken=["models"])

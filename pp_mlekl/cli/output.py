@@ -18,10 +18,18 @@ if TYPE_CHECKING:
     from pp_mlekl.report.tables import Table as TextTable
 
 _WIDTH_IN_A_PIPE = 120
+# Longer names of rows are broken into lines.
+_LONGEST_NAME = 40
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Csv = Annotated[bool, typer.Option("--csv", help="print the table as CSV")]
 Latex = Annotated[bool, typer.Option("--latex", help="print the table as LaTeX")]
+
+
+def check_format(as_json: bool, as_csv: bool, as_latex: bool) -> None:
+    """Stop if more than one format is wanted."""
+    if as_json + as_csv + as_latex > 1:
+        stop("Choose one of --json, --csv and --latex.", WRONG_USE)
 
 
 def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bool, content: Any = None) -> bool:
@@ -36,8 +44,7 @@ def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bo
     content
         What is printed as JSON; the rows of the table if None.
     """
-    if as_json + as_csv + as_latex > 1:
-        stop("Choose one of --json, --csv and --latex.", WRONG_USE)
+    check_format(as_json, as_csv, as_latex)
     if as_json:
         from pp_mlekl.report.json_summary import json_rows
 
@@ -51,8 +58,9 @@ def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bo
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)) -> None:
     """Print a table that fits the terminal; ``words`` are the places of the columns of text."""
+    short = all(len(row[0]) <= _LONGEST_NAME for row in rows)
     columns = [
-        Column(escape(name), justify="left" if i in words else "right", overflow="fold")
+        Column(escape(name), justify="left" if i in words else "right", overflow="fold", no_wrap=short and i == 0)
         for i, name in enumerate(header)
     ]
     table = Table(*columns, box=None, pad_edge=False)

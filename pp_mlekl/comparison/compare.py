@@ -114,7 +114,7 @@ def compare(
     generator = np.random.default_rng(seed)
     functions = model_functions(model, potentials)
     shown, left_out = _checked(functions, var_names, ci_prob, skip)
-    settings = {"draws": draws, "chains": chains, "nuts_sampler": nuts_sampler}
+    settings: dict[str, Any] = {"draws": draws, "chains": chains, "nuts_sampler": nuts_sampler}
     check_comparison(functions, truth, settings if idata is None else None)
     with progress_bar(name or functions.model.name or "compare", 4, progress) as step:
         step("point estimates")

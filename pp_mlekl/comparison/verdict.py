@@ -113,8 +113,12 @@ def _about_sampling(findings: list[Finding]) -> str:
 
 
 def _about_fit(findings: list[Finding]) -> str:
-    misfit = any(f.topic == "calibration" and f.level == "problem" for f in findings)
-    return "The model fits the data poorly; error bars do not account for that." if misfit else ""
+    topics = {f.topic for f in findings if f.level != "ok"}
+    if "calibration" in topics:
+        return "The model fits the data poorly; error bars do not account for that."
+    if "predictive checks" in topics:
+        return "The model misses features of the data; see the predictive checks."
+    return ""
 
 
 def _about_estimates(findings: list[Finding], statuses: dict[str, str]) -> str:

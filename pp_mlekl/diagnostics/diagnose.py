@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from pp_mlekl.diagnostics.calibration import are_vectors, calibration
+from pp_mlekl.diagnostics.calibration import about_calibration, are_vectors, uniformity
 from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
+from pp_mlekl.diagnostics.predictive_checks import about_checks, predictive_checks
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
+from pp_mlekl.utils.p_values import holm
 from pp_mlekl.utils.shared_state import alone, silenced
 
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
@@ -28,8 +30,11 @@ class Diagnostics:
     summary
         ArviZ's summary, a row for each element of each variable.
     loo
-        ``elpd``, ``se``, ``p``, the largest Pareto k-hat, the limit for it at this number of draws, how many exceed it
-        and the number of observations, by observed variable; empty without a log-likelihood.
+        ``elpd``, ``se``, ``p``, the largest Pareto k, the limit for it at this number of draws, how many exceed it, the
+        number of observations, and the p value of the test of LOO-PIT (adjusted for the number of observed variables, NaN if
+        there is none), by observed variable; empty without a log-likelihood.
+    checks
+        Posterior predictive checks, as ``predictive_checks`` gives them.
     sensitivity
         ArviZ's power-scaling sensitivity to prior and likelihood; empty where it cannot be had.
     findings
@@ -38,6 +43,7 @@ class Diagnostics:
 
     summary: pd.DataFrame
     loo: pd.DataFrame
+    checks: pd.DataFrame
     sensitivity: pd.DataFrame
     findings: tuple[Finding, ...]
 
@@ -79,12 +85,14 @@ def diagnose(
         summary = az.summary(tree, var_names=var_names, ci_prob=ci_prob, round_to="none")
         notes += _sampling(tree, summary)
         loo = _loo(tree, notes)
+        checks = predictive_checks(tree)
+        notes += about_checks(checks)
         if _sizes(summary).notna().any():
             sensitivity = prior_sensitivity(tree, var_names, prior_var_names, notes)
         else:
             sensitivity = no_sensitivity()
             notes.append(not_judged("prior", f"The sensitivity to the prior {_TOO_FEW}"))
-    return Diagnostics(summary=summary, loo=loo, sensitivity=sensitivity, findings=tuple(notes))
+    return Diagnostics(summary=summary, loo=loo, checks=checks, sensitivity=sensitivity, findings=tuple(notes))
 
 
 def sampling_problems(idata: xr.DataTree, var_names: Sequence[str] | None = None) -> list[str]:
@@ -180,7 +188,7 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
 
 
 def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
-    columns = ["elpd", "se", "p", "largest_k", "limit_k", "bad_k", "n"]
+    columns = ["elpd", "se", "p", "largest_k", "limit_k", "bad_k", "n", "p_uniform"]
     rows = {}
     observed = tree["log_likelihood"].data_vars if "log_likelihood" in tree.children else {}
     for name, terms in observed.items():
@@ -192,7 +200,10 @@ def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
         row = _loo_of(tree, str(name), n, notes)
         if row is not None:
             rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    table["p_uniform"] = holm(table["p_uniform"].to_numpy(dtype=np.float64))
+    notes += [f for name, p in table["p_uniform"].items() for f in about_calibration(str(name), float(p))]
+    return table
 
 
 def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[float] | None:
@@ -204,7 +215,6 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
         notes.append(finding("caution", "leave-one-out", f"{name}: unavailable ({error})."))
         return None
-    notes += calibration(tree, name, result)
     k, limit = np.asarray(result.pareto_k), float(result.good_k)
     bad = int(np.sum(~(k <= limit)))
     if bad:
@@ -214,4 +224,13 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
     if are_vectors(tree, name, result):
         text += " Its observations are vectors, for which there is no calibration."
     notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
-    return [float(result.elpd), float(result.se), float(result.p), float(np.max(k)), limit, bad, n]
+    return [
+        float(result.elpd),
+        float(result.se),
+        float(result.p),
+        float(np.max(k)),
+        limit,
+        bad,
+        n,
+        uniformity(tree, name, result),
+    ]

@@ -10,6 +10,8 @@ from pp_mlekl.report.formatting import UNAVAILABLE, with_error
 
 _ORDER = {"problem": 0, "caution": 1, "ok": 2}
 _SAMPLING = ("convergence", "efficiency", "divergences", "energy", "precision")
+# What each topic about the fit says if it is not in order, the worst first.
+_FIT = {"calibration": "Poor fit", "predictive checks": "Misses features", "leave-one-out": "Check leave-one-out"}
 _MAX_SENTENCE = 150
 
 
@@ -96,14 +98,15 @@ def _information(comparison: Any) -> Badge:
 
 
 def _fit(findings: list[Any]) -> Badge | None:
-    about = [f for f in findings if f.topic in ("calibration", "leave-one-out")]
+    about = [f for f in findings if f.topic in _FIT]
     if not about:
         return None
     level = _worst(about)
-    misfit = any(f.topic == "calibration" and f.level != "ok" for f in about)
-    word = "No misfit detected" if level == "ok" else "Poor fit" if misfit else "Check leave-one-out"
-    sentence = next(f.text for f in about if f.level == level)
-    return Badge(level=level, topic="Fit", word=word, sentence=_short(sentence), href="checks")
+    first = next((f.topic for topic in _FIT for f in about if f.topic == topic and f.level != "ok"), "")
+    sentence = next(f.text for topic in _FIT for f in about if f.topic == topic and f.level == level)
+    return Badge(
+        level=level, topic="Fit", word=_FIT.get(first, "No misfit detected"), sentence=_short(sentence), href="checks"
+    )
 
 
 def _worst(findings: Iterable[Any]) -> str:

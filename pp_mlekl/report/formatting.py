@@ -9,7 +9,6 @@ UNAVAILABLE = "unavailable"
 _NUMERICAL_ZERO = 1e-6
 # Numbers outside this range are written with a power of ten.
 _SMALLEST, _LARGEST = 1e-4, 1e6
-_SMALLEST_P = 0.001
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -72,21 +71,6 @@ def rounded(value: float, error: float) -> str:
         return number(value)
     text = f"{round(value, places):.{max(places, 0)}f}"
     return (text.lstrip("-") if not float(text) else text).replace("-", "−")
-
-
-def p_value(p: float) -> str:
-    """A p value as an equation or inequality.
-
-    Examples
-    --------
-    >>> p_value(0.0312), p_value(2e-5), p_value(0.5)
-    ('p = .031', 'p < .001', 'p = .50')
-    """
-    if np.isnan(p):
-        return f"p {UNAVAILABLE}"
-    if p < _SMALLEST_P:
-        return f"p < {f'{_SMALLEST_P:g}'.removeprefix('0')}"
-    return f"p = {p:.{3 if p < 0.1 else 2}f}".replace(" 0.", " .")
 
 
 def interval(low: float, high: float, error: float) -> str:

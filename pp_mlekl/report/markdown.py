@@ -8,6 +8,7 @@ from typing import Any
 from pp_mlekl.report.tables import (
     Table,
     audit_table,
+    check_table,
     divergence_table,
     loo_table,
     parameter_table,
@@ -36,6 +37,7 @@ def markdown(comparison: Any) -> str:
         ("Parameters", parameter_table(comparison)),
         ("Optimization", audit_table(comparison)),
         ("Divergences", divergence_table(comparison)),
+        ("Predictive checks", check_table(comparison)),
         ("Leave-one-out", loo_table(comparison)),
         ("Prior sensitivity", sensitivity_table(comparison)),
     ):

@@ -17,6 +17,7 @@ from pp_mlekl.report.figures import PALETTE, Panel, panels, whole
 from pp_mlekl.report.formatting import with_error
 from pp_mlekl.report.tables import (
     audit_table,
+    check_table,
     divergence_table,
     fit_table,
     loo_table,
@@ -87,6 +88,7 @@ def page(comparison: Any, about: str = "") -> str:
         estimates=audit_table(comparison),
         variables=variable_table(comparison),
         loo=loo_table(comparison),
+        predictive=check_table(comparison),
         sensitivity=sensitivity_table(comparison),
         sampling=sampling_table(comparison),
         checks=_pictures(comparison, _CHECKS),

@@ -1,6 +1,5 @@
 """Plots of a comparison, by arviz-plots."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,10 +9,10 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import MAX_PANELS, elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.figures import INK, STYLE
-from pp_mlekl.report.formatting import p_value
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.p_values import p_value
 from pp_mlekl.utils.shared_state import silenced
 
 Names = Sequence[str] | str | None
@@ -134,25 +133,44 @@ def predictive(
         return None
     predicted = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
     names = predicted if var_names is None else [n for n in predicted if n in _listed(var_names)]
-    for kind, plot in (("real", azp.plot_ppc_dist), ("count", azp.plot_ppc_rootogram), ("binary", azp.plot_ppc_pava)):
-        of_kind = [n for n in names if kind_of(tree["observed_data"][n].values) == kind]
+    kinds = _kinds(comparison, names)
+    for kind, (plot, settings) in {
+        "real": (azp.plot_ppc_dist, {"num_samples": 50}),
+        "count": (azp.plot_ppc_rootogram, {}),
+        "binary": (azp.plot_ppc_pava, {}),
+        "category": (azp.plot_ppc_pava, {"data_type": "categorical"}),
+    }.items():
+        of_kind = [n for n in names if kinds[n] == kind]
         chosen = of_kind[: MAX_PANELS if var_names is None else None]
         if chosen:
-            settings = {"num_samples": 50} if kind == "real" else {}
             figure, collection = drawn(plot, in_one_row(tree, chosen), chosen, backend, **(settings | kwargs))
             return figure if backend == "matplotlib" else collection
     return None
 
 
+def _kinds(comparison: Any, names: Sequence[str]) -> dict[str, str]:
+    """The kind of data of each observed variable: real, count, binary or category."""
+    categories = [v["name"] for v in comparison.variables if v["distribution"].startswith("Categorical")]
+    found = {name: kind_of(comparison.tree["observed_data"][name].values) for name in names}
+    return {name: "category" if name in categories and kind != "binary" else kind for name, kind in found.items()}
+
+
 def about_predictive(comparison: Any) -> str:
     """The caption of the predictive plot, by the kind of data."""
-    tree = comparison.tree
-    kinds = {kind_of(tree["observed_data"][n].values) for n in tree["posterior_predictive"].data_vars}
-    if "real" in kinds:
-        return "Densities of 50 posterior predictive data sets, and of the data (dark)."
-    if "count" in kinds:
-        return "Observed frequency of each count against the posterior predictive interval; the vertical axis is a square root."
-    return "Calibration of predicted probabilities (PAVA): conditional event probability against predicted probability."
+    observed = comparison.tree["observed_data"]
+    names = [str(n) for n in comparison.tree["posterior_predictive"].data_vars if str(n) in observed]
+    kinds = set(_kinds(comparison, names).values())
+    return next(text for kind, text in _ABOUT_PREDICTIVE.items() if kind in kinds)
+
+
+_ABOUT_PREDICTIVE = {
+    "real": "Densities of 50 posterior predictive data sets, and of the data (dark).",
+    "count": (
+        "Observed frequency of each count against the posterior predictive interval; the vertical axis is a square root."
+    ),
+    "binary": "Calibration (PAVA): observed frequency of the event against its predicted probability.",
+    "category": "Calibration (PAVA) of each category against the others: observed frequency against predicted probability.",
+}
 
 
 def loo_pit(comparison: Any, var_names: Names = None, backend: str = "matplotlib", **kwargs: Any) -> Any:
@@ -166,9 +184,13 @@ def loo_pit(comparison: Any, var_names: Names = None, backend: str = "matplotlib
     figure, collection = drawn(azp.plot_loo_pit, comparison.tree, names, backend, **kwargs)
     if backend != "matplotlib":
         return collection
-    for axis in figure.get_axes():
-        # The verdict has the p value of the test for the kind of data.
-        axis.set_title(axis.get_title().partition(", p ")[0])
+    tests = comparison.diagnostics.loo["p_uniform"]
+    for name in names:
+        axis = collection.viz["plot"][name].item()
+        for note in list(axis.texts):
+            note.remove()
+        # The p value of the verdict, which is adjusted for the number of observed variables.
+        axis.set_title(f"{literal(name)}, {p_value(tests[name])}")
     return figure
 
 
@@ -207,20 +229,8 @@ def drawn(
         if backend != "matplotlib":
             return figure, collection
         plt.close(figure)
-    for axis in figure.get_axes():
-        _p_value_into_title(axis)
     _spaced(figure)
     return figure, collection
-
-
-def _p_value_into_title(axis: Any) -> None:
-    """Move ArviZ's p value, which overlaps the curves, to the title. ArviZ prints two decimal places."""
-    for note in list(axis.texts):
-        found = re.match(r"p=([\d.]+)", note.get_text())
-        if found:
-            p = float(found[1])
-            axis.set_title(f"{axis.get_title()}, {'p < .01' if p < 0.005 else p_value(p).replace('00', '0')}")
-            note.remove()
 
 
 def _spaced(figure: Figure) -> None:
@@ -309,7 +319,8 @@ def chains(
     single = shown.sizes["chain"] < 2
     draws = shown if single else shown.isel(draw=slice(None, None, thinning(shown)))
     tree = xr.DataTree.from_dict({"posterior": draws})
-    figure, collection = drawn(azp.plot_trace if single else azp.plot_rank, tree, names, backend, **kwargs)
+    plot, settings = (azp.plot_trace, {}) if single else (azp.plot_rank, {"method": "envelope", "thin": False})
+    figure, collection = drawn(plot, tree, names, backend, **(settings | kwargs))
     return figure if backend == "matplotlib" else collection
 
 
@@ -320,13 +331,13 @@ def about_chains(comparison: Any) -> str:
         return "Trace of the single chain. Several chains are needed to check convergence."
     step = thinning(shown)
     used = (
-        f"One draw in {step} is used, because the test assumes independent draws."
+        f"One draw in {step} is used, because the band assumes independent draws."
         if step > 1
         else "All draws are used."
     )
     return (
-        "Rank plots: a line for each chain, near 0 if all chains explore the same distribution; p tests that, and points that "
-        f"deviate by more than chance are dark. {used}"
+        "Rank plots: a line for each chain, which stays within the simultaneous band if all chains explore the same "
+        f"distribution. {used}"
     )
 
 

@@ -8,10 +8,12 @@ import pandas as pd
 
 from pp_mlekl.report.formatting import UNAVAILABLE, estimate, interval, number, rounded, with_error
 from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
+from pp_mlekl.utils.p_values import p_value
 
 # Maximum number of rows; the findings report how many more parameters are sensitive.
 _MAX_SENSITIVE = 12
 _MAX_SAMPLING = 30
+_MAX_CHECKS = 24
 # Differences below this number of posterior standard deviations do not show in the table.
 SAME = 1e-4
 
@@ -163,6 +165,21 @@ def loo_table(comparison: Any) -> Table:
         for name, row in comparison.diagnostics.loo.iterrows()
     ]
     return table_of(["observed", "elpd ± SE", "effective parameters", "largest Pareto k", "k too large"], rows)
+
+
+def check_table(comparison: Any) -> Table:
+    """Posterior predictive checks, the smallest p value first."""
+    checks = comparison.diagnostics.checks.sort_values("p_adjusted", kind="stable").head(_MAX_CHECKS)
+    rows = [
+        [
+            f"{row['check']} of {row['observed']}",
+            number(row["data"], 3),
+            f"{number(row['low'], 3)} to {number(row['high'], 3)}",
+            p_value(row["p_adjusted"]),
+        ]
+        for _, row in checks.iterrows()
+    ]
+    return table_of(["statistic", "data", "replicated data, central 95%", "adjusted p"], rows)
 
 
 def sensitivity_table(comparison: Any) -> Table:

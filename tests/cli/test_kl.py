@@ -16,7 +16,7 @@ def _run(*arguments):
 def test_both_directions_and_the_symmetric_one():
     result = _run("kl", "Normal(0, 1)", "Normal(1, 1)")
     assert result.exit_code == 0
-    assert re.findall(r"^ (\w+)\(.* 0\.5 +0 +nats +closed form", result.stdout, re.MULTILINE) == ["KL", "KL"]
+    assert re.findall(r"^(\w+)\(.* 0\.5 +0 +nats +closed form", result.stdout, re.MULTILINE) == ["KL", "KL"]
     assert re.search(r"JSD\(.*0\.1114", result.stdout)
 
 

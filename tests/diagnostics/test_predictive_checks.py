@@ -1,0 +1,110 @@
+"""Posterior predictive checks: what they find, what they leave alone, and how often by chance."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+
+from pp_mlekl.diagnostics.predictive_checks import about_checks, predictive_checks
+
+N, DRAWS = 100, (2, 400)
+
+
+def tree(data, draws, coords=None):
+    groups = {
+        "observed_data": xr.Dataset({"y": ("row", data)}, coords=coords),
+        "posterior_predictive": xr.Dataset({"y": (("chain", "draw", "row"), draws)}, coords=coords),
+    }
+    return xr.DataTree.from_dict(groups)
+
+
+def failed(table):
+    return set(table.loc[table["p_adjusted"] < 0.02, "check"])
+
+
+@pytest.fixture
+def generator():
+    return np.random.default_rng(5)
+
+
+def test_the_p_value_is_twice_the_smaller_tail(generator):
+    data, draws = generator.normal(size=N), generator.normal(size=(*DRAWS, N))
+    row = predictive_checks(tree(data, draws)).set_index("check").loc["maximum"]
+    replicated = draws.max(axis=-1).ravel()
+    tail = min(np.sum(replicated >= data.max()), np.sum(replicated <= data.max()))
+    assert row["p"] == pytest.approx(min(1, 2 * (tail + 1) / (replicated.size + 1)))
+    assert row["data"] == data.max()
+    np.testing.assert_allclose(row[["low", "high"]].astype(float), np.quantile(replicated, [0.025, 0.975]))
+
+
+def test_skewed_data_with_a_bound(generator):
+    table = predictive_checks(tree(generator.exponential(size=N), generator.normal(1, 1, size=(*DRAWS, N))))
+    assert failed(table) == {"skewness", "minimum"}
+    (found,) = about_checks(table)
+    assert found.level == "caution"
+
+
+def test_spread_that_grows_with_the_fit(generator):
+    fit = np.linspace(0, 10, N)
+    sizes = np.sqrt(np.mean((0.5 + 0.5 * fit) ** 2))
+    data = fit + (0.5 + 0.5 * fit) * stats.norm.ppf((generator.permutation(N) + 0.5) / N)
+    draws = fit + sizes * generator.normal(size=(*DRAWS, N))
+    assert "residual spread against the fit" in failed(predictive_checks(tree(data, draws)))
+    even = fit + sizes * stats.norm.ppf((generator.permutation(N) + 0.5) / N)
+    assert "residual spread against the fit" not in failed(predictive_checks(tree(even, draws)))
+
+
+def test_overdispersed_counts(generator):
+    data = generator.negative_binomial(1, 0.25, size=N)
+    table = predictive_checks(tree(data, generator.poisson(3, size=(*DRAWS, N))))
+    assert {"mean squared residual", "fraction of zeros"} <= failed(table)
+
+
+def test_autocorrelation_needs_an_order(generator):
+    noise = generator.normal(size=N)
+    data = np.array([noise[max(0, i - 4) : i + 1].sum() for i in range(N)])
+    draws = data.std() * generator.normal(size=(*DRAWS, N))
+    name = "autocorrelation of residuals"
+    assert name in failed(predictive_checks(tree(data, draws, {"row": np.arange(1900, 1900 + N)})))
+    assert name in failed(predictive_checks(tree(data, draws, {"row": pd.date_range("2000-01-01", periods=N)})))
+    for labels in (np.arange(N), [f"r{i}" for i in range(N)], np.arange(N)[::-1]):
+        assert name not in set(predictive_checks(tree(data, draws, {"row": labels}))["check"])
+
+
+def test_calibration_curve_of_binary_data(generator):
+    true = np.linspace(0.02, 0.98, 400)
+    data = (generator.uniform(size=400) < true).astype(int)
+    right = (generator.uniform(size=(2, 200, 400)) < true).astype(int)
+    flat = (generator.uniform(size=(2, 200, 400)) < 0.5 + 0.3 * (true - 0.5)).astype(int)
+    assert predictive_checks(tree(data, right))["check"].tolist() == ["calibration curve"]
+    assert failed(predictive_checks(tree(data, right))) == set()
+    assert failed(predictive_checks(tree(data, flat))) == {"calibration curve"}
+
+
+@pytest.mark.parametrize("kind", ["normal", "poisson", "binary"])
+def test_right_models_rarely_fail(kind):
+    """p values of single checks are at most uniform, and adjusted ones are below .05 in at most 5% of data sets."""
+    smallest = []
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        mean = np.linspace(1, 4, 40)
+        draw = {
+            "normal": lambda size, m=mean, g=generator: g.normal(m, 1, size=size),
+            "poisson": lambda size, m=mean, g=generator: g.poisson(m, size=size),
+            "binary": lambda size, m=mean, g=generator: (g.uniform(size=size) < m / 5).astype(int),
+        }[kind]
+        smallest.append(predictive_checks(tree(draw(40), draw((2, 100, 40))))["p_adjusted"].min())
+    # 40 data sets: more than 6 below .05 has probability .003 if each has 5%.
+    assert np.sum(np.array(smallest) < 0.05) <= 6
+
+
+def test_what_is_left_out(generator):
+    data, draws = generator.normal(size=N), generator.normal(size=(*DRAWS, N))
+    vectors = tree(data, draws)
+    vectors["log_likelihood"] = xr.DataTree(xr.Dataset({"y": (("chain", "draw"), np.zeros(DRAWS))}))
+    assert len(predictive_checks(vectors)) == 0
+    assert len(predictive_checks(tree(np.where(data > 1, np.nan, data), draws))) == 0
+    assert len(predictive_checks(xr.DataTree())) == 0
+    constant = predictive_checks(tree(np.ones(N), np.ones((*DRAWS, N))))
+    assert failed(constant) == set()
