@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.comparison.comparison_result import Comparison
+from pp_mlekl.comparison.marginal_estimate import find_marginal_estimate
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.delta_method import delta_method
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy", "xarray")
-SKIPPABLE = ("fitted", "evidence", "laplace", "loo", "predictive", "derived")
+SKIPPABLE = ("fitted", "evidence", "laplace", "loo", "predictive", "derived", "marginal")
 # Deterministics with more elements, such as linear predictors, are not estimated by the delta method.
 _MAX_DERIVED = 50
 # Prior densities are kept of variables with at most this number of elements: pages plot no more.
@@ -86,7 +87,9 @@ def compare(
         Probability of credible intervals; ArviZ's ``rcParams["stats.ci_prob"]`` if None.
     skip
         Parts to leave out: ``"fitted"`` (divergences of fitted distributions), ``"evidence"``, ``"laplace"``, ``"loo"``
-        (leave-one-out and prior sensitivity), ``"predictive"``, ``"derived"`` (estimates of deterministics).
+        (leave-one-out and prior sensitivity), ``"predictive"``, ``"derived"`` (estimates of deterministics),
+        ``"marginal"`` (the MLE with latent variables integrated out, which is computed where the joint MLE is not
+        regular).
     name
         Name of the model in tables and pages.
     random_seed
@@ -119,6 +122,10 @@ def compare(
     with progress_bar(name or functions.model.name or "compare", 4, progress) as step:
         step("point estimates")
         estimates = _estimates(model, potentials, generator)
+        (of_marginal,) = generator.spawn(1)
+        marginal = None
+        if "marginal" not in left_out:
+            marginal = find_marginal_estimate(model, functions, estimates["mle"], potentials, of_marginal)
         if idata is None:
             step(f"sampling ({chains} chains of {draws} draws)")
             tree = sample(model, random_seed=generator, potentials=potentials, **settings, **(sample_kwargs or {}))
@@ -131,6 +138,8 @@ def compare(
         tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator, left_out))
     tree["information_gain"] = gained
     _add_estimates(tree, functions, estimates)
+    for group, dataset in (marginal.groups() if marginal else {}).items():
+        tree[group] = xr.DataTree(dataset)
     _add_prior_densities(tree, functions)
     if "derived" not in left_out:
         _add_derived(tree, functions, estimates["mle"], potentials)

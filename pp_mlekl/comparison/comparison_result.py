@@ -12,7 +12,8 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.comparison.divergence_table import fitted_rows, gained_rows
-from pp_mlekl.comparison.sentences import about_closest, about_scales
+from pp_mlekl.comparison.marginal_estimate import MarginalEstimate, marginal_estimate_in
+from pp_mlekl.comparison.sentences import about_closest, about_marginal, about_scales
 from pp_mlekl.comparison.storage import load_tree, save_tree
 from pp_mlekl.comparison.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics.circular import in_one_turn
@@ -87,6 +88,11 @@ class Comparison:
         audit = self.tree["audit"].to_dataset()
         return {str(k): str(s) for k, s in zip(audit["estimator"].values, audit["status"].values, strict=True)}
 
+    @cached_property
+    def marginal(self) -> MarginalEstimate | None:
+        """The MLE with latent variables integrated out; None if the model has none or its joint MLE is regular."""
+        return marginal_estimate_in(self.tree)
+
     def warnings(self) -> dict[str, list[str]]:
         """The warnings of each part of the comparison."""
         return {
@@ -99,7 +105,10 @@ class Comparison:
         }
 
     def summary(self) -> pd.DataFrame:
-        """One row for each parameter: MLE and its standard error, MAP on both scales, posterior, R-hat, ESS and KL gained (nats)."""
+        """One row for each parameter: MLE and its standard error, MAP on both scales, posterior, R-hat, ESS and KL gained (nats).
+
+        With a marginal MLE there are ``marginal_MLE`` and ``marginal_SE`` too, NaN for the latent variables.
+        """
         estimates, errors = self.tree["point_estimate"].to_dataset(), self.tree["point_estimate_se"].to_dataset()
         columns: dict[str, Any] = {
             "MLE": _flat(estimates.sel(estimator="mle"), self.free_names),
@@ -110,6 +119,10 @@ class Comparison:
         for column, kind in (("MLE", "mle"), ("SE", "mle"), ("MAP", "map"), ("MAP_unconstrained", "map_unconstrained")):
             if self.statuses[kind] in NO_NUMBER:
                 columns[column] = np.full_like(columns[column], np.nan)
+        if self.marginal and self.marginal.status not in NO_NUMBER:
+            for column, of in (("marginal_MLE", self.marginal.values), ("marginal_SE", self.marginal.standard_error)):
+                like = (of[n] if n in of else xr.full_like(estimates[n][0], np.nan) for n in self.free_names)
+                columns[column] = np.concatenate([np.ravel(array.values) for array in like])
         table = self.diagnostics.summary
         frame = pd.DataFrame(columns, index=table.index)
         interval = [c for c in table.columns if c.startswith(("eti", "hdi"))]
@@ -148,7 +161,9 @@ class Comparison:
         fitted = self.tree["fitted"].to_dataset()
         closest = "" if unknown else about_closest(fitted)
         compared = unknown and fitted.sizes["estimator"] > 0
-        return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, scales, closest)
+        more = [about_marginal(self.marginal)] if self.marginal else []
+        more += [scales] if scales else []
+        return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, more, closest)
 
     def save(self, path: AnyPath) -> Path:
         """Write the tree to NetCDF (or Zarr, if the path ends in ``.zarr``); ``pp_mlekl.load`` reads it.

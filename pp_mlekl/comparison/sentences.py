@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from pp_mlekl.comparison.marginal_estimate import MarginalEstimate
 from pp_mlekl.diagnostics.findings import Finding
 from pp_mlekl.report.formatting import with_error
 from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
@@ -97,6 +98,22 @@ def _about_priors(comparison: Any, best: str, other: str) -> str:
         f" Top-level priors 10% wider in both models (raised to the power 1/1.1²; uniform priors do not change) multiply it by "
         f"{1.1**slope:.3g}, 10% narrower by {0.9**slope:.3g} (d log BF / d log s = {with_error(slope, error)})."
     )
+
+
+def about_marginal(marginal: MarginalEstimate) -> Finding:
+    """Status of the marginal MLE, Laplace's error, and how to compute it alone."""
+    latents = ", ".join(marginal.latents)
+    alone = f"Alone: mk.find_mle(model, marginalize={list(marginal.latents)})."
+    if marginal.status in NO_NUMBER:
+        reason = " ".join([marginal.status.replace("_", " ").capitalize() + ".", *marginal.warnings])
+        text = f"With {latents} integrated out: {reason} {alone}"
+        return Finding(level="caution", topic="Marginal MLE", text=text)
+    error = with_error(marginal.laplace_error, marginal.laplace_error_mcse)
+    what = f"of the parameters with {latents} integrated out (Laplace; error of the log-likelihood {error} nats)."
+    status = "Converged: the MLE" if marginal.status == "converged" else f"Status {marginal.status}: the MLE"
+    text = " ".join([f"{status} {what}", *marginal.warnings, alone])
+    sound = marginal.status == "converged" and not marginal.warnings
+    return Finding(level="ok" if sound else "caution", topic="Marginal MLE", text=text)
 
 
 def about_scales(summary: pd.DataFrame, statuses: dict[str, str]) -> Finding | None:

@@ -1,5 +1,6 @@
 """One verdict from everything that a comparison found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pp_mlekl.diagnostics.diagnose import Diagnostics
@@ -73,10 +74,10 @@ def read_verdict(
     warnings: dict[str, list[str]],
     diagnostics: Diagnostics,
     truth_unknown: bool,
-    scales: Finding | None = None,
+    more: Sequence[Finding] = (),
     closest: str = "",
 ) -> Verdict:
-    """Combine statuses, warnings, diagnostics, the distance between the two MAPs and the closest fit."""
+    """Combine statuses, warnings, diagnostics, further findings about the estimates, and the closest fit."""
     estimates = [_about_estimate(kind, status, warnings.get(kind, [])) for kind, status in statuses.items()]
     computed = [
         Finding(level="caution", topic=topic, text=in_words(text))
@@ -88,7 +89,7 @@ def read_verdict(
     return Verdict(
         conclusion=" ".join(part for part in parts if part),
         scope=_NO_TRUTH if truth_unknown else "",
-        findings=tuple([*sampling, *estimates, *([scales] if scales else []), *computed]),
+        findings=tuple([*sampling, *estimates, *more, *computed]),
     )
 
 

@@ -34,6 +34,10 @@ def badges(comparison: Any) -> list[Badge]:
     for topic, kind, label in (("MLE", "mle", "MLE"), ("MAP", "map", "MAP (natural scale)")):
         agree = f"{int(audit['agree'].sel(estimator=kind))} of {int(audit['starts'].sel(estimator=kind))} starts agree."
         found.append(_estimate(topic, comparison.statuses[kind], [f for f in findings if f.topic == label], agree))
+    if comparison.marginal:
+        about = [f for f in findings if f.topic == "Marginal MLE"]
+        without = f"Without {', '.join(comparison.marginal.latents)}, which are integrated out."
+        found.append(_estimate("Marginal MLE", comparison.marginal.status, about, without))
     found += [_prior(findings), _information(comparison), _fit(findings)]
     return sorted((b for b in found if b is not None), key=lambda b: _ORDER[b.level])
 

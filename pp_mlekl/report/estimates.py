@@ -72,8 +72,11 @@ def glance(comparison: Any) -> Glance:
         if place < MAX_PICTURES and name in windows:
             picture = _picture(str(name), row, bounds, curves[str(name)], windows[str(name)])
         rows.append(_row(str(name), row, bounds, picture, largest, comparison))
-    columns = ["MLE", "MAP", "mean"] + (["truth"] if "truth" in table else []) + (["KL"] if "KL" in table else [])
-    marks = tuple(m for m in ("MLE", "MAP", "truth") if m in table and np.isfinite(table[m]).any())
+    marginal = ["marginal_MLE"] if "marginal_MLE" in table else []
+    columns = (
+        ["MLE", *marginal, "MAP", "mean"] + (["truth"] if "truth" in table else []) + (["KL"] if "KL" in table else [])
+    )
+    marks = tuple(m for m in ("MLE", "marginal_MLE", "MAP", "truth") if m in table and np.isfinite(table[m]).any())
     exact = "prior_density" in comparison.tree.children
     return Glance(
         rows=tuple(rows), columns=tuple(columns), total=len(table), first=FIRST_ROWS, exact_priors=exact, marks=marks
@@ -100,7 +103,10 @@ def _row(name: str, row: pd.Series, bounds: Sequence[str], picture: Markup, larg
         "truth": number(row["truth"], 4) if "truth" in row and np.isfinite(row["truth"]) else "",
         "KL": with_error(row["KL"], row["KL_mcse"]) if "KL" in row and np.isfinite(row["KL"]) else "",
     }
-    keys = {c: float(row[c]) for c in ("MLE", "MAP", "mean", "truth", "KL") if c in row}
+    if "marginal_MLE" in row:
+        known = np.isfinite(row["marginal_MLE"])
+        texts["marginal_MLE"] = with_error(row["marginal_MLE"], row["marginal_SE"]) if known else ""
+    keys = {c: float(row[c]) for c in ("MLE", "marginal_MLE", "MAP", "mean", "truth", "KL") if c in row}
     bar = float(np.clip(row["KL"] / largest, 0, 1)) if texts["KL"] and largest > 0 else 0.0
     note = f"R-hat {row['r_hat']:.3f}" if row["r_hat"] > _R_HAT else ""
     return Row(name=name, derived=derived, picture=picture, texts=texts, keys=keys, bar=bar, note=note)
@@ -142,7 +148,9 @@ def _windows(
         low, high = np.quantile(draws.values, (0.002, 0.998))
         width = (high - low) or max(abs(low), 1.0)
         row = table.loc[name]
-        marks = [row["MLE"], row["MLE"] - row["SE"], row["MLE"] + row["SE"], row["MAP"], row.get("truth", np.nan)]
+        marks = [row["MAP"], row.get("truth", np.nan)]
+        for value, error in _estimates(row):
+            marks += [value, value - error, value + error]
         near = [m for m in marks if low - _REACH * width < m < high + _REACH * width]
         low, high = min([low, *near]), max([high, *near])
         margin = _MARGIN * (high - low)
@@ -173,18 +181,24 @@ def _picture(name: str, row: pd.Series, bounds: Sequence[str], curves: _Curves, 
         parts.append(f'<text x="{at(tick):.1f}" y="{_HEIGHT - 2}" text-anchor="{anchor}">{escape(text)}</text>')
     parts += [_area(x, prior, top, "prior"), _area(x, posterior, top, "post")]
     parts.append(_segment(at(row[bounds[0]]), at(row[bounds[1]]), _BASE + 4.5, "ci", "posterior interval"))
-    truth, mle, mode = row.get("truth", np.nan), row["MLE"], row["MAP"]
+    truth, mode = row.get("truth", np.nan), row["MAP"]
     if low <= truth <= high:
         parts.append(f'<line class="truth" x1="{at(truth):.1f}" x2="{at(truth):.1f}" y1="0" y2="{_BASE}"/>')
-    if low <= mle <= high:
-        if np.isfinite(row["SE"]):
-            parts.append(_segment(at(mle - row["SE"]), at(mle + row["SE"]), 11, "se", "MLE ± SE"))
-        parts.append(f'<path class="mle" d="M{at(mle):.1f},6l5,5l-5,5l-5,-5z"><title>MLE</title></path>')
+    for (value, error), kind, title in zip(_estimates(row), ("mle", "marginal"), ("MLE", "marginal MLE"), strict=True):
+        if low <= value <= high:
+            if np.isfinite(error):
+                parts.append(_segment(at(value - error), at(value + error), 11, "se", f"{title} ± SE"))
+            parts.append(f'<path class="{kind}" d="M{at(value):.1f},6l5,5l-5,5l-5,-5z"><title>{title}</title></path>')
     if low <= mode <= high:
         parts.append(f'<path class="map" d="M{at(mode):.1f},20l4.6,8h-9.2z"><title>MAP</title></path>')
     label = escape(f"{name}: prior and posterior density with the estimates of this row")
     view = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
     return Markup(f'<svg class="row" {view} role="img" aria-label="{label}">{"".join(parts)}</svg>')
+
+
+def _estimates(row: pd.Series) -> list[tuple[float, float]]:
+    """MLE and marginal MLE with their standard errors; NaN where there is none."""
+    return [(row["MLE"], row["SE"]), (row.get("marginal_MLE", np.nan), row.get("marginal_SE", np.nan))]
 
 
 def _on(x: Array, grid: Array, density: Array) -> Array:

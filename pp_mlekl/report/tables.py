@@ -42,12 +42,22 @@ def parameter_table(comparison: Any) -> Table:
     bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
     percent = bounds[0].removeprefix("eti").removeprefix("hdi").removesuffix("_lb")
     both = _scales_differ(table)
-    header = ["parameter", "MLE ± SE", "MAP", *(["MAP, unconstrained"] if both else [])]
+    marginal = "marginal_MLE" in table
+    header = [
+        "parameter",
+        "MLE ± SE",
+        *(["marginal MLE ± SE"] if marginal else []),
+        "MAP",
+        *(["MAP, unconstrained"] if both else []),
+    ]
     header += ["mean", "sd", f"{percent}% interval", "R-hat", "ESS"]
     header += [title for title, column in (("KL gained", "KL"), ("truth", "truth")) if column in table]
     rows = []
     for name, row in table.iterrows():
         cells = [str(name), *_estimates(row, comparison.statuses, both)]
+        if marginal:
+            known = np.isfinite(row["marginal_MLE"])
+            cells.insert(2, with_error(row["marginal_MLE"], row["marginal_SE"]) if known else "integrated out")
         cells += _posterior(row, bounds)
         cells += [with_error(row["KL"], row["KL_mcse"])] if "KL" in table else []
         cells += [number(row["truth"], 4)] if "truth" in table else []
