@@ -69,6 +69,12 @@ def _claim(file: Any, array: str) -> None:
     file.create_dataset(array, shape=(10**12,), dtype="f8")
 
 
+def _chunks_missing(file: Any, array: str) -> None:
+    del file[array]
+    made = file.create_dataset(array, shape=(10**6,), dtype="f8", chunks=(1000,), compression="gzip", shuffle=True)
+    made[:5000] = np.random.default_rng(1).normal(size=5000)
+
+
 def _deep(file: Any, array: str) -> None:
     file.create_group("/".join(["deep"] * 3000))
 
@@ -97,7 +103,9 @@ HDF5: dict[str, Callable[[Any, str], None]] = {
     "cycle": _cycle,
     "twice": _twice,
     "deep": _deep,
-    "compressed": _replaced(np.zeros(3), compression="gzip"),
+    "compressed in another way": _replaced(np.zeros(5000), compression="lzf", shuffle=True),
+    "compressed in part": _chunks_missing,
+    "compressed without need": _replaced(np.zeros(3), compression="gzip"),
     "in chunks": _replaced(np.zeros(3), chunks=(1,)),
     "compound": _replaced(np.zeros(3, dtype=[("a", "f8"), ("b", "i4")])),
     "opaque": _replaced(np.zeros(3, dtype="V8")),

@@ -18,6 +18,7 @@ from pp_mlekl.comparison.storage import load_tree, save_tree
 from pp_mlekl.comparison.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics.circular import in_one_turn
 from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
+from pp_mlekl.diagnostics.stored_diagnostics import diagnostics_tree, read_diagnostics
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.files import AnyPath
@@ -61,6 +62,8 @@ class Comparison:
     @cached_property
     def diagnostics(self) -> Diagnostics:
         """ArviZ's diagnostics of the posterior's free variables."""
+        if "diagnostics" in self.tree.children:
+            return read_diagnostics(self.tree["diagnostics"])
         parents = {v["name"]: v["parents"] for v in self.variables}
         priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
         tree = in_one_turn(self.tree, [v["name"] for v in self.variables if v.get("circular")])
@@ -165,16 +168,36 @@ class Comparison:
         more += [scales] if scales else []
         return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, more, closest)
 
-    def save(self, path: AnyPath) -> Path:
+    def save(self, path: AnyPath, *, compact: bool = False) -> Path:
         """Write the tree to NetCDF (or Zarr, if the path ends in ``.zarr``); ``pp_mlekl.load`` reads it.
+
+        Parameters
+        ----------
+        path
+            Of the file, or of the folder of a Zarr store.
+        compact
+            Leave out what has a number for each draw and each observation: log-likelihoods, predictive draws, and
+            deterministics without an estimate. Tables, verdict and page stay the same but for the plots of predictions.
 
         Raises
         ------
         ValueError
             If the path is a folder, or a file that this package did not write; it is not overwritten.
         """
-        save_tree(self.tree, path)
+        save_tree(self._compact_tree() if compact else self.tree, path)
         return Path(path)
+
+    def _compact_tree(self) -> xr.DataTree:
+        """The tree without large groups, and with the diagnostics that were computed from them."""
+        left_out = ("log_likelihood", "posterior_predictive", "prior_predictive")
+        groups = {path: node for path, node in self.tree.to_dict().items() if path.split("/")[1] not in left_out}
+        kept = [*(v["name"] for v in self.variables), *self.derived_names]
+        for name in ("/posterior", "/prior"):
+            if name in groups:
+                groups[name] = groups[name].drop_vars([v for v in groups[name].data_vars if v not in kept])
+        tree = xr.DataTree.from_dict(groups)
+        tree["diagnostics"] = diagnostics_tree(self.diagnostics)
+        return tree
 
     def to_html(self, path: AnyPath) -> Path:
         """Write one self-contained page."""

@@ -177,6 +177,8 @@ def loo_pit(comparison: Any, var_names: Names = None, backend: str = "matplotlib
     """Leave-one-out probability integral transform: within the band if the predictions are calibrated."""
     import arviz_plots as azp
 
+    if not {"log_likelihood", "posterior_predictive"} <= set(comparison.tree.children):
+        return None
     found = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
     names = found[:MAX_PANELS] if var_names is None else [n for n in found if n in _listed(var_names)]
     if not names:

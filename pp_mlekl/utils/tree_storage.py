@@ -1,12 +1,13 @@
 """Trees of arrays in files: NetCDF, or Zarr where the path ends in ``.zarr``.
 
 A file carries what it holds and a checksum of its own bytes as attributes of its root. Reading checks both, and that the file
-is made of what ``write_tree`` writes: groups, arrays of numbers and text, and attributes. Links, references to other files,
-compiled filters and pickled objects are refused before anything is decoded.
+is made of what ``write_tree`` writes: groups, arrays of numbers and text, and attributes. Large arrays are compressed. Links,
+references to other files, other filters and pickled objects are refused before anything is decoded.
 """
 
 import io
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -49,6 +50,12 @@ _ZARR_TYPES = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|string|fixed_l
 _ZARR_CODECS = {"bytes", "zstd", "vlen-utf8"}
 _ZARR_NAMES = re.compile(r"(?:[^/]+/)*(?:zarr\.json|c(?:/\d+)*)")
 _LARGEST_INTEGER = 2**63
+# Arrays of numbers with at least this number of elements are compressed, by HDF5's own filters.
+_COMPRESSED = 4096
+_COMPRESSION = {"zlib": True, "complevel": 1, "shuffle": True}
+_FILTERS = [h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE]
+# What a byte can become at the most when it is inflated.
+_INFLATION = 1032
 
 
 def write_tree(tree: xr.DataTree, path: AnyPath, content: str) -> Path:
@@ -200,8 +207,16 @@ def _as_given(attributes: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def _netcdf_bytes(tree: xr.DataTree) -> bytes:
     # HDF5 does not survive a full disk, so the file is made in memory.
-    with tree.to_netcdf(engine="h5netcdf") as content:
+    encoding = {
+        node.path: {name: _COMPRESSION for name, array in node.variables.items() if _is_large(array)}
+        for node in tree.subtree
+    }
+    with tree.to_netcdf(engine="h5netcdf", encoding=encoding) as content:
         return bytes(content)
+
+
+def _is_large(array: Any) -> bool:
+    return array.size >= _COMPRESSED and array.dtype.kind in "iufb"
 
 
 def _zarr_files(tree: xr.DataTree) -> Files:
@@ -268,11 +283,20 @@ def _foreign_array(name: str, item: Any) -> Iterator[str]:
         yield f"{name!r} is no array of numbers or text"
         return
     yield from _foreign_attributes(item)
-    if item.is_virtual or item.external or item.chunks:
-        yield f"{name!r} is compressed or stored elsewhere"
+    if item.is_virtual or item.external or (item.chunks and not _is_compressed_whole(item)):
+        yield f"{name!r} is in part missing, compressed in another way or stored elsewhere"
     alone = bytes(item.attrs.get("NAME", b"")).startswith(_DIMENSION_ALONE)
-    if not alone and item.size * item.dtype.itemsize > item.id.get_storage_size():
+    most = item.id.get_storage_size() * (_INFLATION if item.chunks else 1)
+    if not alone and item.size * item.dtype.itemsize > most:
         yield f"{name!r} is said to be larger than it is"
+
+
+def _is_compressed_whole(item: Any) -> bool:
+    """Whether a large array in chunks has all of them, and no other filters than ours."""
+    plan = item.id.get_create_plist()
+    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+    chunks = math.prod(-(-n // size) for n, size in zip(item.shape, item.chunks, strict=True))
+    return bool(item.size >= _COMPRESSED and filters == _FILTERS and item.id.get_num_chunks() == chunks)
 
 
 def _foreign_attributes(item: Any) -> Iterator[str]:

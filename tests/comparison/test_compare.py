@@ -219,6 +219,22 @@ def test_full_disk_is_an_error_that_names_the_file(comparison, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_compact_files_keep_tables_and_verdict(comparison, tmp_path):
+    full, compact = comparison.save(tmp_path / "full.nc"), comparison.save(tmp_path / "compact.nc", compact=True)
+    assert compact.stat().st_size < full.stat().st_size / 3
+    read = mk.load(compact)
+    rows = comparison.tree["observed_data"]["deviation"].dims[0]
+    draws_by_rows = [
+        name for node in read.tree.subtree for name, a in node.data_vars.items() if {"draw", rows} <= {*a.dims}
+    ]
+    assert draws_by_rows == []
+    pd.testing.assert_frame_equal(read.summary(), comparison.summary())
+    pd.testing.assert_frame_equal(read.divergences(), comparison.divergences())
+    assert read.verdict() == comparison.verdict()
+    pd.testing.assert_frame_equal(read.diagnostics.checks, comparison.diagnostics.checks, check_dtype=False)
+    assert "Chains" in read.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_same_seed_same_numbers(comparison):
     again = mk.compare(build(), normal_newcomb.TRUTH, name="normal", **SETTINGS)
     for group in ("posterior", "point_estimate", "fitted", "posterior_predictive"):

@@ -31,6 +31,16 @@ def test_a_tree_comes_back_unchanged(tmp_path, name):
         read_tree(tmp_path / name, "other")
 
 
+def test_large_arrays_are_compressed(tmp_path):
+    counts = np.random.default_rng(1).poisson(3.0, size=(4, 25_000))
+    whole = xr.DataTree.from_dict(
+        {"g": xr.Dataset({"n": (("chain", "draw"), counts), "flag": ("draw", counts[0] > 2)})}
+    )
+    path = write_tree(whole, tmp_path / "tree.nc", "test")
+    assert path.stat().st_size < counts.nbytes / 5
+    assert read_tree(path, "test").identical(whole)
+
+
 def test_reading_does_not_need_the_file_afterwards(tmp_path):
     write_tree(tree(), tmp_path / "tree.nc", "test")
     found = read_tree(tmp_path / "tree.nc", "test")
