@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 # With more latents the integral may take longer than all the rest of a comparison.
-_MAX_LATENTS = 1000
+_MAX_LATENTS = 300
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
+from pp_mlekl.pymc_model.distribution_text import distribution_text
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 
 
@@ -20,8 +21,8 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
     -------
     list of dict
         Keys ``name``, ``kind`` (``"free"``, ``"observed"`` or ``"potential"``), ``distribution``, ``dims``, ``size``, ``circular``
-        (whether it is a free angle) and ``parents``, the free variables that its distribution depends on. Of a
-        potential the distribution says what it counts as.
+        (whether it is a free angle), ``parents``, the free variables that its distribution depends on, and ``direct``, those
+        of them on which it depends directly. Of a potential the distribution says what it counts as.
     """
     model: pm.Model = functions.model
     rows = []
@@ -35,11 +36,12 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                 {
                     "name": rv.name,
                     "kind": kind,
-                    "distribution": _in_words(rv),
+                    "distribution": distribution_text(rv, model),
                     "dims": [d for d in dims if not d.startswith(f"{rv.name}_dim_")],
                     "size": int(np.prod(shape, dtype=int)),
                     "circular": kind == "free" and rv.name in angles,
                     "parents": [free[a] for a in ancestors(rv.owner.inputs) if a in free],
+                    "direct": [free[a] for a in ancestors(rv.owner.inputs, blockers=model.free_RVs) if a in free],
                 }
             )
     likelihood = {v.name: v.shape for v in functions.observed}
@@ -56,6 +58,7 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                 ),
                 "circular": False,
                 "parents": [free[a] for a in ancestors([potential]) if a in free],
+                "direct": [free[a] for a in ancestors([potential], blockers=model.free_RVs) if a in free],
             }
         )
     return rows
@@ -77,9 +80,3 @@ def model_digest(model: pm.Model) -> str:
             # The states of random generators change, and so do not count.
             digest.update(data.tobytes() if isinstance(data, np.ndarray) else str(data).encode())
     return digest.hexdigest()
-
-
-def _in_words(rv: Any) -> str:
-    text = rv.str_repr() if hasattr(rv, "str_repr") else str(rv)
-    # PyMC writes <constant> for data and other arrays.
-    return text.split("~", 1)[-1].strip().replace("<constant>", "constants")

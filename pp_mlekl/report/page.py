@@ -15,6 +15,7 @@ from pp_mlekl.report.elements import MAX_PANELS
 from pp_mlekl.report.estimates import glance
 from pp_mlekl.report.figures import PALETTE, Panel, panels, whole
 from pp_mlekl.report.formatting import with_error
+from pp_mlekl.report.model_graph import model_graph
 from pp_mlekl.report.tables import (
     audit_table,
     check_table,
@@ -87,6 +88,7 @@ def page(comparison: Any, about: str = "") -> str:
         against="the posterior predictive" if comparison.tree.attrs["truth"] == "unknown" else "the truth",
         estimates=audit_table(comparison),
         variables=variable_table(comparison),
+        graph=model_graph(comparison.variables),
         loo=loo_table(comparison),
         predictive=check_table(comparison),
         sensitivity=sensitivity_table(comparison),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pp_mlekl.report.elements import MAX_PANELS, elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.figures import INK, STYLE
@@ -28,6 +29,8 @@ _MARKS: dict[str, tuple[str, str, Any]] = {
 }
 # Half the width of a normal's central 95%, in standard deviations.
 _NORMAL_95 = 1.96
+# Probability that a line of a rank plot leaves the band by chance.
+_OUTSIDE = 0.01
 # Inches of a panel, alone and among others.
 _ALONE, _AMONG = (4.6, 2.7), (2.45, 1.75)
 # Points of a pair plot: more draws hide each other. Divergent draws are all shown.
@@ -119,6 +122,9 @@ def energy(comparison: Any, backend: str = "matplotlib", **kwargs: Any) -> Any:
         return collection
     for axis in figure.get_axes():
         axis.set_title({"plot": "Marginal and transitions"}.get(axis.get_title(), axis.get_title()))
+        for one in (axis.xaxis, axis.yaxis):
+            if "chain" in one.get_label_text().lower():
+                one.set_major_locator(MaxNLocator(integer=True))
     return figure
 
 
@@ -321,9 +327,24 @@ def chains(
     single = shown.sizes["chain"] < 2
     draws = shown if single else shown.isel(draw=slice(None, None, thinning(shown)))
     tree = xr.DataTree.from_dict({"posterior": draws})
-    plot, settings = (azp.plot_trace, {}) if single else (azp.plot_rank, {"method": "envelope", "thin": False})
-    figure, collection = drawn(plot, tree, names, backend, **(settings | kwargs))
-    return figure if backend == "matplotlib" else collection
+    figure, collection = drawn(azp.plot_trace if single else azp.plot_rank, tree, names, backend, **kwargs)
+    if backend != "matplotlib":
+        return collection
+    for axis in () if single else figure.get_axes():
+        for note in list(axis.texts):
+            note.remove()
+        half = rank_band(draws.sizes["draw"], draws.sizes["chain"])
+        axis.axhspan(-half, half, color=INK, alpha=0.08, linewidth=0)
+    return figure
+
+
+def rank_band(draws: int, chains: int) -> float:
+    """Half the width of a band that contains the lines of all chains with a probability of at least 99%.
+
+    By the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990), for each chain at 1% over the
+    number of chains. It is for independent draws; thinned draws are nearly so.
+    """
+    return float(np.sqrt(np.log(2 * chains / _OUTSIDE) / (2 * draws)))
 
 
 def about_chains(comparison: Any) -> str:
@@ -338,8 +359,8 @@ def about_chains(comparison: Any) -> str:
         else "All draws are used."
     )
     return (
-        "Rank plots: a line for each chain, which stays within the simultaneous band if all chains explore the same "
-        f"distribution. {used}"
+        "Rank plots: a line for each chain, which stays within the grey band if all chains explore the same distribution "
+        f"(for all chains and ranks together, in 99% of cases). {used}"
     )
 
 

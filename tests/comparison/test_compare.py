@@ -16,6 +16,7 @@ import pp_mlekl as mk
 from models import normal_newcomb
 from pp_mlekl.comparison.sentences import about_closest, about_scales
 from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
+from pp_mlekl.utils.p_values import p_value
 
 SETTINGS = {"draws": 300, "chains": 2, "random_seed": 4}
 
@@ -180,7 +181,8 @@ def test_page_is_self_contained(comparison, tmp_path):
 def test_no_panel_is_written_over(comparison):
     (axis,) = comparison.plot_loo_pit().axes
     assert not axis.texts
-    assert axis.get_title() == "deviation"
+    p = comparison.diagnostics.loo.loc["deviation", "p_uniform"]
+    assert axis.get_title() == f"deviation, {p_value(p)}"
 
 
 def test_markdown_has_the_tables(comparison, tmp_path):

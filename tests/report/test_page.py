@@ -119,7 +119,7 @@ def test_a_row_has_the_numbers_of_the_summary(comparison):
 def test_first_rows_are_announced(comparison, text):
     found = glance(comparison)
     assert found.total == 28
-    assert f"{FIRST_ROWS} of 28 parameters shown" in text
+    assert f"{FIRST_ROWS} of 28 rows shown (27 parameters" in text
     assert text.count('<td class="pic">') == 28
 
 
@@ -165,3 +165,18 @@ def test_ticks_are_round_and_few(low, high):
     assert 2 <= len(found) <= 7
     assert all(low <= t <= high for t, _ in found)
     assert len({text for _, text in found}) == len(found)
+
+
+def test_equations_have_the_arguments_of_the_model(comparison, text):
+    distributions = {v["name"]: v["distribution"] for v in comparison.variables}
+    assert distributions["mu"] == "Normal(mu=0, sigma=5)"
+    assert distributions["sigma"] == "HalfNormal(sigma=2)"
+    assert distributions["y"] == "Normal(mu=mu + theta[...] * data, sigma=sigma)"
+    assert distributions["y"] in text
+
+
+def test_graph_has_an_arrow_for_each_direct_parent(comparison, text):
+    arrows = sum(len(v["direct"]) for v in comparison.variables)
+    graph = text[text.index('<svg class="graph"') :].partition("</svg>")[0]
+    assert graph.count("<line") == arrows == 3
+    assert graph.count('class="observed"') == 1

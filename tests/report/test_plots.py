@@ -1,7 +1,6 @@
 """Pictures of trees made by hand: every shape of data, one chain, chains whose draws depend on each other."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -30,7 +29,9 @@ def of_data(data):
         draws = np.clip(np.round(draws), 0, 1 if data.max() == 1 else None).astype(int)
     observed = xr.Dataset({"y": (dims, data)})
     drawn = xr.Dataset({"y": (("chain", "draw", *dims), draws)})
-    return Comparison(tree=xr.DataTree.from_dict({"observed_data": observed, "posterior_predictive": drawn}))
+    tree = xr.DataTree.from_dict({"observed_data": observed, "posterior_predictive": drawn})
+    tree.attrs["variables"] = json.dumps([{"name": "y", "kind": "observed", "distribution": "unknown"}])
+    return Comparison(tree=tree)
 
 
 def of_draws(values):
@@ -73,20 +74,38 @@ def test_a_picture_that_fails_says_why_and_loses_nothing():
     assert picture(lambda _: None, None, "Energy", "about it") is None
 
 
-def test_chains_of_dependent_draws_are_not_marked_by_chance():
-    """Taken as independent, six in ten such sets would be marked."""
-    sets = [of_draws(autoregressive(np.random.default_rng(s))) for s in range(8)]
-    titles = [chains(one).axes[0].get_title() for one in sets]
-    assert sum(float(re.findall(r"[\d.]+$", t)[0]) <= 0.01 for t in titles) <= 1
-    assert titles[0].startswith("mu, p = ")
-    assert not chains(sets[0]).axes[0].texts
-    assert "One draw in" in about_chains(sets[0])
+def farthest(values):
+    """The largest distance of a chain's line from 0, and half the width of the band."""
+    (axis,) = chains(of_draws(values)).axes
+    lines = [np.abs(line.get_ydata()).max() for line in axis.lines]
+    (band,) = axis.patches
+    return max(lines), band.get_y() + band.get_height()
 
 
-def test_chains_apart_are_marked_however_much_is_thinned():
+def test_chains_of_dependent_draws_stay_within_the_band():
+    """Taken as independent, six in ten such sets would leave it."""
+    found = [farthest(autoregressive(np.random.default_rng(s))) for s in range(8)]
+    assert sum(line > band for line, band in found) <= 1
+    one = of_draws(autoregressive(np.random.default_rng(0)))
+    assert not chains(one).axes[0].texts
+    assert "One draw in" in about_chains(one)
+
+
+def test_chains_apart_leave_the_band_however_much_is_thinned():
     apart = autoregressive(np.random.default_rng(1)) + 3 * np.arange(4)[:, None]
-    assert "p < .01" in chains(of_draws(apart)).axes[0].get_title()
+    line, band = farthest(apart)
+    assert line > 2 * band
     assert thinning(of_draws(apart).tree["posterior"].to_dataset()) < 12
+
+
+def test_the_band_holds_simultaneously():
+    generator = np.random.default_rng(1)
+    outside = 0
+    for _ in range(300):
+        ranks = generator.permutation(4 * 100).reshape(4, 100) / 400
+        steps = (np.arange(100) + 1) / 100 - np.sort(ranks, axis=1)
+        outside += np.abs(steps).max() > plots.rank_band(100, 4)
+    assert outside <= 9  # at most 1% each: more than 9 of 300 has probability .001
 
 
 def test_one_chain_is_drawn_in_its_order():
