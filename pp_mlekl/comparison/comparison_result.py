@@ -63,7 +63,7 @@ class Comparison:
     def diagnostics(self) -> Diagnostics:
         """ArviZ's diagnostics of the posterior's free variables."""
         if "diagnostics" in self.tree.children:
-            return read_diagnostics(self.tree["diagnostics"])
+            return read_diagnostics(self.tree.children["diagnostics"])
         parents = {v["name"]: v["parents"] for v in self.variables}
         priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
         tree = in_one_turn(self.tree, [v["name"] for v in self.variables if v.get("circular")])

@@ -100,15 +100,15 @@ def find_marginal_estimate(
         # An improper prior, or an operation without derivatives.
         return _failed(latents, str(error))
     kept = [v["name"] for v in free if not v["parents"]]
-    error = found.laplace_error
+    off = found.laplace_error
     return MarginalEstimate(
         values=found.values[kept],
         standard_error=found.standard_error[kept],
         latents=latents,
         status=found.status,
         warnings=found.warnings,
-        laplace_error=np.nan if error is None else float(error.value),
-        laplace_error_mcse=np.nan if error is None else float(error.mcse),
+        laplace_error=np.nan if off is None else float(off.value),
+        laplace_error_mcse=np.nan if off is None else float(off.mcse),
     )
 
 

@@ -56,10 +56,10 @@ def predictive_checks(tree: xr.DataTree) -> pd.DataFrame:
     """
     rows: list[list[Any]] = []
     if {"observed_data", "posterior_predictive"} <= set(tree.children):
-        for name, drawn in tree["posterior_predictive"].data_vars.items():
-            observed = tree["observed_data"].get(name)
-            if observed is not None and _is_one_number_each(tree, str(name), observed):
-                rows += [[str(name), *row] for row in _checks(observed, drawn)]
+        observed, drawn = (tree[group].to_dataset() for group in ("observed_data", "posterior_predictive"))
+        for name in (str(n) for n in drawn.data_vars if n in observed):
+            if _is_one_number_each(tree, name, observed[name]):
+                rows += [[name, *row] for row in _checks(observed[name], drawn[name])]
     table = pd.DataFrame(rows, columns=_COLUMNS[:-1])
     return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=np.float64)))
 

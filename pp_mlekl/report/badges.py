@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from pp_mlekl.report.formatting import UNAVAILABLE, with_error
+from pp_mlekl.report.protocols import ComparisonLike, FindingLike
 
 _ORDER = {"problem": 0, "caution": 1, "ok": 2}
 _SAMPLING = ("convergence", "efficiency", "divergences", "energy", "precision")
@@ -26,7 +26,7 @@ class Badge:
     href: str
 
 
-def badges(comparison: Any) -> list[Badge]:
+def badges(comparison: ComparisonLike) -> list[Badge]:
     """The badges of a comparison, the worst first."""
     findings = list(comparison.verdict().findings)
     audit = comparison.tree["audit"].to_dataset()
@@ -42,7 +42,7 @@ def badges(comparison: Any) -> list[Badge]:
     return sorted((b for b in found if b is not None), key=lambda b: _ORDER[b.level])
 
 
-def _sampling(comparison: Any, findings: list[Any]) -> Badge:
+def _sampling(comparison: ComparisonLike, findings: list[FindingLike]) -> Badge:
     level = _worst(findings)
     word = {"ok": "Reliable", "caution": "Check", "problem": "Problems"}[level]
     if not all(f.judged for f in findings):
@@ -58,7 +58,7 @@ def _sampling(comparison: Any, findings: list[Any]) -> Badge:
     return Badge(level=level, topic="Sampling", word=word, sentence=_short(sentence), href="sampling")
 
 
-def _estimate(topic: str, status: str, findings: list[Any], agree: str) -> Badge:
+def _estimate(topic: str, status: str, findings: list[FindingLike], agree: str) -> Badge:
     level = _worst(findings)
     text = findings[0].text if findings else ""
     sentence = agree if level == "ok" else text.partition(". ")[2] or text
@@ -71,7 +71,7 @@ def _estimate(topic: str, status: str, findings: list[Any], agree: str) -> Badge
     )
 
 
-def _prior(findings: list[Any]) -> Badge | None:
+def _prior(findings: list[FindingLike]) -> Badge | None:
     about = [f for f in findings if f.topic == "prior"]
     if not about:
         return None
@@ -83,7 +83,7 @@ def _prior(findings: list[Any]) -> Badge | None:
     return Badge(level=level, topic="Prior", word=word, sentence=_short(sentence), href="checks")
 
 
-def _information(comparison: Any) -> Badge:
+def _information(comparison: ComparisonLike) -> Badge:
     gained = comparison.tree["information_gain"]
     joint = gained["joint"].to_dataset() if "joint" in gained.children else {}
     value = float(joint["kl_posterior_prior"]) if "kl_posterior_prior" in joint else np.nan
@@ -101,7 +101,7 @@ def _information(comparison: Any) -> Badge:
     )
 
 
-def _fit(findings: list[Any]) -> Badge | None:
+def _fit(findings: list[FindingLike]) -> Badge | None:
     about = [f for f in findings if f.topic in _FIT]
     if not about:
         return None
@@ -113,7 +113,7 @@ def _fit(findings: list[Any]) -> Badge | None:
     )
 
 
-def _worst(findings: Iterable[Any]) -> str:
+def _worst(findings: Iterable[FindingLike]) -> str:
     return min((f.level for f in findings), key=_ORDER.__getitem__, default="ok")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from markupsafe import Markup, escape
 
 from pp_mlekl.report.elements import elements
 from pp_mlekl.report.formatting import estimate, interval, number, rounded, with_error
+from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.typing import Array
 
 # Rows with a picture, rows in all, and rows shown before the reader asks for the rest.
@@ -58,7 +58,7 @@ class _Curves:
     prior: tuple[Array, Array]
 
 
-def glance(comparison: Any) -> Glance:
+def glance(comparison: ComparisonLike) -> Glance:
     """The rows of the parameters and derived quantities of a comparison."""
     table = pd.concat([comparison.summary(), _derived(comparison)])
     bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
@@ -83,7 +83,7 @@ def glance(comparison: Any) -> Glance:
     )
 
 
-def _derived(comparison: Any) -> pd.DataFrame:
+def _derived(comparison: ComparisonLike) -> pd.DataFrame:
     """Rows of the derived quantities, with the columns of ``Comparison.summary``; no MAP and no KL."""
     names = comparison.derived_names
     if not names:
@@ -92,7 +92,9 @@ def _derived(comparison: Any) -> pd.DataFrame:
     return table.assign(derived=True)
 
 
-def _row(name: str, row: pd.Series, bounds: Sequence[str], picture: Markup, largest: float, comparison: Any) -> Row:
+def _row(
+    name: str, row: pd.Series, bounds: Sequence[str], picture: Markup, largest: float, comparison: ComparisonLike
+) -> Row:
     derived = row.get("derived") is True
     sd, statuses = row["sd"], comparison.statuses
     texts = {
@@ -112,7 +114,7 @@ def _row(name: str, row: pd.Series, bounds: Sequence[str], picture: Markup, larg
     return Row(name=name, derived=derived, picture=picture, texts=texts, keys=keys, bar=bar, note=note)
 
 
-def _curves(comparison: Any, posterior: dict[str, xr.DataArray]) -> dict[str, _Curves]:
+def _curves(comparison: ComparisonLike, posterior: dict[str, xr.DataArray]) -> dict[str, _Curves]:
     tree = comparison.tree
     exact: dict[str, tuple[Array, Array]] = {}
     if "prior_density" in tree.children:

@@ -1,5 +1,7 @@
 """Numbers as text. One rule: two significant digits of the error decide how many digits of the value are shown."""
 
+from typing import SupportsFloat
+
 import numpy as np
 
 UNAVAILABLE = "unavailable"
@@ -12,7 +14,7 @@ _SMALLEST, _LARGEST = 1e-4, 1e6
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: SupportsFloat, digits: int = 3) -> str:
     """A number without an error, to some significant digits.
 
     Examples
@@ -33,7 +35,7 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{places}f}".replace("-", "−")
 
 
-def with_error(value: float, error: float) -> str:
+def with_error(value: SupportsFloat, error: SupportsFloat) -> str:
     """A number and its standard error.
 
     Examples

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 
 from pp_mlekl.report.badges import badges
+from pp_mlekl.report.protocols import ComparisonLike, VerdictLike
+
+_FINDING = ("level", "topic", "text", "judged")
 
 
-def json_summary(comparison: Any) -> dict[str, Any]:
+def json_summary(comparison: ComparisonLike) -> dict[str, Any]:
     """Verdict, badges, estimates and divergences of a comparison.
 
     Returns
@@ -31,13 +34,13 @@ def json_summary(comparison: Any) -> dict[str, Any]:
     }
 
 
-def json_verdict(verdict: Any) -> dict[str, Any]:
+def json_verdict(verdict: VerdictLike) -> dict[str, Any]:
     """Level, conclusion, scope and findings of a verdict."""
     return {
         "level": verdict.level,
         "conclusion": verdict.conclusion,
         "scope": verdict.scope,
-        "findings": [asdict(finding) for finding in verdict.findings],
+        "findings": [{name: getattr(finding, name) for name in _FINDING} for finding in verdict.findings],
     }
 
 

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.report.tables import (
     Table,
     audit_table,
@@ -21,12 +21,12 @@ from pp_mlekl.utils.files import AnyPath, write_text
 _SPECIAL = re.compile(r"[\\`*|~$]|(?<!\w)_|_(?!\w)|(?<=\])[(\[:]")
 
 
-def write_markdown(comparison: Any, path: AnyPath) -> Path:
+def write_markdown(comparison: ComparisonLike, path: AnyPath) -> Path:
     """Write the tables and the verdict atomically."""
     return write_text(path, markdown(comparison))
 
 
-def markdown(comparison: Any) -> str:
+def markdown(comparison: ComparisonLike) -> str:
     """The tables and the verdict as one text."""
     verdict = comparison.verdict()
     mark = {"ok": "✓", "caution": "!", "problem": "✗"}

@@ -9,6 +9,7 @@ import numpy as np
 from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
 from pp_mlekl.report.page import picture
 from pp_mlekl.report.plots import models
+from pp_mlekl.report.protocols import ModelComparisonLike
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
@@ -23,7 +24,7 @@ _COLUMNS = (
 _ALT = "Log evidence and leave-one-out of each model with 95% intervals, the best evidence on top."
 
 
-def write_models(comparison: Any, path: AnyPath, pages: Mapping[str, str] | None = None) -> Path:
+def write_models(comparison: ModelComparisonLike, path: AnyPath, pages: Mapping[str, str] | None = None) -> Path:
     """Write the page of a ``ModelComparison`` atomically.
 
     ``pages`` maps names of models to the addresses of their own pages.
@@ -36,12 +37,12 @@ def write_models(comparison: Any, path: AnyPath, pages: Mapping[str, str] | None
     return write_text(path, text)
 
 
-def models_html(comparison: Any) -> str:
+def models_html(comparison: ModelComparisonLike) -> str:
     """The page without the plot, for a notebook's output cell."""
     return template("models_notebook.html").render(**_content(comparison))
 
 
-def models_table(comparison: Any) -> Table:
+def models_table(comparison: ModelComparisonLike) -> Table:
     """A row for each model with its ranks, the best evidence first."""
     summary = comparison.summary()
     shown = [c for c in _COLUMNS if np.any(np.isfinite(summary[c[1]]))]
@@ -54,7 +55,7 @@ def models_table(comparison: Any) -> Table:
     return table_of(header, rows)
 
 
-def bayes_factor_table(comparison: Any) -> Table:
+def bayes_factor_table(comparison: ModelComparisonLike) -> Table:
     """The log Bayes factor of each model against each other, the best evidence first."""
     order = [str(name) for name in comparison.summary().index]
     rows = []
@@ -68,7 +69,7 @@ def _rank(row: Any, rank: str, value: str) -> str:
     return f"{int(row[rank])}" if np.isfinite(row[value]) else UNAVAILABLE
 
 
-def _content(comparison: Any) -> dict[str, Any]:
+def _content(comparison: ModelComparisonLike) -> dict[str, Any]:
     return {
         "names": [str(name) for name in comparison.summary().index],
         "findings": comparison.graded_findings(),

@@ -1,7 +1,7 @@
 """The page of a comparison, and an index of several: self-contained HTML."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from pp_mlekl.report.estimates import glance
 from pp_mlekl.report.figures import PALETTE, Panel, panels, whole
 from pp_mlekl.report.formatting import with_error
 from pp_mlekl.report.model_graph import model_graph
+from pp_mlekl.report.protocols import ComparisonLike, VerdictLike
 from pp_mlekl.report.tables import (
     audit_table,
     check_table,
@@ -53,7 +54,7 @@ class Picture:
 
 
 @collected_rarely()
-def write_html(comparison: Any, path: AnyPath, about: str = "") -> Path:
+def write_html(comparison: ComparisonLike, path: AnyPath, about: str = "") -> Path:
     """Write the page atomically.
 
     Parameters
@@ -68,7 +69,7 @@ def write_html(comparison: Any, path: AnyPath, about: str = "") -> Path:
     return write_text(path, page(comparison, about))
 
 
-def page(comparison: Any, about: str = "") -> str:
+def page(comparison: ComparisonLike, about: str = "") -> str:
     """The page as a string."""
     paragraphs = [" ".join(p.split()) for p in about.split("\n\n") if p.strip()]
     divergences = comparison.divergences()
@@ -102,7 +103,7 @@ def page(comparison: Any, about: str = "") -> str:
     )
 
 
-def notebook_html(comparison: Any) -> str:
+def notebook_html(comparison: ComparisonLike) -> str:
     """The verdict and the two main tables, for a notebook's output cell."""
     return template("notebook.html").render(
         name=comparison.name,
@@ -112,7 +113,7 @@ def notebook_html(comparison: Any) -> str:
     )
 
 
-def verdict_html(verdict: Any) -> str:
+def verdict_html(verdict: VerdictLike) -> str:
     """A verdict's sentence and findings, for a notebook's output cell."""
     return template("verdict.html").render(verdict=verdict)
 
@@ -131,7 +132,7 @@ def write_index(entries: list[dict[str, Any]], path: AnyPath) -> Path:
     return write_text(path, template("index.html").render(entries=[{"card": None, **entry} for entry in entries]))
 
 
-def index_card(comparison: Any) -> dict[str, Any]:
+def index_card(comparison: ComparisonLike) -> dict[str, Any]:
     """What an index shows of a comparison: its badges and the first rows of its estimates."""
     found = glance(comparison)
     return {
@@ -141,7 +142,7 @@ def index_card(comparison: Any) -> dict[str, Any]:
     }
 
 
-def _chips(comparison: Any) -> list[str]:
+def _chips(comparison: ComparisonLike) -> list[str]:
     attributes, sizes = comparison.tree.attrs, comparison.tree["posterior"].sizes
     chips = [
         _count(attributes["n_observations"], "observation"),
@@ -164,7 +165,7 @@ def _chosen(divergences: pd.DataFrame, directions: Iterable[str]) -> list[dict[s
     return [rows[d] for d in directions if d in rows]
 
 
-def _pictures(comparison: Any, wanted: Iterable[tuple[Callable[..., Any], str, Any, bool]]) -> list[Picture]:
+def _pictures(comparison: ComparisonLike, wanted: Iterable[tuple[Callable[..., Any], str, Any, bool]]) -> list[Picture]:
     found = (picture(draw, comparison, title, caption, wide=wide) for draw, title, caption, wide in wanted)
     return [one for one in found if one is not None]
 
@@ -193,7 +194,7 @@ def picture(
         return Picture(title=title, caption="", missing=f"This plot could not be drawn ({reason}).")
 
 
-def _left_out(comparison: Any, draw: Callable[..., Any]) -> str:
+def _left_out(comparison: ComparisonLike, draw: Callable[..., Any]) -> str:
     if draw is plots.chains:
         total, what, by = comparison.tree.attrs["n_parameters"], "parameters", "plot_trace"
     elif draw in (plots.predictive, plots.loo_pit):
@@ -232,14 +233,14 @@ _DRAWS = (
 )
 
 
-def _chain_key(comparison: Any) -> list[tuple[str, str]]:
+def _chain_key(comparison: ComparisonLike) -> list[tuple[str, str]]:
     """Name and CSS variable of each chain's colour, as in the plot of chains."""
     colours = list(PALETTE.values())
-    chains = comparison.tree["posterior"]["chain"].values
+    chains = comparison.tree["posterior"].to_dataset()["chain"].values
     return [(str(c), colours[i % len(colours)]) for i, c in enumerate(chains)] if len(chains) > 1 else []
 
 
-def _code(comparison: Any) -> str:
+def _code(comparison: ComparisonLike) -> str:
     attributes, sizes = comparison.tree.attrs, comparison.tree["posterior"].sizes
     truth = "" if attributes["truth"] == "unknown" else " truth,"
     return (
@@ -251,7 +252,7 @@ def _code(comparison: Any) -> str:
     )
 
 
-def _downloads(comparison: Any) -> list[dict[str, str]]:
+def _downloads(comparison: ComparisonLike) -> list[dict[str, str]]:
     """Links to the tables as CSV, JSON and LaTeX, each the whole file as an address."""
     stem = "".join(c if c.isalnum() else "_" for c in comparison.name) or "comparison"
     found = []
@@ -268,8 +269,8 @@ def _downloads(comparison: Any) -> list[dict[str, str]]:
     return found
 
 
-def _versions(comparison: Any) -> str:
-    attributes: Mapping[str, Any] = comparison.tree.attrs
+def _versions(comparison: ComparisonLike) -> str:
+    attributes = comparison.tree.attrs
     names = {"pp_mlekl": "pp_mlekl", "pymc": "PyMC", "pytensor": "PyTensor", "arviz": "ArviZ", "nutpie": "nutpie"}
     names |= {"numpy": "NumPy", "scipy": "SciPy", "xarray": "xarray"}
     return ", ".join(

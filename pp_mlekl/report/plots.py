@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from pp_mlekl.report.elements import MAX_PANELS, elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.figures import INK, STYLE
 from pp_mlekl.report.labels import NO_NUMBER
+from pp_mlekl.report.protocols import ComparisonLike, ModelComparisonLike
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.p_values import p_value
@@ -38,7 +39,11 @@ _MAX_PAIR_DRAWS = 600
 
 
 def prior_posterior(
-    comparison: Any, var_names: Names = None, coords: Coords = None, backend: str = "matplotlib", **kwargs: Any
+    comparison: ComparisonLike,
+    var_names: Names = None,
+    coords: Coords = None,
+    backend: str = "matplotlib",
+    **kwargs: Any,
 ) -> Any:
     """Prior against posterior of each parameter, with MLE, MAP and truth.
 
@@ -69,7 +74,11 @@ def prior_posterior(
 
 
 def pairs(
-    comparison: Any, var_names: Names = None, coords: Coords = None, backend: str = "matplotlib", **kwargs: Any
+    comparison: ComparisonLike,
+    var_names: Names = None,
+    coords: Coords = None,
+    backend: str = "matplotlib",
+    **kwargs: Any,
 ) -> Any:
     """Joint draws of the parameters with the strongest dependence, divergent draws marked; None with fewer than two.
 
@@ -92,7 +101,7 @@ def pairs(
     return figure if backend == "matplotlib" else collection
 
 
-def _scales(comparison: Any, found: dict[str, xr.DataArray]) -> list[str]:
+def _scales(comparison: ComparisonLike, found: dict[str, xr.DataArray]) -> list[str]:
     """Positive parameters on which the priors of other variables depend."""
     parents = {p for v in comparison.variables if v["kind"] == "free" for p in v["parents"]}
     return [name for name, draws in found.items() if name.partition("[")[0] in parents and float(draws.min()) > 0]
@@ -111,7 +120,7 @@ def _kept_draws(diverging: Array) -> Array:
     return np.union1d(even, np.flatnonzero(diverging)[:_MAX_PAIR_DRAWS])
 
 
-def energy(comparison: Any, backend: str = "matplotlib", **kwargs: Any) -> Any:
+def energy(comparison: ComparisonLike, backend: str = "matplotlib", **kwargs: Any) -> Any:
     """Marginal energy against its transitions; None if the sampler has no energy."""
     import arviz_plots as azp
 
@@ -129,7 +138,11 @@ def energy(comparison: Any, backend: str = "matplotlib", **kwargs: Any) -> Any:
 
 
 def predictive(
-    comparison: Any, var_names: Names = None, backend: str = "matplotlib", coords: Coords = None, **kwargs: Any
+    comparison: ComparisonLike,
+    var_names: Names = None,
+    backend: str = "matplotlib",
+    coords: Coords = None,
+    **kwargs: Any,
 ) -> Any:
     """Posterior predictive draws against the data, by the kind of data: real, count or binary; None without draws."""
     import arviz_plots as azp
@@ -140,12 +153,13 @@ def predictive(
     predicted = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
     names = predicted if var_names is None else [n for n in predicted if n in _listed(var_names)]
     kinds = _kinds(comparison, names)
-    for kind, (plot, settings) in {
+    ways: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "real": (azp.plot_ppc_dist, {"num_samples": 50}),
         "count": (azp.plot_ppc_rootogram, {}),
         "binary": (azp.plot_ppc_pava, {}),
         "category": (azp.plot_ppc_pava, {"data_type": "categorical"}),
-    }.items():
+    }
+    for kind, (plot, settings) in ways.items():
         of_kind = [n for n in names if kinds[n] == kind]
         chosen = of_kind[: MAX_PANELS if var_names is None else None]
         if chosen:
@@ -154,14 +168,15 @@ def predictive(
     return None
 
 
-def _kinds(comparison: Any, names: Sequence[str]) -> dict[str, str]:
+def _kinds(comparison: ComparisonLike, names: Sequence[str]) -> dict[str, str]:
     """The kind of data of each observed variable: real, count, binary or category."""
     categories = [v["name"] for v in comparison.variables if v["distribution"].startswith("Categorical")]
-    found = {name: kind_of(comparison.tree["observed_data"][name].values) for name in names}
+    observed = comparison.tree["observed_data"].to_dataset()
+    found = {name: kind_of(observed[name].values) for name in names}
     return {name: "category" if name in categories and kind != "binary" else kind for name, kind in found.items()}
 
 
-def about_predictive(comparison: Any) -> str:
+def about_predictive(comparison: ComparisonLike) -> str:
     """The caption of the predictive plot, by the kind of data."""
     observed = comparison.tree["observed_data"]
     names = [str(n) for n in comparison.tree["posterior_predictive"].data_vars if str(n) in observed]
@@ -179,7 +194,7 @@ _ABOUT_PREDICTIVE = {
 }
 
 
-def loo_pit(comparison: Any, var_names: Names = None, backend: str = "matplotlib", **kwargs: Any) -> Any:
+def loo_pit(comparison: ComparisonLike, var_names: Names = None, backend: str = "matplotlib", **kwargs: Any) -> Any:
     """Leave-one-out probability integral transform: within the band if the predictions are calibrated."""
     import arviz_plots as azp
 
@@ -255,7 +270,7 @@ def _listed(names: Names) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _names(comparison: Any, var_names: Names) -> list[str]:
+def _names(comparison: ComparisonLike, var_names: Names) -> list[str]:
     """The free variables to plot; a ValueError for unknown names."""
     known = [*comparison.free_names, *comparison.derived_names]
     chosen = comparison.free_names if var_names is None else _listed(var_names)
@@ -264,7 +279,7 @@ def _names(comparison: Any, var_names: Names) -> list[str]:
     return list(chosen)
 
 
-def _selected(comparison: Any, group: str, var_names: Names, coords: Coords) -> xr.Dataset:
+def _selected(comparison: ComparisonLike, group: str, var_names: Names, coords: Coords) -> xr.Dataset:
     """Draws of some variables at some coordinates."""
     dataset = comparison.tree[group].to_dataset()[_names(comparison, var_names)]
     here = {dim: value for dim, value in (coords or {}).items() if dim in dataset.dims}
@@ -284,12 +299,12 @@ def _cut(prior: xr.DataArray, low: float, high: float) -> xr.DataArray:
     return prior.copy(data=np.resize(inside, values.shape)) if len(inside) > _MIN_PRIOR_DRAWS else prior
 
 
-def _marks(comparison: Any) -> list[str]:
+def _marks(comparison: ComparisonLike) -> list[str]:
     kept = [k for k in ("mle", "map") if comparison.statuses[k] not in NO_NUMBER]
     return [*kept, "truth"] if "truth" in comparison.tree.children else kept
 
 
-def _point(comparison: Any, kind: str) -> xr.Dataset:
+def _point(comparison: ComparisonLike, kind: str) -> xr.Dataset:
     tree = comparison.tree
     return tree["truth"].to_dataset() if kind == "truth" else tree["point_estimate"].to_dataset().sel(estimator=kind)
 
@@ -317,7 +332,11 @@ def _a_number_each(tree: Any, name: str) -> bool:
 
 
 def chains(
-    comparison: Any, var_names: Names = None, coords: Coords = None, backend: str = "matplotlib", **kwargs: Any
+    comparison: ComparisonLike,
+    var_names: Names = None,
+    coords: Coords = None,
+    backend: str = "matplotlib",
+    **kwargs: Any,
 ) -> Any:
     """Rank plots of each parameter; trace plots for a single chain."""
     import arviz_plots as azp
@@ -347,7 +366,7 @@ def rank_band(draws: int, chains: int) -> float:
     return float(np.sqrt(np.log(2 * chains / _OUTSIDE) / (2 * draws)))
 
 
-def about_chains(comparison: Any) -> str:
+def about_chains(comparison: ComparisonLike) -> str:
     """The caption of the plot of chains."""
     shown = shown_elements(comparison.tree["posterior"].to_dataset()[comparison.free_names])
     if shown.sizes["chain"] < 2:
@@ -385,7 +404,7 @@ def thinning(draws: xr.Dataset) -> int:
     return int(np.clip(np.ceil(draws.sizes["draw"] / size), 1, draws.sizes["draw"] // 2 or 1))
 
 
-def models(comparison: Any) -> Figure:
+def models(comparison: ModelComparisonLike) -> Figure:
     """Log evidence and leave-one-out of each model with 95% intervals, best evidence first."""
     table = comparison.summary()
     places = np.arange(len(table))[::-1]

@@ -1,13 +1,15 @@
 """The tables of a page, as text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import SupportsFloat
 
 import numpy as np
 import pandas as pd
 
 from pp_mlekl.report.formatting import UNAVAILABLE, estimate, interval, number, rounded, with_error
 from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
+from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.utils.p_values import p_value
 
 # Maximum number of rows; the findings report how many more parameters are sensitive.
@@ -36,7 +38,7 @@ def table_of(header: list[str], rows: list[list[str]], *words: str) -> Table:
     return Table(header=tuple(header), rows=tuple(tuple(row) for row in rows), words=frozenset(words))
 
 
-def parameter_table(comparison: Any) -> Table:
+def parameter_table(comparison: ComparisonLike) -> Table:
     """The table of parameters."""
     table = comparison.summary()
     bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
@@ -71,7 +73,7 @@ def _scales_differ(table: pd.DataFrame) -> bool:
     return bool(one_is_missing.any() or (scale_gaps(table).abs() > SAME).any())
 
 
-def _estimates(row: pd.Series, statuses: dict[str, str], both: bool) -> list[str]:
+def _estimates(row: pd.Series, statuses: Mapping[str, str], both: bool) -> list[str]:
     cells = [estimate(row["MLE"], row["SE"], statuses["mle"], row["sd"])]
     cells.append(estimate(row["MAP"], np.nan, statuses["map"], row["sd"]))
     if both:
@@ -89,7 +91,7 @@ def _posterior(row: pd.Series, bounds: list[str]) -> list[str]:
     ]
 
 
-def divergence_table(comparison: Any) -> Table:
+def divergence_table(comparison: ComparisonLike) -> Table:
     """The table of divergences: direction, value with standard error, description."""
     rows = []
     for _, row in comparison.divergences().iterrows():
@@ -103,7 +105,7 @@ def divergence_table(comparison: Any) -> Table:
     return table_of(["divergence", "nats", "description"], rows, "description")
 
 
-def fit_table(comparison: Any) -> Table:
+def fit_table(comparison: ComparisonLike) -> Table:
     """Divergences of the fits: a row for each fit, a column for each divergence that is known."""
     fitted = comparison.tree["fitted"].to_dataset()
     source = "predictive" if comparison.tree.attrs["truth"] == "unknown" else "truth"
@@ -130,7 +132,7 @@ _OF_FITS = (
 )
 
 
-def sampling_table(comparison: Any) -> Table:
+def sampling_table(comparison: ComparisonLike) -> Table:
     """Convergence diagnostics of each parameter, the worst R-hat first."""
     table = comparison.diagnostics.summary
     columns = table[["r_hat", "ess_bulk", "ess_tail", "mcse_mean", "sd"]].astype(float)
@@ -153,7 +155,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def variable_table(comparison: Any) -> Table:
+def variable_table(comparison: ComparisonLike) -> Table:
     """The table of variables."""
     rows = [
         [v["name"], v["kind"], v["distribution"], " × ".join(v["dims"]) or "–", str(v["size"])]
@@ -162,7 +164,7 @@ def variable_table(comparison: Any) -> Table:
     return table_of(["variable", "kind", "distribution", "dims", "elements"], rows, "kind", "distribution", "dims")
 
 
-def loo_table(comparison: Any) -> Table:
+def loo_table(comparison: ComparisonLike) -> Table:
     """The table of leave-one-out scores."""
     rows = [
         [
@@ -177,7 +179,7 @@ def loo_table(comparison: Any) -> Table:
     return table_of(["observed", "elpd ± SE", "effective parameters", "largest Pareto k", "k too large"], rows)
 
 
-def check_table(comparison: Any) -> Table:
+def check_table(comparison: ComparisonLike) -> Table:
     """Posterior predictive checks, the smallest p value first."""
     checks = comparison.diagnostics.checks.sort_values("p_adjusted", kind="stable").head(_MAX_CHECKS)
     rows = [
@@ -192,7 +194,7 @@ def check_table(comparison: Any) -> Table:
     return table_of(["statistic", "data", "replicated data, central 95%", "adjusted p"], rows)
 
 
-def sensitivity_table(comparison: Any) -> Table:
+def sensitivity_table(comparison: ComparisonLike) -> Table:
     """Power-scaling sensitivity to prior and likelihood of the most sensitive parameters."""
     table = comparison.diagnostics.sensitivity
     if not len(table):
@@ -209,7 +211,7 @@ def _diagnosis(text: str) -> str:
     return text if text.strip("✓ ") else "not sensitive"
 
 
-def audit_table(comparison: Any) -> Table:
+def audit_table(comparison: ComparisonLike) -> Table:
     """Status of each point estimate, with the evidence for it."""
     audit = comparison.tree["audit"].to_dataset()
     rows = []
@@ -234,9 +236,9 @@ def audit_table(comparison: Any) -> Table:
     return table_of([*header, "Hessian eigenvalues", "agreeing starts"], rows, "status")
 
 
-def _criterion(value: float, shown: bool) -> str:
+def _criterion(value: SupportsFloat, shown: bool) -> str:
     """AIC and BIC are those of a maximum of the likelihood."""
-    return number(value, 5) if shown and np.isfinite(value) else "not defined" if shown else UNAVAILABLE
+    return number(value, 5) if shown and np.isfinite(float(value)) else "not defined" if shown else UNAVAILABLE
 
 
 def scale_gaps(summary: pd.DataFrame) -> pd.Series:

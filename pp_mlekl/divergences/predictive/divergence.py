@@ -9,11 +9,13 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
 from pp_mlekl.divergences.predictive.integrals import by_sampling, on_common_nodes, on_own_nodes
 from pp_mlekl.divergences.predictive.mixture import CHUNK
-from pp_mlekl.divergences.predictive.nodes import common_nodes
+from pp_mlekl.divergences.predictive.nodes import common_nodes, longest_sum
 from pp_mlekl.typing import Array
 
 # Log densities computed in all, beyond which rows that need a sample get a smaller one.
 _BUDGET = 20_000_000
+# Nodes of a row, about; more where many integers are summed.
+NODES_A_ROW = 150
 _SMALLEST_SAMPLE, _LARGEST_SAMPLE = 64, 4_096
 
 
@@ -108,7 +110,7 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
 def _rows(p: Distribution, q: Distribution, generator: np.random.Generator) -> dict[str, Array]:
     draws, n = q.batch_shape
     sampled = int(np.clip(_BUDGET // (draws * n), _SMALLEST_SAMPLE, _LARGEST_SAMPLE))
-    guess = 150 if p.event_ndim == 0 else sampled
+    guess = max(NODES_A_ROW, longest_sum(p, q)) if p.event_ndim == 0 else sampled
     size = max(1, CHUNK // (draws * guess))
     blocks = [_block(p, q, slice(i, i + size), sampled, generator) for i in range(0, n, size)]
     return {name: np.concatenate([b[name] for b in blocks], axis=-1) for name in blocks[0]}

@@ -103,17 +103,39 @@ def _edges(few: Distribution) -> list[Array]:
     return [lower.min(axis=1), upper.max(axis=1), *middle]
 
 
+def longest_sum(p: Distribution, q: Distribution) -> int:
+    """The number of integers that are summed for a row, the largest of all rows; 0 where none are.
+
+    Parameters
+    ----------
+    p, q
+        Batch shapes (draws, rows), with any number of draws.
+    """
+    if p.event_ndim or q.event_ndim or not p.discrete:
+        return 0
+    try:
+        lower, upper = _range(p, q)
+    except NotImplementedError:
+        return 0
+    length = np.max(upper - lower) + 1
+    return int(length) if length <= LONGEST_SUM else 0
+
+
 def _integers(p: Distribution, q: Distribution) -> CommonNodes | None:
-    with np.errstate(all="ignore"):
-        own, others = _bounds(scouts(p)), _bounds(scouts(q))
-    lower = np.minimum(own[0].min(axis=0), others[0].min(axis=0))
-    upper = np.maximum(own[1].max(axis=0), others[1].max(axis=0))
+    lower, upper = _range(p, q)
     length = np.max(upper - lower) + 1
     if not length <= LONGEST_SUM:
         return None
     steps = np.arange(int(length), dtype=float)[:, None]
     inside = lower + steps <= upper
     return CommonNodes(points=np.where(inside, lower + steps, lower), measure=np.where(inside, 1.0, 0.0), discrete=True)
+
+
+def _range(p: Distribution, q: Distribution) -> tuple[Array, Array]:
+    """The smallest and the largest integer of each row that counts."""
+    with np.errstate(all="ignore"):
+        own, others = _bounds(scouts(p)), _bounds(scouts(q))
+    return np.minimum(own[0].min(axis=0), others[0].min(axis=0)), np.maximum(own[1].max(axis=0), others[1].max(axis=0))
 
 
 def _bounds(distribution: Distribution) -> tuple[Array, Array]:
