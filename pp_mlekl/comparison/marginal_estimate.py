@@ -84,13 +84,14 @@ def find_marginal_estimate(
     potentials: Potentials,
     generator: np.random.Generator,
 ) -> MarginalEstimate | None:
-    """The marginal MLE where the joint one is not regular; None without latent variables.
+    """The marginal MLE where some parameters have no joint one; None without latent variables.
 
     Latent variables are the free variables whose priors depend on other free variables.
     """
     free = [v for v in describe_variables(functions) if v["kind"] == "free"]
     latents = tuple(v["name"] for v in free if v["parents"])
-    if mle.status == "converged" or not latents:
+    exists = mle.status == "converged" and all(bool(v.notnull().all()) for v in mle.values.data_vars.values())
+    if exists or not latents:
         return None
     if sum(v["size"] for v in free if v["parents"]) > _MAX_LATENTS:
         return _failed(latents, f"It was not computed for more than {_MAX_LATENTS} latents.")
