@@ -9,7 +9,7 @@ EXTRAS := dask,docs,notebook,preliz,zarr,dev
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: environment report test lint types unit test-slow coverage mutate durations docs notebooks clean
+.PHONY: environment report report-all test lint types unit test-slow coverage mutate durations docs notebooks clean
 
 environment: $(VENV)/.ready
 
@@ -19,6 +19,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt tools/environment.sh
 
 report: environment
 	@$(VENV)/bin/pp-mlekl report reports/*.toml --out $(PAGES)
+
+# Every builder of the gallery, two at a time; what has not changed is not made again.
+report-all: environment
+	@$(VENV)/bin/pp-mlekl report --gallery --workers 2 --out $(PAGES)
 
 test: lint types unit
 

@@ -11,14 +11,19 @@ from typing import Annotated
 
 import typer
 
+from pp_mlekl.cli.gallery import entries
 from pp_mlekl.cli.options import Traceback
 from pp_mlekl.cli.report_build import Built, Task, build, check_targets, index_entry
-from pp_mlekl.cli.report_file import read_specification, specification_schema
+from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
+
+# Of the gallery's reports.
+_SEED = 20261
 
 
 def report(
     specifications: Annotated[list[Path] | None, typer.Argument(help="TOML files, e.g. reports/*.toml")] = None,
+    gallery: Annotated[bool, typer.Option("--gallery", help="every builder of the gallery, too")] = False,
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("pages"),
     force: Annotated[bool, typer.Option("--force", help="make every page anew, changed or not")] = False,
     workers: Annotated[int, typer.Option(min=1, help="number of reports that are made at the same time")] = 1,
@@ -34,7 +39,7 @@ def report(
     if schema:
         print(json.dumps(specification_schema(), indent=1))
         return
-    wanted = [read_specification(path) for path in specifications or ()]
+    wanted = [read_specification(path) for path in specifications or ()] + (_of_gallery() if gallery else [])
     if not wanted:
         raise ValueError("Name at least one TOML file, e.g. reports/*.toml.")
     stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
@@ -56,6 +61,19 @@ def report(
         for path in [*pages, index]:
             print(path.resolve())
     raise typer.Exit(max(one.status for one in built))
+
+
+def _of_gallery() -> list[Specification]:
+    """A report of each builder of the gallery, called after its data and what tells it from others of the same data."""
+    found = entries()
+    modules_of = {e.data: {other.module for other in found if other.data == e.data} for e in found}
+    specifications = []
+    for entry in found:
+        parts = [entry.module] if len(modules_of[entry.data]) > 1 else []
+        parts += [] if entry.function == "build" else [entry.function.removeprefix("build_")]
+        more = f" ({' '.join(parts).replace('_', ' ')})" if parts else ""
+        specifications.append(Specification(builder=entry.name, name=f"{entry.data}{more}", seed=_SEED))
+    return specifications
 
 
 def _all(tasks: Sequence[Task], workers: int) -> Iterator[Built]:

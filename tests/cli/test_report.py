@@ -129,6 +129,15 @@ def test_check_builds_and_makes_no_page(folder):
     assert not (folder / "pages").exists()
 
 
+def test_the_whole_gallery_has_names_of_its_own():
+    from pp_mlekl.cli.gallery import entries
+    from pp_mlekl.cli.report import _of_gallery
+
+    found = _of_gallery()
+    assert [one.builder for one in found] == [entry.name for entry in entries()]
+    assert len({one.name.lower() for one in found}) == len(found)
+
+
 def test_the_schema_describes_every_key(folder):
     schema = json.loads(run("report", "--schema").stdout)
     assert schema == specification_schema()
