@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.comparison.comparison_result import Comparison
+from pp_mlekl.comparison.loo_repair import repaired_loo
 from pp_mlekl.comparison.marginal_estimate import find_marginal_estimate
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.delta_method import delta_method
@@ -137,6 +138,8 @@ def compare(
         step("divergence from the truth" if truth is not None else "plug-in against posterior predictive")
         tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator, left_out))
     tree["information_gain"] = gained
+    for observed, pointwise in ({} if "loo" in left_out else repaired_loo(functions, tree)).items():
+        tree[f"loo/{observed}"] = xr.DataTree(pointwise)
     _add_estimates(tree, functions, estimates)
     for group, dataset in (marginal.groups() if marginal else {}).items():
         tree[group] = xr.DataTree(dataset)

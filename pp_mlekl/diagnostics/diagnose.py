@@ -215,19 +215,27 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
         notes.append(finding("caution", "leave-one-out", f"{name}: unavailable ({error})."))
         return None
-    k, limit = np.asarray(result.pareto_k), float(result.good_k)
+    k, elpd, se, limit = np.asarray(result.pareto_k), float(result.elpd), float(result.se), float(result.good_k)
+    repaired = 0
+    if "loo" in tree.children and name in tree["loo"].children:
+        stored = tree[f"loo/{name}"]
+        k, terms, repaired = stored["pareto_k"].values, stored["elpd_i"].values, int(stored.attrs["repaired"])
+        elpd, se = float(terms.sum()), float(np.sqrt(n * terms.var()))
     bad = int(np.sum(~(k <= limit)))
+    after = f" after moment matching of {repaired} influential observations" if repaired else ""
     if bad:
-        text = f"{bad} of {n} Pareto k exceed {limit:.2g}: influential observations, for which LOO is unreliable."
+        text = (
+            f"{bad} of {n} Pareto k exceed {limit:.2g}{after}: influential observations, for which LOO is unreliable."
+        )
     else:
-        text = f"all {n} Pareto k are below {limit:.2g}."
+        text = f"all {n} Pareto k are below {limit:.2g}{after}."
     if are_vectors(tree, name, result):
         text += " Its observations are vectors, for which there is no calibration."
     notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
     return [
-        float(result.elpd),
-        float(result.se),
-        float(result.p),
+        elpd,
+        se,
+        float(result.p + result.elpd) - elpd,
         float(np.max(k)),
         limit,
         bad,

@@ -1,5 +1,8 @@
 """Pages in a real browser: nothing fails, nothing is requested, nothing overflows, sorting and filtering work."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 import chromium
 import pytest
 
@@ -31,6 +34,19 @@ def pages(comparison, page_path, tmp_path_factory):
     model, truth = CASES["bernoulli"]()
     steps = proof(model, truth, sizes=[20, 60], replicates=40, random_seed=1).to_html(folder / "proof.html")
     return {"comparison": page_path, "index": index, "proof": steps}
+
+
+@pytest.mark.parametrize("name", ["comparison", "index", "proof"])
+def test_axe_finds_no_violation(tab, pages, name):
+    package = find_spec("axe_core_python")
+    if package is None or package.origin is None:
+        pytest.skip("axe is not installed: pip install axe-core-python")
+    source = Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+    run = "axe.run({resultTypes: ['violations']}).then(r => r.violations.map(v => `${v.id}: ${v.nodes[0].html}`))"
+    for width, dark in ((1280, False), (390, True)):
+        tab.open(pages[name], width, dark=dark)
+        tab.value(source)
+        assert tab.value(run) == []
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])
