@@ -32,6 +32,8 @@ _MARKS: dict[str, tuple[str, str, Any]] = {
 _NORMAL_95 = 1.96
 # Probability that a line of a rank plot leaves the band by chance.
 _OUTSIDE = 0.01
+# Half the height of a rank plot over what it shows.
+_MARGIN = 1.1
 # Inches of a panel, alone and among others.
 _ALONE, _AMONG = (4.6, 2.7), (2.45, 1.75)
 # Points of a pair plot: more draws hide each other. Divergent draws are all shown.
@@ -349,11 +351,13 @@ def chains(
     figure, collection = drawn(azp.plot_trace if single else azp.plot_rank, tree, names, backend, **kwargs)
     if backend != "matplotlib":
         return collection
+    half = rank_band(draws.sizes["draw"], draws.sizes["chain"])
     for axis in () if single else figure.get_axes():
         for note in list(axis.texts):
             note.remove()
-        half = rank_band(draws.sizes["draw"], draws.sizes["chain"])
-        axis.axhspan(-half, half, color=INK, alpha=0.08, linewidth=0)
+        axis.axhspan(-half, half, color=INK, alpha=0.1, linewidth=0)
+        farthest = max([half, *(np.abs(np.asarray(line.get_ydata(), dtype=float)).max() for line in axis.lines)])
+        axis.set_ylim(-_MARGIN * farthest, _MARGIN * farthest)
     return figure
 
 
