@@ -29,6 +29,7 @@ def report(
     workers: Annotated[int, typer.Option(min=1, help="number of reports that are made at the same time")] = 1,
     check: Annotated[bool, typer.Option("--check", help="build the models and check all settings, no more")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of the TOML files")] = False,
+    guide: Annotated[str, typer.Option(help='address of the documentation\'s page "How to read a page"')] = "",
     traceback: Traceback = False,
 ) -> None:
     """Every report's page, tree and numbers, and an index of them. Reports are made anew where something has changed.
@@ -44,7 +45,7 @@ def report(
         raise ValueError("Name at least one TOML file, e.g. reports/*.toml.")
     stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
     tasks = [
-        Task(specification=one, stem=out / stem, force=force, only_check=check, traceback=traceback)
+        Task(specification=one, stem=out / stem, force=force, only_check=check, guide=guide, traceback=traceback)
         for one, stem in zip(wanted, stems, strict=True)
     ]
     if not check:

@@ -46,6 +46,7 @@ class Task:
     stem: Path
     force: bool = False
     only_check: bool = False
+    guide: str = ""
     traceback: bool = False
 
     def path(self, kind: str) -> Path:
@@ -94,7 +95,7 @@ def _built(task: Task) -> Built:
     if task.only_check:
         _check(model, truth, specification)
         return Built(summary={"name": specification.name}, changed=False)
-    fingerprint = _fingerprint(specification, builder, model, truth)
+    fingerprint = _fingerprint(task, builder, model, truth)
     known = _summary_in(task.path("json"))
     if not task.force and known.get(_FINGERPRINT) == fingerprint and all(task.path(k).is_file() for k in _KINDS):
         return Built(summary=known, changed=False)
@@ -128,7 +129,7 @@ def _make(task: Task, builder: Builder, model: Any, truth: Any) -> dict[str, Any
         # What took long is kept first.
         result.save(task.path("nc"))
         write_markdown(result, task.path("md"))
-        write_html(result, task.path("html"), about)
+        write_html(result, task.path("html"), about, task.guide)
     files = {"href": task.path("html").name, "tree": task.path("nc").name}
     summary, card = json_summary(result), index_card(result)
     # The badges of the card are those of the summary.
@@ -147,13 +148,14 @@ def _check(model: Any, truth: Any, specification: Specification) -> None:
     check_comparison(model_functions(model, specification.potentials), truth, settings)  # type: ignore[arg-type]
 
 
-def _fingerprint(specification: Specification, builder: Builder, model: Any, truth: Any) -> str:
+def _fingerprint(task: Task, builder: Builder, model: Any, truth: Any) -> str:
     """A checksum of all that the report depends on: specification, sources, data, truth and versions."""
     from pp_mlekl.comparison.compare import package_versions
     from pp_mlekl.pymc_model.model_summary import model_digest
 
     parts = {
-        "specification": asdict(specification),
+        "specification": asdict(task.specification),
+        "guide": task.guide,
         "sources": {name: sha256(text).hexdigest() for name, text in builder.sources.items()},
         "description": builder.about,
         "model": model_digest(model),

@@ -199,11 +199,19 @@ class Comparison:
         tree["diagnostics"] = diagnostics_tree(self.diagnostics)
         return tree
 
-    def to_html(self, path: AnyPath) -> Path:
-        """Write one self-contained page."""
+    def to_html(self, path: AnyPath, *, guide: str = "") -> Path:
+        """Write one self-contained page.
+
+        Parameters
+        ----------
+        path
+            Of the page.
+        guide
+            Address of the documentation's page "How to read a page", to which each section then links.
+        """
         from pp_mlekl.report.page import write_html
 
-        return write_html(self, path)
+        return write_html(self, path, guide=guide)
 
     def to_markdown(self, path: AnyPath) -> Path:
         """Write the tables and the verdict as Markdown."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 import pp_mlekl as mk
 from pp_mlekl.cli.app import app
 from pp_mlekl.cli.load_model import load_builder
-from pp_mlekl.cli.report_build import Task, _fingerprint
+from pp_mlekl.cli.report_build import Task, _data, _fingerprint
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 
 HELPER = "SCALE = 10\n"
@@ -94,30 +95,24 @@ def test_pages_index_and_what_is_made_anew(folder):
     assert card in (pages / "index.html").read_text(encoding="utf-8")
 
 
-def fingerprint(path="one.toml", **changed):
-    specification = dataclasses.replace(read_specification(path), **changed)
+def fingerprint(**changed):
+    specification = dataclasses.replace(read_specification(Path("one.toml")), **changed)
     builder = load_builder(specification.builder)
-    task = Task(specification=specification, stem=path)
-    assert task.specification is specification
-    from pp_mlekl.cli.report_build import _data
-
     model = builder.build(_data(specification), **specification.args)
-    return _fingerprint(specification, builder, model, specification.truth)
+    task = Task(specification=specification, stem=Path("one"))
+    return _fingerprint(task, builder, model, specification.truth)
 
 
 def test_what_counts_as_a_change(folder):
-    from pathlib import Path
-
-    path = Path("one.toml")
-    seen = [fingerprint(path), fingerprint(path, seed=2), fingerprint(path, args={"scale": 6})]
+    seen = [fingerprint(), fingerprint(seed=2), fingerprint(args={"scale": 6})]
     (folder / "table.csv").write_text("y\n0.1\n0.9\n1.8\n")
-    seen.append(fingerprint(path))
+    seen.append(fingerprint())
     (folder / "helper.py").write_text(HELPER + "# A remark.\n")
-    seen.append(fingerprint(path))
+    seen.append(fingerprint())
     (folder / "my_model.py").write_text(MODEL + "# A remark.\n")
-    seen.append(fingerprint(path))
+    seen.append(fingerprint())
     assert len(set(seen)) == len(seen)
-    assert fingerprint(path) == seen[-1]
+    assert fingerprint() == seen[-1]
 
 
 def test_check_builds_and_makes_no_page(folder):
