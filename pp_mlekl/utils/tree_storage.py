@@ -283,7 +283,7 @@ def _foreign_array(name: str, item: Any) -> Iterator[str]:
         yield f"{name!r} is no array of numbers or text"
         return
     yield from _foreign_attributes(item)
-    if item.is_virtual or item.external or (item.chunks and not _is_compressed_whole(item)):
+    if item.is_virtual or item.external or (item.chunks and item.size and not _is_compressed_whole(item)):
         yield f"{name!r} is in part missing, compressed in another way or stored elsewhere"
     alone = bytes(item.attrs.get("NAME", b"")).startswith(_DIMENSION_ALONE)
     most = item.id.get_storage_size() * (_INFLATION if item.chunks else 1)

@@ -41,6 +41,12 @@ def test_large_arrays_are_compressed(tmp_path):
     assert read_tree(path, "test").identical(whole)
 
 
+@pytest.mark.parametrize("name", ["tree.nc", "tree.zarr"])
+def test_empty_arrays_come_back(tmp_path, name):
+    empty = xr.DataTree.from_dict({"g": xr.Dataset(coords={"estimator": np.array([], dtype=str), "n": np.zeros(0)})})
+    assert read_tree(write_tree(empty, tmp_path / name, "test"), "test")["g"].sizes == {"estimator": 0, "n": 0}
+
+
 def test_reading_does_not_need_the_file_afterwards(tmp_path):
     write_tree(tree(), tmp_path / "tree.nc", "test")
     found = read_tree(tmp_path / "tree.nc", "test")
