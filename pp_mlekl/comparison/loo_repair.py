@@ -37,10 +37,10 @@ def repaired_loo(functions: ModelFunctions, tree: xr.DataTree) -> dict[str, xr.D
     if "log_likelihood" not in tree.children or work > _MAX_ROWS_TIMES_DRAWS:
         return {}
     found = {}
+    log_likelihood = tree["log_likelihood"].to_dataset()
     with alone(), silenced():
         for variable in functions.measured:
-            terms = tree["log_likelihood"].get(variable.name)
-            if terms is None or terms.ndim < 3 or terms[0, 0].size < 2:
+            if variable.name not in log_likelihood or log_likelihood[variable.name][0, 0].size < 2:
                 continue
             repaired = _repaired(functions, tree, variable.name, variable.pointwise)
             if repaired is not None:

@@ -218,7 +218,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
     k, elpd, se, limit = np.asarray(result.pareto_k), float(result.elpd), float(result.se), float(result.good_k)
     repaired = 0
     if "loo" in tree.children and name in tree["loo"].children:
-        stored = tree[f"loo/{name}"]
+        stored = tree[f"loo/{name}"].to_dataset()
         k, terms, repaired = stored["pareto_k"].values, stored["elpd_i"].values, int(stored.attrs["repaired"])
         elpd, se = float(terms.sum()), float(np.sqrt(n * terms.var()))
     bad = int(np.sum(~(k <= limit)))
