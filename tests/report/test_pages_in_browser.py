@@ -30,7 +30,9 @@ def tab():
 def pages(comparison, page_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     entry = {"href": "page.html", "name": "groups", "shows": "What it shows.", "findings": [("ok", "Fine.")]}
-    index = write_index([{**entry, "card": index_card(comparison)}] * 3, folder / "index.html")
+    card = index_card(comparison)
+    worse = {**entry, "name": "a group", "findings": [("problem", "Not fine.")]}
+    index = write_index([{**one, "card": card} for one in (entry, worse, entry)], folder / "index.html")
     model, truth = CASES["bernoulli"]()
     steps = proof(model, truth, sizes=[20, 60], replicates=40, random_seed=1).to_html(folder / "proof.html")
     return {"comparison": page_path, "index": index, "proof": steps}
@@ -95,6 +97,18 @@ def test_sorting_filtering_and_toggling(tab, page_path):
     tab.value("document.querySelector('[data-toggle]').click()")
     assert tab.value(prior) == "none"
     assert tab.problems() == []
+
+
+def test_cards_are_put_in_order(tab, pages):
+    tab.open(pages["index"], 1280)
+    choose = "(b => { b.value = '%s'; b.dispatchEvent(new Event('change')); })(document.querySelector('[data-order]'))"
+    names = "[...document.querySelectorAll('.cards h2')].map(h => h.textContent)"
+    assert tab.value(names) == ["groups", "a group", "groups"]
+    for order in ("name", "level"):
+        tab.value(choose % order)
+        assert tab.value(names) == ["a group", "groups", "groups"]
+        tab.value(choose % "place")
+        assert tab.value(names) == ["groups", "a group", "groups"]
 
 
 def test_a_row_is_marked_under_the_pointer(tab, page_path):
