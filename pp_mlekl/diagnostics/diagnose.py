@@ -12,6 +12,7 @@ from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
 from pp_mlekl.diagnostics.predictive_checks import about_checks, predictive_checks
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
 from pp_mlekl.utils.p_values import holm
+from pp_mlekl.utils.posterior_group import draws_within
 from pp_mlekl.utils.shared_state import alone, silenced
 
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
@@ -84,6 +85,7 @@ def diagnose(
     with alone(), silenced():
         summary = az.summary(tree, var_names=var_names, ci_prob=ci_prob, round_to="none")
         notes += _sampling(tree, summary)
+        tree = _of_the_same_draws(tree)
         loo = _loo(tree, notes)
         checks = predictive_checks(tree)
         notes += about_checks(checks)
@@ -185,6 +187,20 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
         )
         found.append(finding(level, "energy", text))
     return found
+
+
+def _of_the_same_draws(tree: xr.DataTree) -> xr.DataTree:
+    """The tree with those draws for which the log-likelihoods of the observations are kept."""
+    if "log_likelihood" not in tree.children:
+        return tree
+    posterior = tree["posterior"].to_dataset()
+    kept = draws_within(posterior, tree["log_likelihood"].to_dataset())
+    if len(kept) == posterior.sizes["draw"]:
+        return tree
+    result = tree.copy()
+    for name in {"posterior", "log_prior", "sample_stats"} & set(tree.children):
+        result[name] = xr.DataTree(tree[name].to_dataset().isel(draw=kept))
+    return result
 
 
 def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from pp_mlekl.posterior.bridge.stein_test import CAUTION_RATE, REFUSAL_RATE, Ste
 from pp_mlekl.pymc_model.derivatives import NoDerivative
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.posterior_group import draws_within
 
 # Draws at which densities that come with them are compared with the model's.
 _COMPARED = 100
@@ -112,6 +113,7 @@ def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -
         return []
     group, found = idata["log_likelihood"].to_dataset(), []
     given = {v.name: group[v.name] for v in functions.observed if v.name in group}
+    z = z[:, draws_within(idata["posterior"].to_dataset(), group)] if given else z
     places = _places(z)
     terms = functions.pointwise(z[places]) if given else np.empty((0, 0))
     for v in functions.observed:

@@ -2,7 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
+
+from pp_mlekl.typing import Array
 
 SAMPLE_DIMS = ("chain", "draw")
 
@@ -34,3 +38,22 @@ def posterior_of(idata: Any) -> xr.Dataset:
     if not all(posterior.sizes[dim] for dim in SAMPLE_DIMS):
         raise ValueError("The posterior must hold at least one draw.")
     return posterior
+
+
+def draws_within(posterior: xr.Dataset, group: xr.Dataset) -> Array:
+    """The places, among a posterior's draws, of the draws of a group that may hold only some of them, by their labels.
+
+    All places are returned if the labels do not tell.
+
+    Examples
+    --------
+    >>> posterior, group = (xr.Dataset(coords={"draw": labels}) for labels in ([0, 1, 2, 3], [0, 2]))
+    >>> draws_within(posterior, group).tolist()
+    [0, 2]
+    """
+    n = posterior.sizes["draw"]
+    labels = posterior.indexes.get("draw", pd.RangeIndex(n))
+    places = (
+        labels.get_indexer(group.indexes["draw"]) if "draw" in group.indexes and labels.is_unique else np.array([-1])
+    )
+    return np.arange(n) if (places < 0).any() else places

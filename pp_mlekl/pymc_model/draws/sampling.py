@@ -25,6 +25,8 @@ from pp_mlekl.utils.shared_state import alone
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
 # A predictive check of the prior needs no more draws than this.
 PRIOR_PREDICTIVE_DRAWS = 1000
+# Numbers of a group with one for each draw and observation: beyond this it holds every k-th draw of each chain.
+_MAX_NUMBERS = 40_000_000
 
 
 def sample(
@@ -63,7 +65,8 @@ def sample(
     -------
     xarray.DataTree
         Groups posterior, sample_stats, observed_data, log_likelihood, log_prior, prior, prior_predictive and
-        posterior_predictive (those of the prior only where there is a prior to draw from). Log densities are in nats.
+        posterior_predictive (those of the prior only where there is a prior to draw from). Log densities are in nats. With
+        very many observations log_likelihood and posterior_predictive hold every k-th draw only, under its label.
 
     Raises
     ------
@@ -197,6 +200,7 @@ def _observed_data(functions: ModelFunctions, tree: xr.DataTree, generator: np.r
 
 
 def _log_likelihood(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
+    tree = _with_few_draws(functions, tree)
     z = unconstrained_draws(functions, tree)
     flat = functions.pointwise(z)
     arrays = {}
@@ -236,7 +240,19 @@ def _prior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: n
 
 
 def _posterior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
-    return _predictive(functions, tree, generator)
+    return _predictive(functions, _with_few_draws(functions, tree), generator)
+
+
+def _with_few_draws(functions: ModelFunctions, tree: xr.DataTree) -> xr.DataTree:
+    """A tree whose posterior has every k-th draw of each chain, so that a number for each observation of each fits."""
+    posterior = matched_posterior(functions, tree)
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    step = -(-chains * draws * functions.n_observations // _MAX_NUMBERS)
+    if step <= 1:
+        return tree
+    labels = posterior.coords["draw"].values if "draw" in posterior.coords else np.arange(draws)
+    few = posterior.assign_coords(draw=labels).isel(draw=slice(None, None, step))
+    return xr.DataTree.from_dict({"posterior": few})
 
 
 def _predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
