@@ -33,7 +33,7 @@ def read_data(path: Path | None) -> "pd.DataFrame | xr.Dataset | None":
     if reader is None:
         raise ValueError(f"Data must be a file that ends in {', '.join(readers)}, got {path}.")
     if not path.is_file():
-        raise ValueError(f"There is no file {path}.")
+        raise ValueError(f"There is no file {path}; name a file that exists.")
     try:
         return reader(path)
     except ImportError as error:

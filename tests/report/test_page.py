@@ -182,6 +182,7 @@ def test_graph_has_an_arrow_for_each_direct_parent(comparison, text):
     assert graph.count('class="observed"') == 1
 
 
+@pytest.mark.slow
 def test_sections_link_to_the_guide(comparison, tmp_path):
     text = comparison.to_html(tmp_path / "page.html", guide="guide.html").read_text(encoding="utf-8")
     links = re.findall(r'href="guide.html#read-(\w+)"', text)
