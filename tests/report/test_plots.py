@@ -56,6 +56,18 @@ def test_predictions_of_every_shape_are_drawn(shape):
     assert figure.axes[0].lines or figure.axes[0].collections
 
 
+def test_categories_have_a_calibration_curve_each():
+    generator = np.random.default_rng(1)
+    probabilities = generator.dirichlet([1, 1, 1], size=60)
+    draws = np.array([[generator.choice(3, p=p) for p in probabilities] for _ in range(80)]).reshape(2, 40, 60)
+    observed = xr.Dataset({"y": ("row", draws[0, 0])})
+    drawn = xr.Dataset({"y": (("chain", "draw", "row"), draws)})
+    tree = xr.DataTree.from_dict({"observed_data": observed, "posterior_predictive": drawn})
+    tree.attrs["variables"] = json.dumps([{"name": "y", "kind": "observed", "distribution": "Categorical(p=p)"}])
+    figure = plots.predictive(Comparison(tree=tree))
+    assert len([axis for axis in figure.axes if axis.axison]) == 3
+
+
 def test_a_rootogram_counts_all_observations():
     """The observed frequencies of a table are those of its numbers."""
     (axis,) = plots.predictive(of_data(COUNTS)).axes
