@@ -140,10 +140,10 @@ def test_potentials_count_as_what_the_user_says(folder):
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
         (["report", "bad_type.toml"], 2, "draws must be int"),
         (["report", "no_builder.toml"], 2, '"builder" is missing'),
-        (["report", "not.toml"], 2, "is not TOML"),
-        (["report", "latin.toml"], 2, "is not TOML"),
-        (["report", "digits.toml"], 2, "is not TOML"),
-        (["report", "brackets.toml"], 2, "is not TOML"),
+        (["report", "not.toml"], 2, "must be TOML"),
+        (["report", "latin.toml"], 2, "must be TOML"),
+        (["report", "digits.toml"], 2, "must be TOML"),
+        (["report", "brackets.toml"], 2, "must be TOML"),
     ],
 )
 def test_wrong_use_gets_one_line(folder, arguments, status, says):

@@ -81,7 +81,13 @@ def test_a_foreign_log_likelihood_or_lp_is_found_out():
     assert np.isnan(float(mk.log_evidence(model, foreign)))
     assert "logp" in checked(build(scale=3.01), idata).problems[0]
     fewer = idata.copy()
-    fewer["log_likelihood"] = xr.DataTree(idata["log_likelihood"].to_dataset().isel(draw=slice(0, 100)))
+    some = idata["log_likelihood"].to_dataset().isel(draw=slice(0, 100))
+    fewer["log_likelihood"] = xr.DataTree(some.assign_coords(draw=np.arange(1000, 1100)))
+    assert "log_likelihood['y']" in checked(model, fewer).problems[0]
+    # Draws under the posterior's own labels are compared with those.
+    fewer["log_likelihood"] = xr.DataTree(some)
+    assert checked(model, fewer).problems == checked(model, idata).problems
+    fewer["log_likelihood"] = xr.DataTree(some.assign_coords(draw=np.arange(400, 500)))
     assert "log_likelihood['y']" in checked(model, fewer).problems[0]
 
 
