@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pp_mlekl.diagnostics.diagnose import Diagnostics
 from pp_mlekl.diagnostics.findings import Finding
+from pp_mlekl.diagnostics.predictive_checks import TOPIC
 from pp_mlekl.report.labels import in_words
 
 _STATUS = {
@@ -114,10 +115,9 @@ def _about_sampling(findings: list[Finding]) -> str:
 
 
 def _about_fit(findings: list[Finding]) -> str:
-    topics = {f.topic for f in findings if f.level != "ok"}
-    if "calibration" in topics:
+    if any(f.topic == "calibration" and f.level == "problem" for f in findings):
         return "The model fits the data poorly; error bars do not account for that."
-    if "predictive checks" in topics:
+    if any(f.topic == TOPIC and f.level != "ok" for f in findings):
         return "The model misses features of the data; see the predictive checks."
     return ""
 

@@ -1,7 +1,7 @@
 """ArviZ's diagnostics of a sampled tree, read together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ import xarray as xr
 
 from pp_mlekl.diagnostics.calibration import about_calibration, are_vectors, uniformity
 from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
-from pp_mlekl.diagnostics.predictive_checks import about_checks, predictive_checks
+from pp_mlekl.diagnostics.predictive_checks import about_checks, no_checks, predictive_checks
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
 from pp_mlekl.utils.p_values import holm
 from pp_mlekl.utils.posterior_group import draws_within
@@ -44,7 +44,7 @@ class Diagnostics:
 
     summary: pd.DataFrame
     loo: pd.DataFrame
-    checks: pd.DataFrame
+    checks: pd.DataFrame = field(default_factory=no_checks)
     sensitivity: pd.DataFrame
     findings: tuple[Finding, ...]
 
@@ -231,12 +231,13 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
         notes.append(finding("caution", "leave-one-out", f"{name}: unavailable ({error})."))
         return None
-    k, elpd, se, limit = np.asarray(result.pareto_k), float(result.elpd), float(result.se), float(result.good_k)
-    repaired = 0
+    k, elpd, se, p = np.asarray(result.pareto_k), float(result.elpd), float(result.se), float(result.p)
+    limit, repaired = float(result.good_k), 0
     if "loo" in tree.children and name in tree["loo"].children:
         stored = tree[f"loo/{name}"].to_dataset()
         k, terms, repaired = stored["pareto_k"].values, stored["elpd_i"].values, int(stored.attrs["repaired"])
         elpd, se = float(terms.sum()), float(np.sqrt(n * terms.var()))
+        p = float(result.p + result.elpd) - elpd
     bad = int(np.sum(~(k <= limit)))
     after = f" after moment matching of {repaired} influential observations" if repaired else ""
     if bad:
@@ -251,7 +252,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
     return [
         elpd,
         se,
-        float(result.p + result.elpd) - elpd,
+        p,
         float(np.max(k)),
         limit,
         bad,

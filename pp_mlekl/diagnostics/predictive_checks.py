@@ -64,6 +64,11 @@ def predictive_checks(tree: xr.DataTree) -> pd.DataFrame:
     return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=np.float64)))
 
 
+def no_checks() -> pd.DataFrame:
+    """A table without rows."""
+    return pd.DataFrame(columns=_COLUMNS)
+
+
 def about_checks(table: pd.DataFrame) -> list[Finding]:
     """A finding for each observed variable: the checks that fail, or that none does."""
     found = []
