@@ -8,7 +8,7 @@ HEAD = """# Gallery
 
 Made by `tools/gallery_page.py` from the modules in `models/`. Each builder is imported by `from pp_mlekl.gallery import NAME`
 and compared by `pp-mlekl compare NAME`; "MLE" and "MAP" are the expected status of the estimates of all parameters (MAP on
-the natural scale).
+the natural scale). `make report-all` writes a page for each to `pages/`; <a href="logistic_spector.html">this</a> is one.
 
 | builder | family | observations | parameters | MLE | MAP |
 |---|---|---|---|---|---|
