@@ -19,11 +19,14 @@ from .inputs.divergence import cross_entropy, entropy, js_divergence, kl_diverge
 from .posterior.evidence import log_evidence
 from .posterior.information_gain import information_gain
 from .posterior.laplace import LaplaceApproximation, laplace
+from .simulation.calibrate import calibrate
+from .simulation.calibration_result import Calibration
 from .simulation.study import study
 from .theorem.proof import proof
 from .theorem.proof_result import Proof
 
 __all__ = [
+    "Calibration",
     "Comparison",
     "DerivedEstimate",
     "Estimate",
@@ -32,6 +35,7 @@ __all__ = [
     "PointEstimate",
     "Proof",
     "bootstrap",
+    "calibrate",
     "compare",
     "compare_models",
     "cross_entropy",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pp_mlekl.cli.calibrate import calibrate
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.compare_models import compare_models
 from pp_mlekl.cli.doctor import doctor
@@ -50,6 +51,7 @@ app.command(cls=Command)(kl)
 app.command(cls=Command)(rules)
 app.command(cls=Command)(proof)
 app.command(cls=Command)(study)
+app.command(cls=Command)(calibrate)
 
 
 def run() -> None:

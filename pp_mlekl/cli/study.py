@@ -31,13 +31,18 @@ def study(
     out: Annotated[
         Path | None, typer.Option(help="file to keep the result in: .nc, or .zarr, from which a killed study goes on")
     ] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML page to write")] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     traceback: Traceback = False,
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
     from pp_mlekl.cli.cluster import cluster
-    from pp_mlekl.cli.truths import model_and_truth, read_sizes
+    from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+    from pp_mlekl.utils.files import check_page_target
+
+    if page is not None:
+        check_page_target(page)
 
     model, values = model_and_truth(builder, truth)
     from pp_mlekl.simulation.study import study as run
@@ -57,6 +62,10 @@ def study(
             progress=True,
         )
     _print(tree)
+    if page is not None:
+        from pp_mlekl.report.study_page import write_study_page
+
+        print(f"\n{write_study_page(tree, page, stem(builder))}")
 
 
 def _names(text: str) -> list[str]:

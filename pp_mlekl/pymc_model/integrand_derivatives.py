@@ -70,10 +70,10 @@ class _Graphs:
     def __init__(self, functions: ModelFunctions):
         objective = functions.objective
         self._z = objective._z
-        self._inputs = [objective._z, objective._weights, *objective._data.values()]
+        self._inputs = [objective._z, objective.weights, *objective._data.values()]
         self._elements = functions.n_observations
         self._directions = [pt.dvector(f"direction_{i}") for i in range(_DIRECTIONS)]
-        self._log_likelihood: TensorVariable = objective._log_likelihood
+        self._log_likelihood: TensorVariable = objective.log_likelihood
         self._slopes: list[TensorVariable] = []
         self._functions: dict[int, BatchedFunction] = {}
         self._spent, self._price = 0.0, 0.0

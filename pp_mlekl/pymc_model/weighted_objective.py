@@ -28,6 +28,8 @@ _PARTS = {"likelihood": "The likelihood", "prior": "The prior", "Jacobian": "The
 class WeightedObjective:
     """Value, gradient and Hessian of the weighted objective, built on first use and kept.
 
+    ``log_likelihood`` is the graph of the weighted sum, a function of the graphs' z and data and of ``weights``.
+
     Likelihood, prior and Jacobian are separate functions whose values NumPy adds, so that a part with coefficient 0 is
     neither evaluated nor multiplied (0 * -inf).
 
@@ -48,10 +50,10 @@ class WeightedObjective:
         self._observed_data = observed_data
         self._pointwise = pt.concatenate([term.ravel() for term in graphs.pointwise.values()])
         self._priors = {"prior": graphs.log_prior, "Jacobian": graphs.log_jacobian}
-        self._weights = pt.dvector("weights")
+        self.weights = pt.dvector("weights")
         # A row with weight 0 is not part of the sum, even where its term is -inf.
-        weighted = pt.switch(pt.eq(self._weights, 0.0), 0.0, self._weights * self._pointwise)
-        self._log_likelihood = pt.sum(weighted)
+        weighted = pt.switch(pt.eq(self.weights, 0.0), 0.0, self.weights * self._pointwise)
+        self.log_likelihood = pt.sum(weighted)
         self._probes = TensorType("float64", shape=(None, self._size))("probes")
         self._functions: dict[Any, BatchedFunction] = {}
 
@@ -108,7 +110,7 @@ class WeightedObjective:
             with without_c():
                 return BatchedFunction([direction, self._z, *self._data.values()], [change], self._n)
 
-        slope = self._slope("likelihood", self._log_likelihood)
+        slope = self._slope("likelihood", self.log_likelihood)
         try:
             return derived(make, _PARTS["likelihood"], 2, [slope], self._z)
         except NoDerivative:
@@ -173,7 +175,7 @@ class WeightedObjective:
     def _part(self, part: str) -> tuple[TensorVariable, list[TensorVariable]]:
         """The value of a part, and what it is a function of."""
         if part == "likelihood":
-            return self._log_likelihood, [self._z, self._weights, *self._data.values()]
+            return self.log_likelihood, [self._z, self.weights, *self._data.values()]
         return self._priors[part], [self._z]
 
     def _derivatives(self, part: str, order: int) -> BatchedFunction:

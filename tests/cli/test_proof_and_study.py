@@ -45,6 +45,35 @@ def test_a_study_of_the_gallery():
     assert "covered (own)" in result.output
 
 
+def test_a_study_in_a_store_and_on_a_page(model, tmp_path):
+    store, page = tmp_path / "study.zarr", tmp_path / "study.html"
+    (tmp_path / "truth.toml").write_text("mu = 1.0\nsigma = 2.0\n")
+    arguments = [
+        "study",
+        f"{model}:build",
+        "--truth",
+        tmp_path / "truth.toml",
+        "--sizes",
+        "10,20",
+        "--replicates",
+        "20",
+    ]
+    result = run(*arguments, "--compute", "coverage", "--out", store, "--page", page)
+    assert result.exit_code == 0, result.output
+    assert "mine" in page.read_text(encoding="utf-8")
+    again = run(*arguments, "--compute", "coverage", "--out", store, "--seed", "2")
+    assert again.exit_code == 2
+    assert "holds another study" in again.output
+
+
+def test_a_calibration_on_a_page(model, tmp_path):
+    page = tmp_path / "calibration.html"
+    result = run("calibrate", f"{model}:build", "--methods", "laplace,mle", "--simulations", "30", "--out", page)
+    assert result.exit_code == 0, result.output
+    assert "laplace, mu:" in result.output
+    assert "<svg" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -59,6 +88,11 @@ def test_a_study_of_the_gallery():
         (["proof", "bernoulli", "--sizes", "10," + "9" * 30], "memory"),
         (["proof", "bernoulli", "--seed", "-1"], "--seed must be"),
         (["study", "bernoulli", "--out", "MODEL_FILE/x.nc"], "Nothing can be written to"),
+        (["study", "bernoulli", "--compute", "speed"], "must be among kl, coverage"),
+        (["study", "bernoulli", "--workers", "0"], "--workers must be"),
+        (["study", "bernoulli", "--workers", "1", "--scheduler", "tcp://x:1"], "exclude each other"),
+        (["calibrate", "MODEL", "--methods", "hmc"], "must be among posterior"),
+        (["calibrate", "MODEL", "--store", "x.nc"], "ends in .zarr"),
         (["proof", "MODEL"], "has no TRUTH"),
         (["proof", "MODEL", "--truth", "TRUTH"], "truth lacks the parameter 'sigma'"),
         (["proof", "MODEL", "--truth", "Poisson(3)"], "is discrete, but must be continuous"),

@@ -1,0 +1,61 @@
+"""``pp-mlekl calibrate``: whether posteriors, intervals and error bars are right, by simulation."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pp_mlekl.cli.options import FixedSeed, Scheduler, Traceback, Workers
+from pp_mlekl.typing import Potentials
+
+
+def calibrate(
+    builder: Annotated[str, typer.Argument(help="a model of the gallery, module:function or file.py:function")],
+    methods: Annotated[
+        str, typer.Option(help="posterior, laplace, laplace_corrected, mle, with commas")
+    ] = "posterior,laplace,mle",
+    simulations: Annotated[int, typer.Option(help="simulated data sets")] = 200,
+    truth: Annotated[str | None, typer.Option(help="another builder, to draw parameters and data from instead")] = None,
+    draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 250,
+    tune: Annotated[int, typer.Option(help="draws for tuning")] = 300,
+    chains: Annotated[int, typer.Option(help="chains for each data set")] = 2,
+    level: Annotated[float, typer.Option(help="probability that a right method is found wrong")] = 0.01,
+    seed: FixedSeed = 1,
+    potentials: Potentials = None,
+    store: Annotated[Path | None, typer.Option(help=".zarr folder, from which a killed run goes on")] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML page to write")] = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    traceback: Traceback = False,
+) -> None:
+    """Simulate from the prior, fit everything, and test whether true values lie where the results say."""
+    from pp_mlekl.cli.cluster import cluster
+    from pp_mlekl.cli.load_model import load_builder
+    from pp_mlekl.utils.files import check_page_target
+
+    if out is not None:
+        check_page_target(out)
+    model = load_builder(builder).build()
+    source = None if truth is None else load_builder(truth).build()
+    from pp_mlekl.simulation.calibrate import calibrate as run
+
+    with cluster(scheduler, workers) as client:
+        found = run(
+            model,
+            methods=[name for name in methods.split(",") if name],
+            simulations=simulations,
+            truth=source,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            level=level,
+            client=client,
+            store=store,
+            potentials=potentials,
+            random_seed=seed,
+            progress=True,
+        )
+    print(found)
+    print(*found.sentences(), sep="\n")
+    if out is not None:
+        print(f"\n{found.to_html(out)}")

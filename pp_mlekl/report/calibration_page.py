@@ -1,0 +1,105 @@
+"""The page of a calibration, and its plot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from arviz_stats.ecdf_utils import compute_ecdf, ecdf_pit
+from matplotlib.figure import Figure
+
+from pp_mlekl.report.elements import MAX_PANELS, literal
+from pp_mlekl.report.figures import STYLE, panels
+from pp_mlekl.report.page import Picture
+from pp_mlekl.report.style import styled
+from pp_mlekl.report.tables import Table, table_of
+from pp_mlekl.typing import Array
+from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.html import template
+
+if TYPE_CHECKING:
+    from pp_mlekl.simulation.calibration_result import Calibration
+
+_SIMULATIONS = 1000
+_CAPTION = (
+    "Difference between the distribution function of the ranks and that of the uniform distribution, and where it stays in all "
+    "places with the probability {:g}. A bulge up on the left and down on the right: the draws are too narrow; the reverse: too "
+    "wide; up everywhere: the draws lie too high."
+)
+
+
+def plot_ranks(calibration: "Calibration", method: str, var_names: Sequence[str] | None = None) -> Figure:
+    """The ranks' distribution functions less the uniform one, with simultaneous limits (see ``Calibration.plot_ecdf``)."""
+    ranks = calibration.simulations["rank"].sel({"method": method})
+    names = [str(q) for q in ranks["quantity"].values] if var_names is None else list(var_names)
+    arrays = {n: ranks.sel({"quantity": n}).dropna("simulation").values for n in names}
+    shown = {n: values for n, values in arrays.items() if len(values) > 1}
+    if not shown:
+        raise ValueError(f"The method {method!r} has no ranks to plot; choose another of {calibration.methods}.")
+    columns = min(4, len(shown))
+    rows = -(-len(shown) // columns)
+    limits = {count: _limits(count, calibration.level) for count in {len(values) for values in shown.values()}}
+    with styled(STYLE | {"figure.constrained_layout.use": True}):
+        figure = Figure(figsize=(2.8 * columns, 2.3 * rows))
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+        for axis, (name, values) in zip(axes, shown.items(), strict=False):
+            points, lower, upper = limits[len(values)]
+            axis.fill_between(points, lower - points, upper - points, step="post", alpha=0.25, linewidth=0)
+            axis.step(points, compute_ecdf(values, points) - points, where="post", linewidth=1.2)
+            axis.set(title=literal(name), xlabel="rank")
+        for axis in axes[len(shown) :]:
+            axis.set_visible(False)
+        figure.draw_without_rendering()
+    return figure
+
+
+def _limits(count: int, level: float) -> tuple[Array, Array, Array]:
+    """Points, and where the distribution function of uniform ranks is at all of them with probability 1 - level."""
+    uniform = (np.arange(count) + 0.5) / count
+    points, _, lower, upper = ecdf_pit(uniform, 1 - level, _SIMULATIONS, rng=np.random.default_rng(1))
+    return points, lower, upper
+
+
+def write_calibration(calibration: "Calibration", path: AnyPath, name: str = "Calibration") -> Path:
+    """Write the page atomically."""
+    verdicts = calibration.table["verdict"]
+    levels = ["ok" if verdict == "calibrated" else "problem" for verdict in verdicts]
+    text = template("calibration.html").render(
+        c=calibration,
+        name=name,
+        findings=list(zip(levels, calibration.sentences(), strict=True)),
+        coverage=coverage_table(calibration),
+        figures=[_picture(calibration, method) for method in calibration.methods],
+        statuses=_statuses(calibration),
+    )
+    return write_text(path, text)
+
+
+def coverage_table(calibration: "Calibration") -> Table:
+    """A row for each method and quantity."""
+    levels = [c.removeprefix("covered ") for c in calibration.table.columns if c.startswith("covered ")]
+    rows = []
+    for key, row in calibration.table.iterrows():
+        method, quantity = key
+        cells = [f"{row[f'covered {p}']:.3f} ({row[f'low {p}']:.3f}\N{EN DASH}{row[f'high {p}']:.3f})" for p in levels]
+        rows.append([str(quantity), str(method), *cells, f"{row['p_value']:.2g}", str(row["verdict"])])
+    return table_of(["quantity", "method", *levels, "p", "verdict"], rows, "method", "verdict")
+
+
+def _statuses(calibration: "Calibration") -> Table:
+    counts = calibration.statuses
+    rows = [[str(method), *(str(n) for n in row)] for method, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    return table_of(["method", *counts.columns], rows)
+
+
+def _picture(calibration: "Calibration", method: str) -> Picture:
+    title = f"Ranks by {method}"
+    ranks = set(calibration.simulations["quantity"].values)
+    # The least uniform ones where there is no room for all.
+    table = calibration.table.loc[method].sort_values("p_value") if method in calibration.table.index else None
+    names = [] if table is None else [str(q) for q in table.index if q in ranks][:MAX_PANELS]
+    if not names:
+        return Picture(title=title, caption="", missing="There are no ranks.")
+    with styled(STYLE):
+        found = panels(plot_ranks(calibration, method, names), f"ranks-{method}", title)
+    return Picture(title=title, caption=_CAPTION.format(1 - calibration.level), panels=tuple(found))

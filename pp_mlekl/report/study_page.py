@@ -1,0 +1,117 @@
+"""The page of a study, and the index of a grid of studies."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from pp_mlekl.report.formatting import with_error
+from pp_mlekl.report.page import Picture, write_index
+from pp_mlekl.report.study_plots import study_figures
+from pp_mlekl.report.tables import Table, table_of
+from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.html import template
+
+_CAPTIONS = {
+    "Bias": "Mean error of the estimates, with two Monte Carlo standard errors.",
+    "Root mean squared error": "With two Monte Carlo standard errors; both axes are logarithmic.",
+    "Coverage": "Share of data sets whose interval holds the pseudo-true parameter, with two standard errors, and the nominal share.",
+    "Excess divergence": "By theory it tends to trace(J⁻¹K)/2: half the number of parameters where the model is right.",
+    "Estimates against the limit law": "Standardised errors at the largest n; on the line where the estimates are normal.",
+    "Data sets without a regular maximum": "Their likelihood flattens towards infinity or the boundary, or its search did not end.",
+}
+
+
+def write_study_page(tree: xr.DataTree, path: AnyPath, name: str = "Simulation study") -> Path:
+    """Write the page of a study atomically.
+
+    Parameters
+    ----------
+    tree
+        What ``study`` returned.
+    path
+        Of the page.
+    name
+        Its title.
+    """
+    return write_text(path, study_page(tree, name))
+
+
+def study_page(tree: xr.DataTree, name: str = "Simulation study") -> str:
+    """The page as a string."""
+    attributes = tree.attrs
+    sizes = ", ".join(str(int(n)) for n in tree.children["summary"].to_dataset()["size"].values)
+    chips = [
+        f"{attributes['n_replicates']} data sets of each size",
+        f"n = {sizes}",
+        f"seed {attributes['random_seed']}",
+    ]
+    figures = [
+        Picture(title=title, caption=_CAPTIONS[title], panels=tuple(found))
+        for title, found in study_figures(tree).items()
+    ]
+    return template("study.html").render(
+        name=name,
+        lead=f"Truth: {attributes['truth']}",
+        chips=chips,
+        divergences=_divergences(tree),
+        estimates=_estimates(tree),
+        coverage=_coverage(tree),
+        percent=f"{100 * attributes['ci_prob']:g}%",
+        figures=figures,
+    )
+
+
+def write_study_index(studies: Mapping[str, tuple[str, xr.DataTree]], path: AnyPath) -> Path:
+    """Write an index of studies: name to the address of its page and its result."""
+    entries = []
+    for name, (address, tree) in studies.items():
+        exists = tree.children["summary"]["exists"]
+        missing = int((1 - exists).sum() * tree.attrs["n_replicates"])
+        finding = ("caution", f"{missing} data sets without a regular maximum") if missing else ("ok", "all fits exist")
+        shows = f"{tree.attrs['n_replicates']} data sets of each of {exists.sizes['size']} sizes"
+        entries.append({"href": address, "name": name, "shows": shows, "findings": [finding]})
+    return write_index(entries, path)
+
+
+def _rows(summary: xr.Dataset) -> list[tuple[list[str], xr.Dataset]]:
+    return [
+        ([str(estimator), str(int(size))], summary.sel(estimator=estimator, size=size))
+        for estimator in summary["estimator"].values
+        for size in summary["size"].values
+    ]
+
+
+def _divergences(tree: xr.DataTree) -> Table:
+    summary = tree.children["summary"].to_dataset()
+    with_kl = "kl" in summary
+    statuses = [str(s) for s in summary["status"].values[1:]]
+    header = ["estimator", "n", *(["mean KL", "theory"] if with_kl else []), *statuses]
+    rows = []
+    for names, row in _rows(summary):
+        kl = [with_error(row["kl"].item(), row["kl_mcse"].item()), f"{row['kl_theory'].item():.4g}"] if with_kl else []
+        rows.append([*names, *kl, *(str(int(row["status_count"].sel(status=s))) for s in statuses)])
+    return table_of(header, rows)
+
+
+def _estimates(tree: xr.DataTree) -> Table:
+    rows = []
+    for names, row in _rows(tree.children["summary"].to_dataset()):
+        for parameter in row["parameter"].values:
+            one = row.sel(parameter=parameter)
+            cells = [with_error(one[k].item(), one[f"{k}_mcse"].item()) for k in ("bias", "rmse")]
+            rows.append([str(parameter), *names, *cells])
+    return table_of(["parameter", "estimator", "n", "bias", "RMSE"], rows, "estimator")
+
+
+def _coverage(tree: xr.DataTree) -> Table:
+    summary = tree.children["summary"].to_dataset()
+    kinds = [str(k).removeprefix("coverage_") for k in summary.data_vars if str(k).startswith("coverage_")]
+    rows: list[list[Any]] = []
+    for names, row in _rows(summary) if kinds else []:
+        for parameter in row["parameter"].values:
+            shares = [row[f"coverage_{kind}"].sel(parameter=parameter).item() for kind in kinds]
+            cells = ["" if share != share else f"{share:.3f}" for share in shares]
+            rows.append([str(parameter), *names, *cells])
+    return table_of(["parameter", "estimator", "n", *kinds], rows, "estimator")

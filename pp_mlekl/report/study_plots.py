@@ -1,0 +1,163 @@
+"""The figures of a study: how bias, error, coverage and divergence change with the number of observations."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from pp_mlekl.report.elements import MAX_PANELS, literal
+from pp_mlekl.report.figures import STYLE, Panel, panels
+from pp_mlekl.report.style import styled
+from pp_mlekl.typing import Array
+
+# Points of a Q-Q plot: more do not show.
+_QUANTILES = 60
+_INTERVALS = ("sandwich", "estimated", "naive", "unconstrained", "profile", "parametric_bootstrap", "case_bootstrap")
+_DOTS: dict[str, Any] = {"marker": "o", "markersize": 3, "linewidth": 1.2, "capsize": 2}
+
+Draw = Callable[[Axes], None]
+
+
+def study_figures(tree: xr.DataTree) -> dict[str, list[Panel]]:
+    """The panels of each figure that the study has data for, by title."""
+    makers = {
+        "Bias": _of_parameters(tree, "bias", 0.0),
+        "Root mean squared error": _of_parameters(tree, "rmse", None),
+        "Coverage": _coverage(tree),
+        "Excess divergence": _excess(tree),
+        "Estimates against the limit law": _quantiles(tree),
+        "Data sets without a regular maximum": _missing(tree),
+    }
+    figures = {title: list(draws) for title, draws in makers.items()}
+    return {title: _panels(title, draws) for title, draws in figures.items() if draws}
+
+
+def _panels(title: str, draws: list[Draw]) -> list[Panel]:
+    with styled(STYLE | {"figure.constrained_layout.use": True}):
+        figure = Figure(figsize=(3.3 * len(draws), 2.6))
+        axes = figure.subplots(1, len(draws), squeeze=False)[0]
+        for axis, draw in zip(axes, draws, strict=True):
+            draw(axis)
+        figure.draw_without_rendering()
+        return panels(figure, title.lower().replace(" ", "-"), title)
+
+
+def _parameters(tree: xr.DataTree) -> list[str]:
+    return [str(name) for name in tree.children["summary"].to_dataset()["parameter"].values[:MAX_PANELS]]
+
+
+def _of_parameters(tree: xr.DataTree, what: str, line: float | None) -> Iterator[Draw]:
+    """A panel for each parameter: a quantity with its error against n, a line for each estimator."""
+    summary = tree.children["summary"].to_dataset()
+    for name in _parameters(tree):
+        one = summary.sel(parameter=name)
+
+        def draw(axis: Axes, one: xr.Dataset = one, name: str = name) -> None:
+            for estimator in summary["estimator"].values:
+                row = one.sel(estimator=estimator)
+                axis.errorbar(summary["size"], row[what], 2 * row[f"{what}_mcse"], label=str(estimator), **_DOTS)
+            if line is not None:
+                axis.axhline(line, color="0.6", linewidth=0.8)
+            elif np.all(one[what] > 0):
+                axis.set_yscale("log")
+            _over_sizes(axis, name, summary["estimator"].size > 1)
+
+        yield draw
+
+
+def _coverage(tree: xr.DataTree) -> Iterator[Draw]:
+    """A panel for each parameter: coverage of the MLE's intervals against n, a line for each kind."""
+    summary, prob = tree.children["summary"].to_dataset(), float(tree.attrs["ci_prob"])
+    kinds = [kind for kind in _INTERVALS if f"coverage_{kind}" in summary]
+    if not kinds or "mle" not in summary["estimator"]:
+        return
+    count = summary["exists"].sel(estimator="mle") * tree.attrs["n_replicates"]
+    for name in _parameters(tree):
+        one = summary.sel(parameter=name, estimator="mle")
+
+        def draw(axis: Axes, one: xr.Dataset = one, name: str = name) -> None:
+            for kind in kinds:
+                share = one[f"coverage_{kind}"]
+                axis.errorbar(summary["size"], share, 2 * np.sqrt(share * (1 - share) / count), label=kind, **_DOTS)
+            axis.axhline(prob, color="0.6", linewidth=0.8)
+            _over_sizes(axis, name, True)
+
+        yield draw
+
+
+def _excess(tree: xr.DataTree) -> Iterator[Draw]:
+    summary = tree.children["summary"].to_dataset()
+    if "excess" not in summary:
+        return
+
+    def draw(axis: Axes) -> None:
+        size = summary["size"]
+        for estimator in summary["estimator"].values:
+            row = summary.sel(estimator=estimator)
+            axis.errorbar(size, size * row["excess"], 2 * size * row["kl_mcse"], label=str(estimator), **_DOTS)
+        axis.axhline(
+            tree.children["pseudo_true"]["trace"].item() / 2, color="0.6", linewidth=0.8, label="trace(J^-1 K) / 2"
+        )
+        _over_sizes(axis, "n times excess KL, nats", True)
+
+    yield draw
+
+
+def _quantiles(tree: xr.DataTree) -> Iterator[Draw]:
+    """A panel for each parameter: standardised errors of the largest size against the standard normal."""
+    replicates, pseudo_true = tree.children["replicates"].to_dataset(), tree.children["pseudo_true"].to_dataset()
+    largest = replicates.isel(size=-1, estimator=0)
+    exists = largest["exists"].values
+    shown = 0
+    for name, target in pseudo_true.data_vars.items():
+        if name not in replicates or set(target.dims) - set(replicates[name].dims):
+            continue
+        values = largest[name].transpose("replicate", ...).values.reshape(exists.size, -1)[exists]
+        for place, column in enumerate(values.T):
+            if shown == MAX_PANELS or len(column) < 2 or column.std() == 0:
+                continue
+            shown += 1
+            label = f"{name}[{place}]" if values.shape[1] > 1 else str(name)
+            yield _quantile_panel(label, (column - target.values.ravel()[place]) / column.std(ddof=1))
+
+
+def _quantile_panel(name: str, scores: Array) -> Draw:
+    levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+
+    def draw(axis: Axes) -> None:
+        normal = stats.norm.ppf(levels)
+        axis.plot(normal, normal, color="0.6", linewidth=0.8)
+        axis.plot(normal, np.quantile(scores, levels), ".", markersize=3)
+        axis.set(title=literal(name), xlabel="normal quantile", ylabel="(estimate − limit) / sd")
+
+    return draw
+
+
+def _missing(tree: xr.DataTree) -> Iterator[Draw]:
+    summary = tree.children["summary"].to_dataset()
+    if bool((summary["exists"] == 1).all()):
+        return
+
+    def draw(axis: Axes) -> None:
+        for estimator in summary["estimator"].values:
+            axis.plot(
+                summary["size"],
+                1 - summary["exists"].sel(estimator=estimator),
+                "o-",
+                markersize=3,
+                label=str(estimator),
+            )
+        _over_sizes(axis, "share of data sets", True)
+
+    yield draw
+
+
+def _over_sizes(axis: Axes, title: str, legend: bool) -> None:
+    axis.set_xscale("log")
+    axis.set(title=literal(title), xlabel="n")
+    if legend:
+        axis.legend(fontsize=7)

@@ -1,0 +1,168 @@
+"""Simulation-based calibration of posteriors, approximations, intervals and error bars."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
+from pp_mlekl.simulation.batches import batches_of, seed_sequence
+from pp_mlekl.simulation.calibration_job import METHODS, OWN, CalibrationJob, Sampler
+from pp_mlekl.simulation.calibration_result import Calibration
+from pp_mlekl.simulation.result_arrays import MemoryArrays
+from pp_mlekl.simulation.run_batches import run_batches
+from pp_mlekl.simulation.settings import library_versions
+from pp_mlekl.simulation.streamed_store import stored_seed, streamed_store
+from pp_mlekl.typing import ModelBuilder, Potentials, RandomSeed
+from pp_mlekl.utils.counts import check_count
+from pp_mlekl.utils.progress import Progress
+from pp_mlekl.utils.seeds import integer_of
+from pp_mlekl.utils.tree_storage import is_zarr
+
+if TYPE_CHECKING:
+    import distributed
+    import pymc as pm
+
+# Data sets in a batch: those of a chain each take a quarter of a second.
+_FEW, _MANY = 16, 128
+
+
+def calibrate(
+    build: "pm.Model | ModelBuilder",
+    *,
+    methods: Sequence[str] = ("posterior", "laplace", "mle"),
+    simulations: int = 200,
+    sampler: Sampler | None = None,
+    truth: "pm.Model | ModelBuilder | None" = None,
+    idata: xr.DataTree | None = None,
+    draws: int = 250,
+    tune: int = 300,
+    chains: int = 2,
+    level: float = 0.01,
+    client: "distributed.Client | None" = None,
+    store: str | Path | None = None,
+    potentials: Potentials = None,
+    random_seed: RandomSeed = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Test by simulation whether posteriors, intervals and error bars are as wide and where they ought to be.
+
+    Parameters are drawn from the prior, a data set of the model's own size from each, and the model is fitted to all of them. Where the
+    computation is right, a parameter's rank among its posterior draws is uniform (Talts et al. 2018), and so is that of the
+    log-likelihood, which notices when data are ignored (Modrák et al. 2023).
+
+    Parameters
+    ----------
+    build
+        A PyMC model with proper priors, or a function that returns one.
+    methods
+        Among ``posterior`` (by nutpie: one density is compiled, and each data set put into it), ``laplace`` (the normal
+        approximation on the unconstrained scale), ``laplace_corrected`` (the same with importance weights smoothed by PSIS; with
+        it come tests of the error bars of log evidence and information gain, by two independent halves of the draws), and
+        ``mle`` (Wald's intervals, whose coverage is averaged over the prior).
+    simulations
+        Data sets.
+    sampler
+        A function of one's own from a data set (arrays by observed variable) and a ``numpy.random.Generator`` to independent
+        draws (arrays (draws, *shape) by free variable); it is calibrated as the method ``own``.
+    truth
+        A model to draw parameters and data from instead of ``build``, with the same variables: what a wrong prior or likelihood
+        does.
+    idata
+        Posterior draws given the model's own data, to start from instead of the prior: posterior SBC (Säilynoja et al. 2025). The
+        simulated data sets are then added to the observed one.
+    draws, tune, chains
+        For each data set. Draws of chains are thinned to about independent ones.
+    level
+        The probability that a method that is right is reported as wrong.
+    client, store, random_seed, progress
+        As for ``study``; ``store`` must end in ``.zarr``.
+    potentials
+        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    ValueError
+        Where a method is not known, a prior improper, or the store another one's.
+    OSError
+        Where the disk is full, or the Dask cluster is lost; what is in the store stays.
+
+    Examples
+    --------
+    >>> import pymc as pm
+    >>> with pm.Model() as model:
+    ...     mu = pm.Normal("mu", 0, 1)
+    ...     y = pm.Normal("y", mu, 1, observed=[0.5, 1.5, 0.1])
+    >>> found = calibrate(model, methods=["laplace"], simulations=200, random_seed=1)
+    >>> found.table["verdict"].tolist()
+    ['calibrated', 'calibrated']
+    """
+    chosen = (*methods, OWN) if sampler is not None else tuple(methods)
+    _check(chosen, simulations, draws, chains, level, store)
+    begun = stored_seed(store) if random_seed is None and store is not None else None
+    seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else begun
+    job = CalibrationJob(
+        build=build,
+        truth=truth,
+        methods=chosen,
+        simulations=simulations,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        root=seed_sequence(integer_of(random_seed) if seed is None else seed),
+        sampler=sampler,
+        idata=idata,
+        potentials=potentials,
+    )
+    with reproducible():
+        layout = job.layout()
+        slow = "posterior" in chosen or sampler is not None
+        batches = batches_of(layout.sizes, simulations, _FEW if slow else _MANY)
+        attributes: dict[str, Any] = {
+            "simulations": simulations,
+            "methods": list(chosen),
+            "draws": draws,
+            "tune": tune,
+            "chains": chains,
+            "versions": library_versions(),
+        }
+        if store is None:
+            arrays = MemoryArrays(layout)
+            run_batches(job, batches, arrays.write, client=client, progress=progress or False)
+            return _result(arrays.dataset(), attributes, level)
+        kept = None if random_seed is None else str(job.root)
+        identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
+        identity |= {"posterior_sbc": idata is not None}
+        say = progress if callable(progress) else lambda _: None
+        with streamed_store(store, identity, attributes, layout, batches, job.root, say) as stored:
+            todo = [b for b in batches if not stored.finished(b)]
+            run_batches(job, todo, stored.write, client=client, progress=progress or False)
+            return _result(stored.dataset(), stored.attributes, level)
+
+
+def _check(methods: Sequence[str], simulations: int, draws: int, chains: int, level: float, store: Any) -> None:
+    for name in methods:
+        if name not in (*METHODS, OWN):
+            raise ValueError(f"`methods` must be among {', '.join(METHODS)}, got {name!r}.")
+    if not methods or len(set(methods)) < len(methods):
+        raise ValueError(f"`methods` must be named once each, got {list(methods)}.")
+    check_count("simulations", simulations, at_least=2)
+    check_count("draws", draws, at_least=20)
+    check_count("chains", chains)
+    if not 0 < level < 1:
+        raise ValueError(f"`level` must lie between 0 and 1, got {level}; 0.01 is usual.")
+    if store is not None and not is_zarr(store):
+        raise ValueError(f"`store` must be a path that ends in .zarr, got {store}.")
+
+
+def _result(simulations: xr.Dataset, attributes: dict[str, Any], level: float) -> Calibration:
+    named = simulations.isel(size=0).drop_vars("size").rename(estimator="method", replicate="simulation")
+    tree = xr.DataTree.from_dict({"simulations": named})
+    tree.attrs.update(attributes)
+    return Calibration(tree=tree, level=level)

@@ -1,0 +1,298 @@
+"""The work on one batch of a calibration: parameters from the prior, data from them, and where they lie in each posterior."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+from scipy.special import logsumexp
+
+from pp_mlekl.estimation.problem import Problem
+from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
+from pp_mlekl.estimation.replicates.simulator import Replicates
+from pp_mlekl.inputs.truth import truth_at
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.replicates import maximize_replicates
+from pp_mlekl.optimize.sandwich import one_to_one
+from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, unknown_families
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
+from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.simulation.batches import Batch
+from pp_mlekl.simulation.posterior_draws import (
+    ROUNDING,
+    Modes,
+    PosteriorDraws,
+    laplace_draws,
+    log_likelihoods,
+    modes,
+    nuts_draws,
+)
+from pp_mlekl.simulation.result_arrays import Column, Layout
+from pp_mlekl.typing import Array, ModelBuilder, Potentials
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+METHODS = ("posterior", "laplace", "laplace_corrected", "mle")
+OWN = "own"
+ERROR_BARS = ("log_evidence", "information_gain")
+LOG_LIKELIHOOD = "log_likelihood"
+_DIAGNOSTICS = ("pareto_k", "rhat", "ess", "divergences")
+_MOST_ROUNDS = 20
+
+Sampler = Callable[[dict[str, Array], np.random.Generator], Mapping[str, Array]]
+"""From data sets' arrays by observed variable to draws (draws, *shape) by free variable."""
+
+
+@dataclass(kw_only=True, eq=False)
+class CalibrationJob:
+    """The model that is fitted, the one that the data come from, and how posteriors are computed.
+
+    Parameters
+    ----------
+    build, truth, potentials
+        The fitted model, the one that parameters and data come from, and what potentials count as in both.
+    methods, draws, tune, chains, sampler
+        As for ``calibrate``.
+    simulations, root
+        The number of data sets and the root of the batches' seeds.
+    observed
+        Posterior draws (draws, d) to take parameters from instead of the prior; the model's data are then kept beside the
+        simulated ones (posterior SBC).
+    """
+
+    build: "pm.Model | ModelBuilder"
+    truth: "pm.Model | ModelBuilder | None"
+    methods: Sequence[str]
+    simulations: int
+    draws: int
+    tune: int
+    chains: int
+    root: np.random.SeedSequence
+    sampler: Sampler | None = None
+    idata: xr.DataTree | None = None
+    potentials: Potentials = None
+    _prepared: tuple[ModelFunctions, ModelFunctions] | None = None
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def prepared(self) -> tuple[ModelFunctions, ModelFunctions]:
+        """The functions of the fitted model and of the one that the data come from."""
+        with self._lock:
+            if self._prepared is None:
+                fitted = model_functions(_built(self.build), self.potentials)
+                source = fitted if self.truth is None else model_functions(_built(self.truth), self.potentials)
+                _check_alike(fitted, source)
+                self._prepared = fitted, source
+            return self._prepared
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled code and locks stay in their process.
+        return self.__dict__ | {"_prepared": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state | {"_lock": threading.RLock()})
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What distinguishes one pair of models from another: names, densities at the initial point, a data set."""
+        numbers: list[float] = []
+        for functions in self.prepared():
+            start = functions.initial_point()
+            numbers += [
+                float(f(start)) for f in (functions.log_likelihood, functions.log_prior, functions.log_jacobian)
+            ]
+            numbers += [float(np.sum(v)) for v in self._data(start[None], np.random.default_rng(0)).values()]
+        return {"parameters": self.prepared()[0].natural_names, "numbers": numbers}
+
+    def layout(self) -> Layout:
+        """The variables that every batch gives; ``estimator`` is the method."""
+        functions, _ = self.prepared()
+        quantities = [*functions.natural_names, LOG_LIKELIHOOD]
+        meanings = {"flag_values": list(range(len(STATUSES))), "flag_meanings": " ".join(STATUSES)}
+        columns = {
+            "rank": Column(dims=("quantity",), shape=(len(quantities),)),
+            "status": Column(dtype="int8", attrs=meanings),
+            "exists": Column(dtype="bool"),
+            "pit_error_bar": Column(dims=("error_bar",), shape=(len(ERROR_BARS),)),
+        }
+        return Layout(
+            estimators=tuple(self.methods),
+            sizes=(functions.n_observations,),
+            replicates=self.simulations,
+            columns=columns | dict.fromkeys(_DIAGNOSTICS, Column()),
+            coords=xr.Dataset(coords={"quantity": quantities, "error_bar": list(ERROR_BARS)}),
+        )
+
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """Simulate and judge the data sets of a batch."""
+        functions, source = self.prepared()
+        generator = batch.generator(self.root)
+        z = self._parameters(batch.count, generator)
+        truth = source.natural(z)
+        flat = functions.unconstrain({v.name: truth[v.name] for v in functions.free})
+        drawn = self._beside_observed(self._data(z, generator), batch.count)
+        found = modes(functions, drawn, _finite(flat, functions))
+        target = np.concatenate(
+            [functions.natural_flat(_finite(flat, functions)), log_likelihoods(functions, drawn, flat[:, None])], axis=1
+        )
+        target[~np.isfinite(flat).all(axis=1)] = np.nan
+        pieces = [self._judged(method, drawn, found, flat, target, generator) for method in self.methods]
+        return {name: np.stack([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _parameters(self, count: int, generator: np.random.Generator) -> Array:
+        _, source = self.prepared()
+        if self.idata is not None:
+            draws = unconstrained_draws(source, self.idata).reshape(-1, source.size)
+            return draws[generator.integers(len(draws), size=count)]
+        found = np.empty((0, source.size))
+        for _ in range(_MOST_ROUNDS):
+            found = np.concatenate([found, source.prior_draws(count, generator)])
+            if len(found) >= count:
+                return found[:count]
+        raise ValueError(
+            "Almost no draws of the prior lie where its transforms are defined, so there are no parameters to simulate "
+            "from; check the priors of the model."
+        )
+
+    def _data(self, z: Array, generator: np.random.Generator) -> dict[str, Array]:
+        """A data set for each parameter, by observed variable (count, *shape)."""
+        _, source = self.prepared()
+        if unknown_families(source):
+            each = [truth_at(source, one).sample(1, generator) for one in z]
+            return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+        return {name: p.sample((1,), generator)[0] for name, p in observed_distributions(source, z).items()}
+
+    def _beside_observed(self, data: Mapping[str, Array], count: int) -> Replicates:
+        functions, _ = self.prepared()
+        copies = {name: values[:, None] for name, values in data.items()}
+        if self.idata is not None:
+            observed = functions.observed_data()
+            kept = {n: np.broadcast_to(observed[n], (count, 1, *observed[n].shape)) for n in copies}
+            copies = {n: np.concatenate([kept[n], v], axis=1) for n, v in copies.items()}
+        number = 1 if self.idata is None else 2
+        rows = functions.n_observations
+        return Replicates(size=number * rows, count=count, data=copies, weights=np.ones((1, number, rows)))
+
+    def _judged(
+        self, method: str, drawn: Replicates, found: Modes, flat: Array, target: Array, generator: np.random.Generator
+    ) -> dict[str, Array]:
+        functions, _ = self.prepared()
+        nothing = {name: np.full(drawn.count, np.nan) for name in _DIAGNOSTICS}
+        nothing["pit_error_bar"] = np.full((drawn.count, len(ERROR_BARS)), np.nan)
+        if method == "mle":
+            return nothing | self._by_wald_intervals(drawn, flat, target)
+        post = self._draws(method, drawn, found, flat, generator)
+        scalars = np.concatenate([functions.natural_flat(post.z), post.log_likelihood[..., None]], axis=-1)
+        result = {"rank": post.ranks(scalars, target, generator), "exists": post.exists, "status": post.status}
+        if post.log_ratio is not None:
+            nothing["pit_error_bar"] = error_bar_pits(post)
+        return nothing | post.diagnostics | result
+
+    def _draws(
+        self, method: str, drawn: Replicates, found: Modes, flat: Array, generator: np.random.Generator
+    ) -> PosteriorDraws:
+        functions, _ = self.prepared()
+        if method == OWN:
+            return self._own(drawn, found, generator)
+        if method == "posterior":
+            starts = _finite(flat, functions)
+            run = {"draws": self.draws, "tune": self.tune, "chains": self.chains}
+            return nuts_draws(functions, drawn, found, starts, generator, **run)
+        return laplace_draws(functions, drawn, found, self.draws, generator)[method == "laplace_corrected"]
+
+    def _own(self, drawn: Replicates, found: Modes, generator: np.random.Generator) -> PosteriorDraws:
+        functions, _ = self.prepared()
+        assert self.sampler is not None
+        each = []
+        for row in range(drawn.count):
+            copies = drawn.of(np.array([row]))[0]
+            data = {n: np.array(v[0, 0] if self.idata is None else v[0]) for n, v in copies.items()}
+            values = self.sampler(data, generator)
+            each.append(
+                functions.unconstrain({v.name: np.asarray(values[v.name], dtype=float) for v in functions.free})
+            )
+        z = np.stack(each)
+        return PosteriorDraws(
+            z=z,
+            weights=np.full(z.shape[:2], 1 / z.shape[1]),
+            log_likelihood=log_likelihoods(functions, drawn, z),
+            exists=np.isfinite(z).all(axis=(1, 2)),
+            status=found.status,
+            diagnostics={},
+        )
+
+    def _by_wald_intervals(self, drawn: Replicates, flat: Array, target: Array) -> dict[str, Array]:
+        """Where the parameters lie in the normal distributions of which Wald's intervals are quantiles."""
+        functions, _ = self.prepared()
+        kept = Problem(functions=functions, kind="mle").kept
+        base = functions.initial_point()
+        whole = Objective(size=functions.size, evaluate=drawn.evaluator(functions))
+        ends = maximize_replicates(whole.restricted(kept, base), _finite(flat, functions)[:, kept])
+        lowest = np.linalg.eigvalsh(np.where(np.isfinite(ends.hessian), -ends.hessian, 0.0))[:, 0]
+        exists = ends.converged & (lowest > 0)
+        unfinished = np.where(np.isfinite(ends.value), STATUSES.index("unconverged"), STATUSES.index("not_finite"))
+        status = np.where(exists, STATUSES.index("converged"), unfinished).astype(np.int8)
+        z = np.repeat(base[None], drawn.count, axis=0)
+        z[:, kept] = ends.z
+        rank = np.full(target.shape, np.nan)
+        for row in np.flatnonzero(exists):
+            covariance = np.linalg.inv(-ends.hessian[row])
+            jacobian = functions.natural_jacobian(z[row])[:, kept]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                error = np.sqrt(np.einsum("mi,ij,mj->m", jacobian, covariance, jacobian))
+                scores = (target[row, :-1] - functions.natural_flat(z[row])) / error
+            # On the unconstrained scale where a parameter has a coordinate of its own, as ``wald_interval``.
+            places, own = one_to_one(jacobian)
+            moved = (flat[row, kept] - z[row, kept])[own] / np.sqrt(np.diagonal(covariance))[own]
+            scores[places] = np.sign(jacobian[places, own]) * moved
+            rank[row, :-1] = stats.norm.cdf(np.where(error > 0, scores, np.nan))
+        return {"rank": rank, "exists": exists, "status": status}
+
+
+def error_bar_pits(post: PosteriorDraws) -> Array:
+    """Differences of two independent estimates over their errors, as probabilities of a standard normal, (count, 2).
+
+    Of the log evidence by importance sampling and of KL(posterior||prior), each from one half of the draws. They are uniform
+    where the errors are right, whatever the bias that both halves share.
+    """
+    assert post.log_ratio is not None
+    half = post.log_ratio.shape[1] // 2
+    values, errors = [], []
+    for part in (slice(0, half), slice(half, 2 * half)):
+        ratio, log_likelihood = post.log_ratio[:, part], post.log_likelihood[:, part]
+        log_evidence = logsumexp(ratio, axis=1) - np.log(half)
+        # Each weight over the mean of all.
+        weight = np.exp(ratio - log_evidence[:, None])
+        mean = np.mean(weight * np.where(weight > 0, log_likelihood, 0.0), axis=1)
+        influence = weight * np.where(weight > 0, log_likelihood - mean[:, None], 0.0) - (weight - 1)
+        values.append(np.stack([log_evidence, mean - log_evidence], axis=1))
+        errors.append(np.stack([weight.std(axis=1, ddof=1), influence.std(axis=1, ddof=1)], axis=1) / np.sqrt(half))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pits = stats.norm.cdf((values[0] - values[1]) / np.hypot(*errors))
+    # Of an exact estimate there are rounding errors alone.
+    return np.where(post.exists[:, None] & (np.hypot(*errors) > ROUNDING), pits, np.nan)
+
+
+def _built(build: Any) -> Any:
+    return build() if callable(build) else build
+
+
+def _finite(flat: Array, functions: ModelFunctions) -> Array:
+    """Parameters as starts; the initial point where they are outside the support of the fitted model's prior."""
+    return np.where(np.isfinite(flat).all(axis=1, keepdims=True), flat, functions.initial_point())
+
+
+def _check_alike(fitted: ModelFunctions, source: ModelFunctions) -> None:
+    for what, wanted, found in (
+        ("free variable", fitted.free, source.free),
+        ("observed variable", fitted.measured, source.measured),
+    ):
+        shapes = {v.name: v.shape for v in found}
+        for v in wanted:
+            if shapes.get(v.name) != v.shape:
+                raise ValueError(
+                    f"The model that the data come from must have the {what} {v.name!r} of shape {v.shape}, and has "
+                    f"{sorted(shapes)}; name and shape them alike."
+                )

@@ -1,0 +1,152 @@
+"""The result of a calibration: ranks, tests, coverages, and a sentence for each parameter."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
+from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
+from pp_mlekl.typing import Array
+from pp_mlekl.utils.display import Display, Displayed
+from pp_mlekl.utils.files import AnyPath
+
+_NOMINAL = (0.5, 0.8, 0.95)
+_MEANING = {
+    "calibrated": "calibrated",
+    "biased low": "biased low: the draws lie below the true values too often",
+    "biased high": "biased high: the draws lie above the true values too often",
+    "over-confident": "over-confident: the intervals are too narrow",
+    "under-confident": "under-confident: the intervals are too wide",
+    "not tested": "not tested: too few ranks",
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Calibration(Displayed):
+    """Where the true parameters lie among the draws from each posterior; uniformly, where all is right.
+
+    Parameters
+    ----------
+    tree
+        ``simulations``: ``rank`` in (0, 1) over (method, simulation, quantity), ``status`` and ``exists`` of the fits,
+        ``pit_error_bar``, diagnostics of the sampling.
+    level
+        The probability that a method that is right is found wrong in any of its quantities.
+    """
+
+    tree: xr.DataTree
+    level: float
+
+    @property
+    def simulations(self) -> xr.Dataset:
+        """What is known of each data set."""
+        return self.tree.children["simulations"].to_dataset()
+
+    @property
+    def methods(self) -> list[str]:
+        """What was calibrated."""
+        return [str(m) for m in self.simulations["method"].values]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row for each method and quantity: p value, verdict, and the coverage of central intervals with its Wilson interval."""
+        ranks = self.simulations["rank"]
+        bars = self.simulations["pit_error_bar"].rename(error_bar="quantity")
+        bars = bars.assign_coords(quantity=[f"error bar of {name}" for name in bars["quantity"].values])
+        rows = []
+        for method in self.methods:
+            found = [
+                (str(q), array.sel(quantity=q).values)
+                for array in (ranks.sel({"method": method}), bars.sel({"method": method}))
+                for q in array["quantity"].values
+            ]
+            tested = [(q, values) for q, values in found if np.sum(~np.isnan(values)) > 1]
+            for quantity, values in tested:
+                rows.append({"method": method, "quantity": quantity} | self._row(values, len(tested)))
+        return pd.DataFrame(rows).set_index(["method", "quantity"])
+
+    def _row(self, values: Array, quantities: int) -> dict[str, Any]:
+        test = uniformity(values)
+        row: dict[str, Any] = {
+            "ranks": test.count,
+            "p_value": test.p_value,
+            "verdict": test.kind(self.level / quantities),
+        }
+        known = values[~np.isnan(values)]
+        for prob in _NOMINAL:
+            inside = np.count_nonzero(np.abs(known - 0.5) < prob / 2)
+            low, high = wilson(np.array(inside), np.array(len(known)))
+            percent = f"{100 * prob:.0f}%"
+            row |= {f"covered {percent}": inside / len(known), f"low {percent}": low, f"high {percent}": high}
+        return row
+
+    @property
+    def p_values(self) -> dict[str, float]:
+        """For each method the p value of the hypothesis that all of its quantities are calibrated."""
+        return {m: joint_p_value(self.table.loc[m, "p_value"].to_numpy(dtype=float)) for m in self.methods}
+
+    @property
+    def statuses(self) -> pd.DataFrame:
+        """How many data sets ended in each status, by method."""
+        codes = self.simulations["status"]
+        counts = {m: [int(np.sum(codes.sel({"method": m}) == i)) for i in range(len(STATUSES))] for m in self.methods}
+        return pd.DataFrame(counts, index=pd.Index(STATUSES, name="status")).T.rename_axis("method")
+
+    def sentences(self) -> list[str]:
+        """What is found about each quantity, in a sentence."""
+        result = []
+        for key, row in self.table.iterrows():
+            method, quantity = key
+            covered = f"{100 * row['covered 95%']:.1f}% ({100 * row['low 95%']:.1f}-{100 * row['high 95%']:.1f}%)"
+            result.append(
+                f"{method}, {quantity}: {_MEANING[row['verdict']]} (p = {row['p_value']:.2g}); 95% intervals cover {covered}."
+            )
+        return result
+
+    def summary(self) -> pd.DataFrame:
+        """The table without the limits of the coverages."""
+        return self.table[[c for c in self.table.columns if not c.startswith(("low", "high"))]]
+
+    def plot_ecdf(self, method: str | None = None, var_names: Sequence[str] | None = None) -> Any:
+        """The ranks' empirical distribution function less the uniform one, with simultaneous limits by arviz-stats.
+
+        Parameters
+        ----------
+        method
+            The first one where None.
+        var_names
+            Quantities; all where None.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from pp_mlekl.report.calibration_page import plot_ranks
+
+        return plot_ranks(self, self.methods[0] if method is None else method, var_names)
+
+    def to_html(self, path: AnyPath) -> Path:
+        """Write a page with the sentences, tables and plots."""
+        from pp_mlekl.report.calibration_page import write_calibration
+
+        return write_calibration(self, path)
+
+    def _display(self) -> Display:
+        p_values = self.p_values
+        wrong = [m for m, p in p_values.items() if p < self.level]
+        lines = [f"{m}: overall p = {p:.2g}" for m, p in p_values.items()]
+        lines.append(f"A method that is right is found wrong with probability {self.level:g} at most.")
+        return Display(
+            title=f"Calibration, {self.tree.attrs['simulations']} simulated data sets",
+            badge=f"{', '.join(wrong)} not calibrated" if wrong else "calibrated",
+            level="bad" if wrong else "good",
+            lines=lines,
+            table=self.summary(),
+            details={"Fits": self.statuses},
+        )

@@ -1,0 +1,219 @@
+"""Calibration: right posteriors pass at the stated rate, planted faults are found, and stores and workers change nothing."""
+
+import numpy as np
+import pymc as pm
+import pytest
+import xarray as xr
+
+from pp_mlekl.simulation.calibrate import calibrate
+from pp_mlekl.simulation.calibration_result import Calibration
+from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
+
+N = 10
+
+
+def normal(prior_sd=1.0, sd=1.0, sign=1.0):
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, prior_sd)
+        pm.Normal("y", sign * mu, sd, observed=np.zeros(N))
+    return model
+
+
+def regression():
+    x = np.random.default_rng(1).normal(size=(60, 2))
+    with pm.Model() as model:
+        slope = pm.Normal("slope", 0, 2, shape=2)
+        spread = pm.HalfNormal("spread", 2)
+        pm.Normal("y", x @ slope, spread, observed=np.zeros(60))
+    return model
+
+
+NORMAL = normal()
+
+
+def exact(data, generator, *, used=N, wider=1.0, shift=0.0, weight=1.0, draws=200):
+    """Draws of the posterior of ``normal()``, with faults."""
+    y = np.ravel(data["y"])[:used]
+    precision = 1 + weight * len(y)
+    sd = 1 / np.sqrt(precision)
+    return {"mu": weight * y.sum() / precision + sd * (shift + wider * generator.normal(size=draws))}
+
+
+def stuck(data, generator):
+    return {"mu": np.repeat(exact(data, generator)["mu"][:4], 50)}
+
+
+def with_fault(**fault):
+    return lambda data, generator: exact(data, generator, **fault)
+
+
+FAULTS = {
+    "a prior that is too wide": {"truth": normal(prior_sd=0.6), "sampler": exact},
+    "a prior that is too narrow": {"truth": normal(prior_sd=1.7), "sampler": exact},
+    "observations of a larger spread": {"truth": normal(sd=1.3), "sampler": exact},
+    "a swapped sign": {"truth": normal(sign=-1.0), "sampler": exact},
+    "half a likelihood": {"sampler": with_fault(weight=0.5)},
+    "half of the data": {"sampler": with_fault(used=N // 2)},
+    "data counted twice": {"sampler": with_fault(weight=2.0)},
+    "no data at all": {"sampler": with_fault(used=0)},
+    "draws with 0.85 of the standard deviation": {"sampler": with_fault(wider=0.85)},
+    "draws that are shifted by 0.3": {"sampler": with_fault(shift=0.3)},
+    "chains that are stuck": {"sampler": stuck},
+}
+QUICK = ("a swapped sign", "no data at all", "chains that are stuck")
+
+
+def found_by(seed=1, simulations=500, **arguments):
+    return calibrate(NORMAL, methods=[], simulations=simulations, random_seed=seed, **arguments)
+
+
+@pytest.mark.parametrize("fault", [pytest.param(f, marks=[pytest.mark.slow] * (f not in QUICK)) for f in FAULTS])
+def test_planted_faults_are_found(fault):
+    found = found_by(simulations=1000, **FAULTS[fault])
+    assert found.p_values["own"] < found.level
+    assert "not calibrated" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"wider": 0.5}, "over-confident"),
+        ({"wider": 2.0}, "under-confident"),
+        ({"shift": 1.0}, "biased high"),
+        ({"shift": -1.0}, "biased low"),
+    ],
+)
+def test_the_kind_of_a_fault_is_named(fault, kind):
+    found = found_by(simulations=300, sampler=with_fault(**fault))
+    assert found.table.loc[("own", "mu"), "verdict"] == kind
+    assert any(kind in sentence for sentence in found.sentences())
+
+
+@pytest.mark.slow
+def test_a_right_posterior_is_found_wrong_as_rarely_as_stated():
+    alarms = [
+        found_by(seed=seed, simulations=100, level=0.1, sampler=exact).p_values["own"] < 0.1 for seed in range(200)
+    ]
+    # At most 0.1, by four standard errors.
+    assert np.mean(alarms) < 0.1 + 4 * np.sqrt(0.1 * 0.9 / 200)
+
+
+def test_the_test_of_uniformity_has_its_level():
+    generator = np.random.default_rng(2)
+    p_values = np.array([uniformity(generator.uniform(size=200)).p_value for _ in range(2000)])
+    for level in (0.01, 0.05, 0.2):
+        error = np.sqrt(level * (1 - level) / 2000)
+        assert level - 0.2 * level - 4 * error < np.mean(p_values <= level) < level + 4 * error
+
+
+def test_quantities_without_ranks_are_not_tested():
+    assert np.isnan(uniformity(np.full(10, np.nan)).p_value)
+    assert uniformity(np.array([0.4, np.nan])).kind(0.05) == "not tested"
+    assert joint_p_value(np.array([0.2, np.nan, 0.01])) == pytest.approx(0.02)
+    assert np.isnan(joint_p_value(np.array([np.nan])))
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 20), (7, 20), (20, 20), (950, 1000)])
+def test_wilson_intervals_are_those_of_statsmodels(successes, count):
+    proportion = pytest.importorskip("statsmodels.stats.proportion")
+    expected = proportion.proportion_confint(successes, count, method="wilson")
+    np.testing.assert_allclose(wilson(np.array(successes), np.array(count)), expected, atol=1e-12)
+
+
+def test_what_is_exact_for_a_normal_model_is_calibrated():
+    found = calibrate(
+        NORMAL, methods=["laplace", "laplace_corrected", "mle"], simulations=400, sampler=exact, random_seed=4
+    )
+    assert min(p for m, p in found.p_values.items() if m != "mle") > found.level
+    # The intervals of the likelihood alone are 1.05 times too wide for parameters from the prior.
+    assert found.table.loc[("mle", "mu"), "ranks"] == 400
+    assert found.statuses.loc["laplace", "converged"] == 400
+    np.testing.assert_allclose(found.tree["simulations/pareto_k"].sel({"method": "laplace"}), np.nan)
+
+
+def test_error_bars_of_importance_sampling_are_tested():
+    found = calibrate(regression(), methods=["laplace_corrected"], simulations=400, random_seed=3)
+    names = found.table.index.get_level_values("quantity")
+    assert [f"error bar of {n}" in names for n in ("log_evidence", "information_gain")] == [True, True]
+    assert found.p_values["laplace_corrected"] > found.level
+    pits = found.tree["simulations/pit_error_bar"].values
+    assert np.nanmin(pits) > 0
+    assert np.nanmax(pits) < 1
+
+
+def test_posterior_calibration_keeps_the_observed_data():
+    y = np.random.default_rng(5).normal(2.0, 1.0, size=N)
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 1)
+        pm.Normal("y", mu, 1, observed=y)
+    draws = y.sum() / (N + 1) + np.random.default_rng(6).normal(size=(4, 1000)) / np.sqrt(N + 1)
+    idata = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws)})})
+
+    def both(data, generator):
+        return exact(data, generator, used=2 * N)
+
+    def new_alone(data, generator):
+        return exact({"y": data["y"][1]}, generator)
+
+    arguments = {"idata": idata, "simulations": 300, "random_seed": 7}
+    right = calibrate(model, methods=["laplace"], sampler=both, **arguments)
+    assert min(right.p_values.values()) > right.level
+    wrong = calibrate(model, methods=[], sampler=new_alone, **arguments)
+    assert wrong.p_values["own"] < wrong.level
+
+
+def test_a_store_changes_nothing(tmp_path):
+    path = tmp_path / "calibration.zarr"
+    arguments = {"methods": ["laplace", "mle"], "simulations": 300, "random_seed": 8}
+    in_memory = calibrate(NORMAL, **arguments)
+    lines = []
+
+    def stop(line):
+        lines.append(line)
+        if line.startswith("2/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(NORMAL, store=path, progress=stop, **arguments)
+    stored = calibrate(NORMAL, store=path, **arguments)
+    xr.testing.assert_identical(in_memory.tree["simulations"].to_dataset(), stored.tree["simulations"].to_dataset())
+    with pytest.raises(ValueError, match="holds another study"):
+        calibrate(NORMAL, store=path, **arguments | {"simulations": 301})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"methods": ["hmc"]}, "among posterior"),
+        ({"methods": []}, "once each"),
+        ({"methods": ["mle", "mle"]}, "once each"),
+        ({"simulations": 1}, "at least 2"),
+        ({"level": 0.0}, "between 0 and 1"),
+        ({"store": "x.nc"}, "ends in .zarr"),
+        ({"truth": regression}, "free variable 'mu'"),
+    ],
+)
+def test_wrong_arguments_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        calibrate(NORMAL, **{"methods": ["mle"], "simulations": 10} | changes)
+
+
+def test_improper_priors_are_refused():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Flat("mu"), 1, observed=np.zeros(3))
+    with pytest.raises(ValueError, match="improper"):
+        calibrate(model, methods=["laplace"], simulations=10)
+
+
+@pytest.mark.slow
+def test_the_posterior_by_nuts_is_calibrated_and_reproducible():
+    arguments = {"methods": ["posterior", "laplace_corrected"], "simulations": 200, "random_seed": 9}
+    found = calibrate(regression(), **arguments)
+    assert isinstance(found, Calibration)
+    assert found.p_values["posterior"] > found.level
+    nuts = found.tree["simulations"].to_dataset().sel({"method": "posterior"})
+    assert nuts["rhat"].median() < 1.01
+    assert nuts["ess"].min() > 50
+    assert nuts["divergences"].sum() == 0
+    again = calibrate(regression(), **arguments | {"simulations": 200})
+    xr.testing.assert_identical(found.tree, again.tree)
