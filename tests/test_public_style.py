@@ -24,6 +24,7 @@ LEADING = {
     "kl_divergence": ["p", "q"],
     "likelihood_ratio_test": ["null", "estimate"],
     "load": ["path"],
+    "calibrate": ["build"],
     "study": ["build", "truth"],
     "wasserstein_distance": ["p", "q"],
 }

@@ -34,7 +34,7 @@ def calibrate(
     *,
     methods: Sequence[str] = ("posterior", "laplace", "mle"),
     simulations: int = 200,
-    sampler: Sampler | None = None,
+    draw_posterior: Sampler | None = None,
     truth: "pm.Model | ModelBuilder | None" = None,
     idata: xr.DataTree | None = None,
     draws: int = 250,
@@ -64,7 +64,7 @@ def calibrate(
         ``mle`` (Wald's intervals, whose coverage is averaged over the prior).
     simulations
         Data sets.
-    sampler
+    draw_posterior
         A function of one's own from a data set (arrays by observed variable) and a ``numpy.random.Generator`` to independent
         draws (arrays (draws, *shape) by free variable); it is calibrated as the method ``own``.
     truth
@@ -77,10 +77,8 @@ def calibrate(
         For each data set. Draws of chains are thinned to about independent ones.
     level
         The probability that a method that is right is reported as wrong.
-    client, store, random_seed, progress
+    client, store, potentials, random_seed, progress
         As for ``study``; ``store`` must end in ``.zarr``.
-    potentials
-        Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
 
     Returns
     -------
@@ -103,7 +101,7 @@ def calibrate(
     >>> found.table["verdict"].tolist()
     ['calibrated', 'calibrated']
     """
-    chosen = (*methods, OWN) if sampler is not None else tuple(methods)
+    chosen = (*methods, OWN) if draw_posterior is not None else tuple(methods)
     _check(chosen, simulations, draws, chains, level, store)
     begun = stored_seed(store) if random_seed is None and store is not None else None
     seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else begun
@@ -116,13 +114,13 @@ def calibrate(
         tune=tune,
         chains=chains,
         root=seed_sequence(integer_of(random_seed) if seed is None else seed),
-        sampler=sampler,
+        draw_posterior=draw_posterior,
         idata=idata,
         potentials=potentials,
     )
     with reproducible():
         layout = job.layout()
-        slow = "posterior" in chosen or sampler is not None
+        slow = "posterior" in chosen or draw_posterior is not None
         batches = batches_of(layout.sizes, simulations, _FEW if slow else _MANY)
         attributes: dict[str, Any] = {
             "simulations": simulations,

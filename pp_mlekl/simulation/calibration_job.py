@@ -55,12 +55,12 @@ class CalibrationJob:
     ----------
     build, truth, potentials
         The fitted model, the one that parameters and data come from, and what potentials count as in both.
-    methods, draws, tune, chains, sampler
+    methods, draws, tune, chains, draw_posterior
         As for ``calibrate``.
     simulations, root
         The number of data sets and the root of the batches' seeds.
-    observed
-        Posterior draws (draws, d) to take parameters from instead of the prior; the model's data are then kept beside the
+    idata
+        Posterior draws to take parameters from instead of the prior; the model's data are then kept beside the
         simulated ones (posterior SBC).
     """
 
@@ -72,7 +72,7 @@ class CalibrationJob:
     tune: int
     chains: int
     root: np.random.SeedSequence
-    sampler: Sampler | None = None
+    draw_posterior: Sampler | None = None
     idata: xr.DataTree | None = None
     potentials: Potentials = None
     _prepared: tuple[ModelFunctions, ModelFunctions] | None = None
@@ -204,12 +204,12 @@ class CalibrationJob:
 
     def _own(self, drawn: Replicates, found: Modes, generator: np.random.Generator) -> PosteriorDraws:
         functions, _ = self.prepared()
-        assert self.sampler is not None
+        assert self.draw_posterior is not None
         each = []
         for row in range(drawn.count):
             copies = drawn.of(np.array([row]))[0]
             data = {n: np.array(v[0, 0] if self.idata is None else v[0]) for n, v in copies.items()}
-            values = self.sampler(data, generator)
+            values = self.draw_posterior(data, generator)
             each.append(
                 functions.unconstrain({v.name: np.asarray(values[v.name], dtype=float) for v in functions.free})
             )

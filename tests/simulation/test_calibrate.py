@@ -48,17 +48,17 @@ def with_fault(**fault):
 
 
 FAULTS = {
-    "a prior that is too wide": {"truth": normal(prior_sd=0.6), "sampler": exact},
-    "a prior that is too narrow": {"truth": normal(prior_sd=1.7), "sampler": exact},
-    "observations of a larger spread": {"truth": normal(sd=1.3), "sampler": exact},
-    "a swapped sign": {"truth": normal(sign=-1.0), "sampler": exact},
-    "half a likelihood": {"sampler": with_fault(weight=0.5)},
-    "half of the data": {"sampler": with_fault(used=N // 2)},
-    "data counted twice": {"sampler": with_fault(weight=2.0)},
-    "no data at all": {"sampler": with_fault(used=0)},
-    "draws with 0.85 of the standard deviation": {"sampler": with_fault(wider=0.85)},
-    "draws that are shifted by 0.3": {"sampler": with_fault(shift=0.3)},
-    "chains that are stuck": {"sampler": stuck},
+    "a prior that is too wide": {"truth": normal(prior_sd=0.6), "draw_posterior": exact},
+    "a prior that is too narrow": {"truth": normal(prior_sd=1.7), "draw_posterior": exact},
+    "observations of a larger spread": {"truth": normal(sd=1.3), "draw_posterior": exact},
+    "a swapped sign": {"truth": normal(sign=-1.0), "draw_posterior": exact},
+    "half a likelihood": {"draw_posterior": with_fault(weight=0.5)},
+    "half of the data": {"draw_posterior": with_fault(used=N // 2)},
+    "data counted twice": {"draw_posterior": with_fault(weight=2.0)},
+    "no data at all": {"draw_posterior": with_fault(used=0)},
+    "draws with 0.85 of the standard deviation": {"draw_posterior": with_fault(wider=0.85)},
+    "draws that are shifted by 0.3": {"draw_posterior": with_fault(shift=0.3)},
+    "chains that are stuck": {"draw_posterior": stuck},
 }
 QUICK = ("a swapped sign", "no data at all", "chains that are stuck")
 
@@ -84,7 +84,7 @@ def test_planted_faults_are_found(fault):
     ],
 )
 def test_the_kind_of_a_fault_is_named(fault, kind):
-    found = found_by(simulations=300, sampler=with_fault(**fault))
+    found = found_by(simulations=300, draw_posterior=with_fault(**fault))
     assert found.table.loc[("own", "mu"), "verdict"] == kind
     assert any(kind in sentence for sentence in found.sentences())
 
@@ -92,7 +92,8 @@ def test_the_kind_of_a_fault_is_named(fault, kind):
 @pytest.mark.slow
 def test_a_right_posterior_is_found_wrong_as_rarely_as_stated():
     alarms = [
-        found_by(seed=seed, simulations=100, level=0.1, sampler=exact).p_values["own"] < 0.1 for seed in range(200)
+        found_by(seed=seed, simulations=100, level=0.1, draw_posterior=exact).p_values["own"] < 0.1
+        for seed in range(200)
     ]
     # At most 0.1, by four standard errors.
     assert np.mean(alarms) < 0.1 + 4 * np.sqrt(0.1 * 0.9 / 200)
@@ -122,7 +123,7 @@ def test_wilson_intervals_are_those_of_statsmodels(successes, count):
 
 def test_what_is_exact_for_a_normal_model_is_calibrated():
     found = calibrate(
-        NORMAL, methods=["laplace", "laplace_corrected", "mle"], simulations=400, sampler=exact, random_seed=4
+        NORMAL, methods=["laplace", "laplace_corrected", "mle"], simulations=400, draw_posterior=exact, random_seed=4
     )
     assert min(p for m, p in found.p_values.items() if m != "mle") > found.level
     # The intervals of the likelihood alone are 1.05 times too wide for parameters from the prior.
@@ -156,9 +157,9 @@ def test_posterior_calibration_keeps_the_observed_data():
         return exact({"y": data["y"][1]}, generator)
 
     arguments = {"idata": idata, "simulations": 300, "random_seed": 7}
-    right = calibrate(model, methods=["laplace"], sampler=both, **arguments)
+    right = calibrate(model, methods=["laplace"], draw_posterior=both, **arguments)
     assert min(right.p_values.values()) > right.level
-    wrong = calibrate(model, methods=[], sampler=new_alone, **arguments)
+    wrong = calibrate(model, methods=[], draw_posterior=new_alone, **arguments)
     assert wrong.p_values["own"] < wrong.level
 
 
