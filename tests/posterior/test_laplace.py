@@ -6,9 +6,10 @@ import golden_models as golden
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 from accuracy import assert_within
 from exact_draws import posterior_tree
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 import pp_mlekl as mk
 from pp_mlekl.divergences.estimate import Estimate
@@ -137,3 +138,54 @@ def test_errors_of_the_divergences_cover():
         covered = np.mean(np.abs(values) < 1.96)
         print(f"Laplace {direction}: {covered:.1%}, largest {np.max(np.abs(values)):.2f}")
         assert 0.90 <= covered <= 0.995, direction
+
+
+@pytest.fixture(scope="module")
+def rate():
+    """A rate with a gamma posterior, and the functions of its normal approximation on the logarithmic scale."""
+    y = np.random.default_rng(0).gamma(1.0, 1.0, size=6)
+    with pm.Model() as model:
+        pm.Exponential("y", pm.Gamma("rate", 2.0, 1.0), observed=y)
+    a, b = 2.0 + len(y), 1.0 + y.sum()
+    return model, a, b
+
+
+def test_errors_of_laplace_are_the_spread_over_seeds(rate):
+    model, a, b = rate
+    fit = mk.laplace(model, random_seed=1)
+    # The density of log(rate) is that of a log gamma; its mode is log(a / b), its curvature there -a.
+    assert fit.mode.flat == pytest.approx(np.log(a / b))
+    assert fit.covariance == pytest.approx(1 / a)
+    log_z = special.gammaln(a) - a * np.log(b)
+    mean, sd = np.log(a / b), 1 / np.sqrt(a)
+    normal = stats.norm(mean, sd)
+    posterior = stats.loggamma(a, loc=-np.log(b))
+    exact = {
+        "evidence": log_z,
+        "to": integrate.quad(lambda z: normal.pdf(z) * (normal.logpdf(z) - posterior.logpdf(z)), mean - 8, mean + 8)[0],
+        "from": integrate.quad(
+            lambda z: posterior.pdf(z) * (posterior.logpdf(z) - normal.logpdf(z)), mean - 8, mean + 8
+        )[0],
+    }
+    known = Estimate(value=log_z, mcse=0.0, method="closed form", direction="log Z")
+    found = {name: [] for name in exact}
+    for seed in range(40):
+        draws = np.random.default_rng(seed).gamma(a, 1 / b, size=(4, 500))
+        tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"rate": (("chain", "draw"), draws)})})
+        found["evidence"].append(fit.importance_sampled(2000, random_seed=seed))
+        found["to"].append(fit.kl_to_posterior(known, 2000, random_seed=seed))
+        found["from"].append(fit.kl_from_posterior(tree, known))
+    for name, estimates in found.items():
+        values, errors = np.array([[e.value, e.mcse] for e in estimates]).T
+        error = np.sqrt(np.mean(errors**2))
+        # The spread of 40 values is known to 11%.
+        assert 0.7 < error / values.std(ddof=1) < 1.4, name
+        assert abs(values.mean() - exact[name]) < 4 * error / np.sqrt(40), name
+
+
+def test_the_error_of_the_evidence_is_in_that_of_the_divergence(rate):
+    model, *_ = rate
+    fit = mk.laplace(model, random_seed=1)
+    sure, unsure = (Estimate(value=-5.0, mcse=s, method="given", direction="log Z") for s in (0.0, 0.1))
+    errors = [fit.kl_to_posterior(e, 1000, random_seed=1).mcse for e in (sure, unsure)]
+    assert errors[1] == pytest.approx(np.hypot(errors[0], 0.1))
