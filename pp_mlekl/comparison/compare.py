@@ -265,9 +265,6 @@ def _laplace(
     """Divergences between posterior and Laplace approximation, if there is a mode; warnings are added to ``notes``."""
     if mode.status != "converged":
         return {}
-    if mode.settled.without_hessian:
-        notes.append(f"There is no Laplace approximation. {mode.settled.without_hessian}")
-        return {}
     approximation = laplace(model, mode, space="unconstrained", draws=1, potentials=potentials, random_seed=0)
     result = {"laplace_pareto_k": approximation.pareto_k(random_seed=0)}
     for key, estimate in (

@@ -171,7 +171,7 @@ def delta_method(
     """
     if error not in ("information", "sandwich"):
         raise ValueError(f"error must be 'information' or 'sandwich', got {error!r}.")
-    if estimate.settled.solve is None and not estimate.settled.without_hessian:
+    if estimate.settled.solve is None:
         check_covariance(estimate)
     functions = model_functions(model, potentials)
     check_belongs(functions, estimate)

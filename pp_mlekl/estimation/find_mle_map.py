@@ -87,8 +87,8 @@ def find_mle(
 
     Notes
     -----
-    Where an operation has a gradient but no second derivative, the search goes by gradients alone (L-BFGS); a warning
-    names the operation, and standard errors and covariance are NaN.
+    Where an operation has a gradient but no second derivative, the Hessian is taken from differences of gradients; a warning
+    names the operation.
 
     Examples
     --------

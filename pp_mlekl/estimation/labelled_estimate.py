@@ -67,6 +67,7 @@ def labelled_estimate(
         status=verdict.status,
         warnings=(*verdict.warnings, *problem.warnings),
         audit=verdict.audit,
+        findings=verdict.findings,
         flat=z,
         flat_covariance=_embedded(outcome.flat_covariance, problem.kept, functions.size, covariance),
         n_parameters=len(problem.kept),
@@ -95,7 +96,6 @@ def settled(problem: Problem, verdict: Verdict, covariance: Array | None = None)
         flat=directions[0],
         run_off=directions[1],
         absent=problem.missing,
-        without_hessian=problem.without_hessian,
     )
 
 

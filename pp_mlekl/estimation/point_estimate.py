@@ -19,7 +19,7 @@ from pp_mlekl.estimation.profile_result import Profile
 from pp_mlekl.estimation.sandwich import sandwich, sandwich_interval
 from pp_mlekl.estimation.wald_interval import check_ci_prob, wald_interval
 from pp_mlekl.estimation.wald_table import wald_table
-from pp_mlekl.optimize.audit.verdict import Audit
+from pp_mlekl.optimize.audit.verdict import Audit, Finding
 from pp_mlekl.optimize.covariance import Settled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, RandomSeed
@@ -95,6 +95,9 @@ class PointEstimate(Displayed):
     existence
         Where the likelihood is one of linear predictors (logistic, Poisson, ordinal, ... models): whether it has a maximum, which
         observations are separated, and the limiting fit; None otherwise.
+    findings
+        What the tests of the audit found, and ``status`` follows from: each with the test, the directions and parameters it is
+        about, what was measured, the threshold, and their unit.
     model
         The model that was fitted; None after unpickling.
     """
@@ -116,6 +119,7 @@ class PointEstimate(Displayed):
     settings: dict[str, Any] = field(default_factory=dict)
     laplace_error: Estimate | None = None
     existence: Existence | None = None
+    findings: tuple[Finding, ...] = ()
     model: "pm.Model | None" = None
 
     @property
@@ -280,6 +284,20 @@ class PointEstimate(Displayed):
         audit = pd.DataFrame(
             {"value": [getattr(self.audit, name) for name in _AUDITED]}, index=list(_AUDITED), dtype=object
         )
+        details = {"Audit": audit}
+        if self.findings:
+            details["Findings"] = pd.DataFrame(
+                [
+                    {
+                        "found": f"{finding.test}: {finding.kind}",
+                        "parameters": ", ".join(finding.parameters),
+                        "measured": finding.measured,
+                        "threshold": finding.threshold,
+                        "unit": finding.unit,
+                    }
+                    for finding in self.findings
+                ]
+            ).set_index("found")
         return Display(
             title=title,
             badge=self.status,
@@ -287,7 +305,7 @@ class PointEstimate(Displayed):
             lines=lines,
             warnings=self.warnings,
             table=self.summary(),
-            details={"Audit": audit},
+            details=details,
         )
 
 

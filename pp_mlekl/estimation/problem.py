@@ -18,10 +18,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 _BEST_OF = 8
-_BY_GRADIENTS = (
-    "The search used gradients alone (L-BFGS), so there are no standard errors; bootstrap() gives standard errors without a "
-    "Hessian."
-)
+_DIFFERENCED = "The Hessian, and with it the standard errors, was taken from differences of gradients."
 _COEFFICIENTS = {"mle": (0.0, 0.0), "map": (1.0, 0.0), "map_unconstrained": (1.0, 1.0)}
 _WHAT = {"mle": "log-likelihood", "map": "log posterior density", "map_unconstrained": "log posterior density"}
 
@@ -102,7 +99,7 @@ class Problem:
     @cached_property
     def warnings(self) -> tuple[str, ...]:
         """Warnings that follow from the choice of estimate."""
-        gradients = (f"{self.without_hessian} {_BY_GRADIENTS}",) if self.without_hessian else ()
+        gradients = (f"{self.without_hessian} {_DIFFERENCED}",) if self.without_hessian else ()
         if not self.absent:
             return gradients
         return (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize.elementwise import find_root
 
-from pp_mlekl.optimize.audit.nonsmooth import climb_kinks
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.solvers.bfgs import climb_kinks
 from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 

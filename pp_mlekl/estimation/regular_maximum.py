@@ -51,8 +51,7 @@ def regular_problem(
         )
     if best.status != "converged":
         raise ValueError(f"{purpose} needs a regular maximum; the estimate's status is {best.status}.")
-    if needs_covariance or not best.settled.without_hessian:
-        check_covariance(best)
+    check_covariance(best)
     given: dict[str, Any] = {name: best.settings.get(name) for name in ("weights", "data")}
     if "penalty" in best.settings:
         return JeffreysProblem(functions=functions, kind=best.kind, information=best.settings["information"], **given)

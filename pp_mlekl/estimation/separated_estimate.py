@@ -11,7 +11,7 @@ from pp_mlekl.estimation.labelled_estimate import given
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.separation import Court, LimitFit, limit_fit, moved_coordinates, natural_signs
 from pp_mlekl.optimize.audit.directions import combination
-from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.audit.verdict import Finding, Verdict
 from pp_mlekl.optimize.covariance import Settled, reported
 from pp_mlekl.typing import Array
 
@@ -99,6 +99,7 @@ def _labelled(court: Court, fit: LimitFit, settings: dict[str, Any]) -> PointEst
         status=_status(court, fit.verdict),
         warnings=(*_messages(court, fit.verdict), *problem.warnings),
         audit=fit.verdict.audit,
+        findings=_findings(court, fit.verdict),
         flat=z,
         flat_covariance=slope @ flat_covariance @ slope.T if predictors.ordered else flat_covariance,
         n_observations=problem.n_observations,
@@ -108,7 +109,6 @@ def _labelled(court: Court, fit: LimitFit, settings: dict[str, Any]) -> PointEst
             flat=np.concatenate([court.constant, irregular]) @ slope.T,
             run_off=np.zeros((0, functions.size)) if court.exists else court.undetermined @ slope.T,
             absent=problem.missing,
-            without_hessian=problem.without_hessian,
         ),
         settings=settings | given(problem),
         model=problem.functions.model,
@@ -172,6 +172,28 @@ def _messages(court: Court, verdict: Verdict) -> list[str]:
         directions = "; ".join(combination(n, court.problem.functions.spoken_names) for n in court.constant[:_LISTED])
         texts.append(f"The log-likelihood does not change along: {directions}.")
     return [*texts, *verdict.warnings]
+
+
+def _findings(court: Court, verdict: Verdict) -> tuple[Finding, ...]:
+    """What the linear programme found, and what the limiting fit's audit did."""
+    names, found = court.problem.functions.spoken_names, []
+    if not court.exists:
+        found.append(("recession", "direction", court.direction[None], float(court.separated.sum()), "separated rows"))
+    if len(court.constant):
+        found.append(("identifiability", "flat", court.constant, 0.0, "change of the linear predictors"))
+    exact = tuple(
+        Finding(
+            test=test,
+            kind=kind,
+            directions=directions,
+            measured=measured,
+            threshold=0.0,
+            unit=unit,
+            parameters=tuple(names[i] for i in np.flatnonzero(moved_coordinates(directions)).tolist()),
+        )
+        for test, kind, directions, measured, unit in found
+    )
+    return (*exact, *verdict.findings)
 
 
 def _list(items: Any) -> str:

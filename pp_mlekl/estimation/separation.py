@@ -8,8 +8,8 @@ from scipy.linalg import qr
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.optimize.audit.linear_existence import LinearExistence, UndecidedError, linear_existence
+from pp_mlekl.optimize.audit.pipeline import account, nothing
 from pp_mlekl.optimize.audit.recession_rows import RecessionRows
-from pp_mlekl.optimize.audit.unfinished import bare_verdict, nothing
 from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.objective import Objective
@@ -209,8 +209,17 @@ def _verdict(objective: Objective, starts: Array, space: Space, alone: bool) -> 
     best = int(np.argmax(np.where(ends.state == "stationary", ends.value, -np.inf)))
     if ends.state[best] != "stationary":
         return None
-    bare = bare_verdict(objective, ends, best, [], len(starts))
-    return replace(bare, status="converged", covariance=curvature(ends.hessian[best]).inverse())
+    return replace(
+        nothing(objective.size, space),
+        status="converged",
+        warnings=(),
+        z=ends.z[best],
+        value=float(ends.value[best]),
+        gradient=ends.gradient[best],
+        hessian=ends.hessian[best],
+        covariance=curvature(ends.hessian[best]).inverse(),
+        audit=account(ends, best, [], objective.tolerances),
+    )
 
 
 def objective_in_units(court: Court) -> Objective:

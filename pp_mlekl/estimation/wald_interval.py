@@ -25,11 +25,7 @@ def check_ci_prob(ci_prob: float) -> None:
 
 
 def check_covariance(estimate: "PointEstimate") -> None:
-    """Raise ValueError where there is no covariance: without a Hessian, or in a model too large for one."""
-    if estimate.settled.without_hessian:
-        raise ValueError(
-            f"This needs standard errors, and the estimate has none. {estimate.settled.without_hessian} Or take bootstrap()."
-        )
+    """Raise ValueError where there is no covariance, in a model too large for one."""
     unknown = np.isnan(np.diagonal(estimate.settled.covariance)).all()
     if unknown and any(np.isfinite(v).any() for v in estimate.standard_error.data_vars.values()):
         raise ValueError(

@@ -8,7 +8,7 @@ import xarray as xr
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
-from pp_mlekl.optimize.curvature import DOUBTFUL, curvature
+from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.replicates import maximize_again
 from pp_mlekl.optimize.solvers.quadratic_model import quadratic_model
@@ -88,7 +88,11 @@ def _inverse_information(objective: Objective, z: Array) -> Array | None:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         model = quadratic_model(gradient, hessian)
     found = curvature(hessian[0])
-    return found.inverse() if model.decrement[0] < _MAX_DECREMENT and found.eigenvalues[0] > DOUBTFUL else None
+    return (
+        found.inverse()
+        if model.decrement[0] < _MAX_DECREMENT and found.eigenvalues[0] > objective.tolerances.rank_eigenvalue
+        else None
+    )
 
 
 def _by_influence(functions: ModelFunctions, flat: Array, kept: Array, inverse: Array, places: Array) -> LeftOut:

@@ -30,8 +30,6 @@ class Settled:
         Coordinates that the objective does not contain, (a,) of int.
     solve
         Rows (m, d) times the covariance, where it is too large to be held and all directions are regular.
-    without_hessian
-        Why there is no Hessian to know the covariance from, in a sentence; empty where there is one.
     """
 
     covariance: Array
@@ -39,7 +37,6 @@ class Settled:
     run_off: Array
     absent: Array
     solve: Callable[[Array], Array] | None = None
-    without_hessian: str = ""
 
     def of(self, jacobian: Array) -> Array:
         """The covariance (m, m) of quantities with derivatives (m, d) at the maximum."""

@@ -4,23 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.objective import ONLY_ROUNDING, Objective, rounding
+from pp_mlekl.optimize.numerical_noise import rounding
+from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.solvers.quadratic_model import ROUNDING
 from pp_mlekl.typing import Array
 
-# A regular maximum falls by 1/2 at one standard error and by 2 at two. Outside these bounds a look is taken.
-_LEAST_FALL_AT_TWO = 0.1
-_LARGEST_FALL_AT_ONE = 10.0
-# Of a standard error this share at least lies within the reach of a scale.
-_LEAST_SHARE = 0.1
-# A scaled eigenvalue below this is not trusted to be more than rounding, whatever the falls say.
-DOUBTFUL = 1e-11
+# Points of a ray that are near by.
 _NEAR_POINTS = 8
 # So many points of a ray have their say whatever rounding does there.
 _KNOWN_POINTS = 4
-# Losses from here on are looked at again, of so many points at most: a value is known to within so many times its scatter.
-# A loss of this many times the scatter is one, however much that is.
-_LOST, _MOST_DOUBTFUL, _SCATTERS, _SEEN = 1e-6, 2000, 3.0, 30.0
+# Losses are looked at again for noise, of so many points at most.
+_MOST_DOUBTFUL = 2000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,10 +98,12 @@ def suspicious_directions(
     alone = np.array([j for j in range(len(z)) if not np.any(np.abs(held[:, j]) > 1e-8)], dtype=int)
     axes = (np.eye(len(z)) * units)[alone]
     # So is one without curvature, whatever the objective does far off: its scale says nothing.
-    soft = _soft(objective, z, value, axes, reach) | (_share_within(axes, reach) < _LEAST_SHARE)
+    soft = _soft(objective, z, value, axes, reach) | (_share_within(axes, reach) < objective.tolerances.least_share)
     single = axes[soft] if len(held) + len(alone) == len(z) else axes[:0]
     found = curvature(hessian, held=np.concatenate([held, single]))
-    suspicious = (found.eigenvalues < DOUBTFUL) | _soft(objective, z, value, found.directions, reach, skewed=True)
+    suspicious = (found.eigenvalues < objective.tolerances.rank_eigenvalue) | _soft(
+        objective, z, value, found.directions, reach, skewed=True
+    )
     if len(single):
         scaled = np.einsum("ki,ij,kj->k", single, -hessian, single)
         found = Curvature(
@@ -125,12 +121,16 @@ def _soft(objective: Objective, z: Array, value: float, directions: Array, reach
         return np.zeros(0, dtype=bool)
     shortened = _within(directions, reach)
     falls = value - _along(objective, z, shortened)
-    soft = falls[2:].min(axis=0) < _LEAST_FALL_AT_TWO
+    soft = falls[2:].min(axis=0) < objective.tolerances.least_fall
     if not skewed:
         return soft
     # Less than a standard error off less may be lost; one of hundreds of e-foldings is none.
     share = _share_within(directions, reach)
-    return soft | (falls[:2].min(axis=0) > _LARGEST_FALL_AT_ONE * share**2) | (share < _LEAST_SHARE)
+    return (
+        soft
+        | (falls[:2].min(axis=0) > objective.tolerances.largest_fall * share**2)
+        | (share < objective.tolerances.least_share)
+    )
 
 
 def falls_off(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> Array:
@@ -168,14 +168,14 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
     points = rays(z, directions, reach)
     values = objective.value(points.reshape(-1, len(z))).reshape(points.shape[:2])
     lost = value - values
-    doubtful = np.flatnonzero(np.any(np.isfinite(lost) & (lost > _LOST), axis=0))
+    doubtful = np.flatnonzero(np.any(np.isfinite(lost) & (lost > objective.tolerances.doubtful_loss), axis=0))
     if 0 < len(doubtful) * len(points) <= _MOST_DOUBTFUL:
         scatter = rounding(objective, points[:, doubtful].reshape(-1, len(z))).reshape(len(points), -1)
         # Where all digits cancel nothing scatters any more: a loss that is seen has a scatter, though a small one.
-        seen = (lost[:, doubtful] > _SEEN * scatter) & (scatter > 0)
-        noisy = np.logical_or.accumulate((scatter > ONLY_ROUNDING) & ~seen, axis=0) & ~seen
+        seen = (lost[:, doubtful] > objective.tolerances.noise_loss_multiple * scatter) & (scatter > 0)
+        noisy = np.logical_or.accumulate((scatter > objective.tolerances.noise_meaningless) & ~seen, axis=0) & ~seen
         noisy[:_KNOWN_POINTS] = False
-        lost[:, doubtful] = np.where(noisy, -np.inf, lost[:, doubtful] - _SCATTERS * scatter)
+        lost[:, doubtful] = np.where(noisy, -np.inf, lost[:, doubtful] - objective.tolerances.noise_multiple * scatter)
         values[:, doubtful] = np.where(noisy, value, values[:, doubtful])
     near = lost[:_NEAR_POINTS].max(axis=0)
     everywhere = np.where(np.isfinite(values), lost, -np.inf).max(axis=0)

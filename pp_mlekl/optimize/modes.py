@@ -5,12 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
-
-_SAME_IN_STANDARD_ERRORS = 1e-3
-_TIED = 1e-10
-# What two maxima have between them, in nats.
-VALLEY = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +20,13 @@ class Mode:
 
 
 def distinct_modes(
-    z: Array, value: Array, hessian: Array, count: Array | None = None, *, period: Array | float = np.inf
+    z: Array,
+    value: Array,
+    hessian: Array,
+    count: Array | None = None,
+    *,
+    period: Array | float = np.inf,
+    tolerances: Tolerances | None = None,
 ) -> list[Mode]:
     """Merge the ends (b, d) that are the same maximum, each of which stands for ``count`` searches; the best first.
 
@@ -38,10 +40,11 @@ def distinct_modes(
     [([1.0], 2), ([-1.0], 1)]
     """
     count = np.ones(len(z), dtype=int) if count is None else count
+    tolerances = tolerances or Tolerances()
     modes: list[Mode] = []
-    for i in _best_first(z, value):
+    for i in _best_first(z, value, tolerances):
         for k, mode in enumerate(modes):
-            if _same(mode, z[i], period):
+            if _same(mode, z[i], period, tolerances):
                 modes[k] = Mode(z=mode.z, value=mode.value, hessian=mode.hessian, agree=mode.agree + int(count[i]))
                 break
         else:
@@ -49,16 +52,16 @@ def distinct_modes(
     return modes
 
 
-def _best_first(z: Array, value: Array) -> Array:
+def _best_first(z: Array, value: Array, tolerances: Tolerances) -> Array:
     """By value, but of the highest that only rounding tells apart (the members of a flat family) the central one first."""
     if not len(value):
         return np.zeros(0, dtype=int)
     best = value.max()
-    tied = value >= best - _TIED * max(1.0, abs(best))
+    tied = value >= best - tolerances.mode_tie * max(1.0, abs(best))
     return np.lexsort((np.where(tied, np.linalg.norm(z, axis=1), 0.0), -np.where(tied, best, value)))
 
 
-def _same(mode: Mode, z: Array, period: Array | float) -> bool:
+def _same(mode: Mode, z: Array, period: Array | float, tolerances: Tolerances) -> bool:
     difference = z - mode.z
     whole = np.where(np.isfinite(period), period, 1.0)
     difference = difference - np.where(np.isfinite(period), whole * np.round(difference / whole), 0.0)
@@ -67,7 +70,7 @@ def _same(mode: Mode, z: Array, period: Array | float) -> bool:
     # Distance in standard errors; a direction without curvature counts by its plain length.
     squared = float(-difference @ mode.hessian @ difference)
     plain = float(difference @ difference)
-    return 0 <= squared < _SAME_IN_STANDARD_ERRORS**2 and plain < 1e-4 * max(1.0, float(mode.z @ mode.z))
+    return 0 <= squared < tolerances.mode_distance**2 and plain < 1e-4 * max(1.0, float(mode.z @ mode.z))
 
 
 def lowest_between(objective: Objective, z: Array, others: Array) -> Array:
@@ -77,12 +80,12 @@ def lowest_between(objective: Objective, z: Array, others: Array) -> Array:
     return objective.value(points.reshape(-1, len(z))).reshape(len(shares), len(others)).min(axis=0)
 
 
-def is_permutation(first: Array, second: Array) -> bool:
+def is_label_switch(first: Array, second: Array) -> bool:
     """Whether two natural vectors hold the same numbers in another order: a switch of labels.
 
     Examples
     --------
-    >>> is_permutation(np.array([-1.9, 2.1, 0.3]), np.array([2.1, -1.9, 0.3]))
+    >>> is_label_switch(np.array([-1.9, 2.1, 0.3]), np.array([2.1, -1.9, 0.3]))
     True
     """
     a, b = np.sort(first), np.sort(second)

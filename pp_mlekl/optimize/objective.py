@@ -1,22 +1,16 @@
 """The function to be maximised, as the optimisers see it: batched, and never NaN."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
 
 # Beyond this the squares that linear algebra takes would overflow.
 _TOO_LARGE = 1e60
-# Relative moves within which a smooth function is constant, but its rounding is not.
-_TINY = 1e-10
-_PROBES = 8
-# From a third difference to what the range of a few values is.
-_OF_THIRD = 0.5
-# Where rounding scatters the values by more nats than this, neither a gain nor a vanishing gradient means anything.
-ONLY_ROUNDING = 0.1
 # From this many coordinates on whole Hessians are not formed: Hessian-vector products take their place.
 LARGE = 400
 
@@ -44,6 +38,8 @@ class Objective:
     support
         ``support(z)``, (b,) of bool: whether the data have a density above zero there, where another reason may make the
         value undefined (an inner maximisation that fails); where the value is finite, by default.
+    tolerances
+        What numbers mean for this function.
     information
         ``information(z)``: a positive definite matrix (d, d) near minus the Hessian at z (d,), for steps where ``derivatives`` is 1.
 
@@ -62,6 +58,7 @@ class Objective:
     derivatives: int = 2
     support: Callable[[Array], Array] | None = None
     information: Callable[[Array], Array] | None = None
+    tolerances: Tolerances = field(default_factory=Tolerances)
 
     @property
     def wide(self) -> bool:
@@ -145,28 +142,3 @@ class Objective:
         for derivative in derivatives:
             derivative[~defined] = 0.0
         return (value, *derivatives)
-
-
-def rounding(objective: Objective, z: Array) -> Array:
-    """How far rounding scatters the values about each of the points z (b, d), in nats: (b,).
-
-    By third differences over tiny moves, which neither a slope nor a curvature, however large, takes from zero.
-
-    Examples
-    --------
-    >>> steep = Objective(size=1, evaluate=lambda order, z, rows: (1e9 * z[:, 0],))
-    >>> coarse = Objective(size=1, evaluate=lambda order, z, rows: (1e6 * ((z[:, 0] + 1e6) - 1e6),))
-    >>> bool(rounding(steep, np.ones((1, 1)))[0] < 1e-6), bool(rounding(coarse, np.ones((1, 1)))[0] > 1e-5)
-    (True, True)
-    """
-    if not len(z):
-        return np.zeros(0)
-    generator = np.random.default_rng(0)
-    moves = generator.normal(size=(_PROBES // 2, 1, objective.size)) * _TINY * np.maximum(1.0, np.abs(z))
-    points = np.concatenate([z[None], *(z + k / 3 * moves for k in (1, 2, 3))])
-    values = objective.value(points.reshape(-1, objective.size)).reshape(len(points), len(z))
-    with np.errstate(invalid="ignore"):
-        first, second, third = values[1:].reshape(3, -1, len(z))
-        # Of independent errors a third difference has 20 times the variance, and a range of eight is three of them.
-        scatter = np.abs(third - 3 * second + 3 * first - values[0]).max(axis=0) * _OF_THIRD
-    return np.where(np.isfinite(scatter), scatter, 0.0)

@@ -7,28 +7,15 @@ import numpy as np
 from pp_mlekl.optimize.numerical_noise import crosses_rounding
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.solvers.trust_region import maximize
+from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
 
 # Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])
-# A path that has lost this much is given up, unless the terms of a sum have lost less than this each and it loses ever
-# less: a component of a mixture that collapses onto one observation leaves all others to the other components, and then
-# climbs without end. Two steps that each lose at no less than this share of the rate before show that it is no such path.
-_HOPELESS = 300.0
-_HOPELESS_EACH = 5.0
-_STEADY = 0.7
-# The least climb, in nats for an e-folding, that is taken for a divergence and not for a limit being approached.
-_LEAST_CLIMB = 0.02
-# A path has come to its limit where it moves by less, in nats, on two steps of at least so many e-foldings.
-_STILL, _LONG = 1e-4, 1.0
-# Points, beyond a climb, that are level if it has come to an end there.
-_LEVEL_AFTER = 3
+# A path has come to its limit where it is level on two steps of at least so many e-foldings.
+_LONG = 1.0
 # What a point of a path may miss where but its climb is looked for.
 ROUGHLY = 1e-5
-# From this many e-foldings on a path on its way to a finite limit has become flat.
-_FAR_OUT = 15.0
-# An edge counts where the climb passes the maximum before this many e-foldings.
-_FARTHEST_CROSSING = 40.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,11 +45,6 @@ class Climb:
     points: Array
     edge: Array | None = None
 
-    @property
-    def within_reach(self) -> bool:
-        """Whether the climb passes the start of the path before the scale loses all meaning."""
-        return self.crossing <= _FARTHEST_CROSSING
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Paths:
@@ -71,6 +53,7 @@ class Paths:
     distances: Array
     values: Array
     points: Array
+    tolerances: Tolerances
 
 
 def profile_paths(
@@ -118,16 +101,23 @@ def profile_paths(
         position, last_step = distance, step
         alive = alive[np.isfinite(ends.value) & _hopeful(objective, starts, distances, values, k)[alive]]
         if close:
-            alive = alive[~_level(distances, values, k)[alive]]
+            alive = alive[~_level(distances, values, k, objective.tolerances)[alive]]
         if not len(alive):
             break
-    return Paths(distances=distances, values=_meant(objective, starts, z, values, points), points=points)
+    return Paths(
+        distances=distances,
+        values=_meant(objective, starts, z, values, points),
+        points=points,
+        tolerances=objective.tolerances,
+    )
 
 
 def _meant(objective: Objective, starts: Array, z: Array, values: Array, points: Array) -> Array:
     """The values (k, b), minus infinity from where on a path that rises has come to where there is but rounding."""
     with np.errstate(invalid="ignore"):
-        rising = np.flatnonzero(np.any(np.diff(values, axis=0, prepend=starts[None]) > _LEAST_CLIMB, axis=0))
+        rising = np.flatnonzero(
+            np.any(np.diff(values, axis=0, prepend=starts[None]) > objective.tolerances.climb_rate, axis=0)
+        )
     if not len(rising):
         return values
     before = np.concatenate([z[None], points[:-1]])[:, rising]
@@ -141,30 +131,31 @@ def _meant(objective: Objective, starts: Array, z: Array, values: Array, points:
 
 def _hopeful(objective: Objective, starts: Array, distances: Array, values: Array, k: int) -> Array:
     """Which paths may still climb back after step k, (b,) of bool."""
-    lost = starts - values[k]
-    few = lost < _HOPELESS
+    with np.errstate(invalid="ignore"):
+        lost = starts - values[k]
+    few = lost < objective.tolerances.climb_loss
     if few.all() or k < 2:
-        return lost < largest_loss(objective, _HOPELESS)
+        return lost < largest_loss(objective, objective.tolerances.climb_loss)
     before = np.concatenate([starts[None], values[: k + 1]])[-4:]
     gaps = np.diff(np.concatenate([np.zeros((1, len(starts))), distances[: k + 1]])[-4:], axis=0)
     with np.errstate(invalid="ignore"):
         rates = -np.diff(before, axis=0) / gaps
-        steady = np.all(rates[1:] >= _STEADY * rates[:-1], axis=0)
-    return few | ((lost < largest_loss(objective, _HOPELESS)) & ~steady)
+        steady = np.all(rates[1:] >= objective.tolerances.climb_steady * rates[:-1], axis=0)
+    return few | ((lost < largest_loss(objective, objective.tolerances.climb_loss)) & ~steady)
 
 
-def _level(distances: Array, values: Array, k: int) -> Array:
+def _level(distances: Array, values: Array, k: int, tolerances: Tolerances) -> Array:
     """Which paths have been level for two long steps up to step k, (b,) of bool: they are at their limit."""
     if k < 2:
         return np.zeros(values.shape[1], dtype=bool)
     with np.errstate(invalid="ignore"):
-        still = np.abs(np.diff(values[k - 2 : k + 1], axis=0)) < _STILL
+        still = np.abs(np.diff(values[k - 2 : k + 1], axis=0)) < tolerances.climb_level
     return np.all(still & (np.diff(distances[k - 2 : k + 1], axis=0) >= _LONG), axis=0)
 
 
 def largest_loss(objective: Objective, least: float) -> float:
     """How much may be lost on a way that is still worth following."""
-    return max(least, _HOPELESS_EACH * objective.terms)
+    return max(least, objective.tolerances.climb_loss_each * objective.terms)
 
 
 def _better(objective: Objective, first: Array, second: Array) -> Array:
@@ -172,7 +163,7 @@ def _better(objective: Objective, first: Array, second: Array) -> Array:
     return np.where(choose[:, None], second, first)
 
 
-def climbs(paths: Paths, directions: Array, start: float) -> list[Climb]:
+def climbs(paths: Paths, directions: Array, start: Array | float) -> list[Climb]:
     """Those of the paths along unit directions (b, d) on which the objective ends up growing without limit.
 
     Parameters
@@ -182,13 +173,14 @@ def climbs(paths: Paths, directions: Array, start: float) -> list[Climb]:
     directions
         Unit vectors, (b, d).
     start
-        The value where the paths begin.
+        The value where the paths begin, (b,) or one for all.
     """
+    starts = np.broadcast_to(start, len(directions))
     found = []
     for i, direction in enumerate(directions):
-        rate, last = divergence(paths.distances[:, i], paths.values[:, i])
+        rate, last = divergence(paths.distances[:, i], paths.values[:, i], paths.tolerances)
         if rate > 0:
-            below = start - paths.values[last, i]
+            below = starts[i] - paths.values[last, i]
             crossing = float(paths.distances[last, i] + max(0.0, below) / rate)
             kept = slice(0, last + 1)
             found.append(
@@ -214,7 +206,7 @@ def climb_through(
 ) -> Climb | None:
     """The climb through points (k, d) at distances (k,); None where the objective does not grow without limit on them."""
     values = objective.value(points)
-    rate, last = divergence(distances, values)
+    rate, last = divergence(distances, values, objective.tolerances)
     if not rate > 0:
         return None
     kept = slice(0, last + 1)
@@ -234,7 +226,7 @@ def earliest(found: list[Climb]) -> Climb | None:
     return min(found, key=lambda climb: round(climb.crossing, 3), default=None)
 
 
-def divergence(distances: Array, values: Array) -> tuple[float, int]:
+def divergence(distances: Array, values: Array, tolerances: Tolerances) -> tuple[float, int]:
     """The rate at which values grow without limit, 0 if they do not, and the index of the last value trusted.
 
     A logarithmic singularity in the natural parameter is linear in z; a finite limit is approached
@@ -247,13 +239,21 @@ def divergence(distances: Array, values: Array) -> tuple[float, int]:
         later = values[finite[finite > last]]
         if not np.all(np.isfinite(rates)) or _falls_back(values[last - 3], values[last], later):
             continue
-        if len(later) >= _LEVEL_AFTER and np.ptp(later[-_LEVEL_AFTER:]) < _STILL:
+        if (
+            len(later) >= tolerances.climb_level_steps
+            and np.ptp(later[-tolerances.climb_level_steps :]) < tolerances.climb_level
+        ):
             # A climb that ends on a plateau has a supremum.
             continue
         three = rates[-3:]
-        if three.min() > _LEAST_CLIMB and np.ptp(three) < 0.05 * three.mean():
+        if three.min() > tolerances.climb_rate and np.ptp(three) < tolerances.climb_spread * three.mean():
             return float(three.mean()), int(last)
-        if distances[last] >= _FAR_OUT and len(rates) == 4 and rates[0] > _LEAST_CLIMB and np.all(np.diff(rates) >= 0):
+        if (
+            distances[last] >= tolerances.climb_far
+            and len(rates) == 4
+            and rates[0] > tolerances.climb_rate
+            and np.all(np.diff(rates) >= 0)
+        ):
             return float(rates[-1]), int(last)
     return 0.0, 0
 

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.audit.nonsmooth import climb_kinks
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.solvers.bfgs import approach, climb_kinks
 from pp_mlekl.optimize.solvers.quadratic_model import quadratic_model
 from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
 # The last Newton step brings quadratic accuracy: from a decrement of 1e-8 it leaves one of about 1e-16.
 _NEAR = 1e-8
-_ARMIJO = 1e-4
 # Without Hessians, ends of two searches that are this near in value, in nats, are one.
 _SAME_VALUE = 1e-6
-_LARGEST_STEP = 5.0
 # Moves about the end of a climb along kinks, and their sizes.
 _PROBES, _NEAR_BY = 16, (1e-6, 1e-3)
 
@@ -151,95 +149,3 @@ def _without_hessians(objective: Objective, z: Array, near: Array, max_iteration
     before = objective.value(z, rows)
     converged = near & still & np.isfinite(value) & (np.abs(value - before) < _SAME_VALUE)
     return _uncurved(again, value, gradient, converged)
-
-
-@dataclass(kw_only=True, eq=False)
-class _State:
-    z: Array
-    rows: Array
-    value: Array
-    gradient: Array
-    inverse: Array
-    fresh: Array
-
-
-def approach(
-    objective: Objective, starts: Array, rows: Array, inverse_hessian: Array | None = None, max_iterations: int = 60
-) -> tuple[Array, Array]:
-    """Climb by BFGS, with gradients alone.
-
-    Parameters
-    ----------
-    objective, starts, inverse_hessian, max_iterations
-        As for ``maximize_replicates``.
-    rows
-        The replicate of each start, (r,).
-
-    Returns
-    -------
-    tuple of points (r, d), and whether each is within one Newton step of a stationary point, (r,) of bool
-    """
-    count, size = starts.shape
-    value, gradient = objective.gradient(starts, rows)
-    if inverse_hessian is None:
-        # A first step of length 1; the first change of the gradient then sets the scale.
-        inverse = np.eye(size) / np.maximum(1.0, np.linalg.norm(gradient, axis=1))[:, None, None]
-    else:
-        inverse = np.array(np.broadcast_to(inverse_hessian, (count, size, size)))
-    fresh = np.full(count, inverse_hessian is None)
-    state = _State(z=starts.copy(), rows=rows, value=value, gradient=gradient, inverse=inverse, fresh=fresh)
-    near = np.zeros(count, dtype=bool)
-    active = np.flatnonzero(np.isfinite(value))
-    for _ in range(max_iterations):
-        step = np.einsum("bij,bj->bi", state.inverse[active], state.gradient[active])
-        promise = np.sum(step * state.gradient[active], axis=1)
-        close = np.abs(0.5 * promise) < _NEAR
-        near[active[close]] = True
-        active, step, promise = active[~close], step[~close], promise[~close]
-        if not len(active):
-            break
-        active = active[_line_search(objective, state, active, step, promise)]
-    return state.z, near
-
-
-def _line_search(objective: Objective, state: _State, active: Array, step: Array, promise: Array) -> Array:
-    """Move each active row along its step, halved until it gains; returns which rows moved."""
-    length = np.linalg.norm(step, axis=1)
-    limit = _LARGEST_STEP * np.maximum(1.0, np.linalg.norm(state.z[active], axis=1))
-    factor = np.minimum(1.0, limit / np.maximum(length, np.finfo(float).tiny))
-    moved = np.zeros(len(active), dtype=bool)
-    left = np.arange(len(active))
-    for _ in range(12):
-        rows = active[left]
-        move = factor[left, None] * step[left]
-        value, gradient = objective.gradient(state.z[rows] + move, state.rows[rows])
-        good = value >= state.value[rows] + _ARMIJO * factor[left] * promise[left]
-        _update(state, rows[good], move[good], value[good], gradient[good])
-        moved[left[good]] = True
-        left = left[~good]
-        if not len(left):
-            break
-        factor[left] *= 0.3
-    return moved
-
-
-def _update(state: _State, rows: Array, move: Array, value: Array, gradient: Array) -> None:
-    """Take the step and update the inverse Hessian where the curvature is that of a maximum."""
-    change = state.gradient[rows] - gradient
-    curvature = np.sum(change * move, axis=1)
-    state.z[rows] += move
-    state.value[rows] = value
-    state.gradient[rows] = gradient
-    lengths = np.linalg.norm(change, axis=1) * np.linalg.norm(move, axis=1)
-    fine = curvature > 1e-10 * lengths
-    r, s, y, rho = rows[fine], move[fine], change[fine], 1.0 / curvature[fine]
-    first = state.fresh[r]
-    scale = 1.0 / (rho[first] * np.sum(y[first] ** 2, axis=1))
-    state.inverse[r[first]] = scale[:, None, None] * np.eye(s.shape[1])
-    state.fresh[r] = False
-    # (I - rho s y') H (I - rho y s') + rho s s', multiplied out: no product of matrices is left.
-    image = np.einsum("bij,bj->bi", state.inverse[r], y)
-    own = 0.5 * rho * (1.0 + rho * np.sum(y * image, axis=1))
-    half = rho[:, None] * image - own[:, None] * s
-    cross = s[:, :, None] * half[:, None, :]
-    state.inverse[r] -= cross + cross.swapaxes(1, 2)

@@ -13,7 +13,9 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape
 from pp_mlekl.estimation.find_mle_map import find_map
 from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.validation import check_belongs
+from pp_mlekl.optimize.solvers.difference_hessian import with_difference_hessian
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over, log_prior_mass
@@ -238,7 +240,10 @@ def laplace(
         reason = estimate.warnings[0] if estimate.warnings else ""
         raise NoMode(f"A Laplace approximation needs a converged mode, but its status is {estimate.status!r}. {reason}")
     place = estimate.flat
-    _, _, hessian = functions.value_gradient_hessian(place, a=1.0, b=1.0 if space == "unconstrained" else 0.0)
+    objective = Problem(functions=functions, kind=_KINDS[space]).objective
+    if objective.derivatives < 2:
+        objective = with_difference_hessian(objective)
+    hessian = objective.hessian(place[None])[2][0]
     covariance = np.linalg.inv(-(hessian + hessian.T) / 2)
     z = NormalProposal(mean=place, chol=np.linalg.cholesky(covariance)).sample(draws, generator)
     shared: dict[str, Any] = {"space": space, "functions": functions, "mode": estimate, "mode_covariance": covariance}

@@ -79,11 +79,9 @@ def test_gradients_find_what_hessians_find(model, find, options):
     error = np.sqrt(np.diagonal(exact.flat_covariance))
     assert np.all(np.abs(found.flat - exact.flat) < 1e-3 * error)
     assert "PyTensor knows no derivative of DecaySlope" in found.warnings[0]
-    assert all(np.isnan(v).all() for v in found.standard_error.values())
-    assert np.isnan(found.covariance.values).all()
+    assert "differences of gradients" in found.warnings[0]
+    np.testing.assert_allclose(found.covariance.values, exact.covariance.values, rtol=1e-7, atol=1e-12)
     assert found.audit.agree > 1
-    assert " se " not in repr(found)
-    assert np.isnan(found.summary()["se"]).all()
 
 
 def test_no_gradient_names_the_operation():
@@ -93,21 +91,35 @@ def test_no_gradient_names_the_operation():
             search(model)
 
 
-def test_values_of_derived_quantities_have_no_error(model, estimate):
-    derived = mk.delta_method(model, estimate)
-    np.testing.assert_allclose(derived.values["total"], estimate.values["theta"].sum())
-    assert all(np.isnan(v).all() for v in derived.standard_error.values())
+def test_intervals_from_a_differenced_hessian_are_those_of_an_exact_one(model, estimate):
+    exact = decay(without_small_linalg)
+    reference = mk.find_mle(exact, random_seed=1)
+    pairs = [
+        (function(model, estimate), function(exact, reference))
+        for function in (mk.wald_interval, mk.sandwich, mk.sandwich_interval)
+    ]
+    derived, known = mk.delta_method(model, estimate), mk.delta_method(exact, reference)
+    pairs += [(derived.values, known.values), (derived.standard_error, known.standard_error)]
+    for found, expected in pairs:
+        for name in found:
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
-def test_what_needs_a_hessian_says_so(model, estimate):
+def test_profiles_from_a_differenced_hessian_are_those_of_an_exact_one(model, estimate):
+    exact = decay(without_small_linalg)
+    found = mk.profile(model, estimate=estimate, points=2).interval
+    expected = mk.profile(exact, estimate=mk.find_mle(exact, random_seed=1), points=2).interval
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_laplace_from_a_differenced_hessian(model):
+    found, expected = mk.laplace(model, random_seed=1), mk.laplace(decay(without_small_linalg), random_seed=1)
+    np.testing.assert_allclose(found.covariance, expected.covariance, rtol=1e-6)
+
+
+def test_what_needs_second_derivatives_says_so(model, estimate):
     refused = {
-        "delta method": lambda: mk.delta_method(model, estimate, error="sandwich"),
-        "wald interval": lambda: mk.wald_interval(model, estimate),
-        "sandwich": lambda: mk.sandwich(model, estimate),
-        "sandwich interval": lambda: mk.sandwich_interval(model, estimate),
-        "profile": lambda: mk.profile(model, estimate=estimate),
         "tests": lambda: mk.nested_tests(model, null={"sigma": 0.1}, estimate=estimate),
-        "laplace": lambda: mk.laplace(model),
         "marginal": lambda: mk.find_mle(model, marginalize=["theta"], random_seed=1),
         "study": lambda: mk.study(model, {"theta": [2.0, 0.7], "sigma": 0.1}, sizes=[40], replicates=4),
     }

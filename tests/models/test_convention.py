@@ -25,11 +25,6 @@ REGULAR = [
     e.module for e in ENTRIES.values() if e.name == e.module and e.mle == "converged" and "hierarchical" not in e.tags
 ]
 # A maximum that is attained along a flat direction of an intercept and its group effects is reported as one at infinity.
-MISJUDGED = ("radon:build_uranium", "sleepstudy", "sleepstudy:build_intercepts")
-misjudged = pytest.mark.xfail(strict=True, reason="a flat direction is reported as a direction of recession")
-judged = pytest.mark.parametrize(
-    "entry", [pytest.param(e, id=name, marks=[misjudged] * (name in MISJUDGED)) for name, e in ENTRIES.items()]
-)
 builders = pytest.mark.parametrize("entry", ENTRIES.values(), ids=list(ENTRIES))
 modules = pytest.mark.parametrize("name", MODULES)
 
@@ -123,7 +118,7 @@ def shortened(functions, truth):
 
 
 @pytest.mark.slow
-@judged
+@builders
 def test_estimates_have_the_expected_status(entry):
     model = build(entry)
     assert find_mle(model, random_seed=1).status == entry.mle
@@ -163,7 +158,7 @@ def test_page_of_the_gallery_is_made_of_the_modules(root):
 
 
 @pytest.mark.slow
-@judged
+@builders
 def test_every_builder_compares(entry):
     result = mk.compare(build(entry), draws=300, chains=2, random_seed=1, progress=False)
     statuses = {e: str(result.tree["audit"]["status"].sel(estimator=e).item()) for e in ("mle", "map")}

@@ -1,283 +1,80 @@
-"""What a direction is, along which the objective does not fall off: flat, running off, or curved and singular."""
+"""Whether the parameters at a maximum are identified, and regularly so.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+Principle: a direction is flat where the objective, all else following, does not change along it on either side (a null
+direction of the information, or the tangent of a surface of equal value); it is singular where it falls off in another way than
+its curvature says, and weak where it is curved at the maximum but hardly falls farther off.
+
+Source: Rothenberg (1971), Econometrica 39, 577-591; Rotnitzky et al. (2000), Bernoulli 6, 243-284, for singular information.
+
+It does not see a family whose members lie apart (label switching is the test of multimodality's), and takes a ridge that falls
+by less than 1e-4 nats for a flat one.
+"""
 
 import numpy as np
 
-from pp_mlekl.optimize.curvature import DOUBTFUL, Curvature, losses_along, rays
-from pp_mlekl.optimize.objective import Objective, rounding
-from pp_mlekl.optimize.parameter_space import Space, axes
-from pp_mlekl.optimize.profile_paths import profile_paths
-from pp_mlekl.optimize.solvers.trust_region import maximize
+from pp_mlekl.optimize.audit.point import Point
+from pp_mlekl.optimize.audit.soft_directions import family_loss, profile_falls
+from pp_mlekl.optimize.audit.verdict import Finding
 from pp_mlekl.typing import Array
 
-# A line that keeps the maximum within this many nats everywhere is flat.
-_LOSS = 1e-4
-# A ray runs off if near by it loses no more than the first number (rounding, where a density is a difference of large
-# terms), while backwards the objective falls by more than the second.
-_NOISE = 1e-2
-_FALL = 0.1
-# Within this multiple of a point's size rays are looked at more closely; so many of 11 points are defined there at least.
-_WITHIN, _DEFINED = 100.0, 8
-# A plateau is level this far about a point, relative to its size.
-_LEVEL = 1e-2
-# How far off a coordinate that says nothing is tried, relative to its size.
-_IDLE = 0.05
-# Up to so many directions are tried each by itself, more of them together in so many random combinations.
-_SINGLY, _MIXED = 8, 4
-# What a surface of equal value may lose, in nats, or of the fall along the straight line.
-_KEPT = 1e-4
-# A loss many times what may be lost, or as many times less.
-_SEEN = 5.0
-# A quarter of a standard error off a regular maximum costs a thirtieth of a nat.
-_TOO_FAST = 0.5
-# Standard errors within which any smooth maximum is a parabola.
-_NEAR = 0.1
+
+def identifiability(point: Point) -> list[Finding]:
+    """Directions along which nothing changes (``flat``), or not as the curvature says (``singular``, ``weak``), if known."""
+    if not point.stationary:
+        return []
+    return _incomplete(point) + (_irregular(point) if point.suspicious.any() else [])
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Soft:
-    """The soft directions at a point.
-
-    Parameters
-    ----------
-    run_off
-        (k, d): along these the objective does not fall on one side, without end.
-    null
-        (l, d): along these it does not change.
-    singular
-        Whether there are others that fall off in another way than their curvature says.
-    regular
-        (d,) of bool: which of the curvature's directions are none of these.
-    shallow
-        (m, d): regular ones along which the objective is curved at the maximum but hardly falls farther off.
-    """
-
-    run_off: Array
-    null: Array
-    singular: bool
-    regular: Array
-    shallow: Array
+def _irregular(point: Point) -> list[Finding]:
+    limit = point.recession
+    if len(limit.directions):
+        return _flat(point, limit.z, limit.value, limit.null)
+    return _flat(point, point.z, point.value, point.soft.null) + _singular(point) + _weak(point)
 
 
-def classify(
-    objective: Objective, z: Array, value: float, found: Curvature, suspicious: Array, space: Space, trail: Array
-) -> Soft:
-    """Sort the suspicious directions of a stationary point.
+def _incomplete(point: Point) -> list[Finding]:
+    """That not all of the weakest directions of a large problem could be computed (``incomplete``)."""
+    if point.large is None or point.weakest.complete:
+        return []
+    known = len(point.weakest.eigenvalues)
+    return [_finding("incomplete", np.zeros((0, len(point.z))), known, known + 1, "weakest directions that converged")]
 
-    Parameters
-    ----------
-    objective, z, value, found
-        The objective, the point, the value and the curvature there.
-    suspicious
-        Which of the curvature's directions do not fall off, (d,) of bool.
-    space
-        The parameters.
-    trail
-        Directions (t, d) in which the search came in, tried as rays to infinity.
-    """
-    none = np.zeros((0, len(z)))
-    regular = ~suspicious
-    if not suspicious.any():
-        return Soft(run_off=none, null=none, singular=False, regular=regular, shallow=none)
-    candidates = _candidates(found, suspicious, trail)
-    ahead, ahead_all = losses_along(objective, z, value, candidates, space.reach)
-    back, back_all = losses_along(objective, z, value, -candidates, space.reach)
-    flat = (ahead_all < _LOSS) & (back_all < _LOSS)
-    undefined = np.flatnonzero(np.isinf(ahead_all) | np.isinf(back_all))
-    flat[undefined] = _level_where_defined(objective, z, value, candidates[undefined], space.reach)
-    onward = _leads_on(ahead, back, back_all) & (back_all > _FALL) & ~flat
-    backward = _leads_on(back, ahead, ahead_all) & (ahead_all > _FALL) & ~flat
-    # Where numbers give out far ahead it looks as if the objective fell there too: less is lost near by.
-    onward, backward = onward & ~(backward & (back < ahead)), backward & ~(onward & (ahead <= back))
-    # In the candidates' own order, whichever way they run: of several that span the same, the simplest come first.
-    signed = np.where(onward, 1.0, -1.0)[:, None] * candidates
-    run_off = independent(signed[onward | backward])
-    null = independent(candidates[flat])
-    if len(run_off):
-        null = independent(null, base=run_off)
-        return Soft(run_off=run_off, null=null, singular=False, regular=regular, shallow=none)
-    places = np.flatnonzero(suspicious)
-    places = places[_outside(found.directions[places], null)]
-    rest = found.directions[places]
-    flat = curved_null(objective, z, value, rest) | (found.eigenvalues[places] < DOUBTFUL) & _plateau(
-        objective, z, value, rest
+
+def _flat(point: Point, z: Array, value: float, directions: Array) -> list[Finding]:
+    if not len(directions):
+        return []
+    lost = family_loss(point.objective, z, value, directions, point.space.reach)
+    return [_finding("flat", directions, lost, point.tolerances.flat_loss, "nats lost along the direction")]
+
+
+def _singular(point: Point) -> list[Finding]:
+    if not point.soft.singular:
+        return []
+    ways, tolerances = point.curvature.directions[~point.soft.regular], point.tolerances
+    near, far = profile_falls(point.objective, point.z, point.value, ways)
+    if near.max() >= tolerances.singular_fall:
+        unit = "nats lost at a quarter of a standard error"
+        return [_finding("singular", ways, float(near.max()), tolerances.singular_fall, unit)]
+    weak = bool(far.min() <= tolerances.singular_least)
+    measured = float(far.min() if weak else far.max())
+    threshold = tolerances.singular_least if weak else tolerances.singular_most
+    return [_finding("singular", ways, measured, threshold, "nats lost at two standard errors")]
+
+
+def _weak(point: Point) -> list[Finding]:
+    ways = point.soft.shallow
+    if not len(ways):
+        return []
+    falls = point.value - point.objective.value(np.concatenate([point.z + 2 * ways, point.z - 2 * ways]))
+    return [_finding("weak", ways, float(falls.min()), point.tolerances.least_fall, "nats lost at two standard errors")]
+
+
+def _finding(kind: str, directions: Array, measured: float, threshold: float, unit: str) -> Finding:
+    return Finding(
+        test="identifiability",
+        kind=kind,
+        directions=directions / np.linalg.norm(directions, axis=1, keepdims=True),
+        measured=measured,
+        threshold=threshold,
+        unit=unit,
     )
-    singular, shallow = np.zeros(len(rest), dtype=bool), np.zeros(len(rest), dtype=bool)
-    singular[~flat] = _singular(objective, z, value, rest[~flat])
-    shallow[singular] = curved_nearby(objective, z, value, rest[singular])
-    singular &= ~shallow
-    regular[places[~flat & ~singular]] = True
-    null = independent(np.concatenate([null, rest[flat] / np.linalg.norm(rest[flat], axis=1, keepdims=True)]))
-    return Soft(run_off=run_off, null=null, singular=bool(singular.any()), regular=regular, shallow=rest[shallow])
-
-
-def _level_where_defined(objective: Objective, z: Array, value: float, directions: Array, reach: Array) -> Array:
-    """Whether along each direction (k, d) nothing is lost on either side, up to where numbers overflow; (k,) of bool."""
-    both = np.concatenate([directions, -directions])
-    points = np.concatenate(
-        [rays(z, both, np.minimum(reach, _WITHIN * np.maximum(1.0, np.abs(z)))), rays(z, both, reach)]
-    )
-    values = objective.value(points.reshape(-1, len(z))).reshape(len(points), 2, len(directions))
-    lost = np.where(np.isfinite(values), value - values, -np.inf).max(axis=(0, 1))
-    return (lost < _LOSS) & np.isfinite(values[:_DEFINED]).all(axis=(0, 1))
-
-
-def _leads_on(near: Array, other: Array, other_all: Array) -> Array:
-    """Which rays lose nothing near by, or end on a plateau: undefined ahead, while the other way falls, but only far off."""
-    return (near < _NOISE) | (np.isinf(near) & (other < _NOISE) & np.isfinite(other_all))
-
-
-def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
-    """Unit vectors to try as rays, the simplest first: axes, then the soft space's basis and the ways of approach."""
-    soft = found.directions[suspicious] / found.scale
-    basis = np.linalg.qr(soft.T)[0]
-    alone = axes(np.flatnonzero(np.linalg.norm(basis, axis=1) > 0.3), len(found.scale))
-    projected = (trail / found.scale) @ basis @ basis.T * found.scale
-    full = np.concatenate([found.directions[suspicious], projected])
-    largest = np.abs(full).max(axis=1, keepdims=True)
-    # What rounding and the last bend of the way have put into a direction must not be followed to infinity.
-    thinned = [np.where(np.abs(full) < share * largest, 0.0, full) for share in (0.5, 0.1, 0.01)]
-    pieces = np.concatenate([alone, *thinned, full])
-    lengths = np.linalg.norm(pieces, axis=1, keepdims=True)
-    return (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
-
-
-def independent(directions: Array, base: Array | None = None) -> Array:
-    """The directions that are not in the span of those before them (or of ``base``)."""
-    kept: list[Array] = []
-    span = [] if base is None else list(base)
-    for direction in directions:
-        if _outside(direction[None], np.array(span).reshape(-1, len(direction)))[0]:
-            kept.append(direction)
-            span.append(direction)
-    return np.array(kept).reshape(-1, directions.shape[1])
-
-
-def _outside(directions: Array, span: Array) -> Array:
-    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    if not len(span):
-        return np.ones(len(directions), dtype=bool)
-    basis = np.linalg.qr(span.T)[0]
-    return np.linalg.norm(unit - unit @ basis @ basis.T, axis=1) > 1e-3
-
-
-def curved_null(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether each direction (k, d) is tangent to a surface of equal value: held off z along it, the rest makes up the loss.
-
-    Many directions are first held off all together, in random combinations: where what is left makes up the loss, all are
-    tangent. Where it does not, each half is tried in the same way.
-    """
-    if not len(directions):
-        return np.zeros(0, dtype=bool)
-    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    if len(unit) <= _SINGLY or objective.wide or objective.derivatives < 2:
-        signs, steps, lost = _visible(objective, z, value, unit)
-        paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
-        kept = value - paths.values[-1] < _KEPT * np.maximum(1.0, lost)
-        # Such a surface may end not far off, but near by it is wholly level where the straight line is not.
-        straight = value - objective.value(z + steps[0][:, None] * signs)
-        kept |= (straight > _SEEN * _KEPT) & (value - paths.values[0] < 0.1 * _KEPT / _SEEN)
-        return kept[: len(unit)] & kept[len(unit) :]
-    if _all_tangent(objective, z, value, unit):
-        return np.ones(len(unit), dtype=bool)
-    return np.concatenate([curved_null(objective, z, value, half) for half in np.array_split(unit, 2)])
-
-
-def _visible(objective: Objective, z: Array, value: float, unit: Array) -> tuple[Array, Array, Array]:
-    """Both ways along unit directions (2k, d), distances (3, 2k) up to where a fall is seen, and the fall there (2k,)."""
-    signs = np.concatenate([unit, -unit])
-    grid = np.geomspace(1e-4, 1e3, 22)
-    points = z + grid[:, None, None] * signs
-    falls = value - objective.value(points.reshape(-1, len(z))).reshape(len(grid), len(signs))
-    # The first distance at which the straight line has visibly left the maximum.
-    visible = (falls > 0.1).argmax(axis=0)
-    lost = np.where(falls.max(axis=0) > 0.1, falls[visible, np.arange(len(signs))], 0.0)
-    return signs, np.array([0.25, 0.5, 1.0])[:, None] * grid[visible], lost
-
-
-def _all_tangent(objective: Objective, z: Array, value: float, unit: Array) -> bool:
-    """Whether off z along random combinations of directions (k, d), all of which are held, the rest makes up the loss."""
-    basis, triangle = np.linalg.qr(unit.T, mode="complete")
-    rank = int(np.sum(np.abs(np.diagonal(triangle)) > 1e-8))
-    held, free = basis[:, :rank], basis[:, rank:]
-    mixed = np.random.default_rng(0).normal(size=(_MIXED, rank)) @ held.T
-    signs, steps, lost = _visible(objective, z, value, mixed / np.linalg.norm(mixed, axis=1, keepdims=True))
-    current = np.zeros((len(signs), free.shape[1]))
-    best = np.full(len(signs), -np.inf)
-    for step in steps:
-        across = _across(objective, z + step[:, None] * signs, free)
-        rows = np.arange(len(signs))
-        best = across.value(current, rows)
-        if np.isfinite(best).all() and free.shape[1]:
-            ends = maximize(across, current, rows=rows, max_iterations=25)
-            current, best = ends.z, ends.value
-    return bool(np.all(value - best < _KEPT * np.maximum(1.0, lost)))
-
-
-def _across(objective: Objective, points: Array, free: Array) -> Objective:
-    """The objective through each of some points (b, d), as a function of the coordinates along the columns of ``free``."""
-
-    def evaluate(order: int, y: Array, rows: Array) -> tuple[Array, ...]:
-        value, *derivatives = objective.evaluate(order, points[rows] + y @ free.T, np.zeros(len(y), dtype=int))
-        turned = (derivatives[0] @ free,) if derivatives else ()
-        return (value, *turned, *(free.T @ hessian @ free for hessian in derivatives[1:]))
-
-    return replace(objective, size=free.shape[1], evaluate=evaluate, product=None, support=None)
-
-
-def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether the objective is constant near by along each direction, as between the two middle observations of a median."""
-    if not len(directions):
-        return np.zeros(0, dtype=bool)
-    unit = directions / np.abs(directions).max(axis=1, keepdims=True)
-    steps = np.array([-1.0, -0.1, 0.1, 1.0])[:, None, None] * _LEVEL * max(1.0, float(np.abs(z).max()))
-    around = objective.value((z + steps * unit).reshape(-1, len(z))).reshape(4, len(unit))
-    return np.all(np.abs(around - value) <= objective.precision * max(1.0, abs(value)), axis=0)
-
-
-def idle_coordinates(objective: Objective, z: Array, value: float, directions: Sequence[Array]) -> Array:
-    """Axes (k, d) of coordinates, in none of the directions, that say nothing near z: a mean direction without concentration.
-
-    Examples
-    --------
-    >>> flat = Objective(size=3, evaluate=lambda order, z, rows: (-z[:, 1] ** 2,))
-    >>> idle_coordinates(flat, np.zeros(3), 0.0, [np.array([1.0, 0.0, 0.0])]).tolist()
-    [[0.0, 0.0, 1.0]]
-    """
-    taken = np.any(np.abs(np.array(directions).reshape(-1, len(z))) > 1e-8, axis=0)
-    alone = axes(np.flatnonzero(~taken), len(z))
-    steps = np.array([-1.0, -0.2, 0.2, 1.0])[:, None, None] * _IDLE * np.maximum(1.0, np.abs(z))
-    around = objective.value((z + steps * alone).reshape(-1, len(z))).reshape(4, len(alone))
-    noise = objective.precision * max(1.0, abs(value)) + 3 * float(rounding(objective, z[None])[0])
-    return alone[np.all(np.abs(around - value) <= noise, axis=0)]
-
-
-def _singular(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether the profile along each direction falls off in another way than its curvature says."""
-    if not len(directions):
-        return np.zeros(0, dtype=bool)
-    length = np.linalg.norm(directions, axis=1)
-    unit = directions / length[:, None]
-    signs = np.concatenate([unit, -unit])
-    steps = np.array([0.25, 0.5, 1.0, 2.0])[:, None] * np.tile(length, 2)
-    paths = profile_paths(objective, np.repeat(z[None], len(signs), axis=0), signs, steps)
-    falls = (value - paths.values[-1]).reshape(2, -1).min(axis=0)
-    near = (value - paths.values[0]).reshape(2, -1).min(axis=0)
-    return ~((falls > 0.05) & (falls < 100.0) & (near < _TOO_FAST))
-
-
-def curved_nearby(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether the objective is quadratic near by along each direction, with the curvature that its length stands for.
-
-    So it is where a small variance makes a maximum on a slope that levels off towards zero; it is not where the
-    information vanishes or jumps.
-    """
-    if not len(directions):
-        return np.zeros(0, dtype=bool)
-    steps = _NEAR * np.array([0.5, 1.0])[:, None, None]
-    points = np.stack([z + steps * directions, z - steps * directions])
-    values = objective.value(points.reshape(-1, len(z))).reshape(2, 2, len(directions))
-    bend = (2 * value - values.sum(axis=0)) / steps[..., 0] ** 2
-    return np.all(np.abs(bend - 1.0) < 0.25, axis=0)

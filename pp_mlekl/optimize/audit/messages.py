@@ -1,13 +1,12 @@
-"""The verdicts in words: each function completes a verdict with its status and its warnings."""
+"""The findings in words: what the reader of a verdict must know. Nothing is decided here."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from pp_mlekl.optimize.audit.directions import combination, identified_combinations, involved, simplest
-from pp_mlekl.optimize.audit.verdict import Verdict
-from pp_mlekl.optimize.modes import Mode, is_permutation
+from pp_mlekl.optimize.audit.verdict import Finding, Verdict
+from pp_mlekl.optimize.modes import Mode, is_label_switch
 from pp_mlekl.optimize.parameter_space import Limit, Space
 from pp_mlekl.optimize.profile_paths import Climb
 from pp_mlekl.typing import Array
@@ -20,31 +19,86 @@ _LASTING = 0.05
 # Ratios to be named are whole ones if they are this near.
 _ROUGHLY = 0.01
 _ONE_OF_MANY = "Values without a standard error are one of many equivalent maxima."
+_INCOMPLETE = (
+    "Not all of the weakest directions of the Hessian could be computed (Lanczos' iteration did not converge): "
+    "flat directions may have been missed."
+)
 
 
-def converged(verdict: Verdict, space: Space) -> Verdict:
-    """A maximum; what is to be said of it, if anything."""
-    warnings = []
-    if verdict.singular:
-        warnings.append(
+def messages(verdict: Verdict, space: Space) -> tuple[str, ...]:
+    """What a verdict's findings mean for its reader; empty for a regular maximum.
+
+    Parameters
+    ----------
+    verdict
+        With its status and findings.
+    space
+        Names of the parameters.
+    """
+    found = {(finding.test, finding.kind): finding for finding in verdict.findings}
+    texts: list[str] = []
+    if verdict.status == "failed":
+        texts.append(_failed(verdict, found, space))
+    elif verdict.status == "unbounded":
+        texts.append(_unbounded(verdict, _climb(found["unbounded", "divergence"]), space))
+    elif len(verdict.run_off):
+        texts += _at_the_limit(verdict, space)
+    elif verdict.status == "boundary":
+        texts.append(_at_support_edge(verdict, space))
+    elif verdict.status == "not_identified":
+        texts.append(_not_identified(verdict, space))
+    elif verdict.status == "multimodal":
+        texts.append(_multimodal(verdict, found["multimodality", "rivals"].modes, space))
+    else:
+        texts += _converged(found, space)
+    if ("identifiability", "incomplete") in found:
+        texts.append(_INCOMPLETE)
+    if ("noise", "hessian") in found:
+        texts.append(
+            f"The Hessian of the {space.what} is not defined where the search led (its numbers give out), so it was taken from "
+            "differences of gradients."
+        )
+    return tuple(texts)
+
+
+def moved_names(directions: Array, space: Space) -> tuple[str, ...]:
+    """Names of the coordinates that directions (k, d) move."""
+    if not len(directions):
+        return ()
+    share = np.abs(directions) / np.abs(directions).max(axis=1, keepdims=True)
+    return tuple(space.coordinates[i] for i in np.flatnonzero(share.max(axis=0) > 1e-3).tolist())
+
+
+def _climb(finding: Finding) -> Climb:
+    assert finding.climb is not None
+    return finding.climb
+
+
+def _converged(found: dict[tuple[str, str], Finding], space: Space) -> list[str]:
+    """What is to be said of a maximum, if anything."""
+    texts = []
+    if ("nonsmooth", "kink") in found:
+        text = f"The {space.what} has a kink at its maximum, so the information gives no standard error."
+        return [text + " profile() and bootstrap() follow the kinks." if space.what == "log-likelihood" else text]
+    if ("identifiability", "singular") in found:
+        texts.append(
             f"The maximum is unique, but the {space.what} does not fall off from it as its curvature says (singular "
             "information, or a bent ridge that hardly falls); there are no standard errors."
         )
-    for direction in verdict.shallow:
-        names = _names(direction, space)
-        warnings.append(
-            f"On one side of the maximum the {space.what} hardly falls as {names} moves off: Wald intervals say little "
-            "of it; take the profile likelihood."
-        )
-    if verdict.climb is not None:
-        warnings.append(_elsewhere_unbounded(verdict.climb, space))
-    return replace(verdict, status="converged", warnings=tuple(warnings))
+    if ("identifiability", "weak") in found:
+        for direction in found["identifiability", "weak"].directions:
+            texts.append(
+                f"On one side of the maximum the {space.what} hardly falls as {_names(direction, space)} moves off: Wald "
+                "intervals say little of it; take the profile likelihood."
+            )
+    if ("unbounded", "elsewhere") in found:
+        texts.append(_elsewhere_unbounded(_climb(found["unbounded", "elsewhere"]), space))
+    return texts
 
 
-def multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> Verdict:
-    """Several maxima of equal or nearly equal height."""
+def _multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> str:
     natural = space.natural(np.array([verdict.z, *(m.z for m in rivals)]))
-    switched = sum(is_permutation(natural[0], other) for other in natural[1:])
+    switched = sum(is_label_switch(natural[0], other) for other in natural[1:])
     below = np.array([m.value - verdict.value for m in rivals[:_LISTED]])
     below[np.abs(below) <= _EQUAL * max(1.0, abs(verdict.value))] = 0.0
     gaps = ", ".join(f"{gap:.3g}" for gap in below)
@@ -54,31 +108,30 @@ def multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> Verdic
     )
     if switched:
         text += f" {switched} of the others hold the same numbers in another order: the labels can be switched."
-    return replace(verdict, status="multimodal", warnings=(text,))
+    return text
 
 
-def not_identified(verdict: Verdict, space: Space) -> Verdict:
+def _not_identified(verdict: Verdict, space: Space) -> str:
     """Flat directions, and what is identified all the same."""
     places = involved(verdict.null)
     left = len(places) - len(verdict.null)
     if len(places) > _LISTED and left > 0:
         # Coefficients of a surface that bends through many parameters say nothing to a reader.
         names = _join(space.coordinates[i] for i in places.tolist())
-        text = (
+        return (
             f"The {space.what} does not change along {len(verdict.null)} direction{'s' * (len(verdict.null) > 1)} through "
             f"{names}: near this point {left} combinations of these {len(places)} parameters are identified. {_ONE_OF_MANY}"
         )
-        return replace(verdict, status="not_identified", warnings=(text,))
     directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
     text = f"The {space.what} does not change along: {directions}."
     identified = identified_combinations(verdict.null, space.coordinates)
     if identified:
         text += f" Near this point only {', '.join(identified)} is identified of the parameters involved."
-    return replace(verdict, status="not_identified", warnings=(f"{text} {_ONE_OF_MANY}",))
+    return f"{text} {_ONE_OF_MANY}"
 
 
-def at_the_edge(verdict: Verdict, space: Space) -> Verdict:
-    """The maximum is attained at an edge of the parameter space, or approached at infinity."""
+def _at_the_limit(verdict: Verdict, space: Space) -> list[str]:
+    """What is attained at a bound of the parameter space, or approached at infinity."""
     limits = [space.limit(verdict.z, direction) for direction in verdict.run_off]
     # Where several directions run off, the last may only lead to what the others have named.
     texts, named = [], np.zeros(len(space.names), dtype=bool)
@@ -87,11 +140,54 @@ def at_the_edge(verdict: Verdict, space: Space) -> Verdict:
         if limit.runs_off.any() or not named.any() or (reached & ~named).any():
             texts.append(_edge_text(limit, direction, space))
         named |= reached
-    status = "at_infinity" if any(limit.runs_off.any() for limit in limits) else "boundary"
     if len(verdict.null):
         directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
         texts.append(f"There the {space.what} does not change along: {directions}.")
-    return replace(verdict, status=status, warnings=tuple(texts))
+    return texts
+
+
+def _unbounded(verdict: Verdict, climb: Climb, space: Space) -> str:
+    """The direction along which there is no finite supremum, and the climb."""
+    towards, ends = _towards(climb, space)
+    steps = _steps_to_edge(climb) if climb.edge is not None else _steps(climb, ends, space)
+    text = f"The {space.what} grows without limit as {towards}: {steps}."
+    if verdict.audit.modes:
+        mode = verdict.audit.modes[0]
+        text += f" There is a local maximum of {mode.value:.6g}, at {_listed(mode.z, space)}"
+        text += (
+            f", which it passes farther on ({climb.rate:.2g} nats for each unit)."
+            if mode.value > climb.values[-1]
+            else "."
+        )
+    return text
+
+
+def _at_support_edge(verdict: Verdict, space: Space) -> str:
+    names = _moved_by(verdict.gradient if np.any(verdict.gradient) else np.ones(len(verdict.z)), verdict.z, space)
+    return (
+        f"The maximum is at the boundary: beyond this {names} an observation has density zero, and the {space.what} "
+        "still rises towards it, so it has no standard error."
+    )
+
+
+def _failed(verdict: Verdict, found: dict[tuple[str, str], Finding], space: Space) -> str:
+    if ("nonsmooth", "steps") in found:
+        names = _join(moved_names(found["nonsmooth", "steps"].directions, space))
+        return (
+            f"The {space.what} is a step function of {names}: without a slope no search can find its highest step. Compare the "
+            "estimates of the model with this parameter fixed at each of its values."
+        )
+    stopped = (
+        f"The search failed: it stopped at a {space.what} of {verdict.value:.6g} with a gradient of length "
+        f"{np.linalg.norm(verdict.gradient):.2g}"
+    )
+    if ("noise", "undefined") in found:
+        return (
+            f"{stopped}, at {_listed(verdict.z, space)}; a little farther uphill the {space.what} or its derivatives are not "
+            "numbers. If an intermediate result overflows there, write the density in terms of logarithms; it may grow without "
+            "limit."
+        )
+    return f"{stopped}; give more or other starts."
 
 
 def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
@@ -109,24 +205,6 @@ def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
         f"The maximum is at the boundary, {names}; the {space.what} still rises towards it, so it has no standard "
         "error."
     )
-
-
-def unbounded(verdict: Verdict, space: Space) -> Verdict:
-    """No finite supremum; the direction is named and the climb shown."""
-    climb = verdict.climb
-    assert climb is not None
-    towards, ends = _towards(climb, space)
-    steps = _steps_to_edge(climb) if climb.edge is not None else _steps(climb, ends, space)
-    text = f"The {space.what} grows without limit as {towards}: {steps}."
-    if verdict.audit.modes:
-        mode = verdict.audit.modes[0]
-        text += f" There is a local maximum of {mode.value:.6g}, at {_listed(mode.z, space)}"
-        text += (
-            f", which it passes farther on ({climb.rate:.2g} nats for each unit)."
-            if mode.value > climb.values[-1]
-            else "."
-        )
-    return replace(verdict, status="unbounded", z=climb.points[-1], value=float(np.inf), warnings=(text,))
 
 
 def _steps(climb: Climb, ends: list[int], space: Space) -> str:
@@ -213,60 +291,6 @@ def _listed(z: Array, space: Space) -> str:
     """The first natural values at a point, in words."""
     values = space.natural(z[None])[0][:_LISTED]
     return ", ".join(f"{name} = {value:.4g}" for name, value in zip(space.names, values, strict=False))
-
-
-def at_support_edge(verdict: Verdict, uphill: Array, space: Space) -> Verdict:
-    """The maximum is where the support of the data ends."""
-    names = _moved_by(uphill, verdict.z, space)
-    text = (
-        f"The maximum is at the boundary: beyond this {names} an observation has density zero, and the {space.what} "
-        "still rises towards it, so it has no standard error."
-    )
-    return replace(verdict, status="boundary", singular=True, warnings=(text,))
-
-
-def kink(verdict: Verdict, space: Space) -> Verdict:
-    """A maximum at which the objective is not differentiable."""
-    text = f"The {space.what} has a kink at its maximum, so the information gives no standard error."
-    if space.what == "log-likelihood":
-        text += " profile() and bootstrap() follow the kinks."
-    return replace(verdict, status="converged", singular=True, warnings=(text,))
-
-
-def steps(verdict: Verdict, places: Array, space: Space) -> Verdict:
-    """No slope along some coordinates, along which the objective is not constant."""
-    names = _join(space.coordinates[i] for i in places.tolist())
-    text = (
-        f"The {space.what} is a step function of {names}: without a slope no search can find its highest step. Compare the "
-        "estimates of the model with this parameter fixed at each of its values."
-    )
-    return replace(verdict, status="failed", warnings=(text,))
-
-
-def by_gradients(verdict: Verdict, space: Space) -> Verdict:
-    """The same, found by gradients alone because the Hessian is not everywhere a number."""
-    text = (
-        f"The Hessian of the {space.what} is not defined where the search led (its numbers give out), so it went by gradients "
-        "alone (L-BFGS): there are no standard errors."
-    )
-    return replace(verdict, warnings=(*verdict.warnings, text))
-
-
-def failed(verdict: Verdict, space: Space, undefined: bool = False) -> Verdict:
-    """The search did not come to rest; ``undefined`` is whether that is where numbers give out."""
-    stopped = (
-        f"The search failed: it stopped at a {space.what} of {verdict.value:.6g} with a gradient of length "
-        f"{np.linalg.norm(verdict.gradient):.2g}"
-    )
-    if undefined:
-        text = (
-            f"{stopped}, at {_listed(verdict.z, space)}; a little farther uphill the {space.what} or its derivatives are not "
-            "numbers. If an intermediate result overflows there, write the density in terms of logarithms; it may grow without "
-            "limit."
-        )
-    else:
-        text = f"{stopped}; give more or other starts."
-    return replace(verdict, status="failed", warnings=(text,))
 
 
 def _names(direction: Array, space: Space) -> str:

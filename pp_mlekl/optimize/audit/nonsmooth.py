@@ -1,83 +1,178 @@
-"""Maxima at which the objective has no gradient: the median, least absolute deviations, the end of the data's support."""
+"""Whether the maximum is one of a function without a slope: a kink, an end of the support of the data, a step.
+
+Principle: at a kink nothing near by is higher although slopes do not vanish, and they differ by as much however near they are
+compared; at an end of the support there is nothing beyond. A search that follows kinks (Lewis and Overton 2013, Mathematical
+Programming 141, 135-163) leads there from where a smooth one is stuck. A step function has no slope anywhere along some
+coordinate, but other values.
+
+It does not see a kink across which slopes differ by less than 1e-8, steps lower than 1e-6 nats or farther apart than 4 units,
+and follows kinks in no more than 30 parameters and ends of the support in no more than 8.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 from scipy.optimize import minimize
 
-from pp_mlekl.optimize.modes import Mode
+from pp_mlekl.optimize.audit.point import Point
+from pp_mlekl.optimize.audit.verdict import Finding
+from pp_mlekl.optimize.numerical_noise import crosses_rounding, inexact
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.parameter_space import axes
+from pp_mlekl.optimize.solvers.bfgs import climb_kinks
+from pp_mlekl.optimize.solvers.result import Ends, at_point
 from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
 
-# Constants of the weak Wolfe conditions, steps of one line search, and of one climb for each parameter.
-_SUFFICIENT, _FLATTER = 1e-4, 0.5
-_HALVINGS = 60
-_DISTANCES = (1e-1, 1e-3, 1e-5)
+# Distances at which slopes are compared, relative to the size of the point.
+_NEAR = np.array([1e-6, 1e-8])
+# How far uphill of where a search is stuck others begin, relative to its size.
+_ACROSS = np.array([1e-6, 1e-3, 1e-1])
+# Steps of a search that begins beyond a jump.
+_ITERATIONS = 150
 # Simplices that are tried, and after how many without a gain no more are.
 _SIMPLICES, _VAIN = 40, 6
-_ITERATIONS = 60
-_SHORTEST = 1e-15
-# Where steps are looked for, and the least one, in nats.
+# Where steps are looked for, in units of z.
 _LOOKED_AT = np.geomspace(1e-3, 4.0, 16)
-_STEP = 1e-6
 
 
-def climb_kinks(objective: Objective, z: Array, rows: Array | None = None) -> tuple[Array, Array]:
-    """Climb from each of z (b, d) without trust in curvature; the highest points met, and their values (b,).
+def nonsmooth(point: Point) -> list[Finding]:
+    """``steps``, a ``kink``, an end of the ``support``, or where a search along kinks or across a jump led (``higher``)."""
+    if point.stationary:
+        return _steps(point)
+    if len(point.recession.directions) or point.state not in ("stuck", "running"):
+        return []
+    objective, beyond = point.objective, point.uphill
+    at_end = point.state == "stuck" and not np.isfinite(objective.value(beyond)).any()
+    if at_end and objective.support is not None and objective.supported(beyond).any():
+        # The data have a density there: it is an inner maximisation that fails.
+        return []
+    z = point.z if not at_end and _is_kink(objective, point.z, point.value) else _moved(point, at_end)
+    value, gradient = (part[0] for part in objective.gradient(z[None]))
+    findings = []
+    higher = _across_jump(point, z, float(value), gradient)
+    if higher is not None:
+        gained, least = float(higher.value.max() - value), point.tolerances.equal * max(1.0, abs(value))
+        findings.append(_finding("higher", gained, least, "nats", higher))
+    if _is_kink(objective, z, float(value), edge=at_end):
+        kind = "support" if at_end else "kink"
+        jump = _jump(objective, z + _NEAR[1] * point.size * _directions(objective), at_end)
+        findings.append(
+            _finding(kind, jump, point.tolerances.kink_jump, "nats per unit of z", at_point(objective, z, "kink"))
+        )
+    elif higher is None and value > point.value and np.any(z != point.z):
+        # Slopes may fail a search where a density does not: one that needs little of them may have gone on to infinity.
+        findings.append(_finding("higher", float(value - point.value), 0.0, "nats", at_point(objective, z, "running")))
+    return findings
 
-    BFGS whose line search asks for a change of slope (weak Wolfe conditions): its matrix takes up the kinks, across which
-    the slope jumps, as directions of great curvature, and the search goes on along them.
 
-    Parameters
-    ----------
-    objective
-        What to maximise.
-    z
-        Where to begin, (b, d); the value there must be finite.
-    rows
-        The replicate each of them belongs to, (b,); 0 if not given.
+def _finding(kind: str, measured: float, threshold: float, unit: str, onward: Ends | None = None) -> Finding:
+    none = np.zeros((0, 0)) if onward is None else np.zeros((0, onward.z.shape[1]))
+    return Finding(
+        test="nonsmooth",
+        kind=kind,
+        directions=none,
+        measured=measured,
+        threshold=threshold,
+        unit=unit,
+        onward=onward,
+    )
 
-    Source: A. S. Lewis and M. L. Overton (2013), Nonsmooth optimization via quasi-Newton methods, Mathematical
-    Programming 141, 135-163.
 
-    Examples
-    --------
-    >>> def evaluate(order, z, rows):
-    ...     return (-np.abs(z).sum(axis=1) - np.abs(z[:, 0] - z[:, 1]), -np.sign(z) - np.sign(z @ [1, -1])[:, None] * [1, -1])
-    >>> objective = Objective(size=2, evaluate=lambda order, z, rows: evaluate(order, z, rows)[: order + 1])
-    >>> bool(np.abs(climb_kinks(objective, np.array([[0.7, -2.0]]))[0]).max() < 1e-8)
-    True
+def _steps(point: Point) -> list[Finding]:
+    places = step_coordinates(point.objective, point.z, point.value, point.hessian)
+    if not len(places):
+        return []
+    ways = axes(places, len(point.z))
+    around = point.objective.value(point.z + np.concatenate([ways, -ways]) * _LOOKED_AT[-1])
+    highest = float(np.abs(around[np.isfinite(around)] - point.value).max(initial=0.0))
+    return [replace(_finding("steps", highest, point.tolerances.step_height, "nats"), directions=ways)]
+
+
+def _moved(point: Point, at_end: bool) -> Array:
+    """Where a search leads that follows kinks, or the end of the support to where several observations hold it."""
+    objective, z = point.objective, point.z
+    if at_end:
+        return z if not 1 < objective.size <= point.tolerances.corner_parameters else climb_edges(objective, z)[0]
+    return z if objective.size > point.tolerances.kink_parameters else climb_kinks(objective, z[None])[0][0]
+
+
+def _across_jump(point: Point, z: Array, value: float, gradient: Array) -> Ends | None:
+    """Searches that begin uphill of where one was stuck before a jump (from one formula to another), if they come higher."""
+    objective, slope = point.objective, float(np.linalg.norm(gradient))
+    if not 0 < slope < np.inf:
+        return None
+    size = max(1.0, float(np.abs(z).max()))
+    starts = z + _ACROSS[:, None] * size * gradient / slope
+    values = objective.value(starts)
+    jump = abs(values[0] - value)
+    if (
+        not np.isfinite(values).all()
+        or jump < point.tolerances.jump_height + point.tolerances.jump_ratio * slope * size * _ACROSS[0]
+    ):
+        return None
+    ends = maximize(objective, starts, reach=point.space.reach, max_iterations=_ITERATIONS, keep_trail=True)
+    if crosses_rounding(objective, np.broadcast_to(z, ends.z.shape), ends.z).any():
+        # The jump is one of the steps by which a density loses its digits.
+        return None
+    return ends if ends.value.max() > value + point.tolerances.equal * max(1.0, abs(value)) else None
+
+
+def _directions(objective: Objective) -> Array:
+    directions = np.random.default_rng(0).normal(size=(64, objective.size))
+    if not objective.wide:
+        along = np.eye(objective.size)
+        directions = np.concatenate([along, -along, directions])
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def _is_kink(objective: Objective, z: Array, value: float, edge: bool = False) -> bool:
+    """Whether the point is a maximum although the gradient does not vanish: nothing near it is higher, but slopes jump.
+
+    At an ``edge`` of the support they do so where there is nothing beyond.
     """
-    rows = np.zeros(len(z), dtype=int) if rows is None else rows
-    generator = np.random.default_rng(0)
-    best = objective.value(z, rows)
-    for distance in _DISTANCES:
-        # On the kink itself no slope says which way it runs: the climb begins beside it.
-        beside = z + distance * np.maximum(1.0, np.abs(z)) * generator.normal(size=z.shape)
-        found, value = _climb(objective, beside, rows)
-        better = value > best
-        z, best = np.where(better[:, None], found, z), np.where(better, value, best)
-    return z, best
+    directions, size = _directions(objective), max(1.0, float(np.abs(z).max()))
+    points = z + np.array([1e-6, 1e-4, 1e-2])[:, None, None] * size * directions
+    around = objective.value(points.reshape(-1, objective.size))
+    if not np.all(around <= value + objective.tolerances.kink_top * max(1.0, abs(value))):
+        return False
+    scatter = float(inexact(objective, z[None])[0])
+    # Where nothing falls by more than rounding does there is no peak to be seen.
+    if (
+        scatter > objective.tolerances.kink_noise * max(1.0, abs(value))
+        or not value - around.min() > objective.tolerances.noise_multiple * scatter
+    ):
+        return False
+    # At a kink slopes differ by as much however near; where the objective is but strongly curved, by less and less.
+    near, nearer = (_jump(objective, z + distance * directions, edge) for distance in _NEAR * size)
+    return bool(nearer > max(objective.tolerances.kink_ratio * near, objective.tolerances.kink_jump))
 
 
-def step_coordinates(objective: Objective, mode: Mode) -> Array:
+def _jump(objective: Objective, points: Array, edge: bool) -> float:
+    """By how much the slopes at points (k, d) differ; those where there is none count as 0, at an edge alone."""
+    values, slopes = objective.gradient(points)
+    seen = slopes if edge else slopes[np.isfinite(values)]
+    return float(np.ptp(seen, axis=0).max()) if len(seen) else 0.0
+
+
+def step_coordinates(objective: Objective, z: Array, value: float, hessian: Array) -> Array:
     """The coordinates along which the objective is a step function: no slope anywhere, but other values; (k,) of int.
 
-    Of a mode whose Hessian is not known (NaN) all coordinates are looked at.
+    Where the Hessian is not known (NaN) all coordinates are looked at.
 
     Examples
     --------
     >>> def evaluate(order, z, rows):
     ...     return (np.floor(z[:, 0]) - z[:, 1] ** 2, z * [0.0, -2.0])[: order + 1]
-    >>> peak = Mode(z=np.array([0.5, 0.0]), value=0.0, hessian=np.diag([0.0, -2.0]), agree=1)
-    >>> step_coordinates(Objective(size=2, evaluate=evaluate), peak).tolist()
+    >>> step_coordinates(Objective(size=2, evaluate=evaluate), np.array([0.5, 0.0]), 0.0, np.diag([0.0, -2.0])).tolist()
     [0]
     """
     found = []
-    for j in np.flatnonzero(~np.any(np.nan_to_num(mode.hessian), axis=0)):
-        points = np.repeat(mode.z[None], 2 * len(_LOOKED_AT), axis=0)
+    for j in np.flatnonzero(~np.any(np.nan_to_num(hessian), axis=0)):
+        points = np.repeat(z[None], 2 * len(_LOOKED_AT), axis=0)
         points[:, j] += np.concatenate([_LOOKED_AT, -_LOOKED_AT])
         values, gradients = objective.gradient(points)
-        steps = np.abs(values[np.isfinite(values)] - mode.value) > _STEP
+        steps = np.abs(values[np.isfinite(values)] - value) > objective.tolerances.step_height
         if np.any(steps) and not np.any(gradients[:, j]):
             found.append(j)
     return np.array(found, dtype=int)
@@ -122,54 +217,3 @@ def climb_edges(objective: Objective, z: Array) -> tuple[Array, float]:
         if ends.value[top] > best:
             z, best = ends.z[top], float(ends.value[top])
     return z, best
-
-
-def _climb(objective: Objective, z: Array, rows: Array) -> tuple[Array, Array]:
-    """One climb from each of z (b, d), from a matrix that knows nothing."""
-    z = z.copy()
-    value, gradient = objective.gradient(z, rows)
-    size = np.maximum(np.linalg.norm(gradient, axis=1), 1e-300)
-    inverse = np.eye(objective.size) / size[:, None, None]
-    active = np.flatnonzero(np.isfinite(value))
-    for _ in range(_ITERATIONS * objective.size):
-        direction = np.einsum("bij,bj->bi", inverse[active], gradient[active])
-        slope = np.sum(gradient[active] * direction, axis=1)
-        going = (slope > 0) & (np.linalg.norm(direction, axis=1) >= _SHORTEST)
-        active, direction, slope = active[going], direction[going], slope[going]
-        step, reached, new_gradient = _weak_wolfe(objective, z[active], rows[active], value[active], direction, slope)
-        risen = reached > value[active]
-        active, moved, new_gradient = active[risen], (step[:, None] * direction)[risen], new_gradient[risen]
-        if not len(active):
-            break
-        change = gradient[active] - new_gradient
-        z[active] += moved
-        value[active], gradient[active] = reached[risen], new_gradient
-        curvature = np.sum(moved * change, axis=1)
-        curved = curvature > 0
-        s, y, rho = moved[curved], change[curved], 1.0 / curvature[curved]
-        left = np.eye(objective.size) - rho[:, None, None] * s[:, :, None] * y[:, None, :]
-        own = rho[:, None, None] * s[:, :, None] * s[:, None, :]
-        inverse[active[curved]] = left @ inverse[active[curved]] @ left.swapaxes(1, 2) + own
-    return z, value
-
-
-def _weak_wolfe(
-    objective: Objective, z: Array, rows: Array, value: Array, direction: Array, slope: Array
-) -> tuple[Array, Array, Array]:
-    """Steps (b,) that gain enough and after which the slope is less, by bisection; with values and gradients there."""
-    low, high, step = np.zeros(len(z)), np.full(len(z), np.inf), np.ones(len(z))
-    best_step, best_value, best_gradient = np.zeros(len(z)), value.copy(), np.zeros_like(z)
-    left = np.arange(len(z))
-    for _ in range(_HALVINGS):
-        if not len(left):
-            break
-        reached, gradient = objective.gradient(z[left] + step[left, None] * direction[left], rows[left])
-        enough = reached >= value[left] + _SUFFICIENT * step[left] * slope[left]
-        high[left[~enough]] = step[left[~enough]]
-        gained = left[enough]
-        best_step[gained], best_value[gained], best_gradient[gained] = step[gained], reached[enough], gradient[enough]
-        low[gained] = step[gained]
-        steep = np.sum(gradient * direction[left], axis=1) > _FLATTER * slope[left]
-        left = left[~enough | steep]
-        step[left] = np.where(np.isfinite(high[left]), (low[left] + high[left]) / 2, 2 * low[left])
-    return best_step, best_value, best_gradient

@@ -13,16 +13,8 @@ from pp_mlekl.typing import Array
 _LOOKED_AT = np.array([1.0, 10.0, 100.0])
 # An interval is cut in eight so many times: to the last of its 53 bits and beyond.
 _SECTIONS, _SHARES = 20, np.arange(1, 8) / 8
-# With more parameters no profile is taken towards these edges.
-_MOST_PARAMETERS = 40
 # E-foldings of the distance from an edge: the nearest is still some thousand times the spacing of doubles.
 _APPROACH = np.arange(1.0, 26.0)
-_NEAR = 1e-9
-_NEAREST = 1e-13
-# An edge at which a density overflows is none of its support: there it is lost far more than this.
-_OVERFLOWING = 1e8
-# The least change, in nats for an e-folding of the distance.
-_POWER = 1e-5
 
 
 def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | None:
@@ -71,7 +63,7 @@ def climb_to_support(objective: Objective, z: Array, value: float, space: Space)
     space
         The parameters.
     """
-    if objective.size > _MOST_PARAMETERS:
+    if objective.size > objective.tolerances.profile_parameters:
         return None
     both = np.concatenate([np.eye(objective.size), -np.eye(objective.size)])
     size = np.where(np.isfinite(space.reach), 1.0, np.maximum(1.0, np.abs(z)))
@@ -94,12 +86,12 @@ def _of_a_density(objective: Objective, z: Array, value: float, edge: Array) -> 
     Where a density overflows far more is lost; where the objective merely ceases to be defined (an inner maximisation that
     fails, say) it changes by less and less from one e-folding of the distance to the next.
     """
-    values = objective.value(edge - _NEAR * np.exp(-np.arange(4.0))[:, None] * (edge - z))
-    if not value - values[0] < _OVERFLOWING:
+    values = objective.value(edge - objective.tolerances.support_near * np.exp(-np.arange(4.0))[:, None] * (edge - z))
+    if not value - values[0] < objective.tolerances.support_overflow:
         return False
     with np.errstate(invalid="ignore"):
         changes = np.abs(np.diff(values))
-    return not (changes[-1] < max(_POWER, 0.5 * changes[0]))
+    return not (changes[-1] < max(objective.tolerances.support_power, 0.5 * changes[0]))
 
 
 def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[Array, Array]:
@@ -136,7 +128,7 @@ def _profile(objective: Objective, z: Array, value: float, place: int, edge: Arr
     approach = _approaching(objective, place, edge[place], float(np.sign(edge[place] - z[place])))
     start = z.copy()
     start[place] = np.log(abs(edge[place] - z[place]))
-    nearest = np.log(_NEAREST * max(1.0, abs(edge[place])))
+    nearest = np.log(objective.tolerances.support_nearest * max(1.0, abs(edge[place])))
     way = -axes(np.array([place]), len(z))
     distances = DISTANCES * (start[place] - nearest) / DISTANCES[-1]
     found = climbs(profile_paths(approach, start[None], way, distances, close=ROUGHLY), way, value)

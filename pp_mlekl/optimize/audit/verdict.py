@@ -1,6 +1,6 @@
-"""Whether a point estimate exists, is unique and is regular: found out by computation, on any objective."""
+"""What an audit finds at a point, and the verdict that follows from the findings by one table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,9 +8,75 @@ import numpy as np
 from pp_mlekl.optimize.large_curvature import LargeCurvature
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.profile_paths import Climb
+from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.typing import Array
 
 STATUSES = ("converged", "boundary", "at_infinity", "unbounded", "not_identified", "multimodal", "failed")
+
+# What was found, by test and kind, and the status that follows; the first row that applies decides. What is in no row (a
+# divergence elsewhere, weak curvature, singular information) comes with a maximum that has converged.
+TABLE: Sequence[tuple[tuple[str, str], str]] = (
+    (("nonsmooth", "steps"), "failed"),
+    (("unbounded", "divergence"), "unbounded"),
+    (("recession", "direction"), "at_infinity"),
+    (("boundary", "limit"), "boundary"),
+    (("nonsmooth", "support"), "boundary"),
+    (("nonsmooth", "kink"), "converged"),
+    (("noise", "undefined"), "failed"),
+    (("noise", "unfinished"), "failed"),
+    (("identifiability", "flat"), "not_identified"),
+    (("multimodality", "rivals"), "multimodal"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Finding:
+    """One thing that a test found.
+
+    Parameters
+    ----------
+    test
+        The test: ``noise``, ``unbounded``, ``boundary``, ``recession``, ``identifiability``, ``nonsmooth`` or
+        ``multimodality``.
+    kind
+        What it found, a word of that test's.
+    directions
+        Unit vectors of z (k, d) that it is about; none where it is about the point.
+    parameters
+        Names of the coordinates that these directions move.
+    measured, threshold, unit
+        The number that was measured, the number that it was compared with, and their unit.
+    climb
+        The path along which the objective diverges.
+    modes
+        Other maxima.
+    onward
+        Searches that came to a higher point, from which the audit begins again.
+    """
+
+    test: str
+    kind: str
+    directions: Array
+    measured: float
+    threshold: float
+    unit: str
+    parameters: tuple[str, ...] = ()
+    climb: Climb | None = None
+    modes: tuple[Mode, ...] = ()
+    onward: Ends | None = None
+
+
+def decide(findings: Iterable[Finding]) -> str:
+    """The status that follows from some findings.
+
+    Examples
+    --------
+    >>> flat = Finding(test="identifiability", kind="flat", directions=np.eye(2)[:1], measured=0, threshold=1e-4, unit="nats")
+    >>> decide([]), decide([flat])
+    ('converged', 'not_identified')
+    """
+    found = {(finding.test, finding.kind) for finding in findings}
+    return next((status for what, status in TABLE if what in found), "converged")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,15 +101,15 @@ class Audit:
         All local maxima met, the best first.
     """
 
-    gradient_norm: float
-    decrement: float
-    smallest_eigenvalue: float
-    largest_eigenvalue: float
-    rank: int
-    size: int
-    starts: int
-    agree: int
-    iterations: int
+    gradient_norm: float = np.nan
+    decrement: float = np.nan
+    smallest_eigenvalue: float = np.nan
+    largest_eigenvalue: float = np.nan
+    rank: int = 0
+    size: int = 0
+    starts: int = 0
+    agree: int = 0
+    iterations: int = 0
     modes: Sequence[Mode] = ()
 
 
@@ -70,13 +136,11 @@ class Verdict:
         are held.
     irregular
         Directions (l, d) over which nothing could be inverted.
-    shallow
-        Regular directions (m, d) along which the objective hardly falls off, farther from the maximum.
     singular
         Whether the maximum is no smooth one (singular information, a kink, the edge of the data's support), so that
         nothing has a standard error.
-    climb
-        The evidence for ``unbounded``.
+    findings
+        What the tests found; ``status`` and ``warnings`` follow from it.
     audit
         The search's own account.
     large
@@ -94,20 +158,7 @@ class Verdict:
     run_off: Array
     covariance: Array
     irregular: Array
-    shallow: Array = field(default_factory=lambda: np.zeros((0, 0)))
     singular: bool = False
-    climb: Climb | None = None
+    findings: tuple[Finding, ...] = ()
     large: LargeCurvature | None = None
-    audit: Audit = field(
-        default_factory=lambda: Audit(
-            gradient_norm=np.nan,
-            decrement=np.nan,
-            smallest_eigenvalue=np.nan,
-            largest_eigenvalue=np.nan,
-            rank=0,
-            size=0,
-            starts=0,
-            agree=0,
-            iterations=0,
-        )
-    )
+    audit: Audit = field(default_factory=Audit)

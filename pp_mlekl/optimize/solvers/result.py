@@ -4,10 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.typing import Array
-
-# Values this close, relative to their size, are the same maximum's.
-EQUAL = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,4 +57,22 @@ def joined(first: Ends, second: Ends) -> Ends:
         iterations=max(first.iterations, second.iterations),
         trail=[(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(*trails, strict=True)],
         **parts,
+    )
+
+
+def at_point(objective: Objective, z: Array, state: str) -> Ends:
+    """One search as if it had ended at z (d,)."""
+    value, gradient, hessian = objective.hessian(z[None])
+    if not np.isfinite(value[0]):
+        value, gradient = objective.gradient(z[None])
+    return Ends(
+        z=z[None],
+        value=value,
+        gradient=gradient,
+        hessian=hessian,
+        decrement=np.array([np.inf]),
+        state=np.array([state]),
+        iterations=0,
+        count=np.ones(1, dtype=int),
+        trail=[(z[None], value)],
     )

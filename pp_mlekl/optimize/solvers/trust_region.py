@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.solvers.difference_hessian import with_difference_hessian
 from pp_mlekl.optimize.solvers.fisher_scoring import score_upwards
 from pp_mlekl.optimize.solvers.newton_krylov import climb
 from pp_mlekl.optimize.solvers.quadratic_model import QuadraticModel, along, project, quadratic_model
-from pp_mlekl.optimize.solvers.quasi_newton import ascend
 from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.typing import Array
 
@@ -98,6 +98,8 @@ def maximize(
     >>> np.abs(ends.z).round(4).tolist()
     [[0.995, 0.995]]
     """
+    if objective.derivatives < 2 and objective.information is None:
+        objective = with_difference_hessian(objective)
     if objective.large or objective.derivatives < 2:
         return _one_by_one(objective, starts, held, reach, max_iterations)
     rows = np.zeros(len(starts), dtype=int) if rows is None else rows
@@ -140,8 +142,7 @@ def _one_by_one(
     objective: Objective, starts: Array, held: Array | None, reach: Array | None, max_iterations: int
 ) -> Ends:
     """The same from each start in turn, by products or by gradients alone; the Hessians of the ends are not known."""
-    by_gradients = score_upwards if objective.information else ascend
-    method = by_gradients if objective.derivatives < 2 else climb
+    method = score_upwards if objective.information else climb
     found = [
         method(objective, start, held=None if held is None else held[k], reach=reach, max_iterations=max_iterations)
         for k, start in enumerate(starts)
@@ -155,7 +156,7 @@ def _one_by_one(
         gradient=np.array([f.gradient for f in found]),
         hessian=np.broadcast_to(np.nan, (count, size, size)),
         decrement=np.array([f.decrement for f in found]),
-        state=np.array([f.state for f in found]),
+        state=np.array([f.state for f in found], dtype="<U10"),
         iterations=longest - 1,
         count=np.ones(count, dtype=int),
         trail=[(np.array([z for z, _ in step]), np.array([v for _, v in step])) for step in zip(*trails, strict=True)],

@@ -11,6 +11,7 @@ from pp_mlekl.optimize.profile_paths import divergence
 from pp_mlekl.optimize.replicates import maximize_replicates
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.solvers.trust_region import maximize
+from pp_mlekl.optimize.tolerances import Tolerances
 
 GENERATOR = np.random.default_rng(0)
 
@@ -116,7 +117,7 @@ def test_replicates_without_maximum_are_marked():
 )
 def test_divergence_and_convergence_are_told_apart(values, diverges):
     distances = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])
-    rate, _ = divergence(distances, values(distances))
+    rate, _ = divergence(distances, values(distances), Tolerances())
     assert (rate > 0) == diverges
 
 

@@ -1,0 +1,303 @@
+"""Bent ways to infinity, and the supremum that is approached along a direction of recession."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pp_mlekl.optimize.audit.soft_directions import curved_nearby, curved_null, idle_coordinates, independent
+from pp_mlekl.optimize.curvature import curvature, losses_along, rays, suspicious_directions
+from pp_mlekl.optimize.numerical_noise import crosses_rounding, inexact, rounding
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.parameter_space import axes
+from pp_mlekl.optimize.profile_paths import profile_paths
+from pp_mlekl.optimize.solvers.trust_region import maximize
+from pp_mlekl.optimize.tolerances import Tolerances
+from pp_mlekl.typing import Array
+
+if TYPE_CHECKING:
+    from pp_mlekl.optimize.audit.point import Point
+
+# Multiples of a coordinate's size, and units of a transformed one, to which it is moved on along a bent way.
+# Half of them are there for what follows to keep up.
+_DOUBLED = 2.0 ** np.arange(0.5, 7.1, 0.5) - 1
+_STEPS = np.arange(2.5, 35.1, 2.5)
+# So many coordinates of irregular directions are looked at.
+_MOST_INVOLVED = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recession:
+    """Directions along which the objective rises towards a finite supremum, and where it has come near to it.
+
+    Parameters
+    ----------
+    directions
+        Unit vectors (k, d); none where there are none.
+    z, value
+        The point (d,) from which they start, and the objective there.
+    null
+        Directions (l, d) along which the objective does not change there.
+    covariance, irregular
+        Of the other directions there, as in ``Verdict``; None where the point is not wholly at the limit.
+    """
+
+    directions: Array
+    z: Array
+    value: float
+    null: Array
+    covariance: Array | None = None
+    irregular: Array | None = None
+
+
+def recession(point: "Point") -> Recession:
+    """What leads to infinity or to a bound from a point: straight ways first, then bent ones."""
+    none = np.zeros((0, len(point.z)))
+    nothing = Recession(directions=none, z=point.z, value=point.value, null=none)
+    if not point.stationary:
+        return _departing(point) or nothing
+    if not point.suspicious.any():
+        return nothing
+    soft = point.soft
+    bent = _from_afar(point, soft.run_off)
+    if bent is not None:
+        return bent
+    if len(soft.run_off):
+        return _at_the_limit(point, soft.run_off, soft.null)
+    return (_bends_away(point) if soft.singular else None) or nothing
+
+
+def straight_ways(point: "Point") -> Array:
+    """Unit vectors (k, d) away from the origin along which nothing is lost, while on the way back much is.
+
+    Some coordinates may have come to a kink (the location of a skew normal that becomes half-normal), so the way is also
+    tried without what is small in it.
+    """
+    objective, reach = point.objective, point.space.reach
+    direction = point.z - point.origin
+    if np.linalg.norm(direction) <= 1.0:
+        return np.zeros((0, len(point.z)))
+    largest = np.abs(direction).max()
+    bent = np.array([np.where(np.abs(direction) < share * largest, 0.0, direction) for share in (0.0, 0.01, 0.5)])
+    # What moved farthest may have done so where it says nothing any more.
+    moved = np.flatnonzero(np.abs(direction) > 1.0)[: point.tolerances.profile_parameters]
+    alone = axes(moved, objective.size) * np.sign(direction)[moved, None]
+    # One coordinate says it more simply than several.
+    tried = np.concatenate([alone, -alone, bent / np.linalg.norm(bent, axis=1, keepdims=True)])
+    near, everywhere = losses_along(objective, point.z, point.value, tried, reach)
+    ahead = np.where(everywhere < point.tolerances.ray_loss, near, np.inf)
+    # A search may have begun far out already: the way back leads beyond where it did.
+    back = losses_along(objective, point.z, point.value, -tried, reach + np.abs(direction))[1]
+    return tried[(ahead < point.tolerances.ray_straight_loss) & (back > point.tolerances.ray_fall)]
+
+
+def _departing(point: "Point") -> Recession | None:
+    """The same where a search did not converge."""
+    ways = point.straight_ways
+    if len(ways):
+        # A finite bound says more than infinity.
+        finite = [way for way in ways if not point.space.limit(point.z, way).runs_off.any()]
+        way = finite[0] if finite else ways[0]
+        limit = _at_the_limit(point, way[None], np.zeros((0, len(way))))
+        # What is at a kink has a value, though no variance.
+        smooth = limit.irregular is not None and not len(limit.irregular)
+        return limit if smooth else replace(limit, covariance=None, irregular=None)
+    direction = point.z - point.origin
+    return _bent(point, direction) if np.linalg.norm(direction) > 1.0 else None
+
+
+def _from_afar(point: "Point", run_off: Array) -> Recession | None:
+    """A bent way of a coordinate without a transform that lies far from the origin.
+
+    Far out on the way to a supremum all slopes are rounding, and straight lines leave a bent valley (the limits between
+    ordered categories that follow a coefficient) on both sides. A coordinate on one of the straight ways ``run_off`` (k, d) is not
+    looked at, unless much is lost on it in the end.
+    """
+    moved = np.where(point.space.transformed, 0.0, point.z - point.origin)
+    place = int(np.argmax(np.abs(moved)))
+    if abs(moved[place]) < point.tolerances.far_multiple * max(1.0, abs(point.origin[place])):
+        return None
+    reach = point.space.reach
+    ahead = losses_along(point.objective, point.z, point.value, run_off, reach)[1] if len(run_off) else np.zeros(0)
+    straight = run_off[~(np.isfinite(ahead) & (ahead > point.tolerances.ray_fall))]
+    if np.any(np.abs(straight[:, place]) > 0.1):
+        return None
+    return _bent(point, np.eye(len(point.z))[place] * moved[place])
+
+
+def _bends_away(point: "Point") -> Recession | None:
+    """Bent ways that irregular directions lead to.
+
+    A slope that diverges while its product with a location stays (two doses with an infinitely steep curve between them)
+    gains ever less with each e-folding, until all is rounding, and straight lines leave the way on both sides.
+    """
+    irregular = point.curvature.directions[~point.soft.regular]
+    if point.objective.size > point.tolerances.profile_parameters or not len(irregular):
+        return None
+    share = np.abs(irregular).max(axis=0)
+    places = np.flatnonzero(point.space.transformed & (share > point.tolerances.way_involved * share.max()))
+    for place in places[np.argsort(-share[places], kind="stable")][:_MOST_INVOLVED].tolist():
+        for sign in (1.0, -1.0):
+            limit = _along_bent(point, place, sign)
+            if limit is not None:
+                covariance = point.curvature.inverse(point.soft.regular)
+                return replace(limit, covariance=covariance, irregular=irregular)
+    return None
+
+
+def _bent(point: "Point", direction: Array) -> Recession | None:
+    """The same along a bent way: each time the farthest coordinate is doubled less is gained, all else following.
+
+    A transformed coordinate, whose unit is an e-folding, goes on by equal steps instead.
+    """
+    if point.objective.size > point.tolerances.profile_parameters:
+        return None
+    transformed = point.space.transformed
+    for kind in (~transformed, transformed):
+        moved = np.where(kind, direction, 0.0)
+        place = int(np.argmax(np.abs(moved)))
+        if moved[place]:
+            limit = _along_bent(point, place, float(np.sign(moved[place])))
+            if limit is not None:
+                return limit
+    return None
+
+
+def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
+    """The same along one coordinate.
+
+    Far out the gains may be but rounding, so the way is looked at from near the origin too.
+    """
+    objective, z = point.objective, point.z
+    transformed = bool(point.space.transformed[place])
+    way = sign * axes(np.array([place]), objective.size)
+    # A way that ends lower than the point leads past its maximum.
+    noise = point.tolerances.noise_multiple * float(rounding(objective, z[None])[0])
+    lowest = point.value - max(point.tolerances.equal * max(1.0, abs(point.value)), noise)
+    # Near the origin much must have been lost, or the way is but one along a flat family.
+    near = point.pulled_back(place, point.tolerances.far_early)
+    values_there = objective.value(np.array([z, near])).tolist()
+    if not point.value - values_there[1] > point.tolerances.ray_fall:
+        return None
+    for start, value in zip((z, near), values_there, strict=True):
+        if not np.isfinite(value):
+            continue
+        # Where a density's numbers give out soon, shorter steps still show where it goes.
+        long = _STEPS if transformed else max(1.0, abs(start[place])) * _DOUBLED
+        for steps, every in ((long, 2), (_STEPS / 5, 1))[: 1 + transformed]:
+            paths = profile_paths(objective, start[None], way, steps)
+            points, values = paths.points[every - 1 :: every, 0], paths.values[every - 1 :: every, 0]
+            known = int(np.logical_and.accumulate(np.isfinite(values)).sum())
+            points, values = points[:known], values[:known]
+            if known >= point.tolerances.way_known:
+                break
+        onto = (
+            known >= point.tolerances.way_known and sign * (points[-1, place] - z[place]) > point.tolerances.way_beyond
+        )
+        if onto and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
+            onward = _lasting(points, place, point.tolerances)
+            return Recession(
+                directions=onward[None] / np.linalg.norm(onward),
+                z=points[-1],
+                value=float(values[-1]),
+                null=np.zeros((0, len(z))),
+            )
+    return None
+
+
+def _lasting(points: Array, place: int, tolerances: Tolerances) -> Array:
+    """The direction (d,) of the end of a way through points (k, d), without what comes to rest on it."""
+    middle = len(points) // 2
+    first, second = points[middle] - points[0], points[-1] - points[middle]
+    resting = np.abs(second / second[place]) < tolerances.way_rest * np.abs(first / first[place])
+    return np.where(resting | (np.abs(second) < tolerances.way_share * np.abs(second).max()), 0.0, second)
+
+
+def _to_a_supremum(objective: Objective, value: float, points: Array, values: Array) -> bool:
+    """Whether values (k,) at points (k, d) on a way from ``value`` rise all along, and from some place on by less and less."""
+    gains = np.diff(values, prepend=value)
+    noise = objective.precision * max(1.0, abs(value)) + rounding(objective, points).max()
+    later = gains[int(np.argmax(gains)) :]
+    falling = np.all(later[1:] < objective.tolerances.way_ratio * later[:-1] + noise)
+    return bool(np.all(gains[1:] > -noise) and falling and len(later) >= objective.tolerances.way_later)
+
+
+def _at_the_limit(point: "Point", run_off: Array, null: Array) -> Recession:
+    """The point moved on along straight ways until the supremum is reached to rounding, and what is known there."""
+    objective, space = point.objective, point.space
+    directions = space.distinct(point.z, run_off)
+    needed = _needed(point, directions)
+    directions, null = directions[needed], np.concatenate([null, directions[~needed]])
+    if point.large is not None:
+        return Recession(directions=directions, z=point.z, value=point.value, null=null)
+    onward = directions.sum(axis=0)[None] / np.linalg.norm(directions.sum(axis=0))
+    trial = np.concatenate([point.z[None], rays(point.z, onward, space.reach)[:, 0]])
+    trial = trial[np.isfinite(objective.value(trial))]
+    lost = np.logical_or.accumulate(crosses_rounding(objective, trial[:-1], trial[1:]))
+    trial = trial[np.append(True, ~lost)]
+    ends = maximize(objective, trial, held=np.repeat(onward, len(trial), axis=0), max_iterations=20)
+    # The nearest point will do: the farther, the less is left of the other parameters' precision.
+    arrived = np.isfinite(ends.value)
+    ends = replace(ends, z=ends.z[arrived], value=ends.value[arrived])
+    if not len(ends.z):
+        # Even here the density's own numbers give out as soon as a coordinate is moved.
+        return Recession(directions=directions, z=point.z, value=point.value, null=null)
+    # What rounding may have made is no gain.
+    doubt = point.tolerances.noise_multiple * inexact(objective, ends.z) + objective.precision * max(
+        1.0, abs(point.value)
+    )
+    gains = np.append(np.diff(ends.value) - doubt[1:], -np.inf)
+    first = int(np.argmax(gains <= 0.0))
+    z, value = ends.z[first], float(ends.value[first])
+    _, _, hessian = objective.hessian(z[None])
+    found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
+    # What is curved at the maximum, though it hardly falls farther off, has an estimate all the same.
+    suspicious[suspicious] = ~curved_nearby(objective, z, value, found.directions[suspicious])
+    null = np.concatenate([null, idle_coordinates(objective, z, value, [*null, *directions])])
+    bent = _bent_families(objective, z, value, hessian[0], np.concatenate([null, directions]))
+    return Recession(
+        directions=directions,
+        z=z,
+        value=value,
+        null=np.concatenate([null, bent]),
+        covariance=found.inverse(~suspicious),
+        irregular=found.directions[suspicious],
+    )
+
+
+def _bent_families(objective: Objective, z: Array, value: float, hessian: Array, known: Array) -> Array:
+    """Unit directions (k, d), beside those known, in which a surface of equal value through z bends away.
+
+    A scale that no longer matters may leave but the sum of two variances to be known.
+    """
+    whole = curvature(hessian, held=independent(known))
+    flat = whole.directions[whole.eigenvalues < objective.tolerances.rank_eigenvalue]
+    flat = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+    return flat[curved_null(objective, z, value, flat)]
+
+
+def _needed(point: "Point", directions: Array) -> Array:
+    """Which of directions (k, d) that run off the others need to reach the supremum, (k,) of bool.
+
+    Where one parameter at its bound takes another's say with it, that one only seemed to run off before. What leads to
+    infinity is done without first.
+    """
+    objective, z, reach = point.objective, point.z, point.space.reach
+    needed = np.ones(len(directions), dtype=bool)
+    finite = np.array([not point.space.limit(z, way).runs_off.any() for way in directions])
+    value = float(objective.value(z[None])[0])
+    for k in np.argsort(finite, kind="stable").tolist():
+        others = needed & (np.arange(len(directions)) != k)
+        if not others.any():
+            break
+        onward = directions[others].sum(axis=0)
+        points = rays(z, onward[None] / np.linalg.norm(onward), reach)[:, 0]
+        back = rays(z, -directions[[k]], reach)[:, 0] - z
+        fallen = np.flatnonzero(value - objective.value(z + back) > point.tolerances.ray_fall)
+        if not len(fallen):
+            continue
+        before = points + back[fallen[0]]
+        values = objective.value(np.array([points, before]).reshape(-1, len(z))).reshape(2, -1)
+        known = np.flatnonzero(np.isfinite(values).all(axis=0) & ~crosses_rounding(objective, points, before))
+        needed[k] = not len(known) or np.ptp(values[:, known[-1]]) > point.tolerances.ray_redundant
+    return needed

@@ -1,0 +1,157 @@
+"""Directions that are flat, singular or weak, and those that fall off as a regular maximum does."""
+
+import numpy as np
+import pytest
+from plain_objectives import analytic, kinds, line, point, without_slope
+
+from pp_mlekl.optimize.audit.identifiability import identifiability
+from pp_mlekl.optimize.audit.pipeline import judge
+from pp_mlekl.optimize.audit.soft_directions import _plateau, _singular, curved_nearby, curved_null, idle_coordinates
+from pp_mlekl.optimize.curvature import suspicious_directions
+from pp_mlekl.optimize.solvers.result import at_point
+
+ONE = np.ones((1, 1))
+
+
+def suspicious(objective, size=1, reach=np.inf):
+    value, _, hessian = objective.hessian(np.zeros((1, size)))
+    return suspicious_directions(objective, np.zeros(size), float(value[0]), hessian[0], np.full(size, reach))[1]
+
+
+@pytest.mark.parametrize(("most", "found"), [(0.05, True), (0.3, False)])
+def test_the_least_fall_at_two_standard_errors(most, found):
+    objective = analytic(lambda z: -most * (1 - np.exp(-(z[:, 0] ** 2) / (2 * most))))
+    assert suspicious(objective).tolist() == [found]
+
+
+@pytest.mark.parametrize(("quartic", "found"), [(3.0, False), (50.0, True)])
+def test_the_largest_fall_at_one_standard_error(quartic, found):
+    objective = analytic(lambda z: -(z[:, 0] ** 2) / 2 - quartic * z[:, 0] ** 4)
+    assert suspicious(objective).tolist() == [found]
+
+
+@pytest.mark.parametrize(("error", "found"), [(100.0, False), (500.0, True)])
+def test_a_standard_error_lies_within_the_reach(error, found):
+    objective = analytic(lambda z: -(z[:, 0] ** 2) / (2 * error**2) - 8e-8 * z[:, 0] ** 4)
+    assert suspicious(objective, reach=40.0).tolist() == [found]
+
+
+@pytest.mark.parametrize(("eigenvalue", "found"), [(3e-12, True), (5e-11, False)])
+def test_eigenvalues_that_rounding_makes(eigenvalue, found):
+    across, along = np.array([1.0, 1.0]) / np.sqrt(2), np.array([1.0, -1.0]) / np.sqrt(2)
+
+    def value(z):
+        return -((z @ across) ** 2) * (2 - eigenvalue) / 2 - (z @ along) ** 2 * eigenvalue / 2
+
+    hessian = -np.array([[1.0, 1.0 - eigenvalue], [1.0 - eigenvalue, 1.0]])
+    objective = without_slope(value, 2)
+    found_there = suspicious_directions(objective, np.zeros(2), 0.0, hessian, np.full(2, np.inf))[1]
+    assert found_there.any() == found
+
+
+def family(power, height, far=0.0):
+    """A surface of equal value, x1 = x0^power, which straight along x0 has lost ``height`` nats at 1/4 of its first visible step."""
+    grid = np.geomspace(1e-4, 1e3, 22)
+
+    def visible(factor):
+        return grid[np.argmax(factor * grid ** (2 * power) > 0.1)]
+
+    factors = np.geomspace(1e-3, 1e6, 4000)
+    heights = np.array([f * (visible(f) / 4) ** (2 * power) for f in factors])
+    factor = factors[np.argmin(np.abs(np.log(heights / height)))]
+    step = visible(factor)
+
+    def value(z):
+        loss = far * (1 - np.exp(-((z[:, 0] / step) ** 20))) if far else 0.0
+        return -factor * (z[:, 1] - z[:, 0] ** power) ** 2 - loss
+
+    return analytic(value, 2)
+
+
+@pytest.mark.parametrize(("lost", "flat"), [(5e-5, True), (5e-4, False)])
+def test_what_a_flat_family_may_lose(lost, flat):
+    objective = family(2, 4.5e-4, far=lost / (1 - np.exp(-1)))
+    assert curved_null(objective, np.zeros(2), 0.0, np.eye(2)[:1]).tolist() == [flat]
+
+
+@pytest.mark.parametrize(("height", "flat"), [(1e-3, True), (2e-4, False)])
+def test_a_family_that_ends_not_far_off_is_level_near_by(height, flat):
+    objective = family(3, height, far=0.05)
+    assert curved_null(objective, np.zeros(2), 0.0, np.eye(2)[:1]).tolist() == [flat]
+
+
+@pytest.mark.parametrize(("width", "level"), [(0.02, True), (0.005, False)])
+def test_a_plateau_is_level_about_a_point(width, level):
+    objective = without_slope(lambda z: -np.maximum(np.abs(z[:, 0]) - width, 0.0))
+    assert _plateau(objective, np.zeros(1), 0.0, ONE).tolist() == [level]
+
+
+@pytest.mark.parametrize(("width", "idle"), [(0.1, True), (0.01, False)])
+def test_a_coordinate_that_says_nothing_is_tried_a_little_off(width, idle):
+    objective = without_slope(lambda z: -np.maximum(np.abs(z[:, 0]) - width, 0.0))
+    assert len(idle_coordinates(objective, np.zeros(1), 0.0, [])) == idle
+
+
+@pytest.mark.parametrize(
+    ("shape", "singular"),
+    [
+        (lambda x: 0.5 * x**2, False),
+        (lambda x: 2.0 * (np.sqrt(1 + 16 * x**2) - 1), True),
+        (lambda x: 0.2 * (np.sqrt(1 + 16 * x**2) - 1), False),
+        (lambda x: 0.002 * x**2, True),
+        (lambda x: 0.05 * x**2, False),
+        (lambda x: 500.0 * (x / 2) ** 8, True),
+        (lambda x: 30.0 * (x / 2) ** 8, False),
+    ],
+)
+def test_falls_of_a_singular_maximum(shape, singular):
+    # By the curvature half a nat is lost at one standard error, which is taken to be 1.
+    objective = analytic(lambda z: -shape(z[:, 0]))
+    assert _singular(objective, np.zeros(1), 0.0, ONE).tolist() == [singular]
+
+
+@pytest.mark.parametrize(("quartic", "nearby"), [(5.0, True), (500.0, False)])
+def test_a_weakly_curved_maximum_is_a_parabola_near_by(quartic, nearby):
+    # A tenth of a standard error off, 2 * 0.1^2 * quartic of the curvature is added; half as far, a quarter of that.
+    objective = analytic(lambda z: -(z[:, 0] ** 2) / 2 - quartic * z[:, 0] ** 4)
+    assert curved_nearby(objective, np.zeros(1), 0.0, ONE).tolist() == [nearby]
+
+
+@pytest.mark.parametrize(("share", "nearby"), [(0.1, True), (0.6, False)])
+def test_what_may_be_missing_of_the_curvature(share, nearby):
+    objective = analytic(lambda z: -(1 - share) * (z[:, 0] ** 2) / 2)
+    assert curved_nearby(objective, np.zeros(1), 0.0, ONE).tolist() == [nearby]
+
+
+def test_a_flat_direction_is_found_whatever_the_way_there():
+    objective = analytic(lambda z: -((z[:, 0] + z[:, 1] - 1.0) ** 2), 2)
+    for start in ([0.5, 0.5], [3.0, -2.0], [-10.0, 11.0]):
+        found = identifiability(point(objective, start))
+        assert kinds(found) == ["flat"]
+        np.testing.assert_allclose(np.abs(found[0].directions[0]), np.sqrt([0.5, 0.5]), rtol=1e-6)
+        assert found[0].measured < found[0].threshold == 1e-4
+
+
+def test_a_singular_maximum_says_what_it_loses():
+    # Half a nat at one of the curvature's standard errors, and as much as that a quarter off.
+    objective = analytic(lambda z: -(z[:, 0] ** 4) - z[:, 1] ** 2, 2)
+    found = identifiability(point(objective, [1e-4, 0.0]))
+    assert kinds(found) == ["singular"]
+    assert not found[0].measured < found[0].threshold
+
+
+def test_a_regular_maximum_has_no_finding():
+    objective = analytic(lambda z: -np.sum(z**2, axis=1) - z[:, 0] ** 4, 2)
+    assert identifiability(point(objective, [0.0, 0.0])) == []
+
+
+@pytest.mark.parametrize(("bend", "known"), [(3e-3, True), (0.05, False)])
+def test_a_variance_that_changes_along_a_family_is_none(bend, known):
+    # x0 + x1 is identified, x2 with a variance that depends on where along the family the point lies.
+    objective = analytic(
+        lambda z: -((z[:, 0] + z[:, 1] - 1.0) ** 2) - z[:, 2] ** 2 / 2 * (1 + bend * (z[:, 0] - z[:, 1]) / 6), 3
+    )
+    ends = at_point(objective, np.array([3.5, -2.5, 0.0]), "stationary")
+    verdict = judge(objective, ends, line(3), np.zeros(3))
+    assert verdict.status == "not_identified"
+    assert np.any(np.abs(verdict.irregular) @ np.eye(3)[2] > 0.9) != known

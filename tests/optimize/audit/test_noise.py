@@ -1,0 +1,113 @@
+"""Numerical noise about a point, and searches that end where numbers give out."""
+
+import numpy as np
+import pytest
+from plain_objectives import analytic, kinds, line, point, without_slope
+
+from pp_mlekl.optimize.audit.noise import noise
+from pp_mlekl.optimize.curvature import losses_along, rays
+from pp_mlekl.optimize.meaningful_ends import before_rounding
+from pp_mlekl.optimize.numerical_noise import crosses_rounding, high_by_rounding, rounding, stairs
+from pp_mlekl.optimize.solvers.result import Ends
+from pp_mlekl.optimize.tolerances import Tolerances
+
+
+def rough(size, drop=0.0, beyond=0.0):
+    """A level objective that from ``beyond`` on lies ``drop`` lower, with noise of about this size there."""
+    return without_slope(lambda z: np.where(z[:, 0] > beyond, size * np.sin(1e12 * z[:, 0]) - drop, 0.0))
+
+
+def test_third_differences_show_noise_alone():
+    moves = np.random.default_rng(0).normal(size=4) * 1e-10 / 3
+    objective = without_slope(lambda z: 1e30 * z[:, 0] ** 3)
+    assert rounding(objective, np.zeros((1, 1)))[0] == pytest.approx(3e30 * np.abs(moves**3).max(), rel=1e-9)
+    assert rounding(without_slope(lambda z: 1e9 * z[:, 0] ** 2), np.ones((1, 1)))[0] < 1e-5
+
+
+@pytest.mark.parametrize(("exponent", "seen"), [(0.3, True), (0.7, False)])
+def test_steps_of_rounding_do_not_grow_with_the_distance(exponent, seen):
+    objective = without_slope(lambda z: np.abs(z[:, 0]) ** exponent)
+    assert (stairs(objective, np.zeros((1, 1)))[0] > 0) == seen
+
+
+@pytest.mark.parametrize(("height", "seen"), [(3.0, 3.0), (20.0, 0.0)])
+def test_large_changes_say_nothing_of_steps(height, seen):
+    objective = without_slope(lambda z: -height * (z[:, 0] != 0))
+    assert stairs(objective, np.zeros((1, 1)))[0] == seen
+
+
+def test_a_kink_is_no_step():
+    objective = analytic(lambda z: -np.where(z[:, 0].real > 0, z[:, 0], -z[:, 0]))
+    assert stairs(objective, np.zeros((1, 1)))[0] < 1e-12
+
+
+@pytest.mark.parametrize(("higher", "by_noise"), [(8e-3, True), (3e-2, False)])
+def test_a_value_is_known_to_within_a_multiple_of_its_noise(higher, by_noise):
+    found = high_by_rounding(np.array([0.0, higher]), np.array([0.0, 1e-3]), Tolerances())
+    assert found[1] == by_noise
+
+
+@pytest.mark.parametrize(("size", "seen"), [(5e-10, False), (5e-9, True)])
+def test_noise_far_below_the_value_does_not_count(size, seen):
+    assert high_by_rounding(np.array([0.0, 1e-9]), np.array([0.0, size]), Tolerances())[1] == seen
+
+
+@pytest.mark.parametrize(("size", "crossed"), [(0.01, False), (0.3, True)])
+def test_a_step_across_mere_noise_is_seen(size, crossed):
+    assert crosses_rounding(rough(size), np.array([[-1.0]]), np.array([[5.0]]))[0] == crossed
+
+
+@pytest.mark.parametrize(("gain", "kept"), [(8.0, False), (30.0, True)])
+def test_a_search_is_taken_back_before_steps_that_noise_may_have_made(gain, kept):
+    size = float(rounding(rough(1e-4), np.array([[3.0]]))[0])
+    objective = rough(1e-4, drop=-gain * size)
+    z, value = np.array([[-1.0], [3.0]]), np.array([0.0, gain * size])
+    ends = Ends(
+        z=z[1:],
+        value=value[1:],
+        gradient=np.zeros((1, 1)),
+        hessian=np.zeros((1, 1, 1)),
+        decrement=np.zeros(1),
+        state=np.array(["stationary"], dtype="<U10"),
+        iterations=1,
+        count=np.ones(1, dtype=int),
+        trail=[(z[:1], value[:1]), (z[1:], value[1:])],
+    )
+    found = before_rounding(objective, ends, np.array([0]))
+    assert (found.z[0, 0] == 3.0) == kept
+
+
+def test_a_loss_is_known_to_within_three_times_its_noise():
+    objective, ahead, reach = rough(1e-3, drop=0.5), np.ones((1, 1)), np.array([np.inf])
+    points = rays(np.zeros(1), ahead, reach)[:, 0]
+    known = -objective.value(points) - 3.0 * rounding(objective, points)
+    _, everywhere = losses_along(objective, np.zeros(1), 0.0, ahead, reach)
+    assert everywhere[0] == pytest.approx(known.max(), abs=1e-12)
+
+
+@pytest.mark.parametrize(("drop", "corrected"), [(5e-7, False), (5e-6, True)])
+def test_losses_that_are_looked_at_for_noise(drop, corrected):
+    objective = rough(drop / 50, drop=drop)
+    near, _ = losses_along(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.array([np.inf]))
+    assert (near[0] < 0.99 * drop) == corrected
+
+
+@pytest.mark.parametrize(("multiple", "seen"), [(15.0, False), (60.0, True)])
+def test_where_there_is_but_noise_a_loss_many_times_as_large_is_one(multiple, seen):
+    size = rounding(rough(1.0, beyond=1e5), np.full((1, 1), 5e5))[0]
+    objective = rough(1.0, drop=multiple * size, beyond=1e5)
+    _, everywhere = losses_along(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.array([np.inf]))
+    assert (everywhere[0] > 1.0) == seen
+
+
+def test_a_search_that_converged_has_no_finding():
+    assert noise(point(analytic(lambda z: -(z[:, 0] ** 2)), 0.0)) == []
+
+
+@pytest.mark.parametrize(("end", "kind"), [(np.inf, "unfinished"), (2.0 + 1e-9, "undefined")])
+def test_searches_that_did_not_converge(end, kind):
+    def value(z):
+        return np.where(z[:, 0].real < end, z[:, 0], np.nan)
+
+    found = noise(point(analytic(value), 2.0, space=line(), state="stuck"))
+    assert kinds(found) == [kind]

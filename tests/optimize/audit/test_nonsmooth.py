@@ -1,0 +1,80 @@
+"""Kinks, ends of the support, steps and jumps."""
+
+import numpy as np
+import pytest
+from plain_objectives import analytic, kinds, point
+
+from pp_mlekl.optimize.audit.nonsmooth import _across_jump, nonsmooth, step_coordinates
+from pp_mlekl.optimize.objective import Objective
+
+
+def absolute(x, factor=1.0):
+    return np.where(x.real > 0, x, -x * factor)
+
+
+@pytest.mark.parametrize(("jump", "found"), [(5e-8, True), (2e-9, False)])
+def test_the_least_jump_of_slopes_at_a_kink(jump, found):
+    objective = analytic(lambda z: -jump / 2 * absolute(z[:, 0]))
+    assert ("kink" in kinds(nonsmooth(point(objective, 0.0, state="stuck")))) == found
+
+
+@pytest.mark.parametrize(("width", "found"), [(1e-12, True), (1e-3, False)])
+def test_strong_curvature_is_no_kink(width, found):
+    # Slopes jump by as much however near; those of a rounded kink by less and less.
+    objective = analytic(lambda z: -np.sqrt(z[:, 0] ** 2 + width**2))
+    assert ("kink" in kinds(nonsmooth(point(objective, 0.0, state="stuck")))) == found
+
+
+def test_a_slope_is_no_kink():
+    objective = analytic(lambda z: -absolute(z[:, 0] - 1e-3))
+    assert "kink" not in kinds(nonsmooth(point(objective, 0.0, state="ran")))
+
+
+def test_a_search_follows_a_kink_to_its_highest_point():
+    objective = analytic(lambda z: -10 * absolute(z[:, 0] - z[:, 1]) - absolute(z[:, 1] - 2, 3.0), 2)
+    found = nonsmooth(point(objective, [0.5, 0.5], state="stuck"))
+    assert kinds(found) == ["kink"]
+    np.testing.assert_allclose(found[0].onward.z[0], [2.0, 2.0], atol=1e-7)
+
+
+@pytest.mark.parametrize(("size", "moves"), [(30, True), (31, False)])
+def test_kinks_are_followed_in_moderate_sizes(size, moves):
+    objective = analytic(lambda z: -10 * absolute(z[:, 0] - z[:, 1]) - np.sum((z - 1) ** 2, axis=1), size)
+    found = nonsmooth(point(objective, np.zeros(size), state="stuck"))
+    assert bool(found) == moves
+
+
+@pytest.mark.parametrize(("size", "moves"), [(8, True), (9, False)])
+def test_corners_of_the_support_are_sought_in_small_sizes(size, moves):
+    # A roof: rising towards x0 = 1, beyond which there is nothing, and highest in the middle of that edge.
+    objective = analytic(lambda z: np.where(z[:, 0].real <= 1, z[:, 0] - np.sum(z[:, 1:] ** 2, axis=1), -np.inf), size)
+    start = np.full(size, 0.3)
+    start[0] = 1.0
+    found = nonsmooth(point(objective, start, state="stuck"))
+    assert ("support" in kinds(found)) == moves
+
+
+@pytest.mark.parametrize(("height", "found"), [(3e-6, True), (3e-7, False)])
+def test_the_least_step_of_a_step_function(height, found):
+    def evaluate(order, z, rows):
+        return (height * (z[:, 0] > 1) - z[:, 1] ** 2, z * [0.0, -2.0], np.tile(np.diag([0.0, -2.0]), (len(z), 1, 1)))[
+            : order + 1
+        ]
+
+    objective = Objective(size=2, evaluate=evaluate)
+    assert step_coordinates(objective, np.array([0.5, 0.0]), 0.0, np.diag([0.0, -2.0])).tolist() == [0] * found
+    assert kinds(nonsmooth(point(objective, [0.5, 0.0]))) == ["steps"] * found
+
+
+@pytest.mark.parametrize(
+    ("slope", "jump", "found"), [(1.0, 3e-4, True), (1.0, 3e-5, False), (1e-9, 5e-6, True), (1e-9, 5e-7, False)]
+)
+def test_a_jump_is_crossed_where_it_is_more_than_the_slope_makes(slope, jump, found):
+    # A slope up to 0, where the value jumps down, and a higher maximum beyond.
+    def value(z):
+        x = z[:, 0]
+        return np.where(x.real <= 0, slope * x, x**2 * (1 - x) - jump)
+
+    objective, z = analytic(value), np.array([-1e-12])
+    at = point(objective, z, state="stuck")
+    assert (_across_jump(at, z, at.value, at.gradient) is not None) == found

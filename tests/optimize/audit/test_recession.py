@@ -1,0 +1,134 @@
+"""Directions of recession, straight and bent, and the bounds that some of them lead to."""
+
+import numpy as np
+import pytest
+from plain_objectives import analytic, kinds, line, point, without_slope
+
+from pp_mlekl.optimize.audit.boundary import boundary
+from pp_mlekl.optimize.audit.identifiability import identifiability
+from pp_mlekl.optimize.audit.recession import recession
+from pp_mlekl.optimize.audit.recession_paths import _from_afar, _lasting, _needed, _to_a_supremum, straight_ways
+from pp_mlekl.optimize.tolerances import Tolerances
+
+
+def rise(z):
+    """Towards 0 at infinity, and down without end on the other side."""
+    return -np.log1p(np.exp(-z))
+
+
+@pytest.mark.parametrize(("logarithms", "test"), [((), recession), ((0,), recession)])
+def test_a_supremum_at_infinity(logarithms, test):
+    objective = analytic(lambda z: rise(z[:, 0]))
+    found = test(point(objective, 40.0, space=line(1, logarithms)))
+    assert kinds(found) == ["direction"]
+    np.testing.assert_allclose(found[0].directions, [[1.0]])
+    assert found[0].measured < found[0].threshold == 0.01
+    assert boundary(point(objective, 40.0, space=line(1, logarithms))) == []
+
+
+def test_a_supremum_at_a_bound():
+    objective = analytic(lambda z: rise(-z[:, 0]))
+    found = boundary(point(objective, -40.0, space=line(1, [0])))
+    assert kinds(found) == ["limit"]
+    np.testing.assert_allclose(found[0].directions, [[-1.0]])
+    assert recession(point(objective, -40.0, space=line(1, [0]))) == []
+
+
+@pytest.mark.parametrize(("lost", "found"), [(5e-3, True), (0.05, False)])
+def test_what_a_ray_to_infinity_may_lose(lost, found):
+    objective = without_slope(lambda z: np.where(z[:, 0] > 100, -lost, np.minimum(0.0, z[:, 0])))
+    at = point(objective, 0.0)
+    assert (kinds(recession(at)) == ["direction"]) == found
+
+
+@pytest.mark.parametrize(("back", "found"), [(0.5, True), (0.03, False)])
+def test_what_is_lost_on_the_way_back(back, found):
+    objective = without_slope(lambda z: np.where(z[:, 0] < -5, -back, 0.0))
+    assert (kinds(recession(point(objective, 0.0))) == ["direction"]) == found
+
+
+@pytest.mark.parametrize(("lost", "found"), [(5e-7, True), (5e-6, False)])
+def test_a_search_that_did_not_converge_lost_nothing_onwards(lost, found):
+    objective = without_slope(lambda z: np.where(z[:, 0] > 25, -lost, np.minimum(0.0, z[:, 0] - 20)))
+    assert bool(len(straight_ways(point(objective, 20.0, state="running")))) == found
+
+
+@pytest.mark.parametrize(("ratio", "found"), [(0.7, True), (0.9, False)])
+def test_gains_shrink_like_a_geometric_series(ratio, found):
+    values = 1.0 - ratio ** np.arange(1.0, 9.0)
+    objective = without_slope(lambda z: z[:, 0])
+    assert _to_a_supremum(objective, 0.0, np.arange(8.0)[:, None], values) == found
+
+
+@pytest.mark.parametrize(("falling", "found"), [(2, False), (3, True), (20, True)])
+def test_some_gains_fall(falling, found):
+    gains = np.concatenate([np.linspace(0.1, 0.9, 5), 0.5 ** np.arange(falling)])
+    objective = without_slope(lambda z: z[:, 0])
+    assert _to_a_supremum(objective, 0.0, np.arange(float(len(gains)))[:, None], np.cumsum(gains)) == found
+
+
+def test_a_way_that_falls_leads_to_no_supremum():
+    objective = without_slope(lambda z: z[:, 0])
+    values = np.cumsum([1.0, 0.5, 0.2, -0.1, 0.05, 0.01])
+    assert not _to_a_supremum(objective, 0.0, np.arange(6.0)[:, None], values)
+
+
+@pytest.mark.parametrize(("later", "lasting"), [(0.4, False), (0.8, True)])
+def test_what_comes_to_rest_is_not_in_the_direction(later, lasting):
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 1.0 + later]])
+    assert (_lasting(points, 0, Tolerances())[1] != 0) == lasting
+
+
+@pytest.mark.parametrize(("share", "lasting"), [(3e-4, False), (3e-3, True)])
+def test_what_hardly_moves_is_not_in_the_direction(share, lasting):
+    points = np.array([[0.0, 0.0], [1.0, share], [2.0, 2 * share]])
+    assert (_lasting(points, 0, Tolerances())[1] != 0) == lasting
+
+
+def bent(size=2):
+    """A supremum at infinity of x0, with x1 following as its square."""
+
+    def value(z):
+        return (
+            -1.0 / (1.0 + np.where(z[:, 0].real > 0, z[:, 0], 0.0))
+            - (z[:, 1] - z[:, 0] ** 2) ** 2
+            - 0.5 * np.sum(z[:, 2:] ** 2, axis=1)
+        )
+
+    return analytic(value, size)
+
+
+@pytest.mark.parametrize(("origin", "found"), [(1.0, True), (20.0, False)])
+def test_a_coordinate_far_from_the_origin_is_followed_along_a_bent_way(origin, found):
+    at = point(bent(), [60.0, 3600.0], origin=np.array([origin, 3600.0]))
+    assert (_from_afar(at, np.zeros((0, 2))) is not None) == found
+
+
+@pytest.mark.parametrize(("size", "found"), [(40, True), (41, False)])
+def test_bent_ways_are_for_moderate_sizes(size, found):
+    z = np.zeros(size)
+    z[:2] = 60.0, 3600.0
+    origin = np.zeros(size)
+    origin[1] = 3600.0
+    assert (_from_afar(point(bent(size), z, origin=origin), np.zeros((0, size))) is not None) == found
+
+
+@pytest.mark.parametrize(("part", "needed"), [(6e-3, [True, False]), (6e-4, [False, True])])
+def test_a_direction_that_others_make_needless_is_none(part, needed):
+    # Both lose on the way back; with the second at its end the first adds but ``part``.
+    def value(z):
+        first, second = np.exp(-np.logaddexp(0, z)).T
+        return -first * second - part * first
+
+    objective = without_slope(value, 2)
+    at = point(objective, [0.0, 0.0], space=line(2, [0, 1]))
+    assert _needed(at, np.eye(2)).tolist() == needed
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_what_falls_alike_on_either_side_is_no_direction_of_recession(way):
+    # A flat direction, but for rounding: far off both sides lose 0.3 nats.
+    objective = analytic(lambda z: -((z[:, 0] + z[:, 1]) ** 2) - 3e-13 * z[:, 0] ** 2, 2)
+    at = point(objective, [0.0, 0.0], origin=np.array([way, 0.0]))
+    assert recession(at) == boundary(at) == []
+    assert kinds(identifiability(at)) == ["flat"]
