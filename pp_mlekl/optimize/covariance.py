@@ -69,7 +69,7 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
 
     Notes
     -----
-    Parameters at an edge have the edge's value; those that run off are infinite. Neither they nor what a flat
+    Parameters at a bound have its value; those that diverge are infinite. Neither they nor what a flat
     direction moves has a variance; the others keep theirs, from the directions that are regular (any generalised
     inverse of the information gives an identified quantity the same variance).
     """

@@ -11,9 +11,9 @@ from pp_mlekl.typing import Array
 
 # Points of a ray that are near by.
 _NEAR_POINTS = 8
-# So many points of a ray have their say whatever rounding does there.
+# Number of points of a ray that count whatever their noise.
 _KNOWN_POINTS = 4
-# Losses are looked at again for noise, of so many points at most.
+# Maximum number of points whose losses are corrected for noise.
 _MOST_DOUBTFUL = 2000
 
 
@@ -163,7 +163,7 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
     to all of it; near by is an eighth of it, 5 e-foldings of a scale. Farther out rounding may take over (a shape
     of 1e17), or the density be undefined (a scale that has become 0), which is no loss; nor is what rounding scatters, or
-    anything beyond where there is but rounding.
+    anything beyond a region of mere noise.
     """
     points = rays(z, directions, reach)
     values = objective.value(points.reshape(-1, len(z))).reshape(points.shape[:2])

@@ -1,4 +1,4 @@
-"""Ends of searches without those that are but rounding: far out a density is a difference of large terms."""
+"""Ends of searches without those in numerical noise: a density may be a difference of large terms."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ _FARTHER_ON = 0.1
 def meaningful(objective: Objective, ends: Ends) -> Ends:
     """The ends, of which those that came to rest in the rounding of large terms are taken back to before that.
 
-    Where others are at rest elsewhere they are left out, and so are those that are higher than a quieter one by rounding
+    Where others converged elsewhere these are left out, and so are those that are higher than a less noisy one by noise
     alone.
     """
     resting = np.flatnonzero(ends.state == "stationary")
@@ -51,7 +51,7 @@ def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
     for row in rows.tolist():
         points = np.array([z[row] for z, _ in ends.trail])
         gains = np.diff([value[row] for _, value in ends.trail])
-        # A single jump is no rounding: farther on along the way there are no steps.
+        # A single jump is no noise: farther on along the path there are no steps.
         beyond = points[1:] + _FARTHER_ON * (points[1:] - points[0])
         scatter = np.maximum(
             rounding(objective, points[1:]), np.minimum(stairs(objective, points[1:]), stairs(objective, beyond))

@@ -10,7 +10,7 @@ from pp_mlekl.typing import Array
 _PROBES = 8
 # From a third difference to what the range of a few values is.
 _OF_THIRD = 0.5
-# Distances, relative to a point's size, at which steps of the value are looked for, in so many directions each.
+# Distances, relative to a point's size, at which steps of the value are sought, and the number of directions for each.
 _DISTANCES, _WAYS = 10.0 ** np.arange(-9, 0), 3
 # A move, relative to a point's size, by which a density that has lost all digits does not change at all.
 _ASIDE = 1e-3
@@ -104,7 +104,7 @@ def inexact(objective: Objective, z: Array) -> Array:
 
 
 def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array:
-    """Whether on each straight line from the first points (k, d) to the second there is but rounding somewhere, (k,)."""
+    """Whether each straight line from the first points (k, d) to the second crosses mere noise, (k,)."""
     between = first + _SHARES[:, None, None] * (second - first)
     scatter = rounding(objective, between.reshape(-1, first.shape[1])).reshape(len(_SHARES), len(first))
     # Of a value so large that its own last digit is more than that, noise is no sign of lost digits.
@@ -113,7 +113,7 @@ def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array
     crossed = np.any(scatter > most, axis=0)
     dead = scatter[-1] == 0
     if dead.any():
-        # Nothing scatters where all digits have cancelled; what has changed on the way there was perhaps a matter of steps.
+        # Nothing scatters where all digits have cancelled; the value may have changed in steps before.
         reached, aside = objective.value(second), objective.value(second * (1 + _ASIDE) + _ASIDE)
         with np.errstate(invalid="ignore"):
             changed = np.abs(reached - begun) > most

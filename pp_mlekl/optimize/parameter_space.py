@@ -88,7 +88,7 @@ class Space:
         return Limit(value=value, runs_off=runs, at_edge=still & ~runs, sign=np.sign(np.nan_to_num(value - here)))
 
     def distinct(self, z: Array, directions: Array) -> Array:
-        """Of directions (k, d) that run off, those that take different parameters to their limits, the simplest first.
+        """Of directions of recession (k, d), those that take different parameters to their limits, the simplest first.
 
         Under separation, say, a whole cone of directions leads to the same supremum.
         """
@@ -106,7 +106,7 @@ class Space:
 class Limit:
     """The natural values at the end of a direction (m,), which of them have no finite limit, and which are at an edge.
 
-    ``sign`` tells which way those that run off go.
+    ``sign`` is the direction in which those diverge.
     """
 
     value: Array

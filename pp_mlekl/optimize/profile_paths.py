@@ -12,7 +12,7 @@ from pp_mlekl.typing import Array
 
 # Distances in e-foldings of a scale (or units of a logit); past 30 rounding takes over.
 DISTANCES = np.array([0.5, 1.0, 2.0, 3.5, 5.0, 7.0, 9.0, 12.0, 15.0, 18.0, 21.0, 24.0])
-# A path has come to its limit where it is level on two steps of at least so many e-foldings.
+# A path has reached its limit where it is level on two steps of at least this length, in e-foldings.
 _LONG = 1.0
 # What a point of a path may miss where but its climb is looked for.
 ROUGHLY = 1e-5
@@ -113,7 +113,7 @@ def profile_paths(
 
 
 def _meant(objective: Objective, starts: Array, z: Array, values: Array, points: Array) -> Array:
-    """The values (k, b), minus infinity from where on a path that rises has come to where there is but rounding."""
+    """The values (k, b), minus infinity from where a rising path has entered a region of mere noise."""
     with np.errstate(invalid="ignore"):
         rising = np.flatnonzero(
             np.any(np.diff(values, axis=0, prepend=starts[None]) > objective.tolerances.climb_rate, axis=0)
@@ -230,7 +230,7 @@ def divergence(distances: Array, values: Array, tolerances: Tolerances) -> tuple
     """The rate at which values grow without limit, 0 if they do not, and the index of the last value trusted.
 
     A logarithmic singularity in the natural parameter is linear in z; a finite limit is approached
-    exponentially there. So three successive rates that agree, positive, are a divergence; and so are rates that, far out, do
+    exponentially there. Three successive positive rates that agree are a divergence; and so are rates that, far from the start, do
     not fall (a shape that follows slowly makes a singularity ever stronger).
     """
     finite = np.flatnonzero(np.isfinite(values))

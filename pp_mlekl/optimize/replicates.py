@@ -49,7 +49,7 @@ def maximize_replicates(
     Parameters
     ----------
     objective
-        Its ``evaluate`` is told by ``rows`` which replicate each vector belongs to.
+        ``rows`` is the replicate that each vector belongs to in ``evaluate``.
     starts
         Shape (r, d): the estimate on the original data, say.
     inverse_hessian

@@ -62,7 +62,7 @@ class Tolerances:
     ray_loss
         A ray along which no more nats are lost near by leads to infinity or a bound (Geyer 2009, section 3: none are).
     ray_fall
-        Nats that are lost on the way back from there.
+        Nats that are lost in the opposite direction.
     ray_straight_loss
         Nats that may be lost along a ray from where a search did not converge.
     ray_defined
@@ -78,7 +78,7 @@ class Tolerances:
     way_share
         Share of the longest coordinate below which one does not belong to a direction.
     way_rest
-        Share of its earlier move below which a coordinate comes to rest.
+        Share of its earlier move below which a coordinate converges.
     way_involved
         Share of the largest part in irregular directions from which a coordinate is looked at.
     far_multiple
@@ -94,7 +94,7 @@ class Tolerances:
     climb_crossing
         Units of z before which a climb passes the maximum, if it counts.
     climb_level, climb_level_steps
-        Nats within which so many points beyond a climb are level: it has come to its limit.
+        Nats within which this number of points beyond a climb are level: it has reached its limit.
     climb_loss, climb_loss_each, climb_first_loss
         Nats that a path may lose: in all, for each term of a sum, and at its first step.
     climb_steady
@@ -102,7 +102,7 @@ class Tolerances:
     climb_distance, climb_middle
         Units of z from the origin from which a coordinate may be on a climb, and the share at which that is looked for.
     climb_ran
-        Units of z by which a coordinate has run off on a profile.
+        Units of z by which a coordinate has diverged on a profile.
     climb_goes_on
         Share of its rate that a climb keeps farther on.
     support_near, support_nearest
@@ -138,7 +138,7 @@ class Tolerances:
     mode_distance
         Standard errors within which two ends are one maximum.
     mode_tie
-        Share of the value within which maxima are told apart by rounding alone.
+        Share of the value within which only rounding distinguishes maxima.
     hessian_change, hessian_seen
         Share of what a Hessian says that slopes change by at least, and share of the slope that is seen.
     profile_parameters, kink_parameters, corner_parameters, line_parameters

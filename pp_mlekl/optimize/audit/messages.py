@@ -14,7 +14,7 @@ from pp_mlekl.typing import Array
 _LISTED = 6
 # Heights that differ by less than this share of their size are equal: searches come no nearer to a maximum.
 _EQUAL = 1e-9
-# What moves less than this share of the longest at the end of a climb has come to rest.
+# Coordinates that move less than this share of the longest at the end of a path have converged.
 _LASTING = 0.05
 # Ratios to be named are whole ones if they are this near.
 _ROUGHLY = 0.01
@@ -55,7 +55,7 @@ def messages(verdict: Verdict, space: Space) -> tuple[str, ...]:
         texts.append(_INCOMPLETE)
     if ("noise", "hessian") in found:
         texts.append(
-            f"The Hessian of the {space.what} is not defined where the search led (its numbers give out), so it was taken from "
+            f"The Hessian of the {space.what} is not defined where the search led (double precision fails there), so it was taken from "
             "differences of gradients."
         )
     return tuple(texts)
@@ -133,7 +133,7 @@ def _not_identified(verdict: Verdict, space: Space) -> str:
 def _at_the_limit(verdict: Verdict, space: Space) -> list[str]:
     """What is attained at a bound of the parameter space, or approached at infinity."""
     limits = [space.limit(verdict.z, direction) for direction in verdict.run_off]
-    # Where several directions run off, the last may only lead to what the others have named.
+    # Of several directions of recession, the last may only lead to what the others have named.
     texts, named = [], np.zeros(len(space.names), dtype=bool)
     for limit, direction in zip(limits, verdict.run_off, strict=True):
         reached = limit.at_edge | limit.runs_off

@@ -1,8 +1,8 @@
-"""Whether a search ended because numbers give out.
+"""Whether a search stopped where double precision fails.
 
 Principle: rounding scatters the values about a point, by as much as third differences over tiny moves show (Moré and Wild 2011,
 SIAM Journal on Scientific Computing 33, 1292-1314); a gain is one only beyond a multiple of that. A search that did not
-converge, and uphill of whose end nothing is a number, stopped at the end of the numbers.
+converge, and uphill of whose end nothing is a number, stopped where double precision fails.
 
 It does not see an error that is the same at all points near by, such as a density that has lost all its digits and is constant.
 """
@@ -17,7 +17,7 @@ _AHEAD = np.array([1e-4, 1e-3, 1e-2])
 
 
 def noise(point: Point) -> list[Finding]:
-    """That a search did not converge (``unfinished``), or did so where numbers give out (``undefined``)."""
+    """That a search did not converge (``unfinished``), or stopped where values are not defined (``undefined``)."""
     if point.stationary:
         return []
     objective = point.objective

@@ -39,7 +39,7 @@ TESTS: Sequence[Callable[[Point], list[Finding]]] = (
 _ROUNDS = 3
 # Scaled eigenvalues of a large problem below this share of the largest do not count for its rank.
 _FLAT = 1e-9
-# So many searches that did not converge are looked at before it is said that the search failed.
+# Maximum number of searches that did not converge and are audited before the search is reported to have failed.
 _TRIED = 4
 # Maxima of functions that are not smooth there: nothing has a standard error.
 _NOT_SMOOTH = (("identifiability", "singular"), ("nonsmooth", "kink"), ("nonsmooth", "support"))
@@ -88,7 +88,7 @@ def audited(point: Point) -> list[Finding]:
 
 
 def _highest(objective: Objective, ends: Ends, space: Space) -> tuple[Ends, list[Mode], Array]:
-    """The ends without what is but rounding, their maxima, and the rows (k,) to be looked at until one says something."""
+    """The ends without numerical noise, their maxima, and the rows (k,) to audit, up to the first with a verdict."""
     modes = _modes(ends, space, objective.tolerances)
     running = _above(objective, ends, modes)
     if len(running):
@@ -114,7 +114,7 @@ def _above(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
         return np.flatnonzero(running & np.isfinite(ends.value))
     best = modes[0].value
     above = np.flatnonzero(running & (ends.value > best + objective.tolerances.equal * max(1.0, abs(best))))
-    # Far out, where a density is a difference of large terms, a search may be stuck on what is but rounding.
+    # Where a density is a difference of large terms, a search may be stuck on numerical noise.
     return above[ends.value[above] > best + objective.tolerances.noise_multiple * inexact(objective, ends.z[above])]
 
 

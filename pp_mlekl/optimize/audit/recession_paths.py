@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Half of them are there for what follows to keep up.
 _DOUBLED = 2.0 ** np.arange(0.5, 7.1, 0.5) - 1
 _STEPS = np.arange(2.5, 35.1, 2.5)
-# So many coordinates of irregular directions are looked at.
+# Maximum number of coordinates of irregular directions that are followed.
 _MOST_INVOLVED = 3
 
 
@@ -68,7 +68,7 @@ def recession(point: "Point") -> Recession:
 
 
 def straight_ways(point: "Point") -> Array:
-    """Unit vectors (k, d) away from the origin along which nothing is lost, while on the way back much is.
+    """Unit vectors (k, d) away from the origin along which nothing is lost, while in the opposite direction much is.
 
     Some coordinates may have come to a kink (the location of a skew normal that becomes half-normal), so the way is also
     tried without what is small in it.
@@ -86,7 +86,7 @@ def straight_ways(point: "Point") -> Array:
     tried = np.concatenate([alone, -alone, bent / np.linalg.norm(bent, axis=1, keepdims=True)])
     near, everywhere = losses_along(objective, point.z, point.value, tried, reach)
     ahead = np.where(everywhere < point.tolerances.ray_loss, near, np.inf)
-    # A search may have begun far out already: the way back leads beyond where it did.
+    # A search may have begun far from the origin already: the opposite direction leads beyond its start.
     back = losses_along(objective, point.z, point.value, -tried, reach + np.abs(direction))[1]
     return tried[(ahead < point.tolerances.ray_straight_loss) & (back > point.tolerances.ray_fall)]
 
@@ -109,7 +109,7 @@ def _departing(point: "Point") -> Recession | None:
 def _from_afar(point: "Point", run_off: Array) -> Recession | None:
     """A bent way of a coordinate without a transform that lies far from the origin.
 
-    Far out on the way to a supremum all slopes are rounding, and straight lines leave a bent valley (the limits between
+    Near a supremum at infinity all slopes are numerical noise, and straight lines leave a bent valley (the limits between
     ordered categories that follow a coefficient) on both sides. A coordinate on one of the straight ways ``run_off`` (k, d) is not
     looked at, unless much is lost on it in the end.
     """
@@ -166,7 +166,7 @@ def _bent(point: "Point", direction: Array) -> Recession | None:
 def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
     """The same along one coordinate.
 
-    Far out the gains may be but rounding, so the way is looked at from near the origin too.
+    Far from the origin the gains may be numerical noise, so the profile is also taken from near the origin.
     """
     objective, z = point.objective, point.z
     transformed = bool(point.space.transformed[place])
@@ -182,7 +182,7 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
     for start, value in zip((z, near), values_there, strict=True):
         if not np.isfinite(value):
             continue
-        # Where a density's numbers give out soon, shorter steps still show where it goes.
+        # Where a density is soon undefined, shorter steps still show where it goes.
         long = _STEPS if transformed else max(1.0, abs(start[place])) * _DOUBLED
         for steps, every in ((long, 2), (_STEPS / 5, 1))[: 1 + transformed]:
             paths = profile_paths(objective, start[None], way, steps)
@@ -206,7 +206,7 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
 
 
 def _lasting(points: Array, place: int, tolerances: Tolerances) -> Array:
-    """The direction (d,) of the end of a way through points (k, d), without what comes to rest on it."""
+    """The direction (d,) at the end of a path through points (k, d), without coordinates that converge."""
     middle = len(points) // 2
     first, second = points[middle] - points[0], points[-1] - points[middle]
     resting = np.abs(second / second[place]) < tolerances.way_rest * np.abs(first / first[place])
@@ -240,7 +240,7 @@ def _at_the_limit(point: "Point", run_off: Array, null: Array) -> Recession:
     arrived = np.isfinite(ends.value)
     ends = replace(ends, z=ends.z[arrived], value=ends.value[arrived])
     if not len(ends.z):
-        # Even here the density's own numbers give out as soon as a coordinate is moved.
+        # The density is undefined as soon as a coordinate is moved.
         return Recession(directions=directions, z=point.z, value=point.value, null=null)
     # What rounding may have made is no gain.
     doubt = point.tolerances.noise_multiple * inexact(objective, ends.z) + objective.precision * max(
@@ -277,10 +277,10 @@ def _bent_families(objective: Objective, z: Array, value: float, hessian: Array,
 
 
 def _needed(point: "Point", directions: Array) -> Array:
-    """Which of directions (k, d) that run off the others need to reach the supremum, (k,) of bool.
+    """Which directions of recession (k, d) are needed to reach the supremum, (k,) of bool.
 
-    Where one parameter at its bound takes another's say with it, that one only seemed to run off before. What leads to
-    infinity is done without first.
+    Where one parameter at its bound leaves another without effect, the direction of that one is not needed. Directions to
+    infinity are dropped first.
     """
     objective, z, reach = point.objective, point.z, point.space.reach
     needed = np.ones(len(directions), dtype=bool)

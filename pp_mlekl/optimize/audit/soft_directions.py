@@ -1,4 +1,4 @@
-"""What a direction is, along which the objective does not fall off: flat, running off, or curved and singular."""
+"""Directions along which the objective does not fall off: flat ones, those of recession, and singular ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from pp_mlekl.typing import Array
 
 # Within this multiple of a point's size rays are looked at more closely where they overflow farther off.
 _WITHIN = 100.0
-# Up to so many directions are tried each by itself, more of them together in so many random combinations.
+# Maximum number of directions that are tried one by one; more are tried together, in this number of random combinations.
 _SINGLY, _MIXED = 8, 4
 
 
@@ -79,7 +79,7 @@ def classify(
     alike = (ahead_all < 1.5 * back_all) & (back_all < 2.0 * ahead_all) & np.isfinite(ahead_all + back_all)
     level = (np.maximum(ahead, back) < objective.tolerances.ray_loss) & (ahead_all > objective.tolerances.ray_fall)
     onward, backward = onward & ~(alike & level), backward & ~(alike & level)
-    # Where numbers give out far ahead it looks as if the objective fell there too: less is lost near by.
+    # Where double precision fails far ahead the objective seems to fall there too: less is lost near by.
     onward, backward = onward & ~(backward & (back < ahead)), backward & ~(onward & (ahead <= back))
     # In the candidates' own order, whichever way they run: of several that span the same, the simplest come first.
     signed = np.where(onward, 1.0, -1.0)[:, None] * candidates

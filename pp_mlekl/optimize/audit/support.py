@@ -11,7 +11,7 @@ from pp_mlekl.typing import Array
 
 # Distances at which the rays from a point are looked at, in units of its size, or of a share of the reach.
 _LOOKED_AT = np.array([1.0, 10.0, 100.0])
-# An interval is cut in eight so many times: to the last of its 53 bits and beyond.
+# Number of times that an interval is cut in eight: to the last of its 53 bits and beyond.
 _SECTIONS, _SHARES = 20, np.arange(1, 8) / 8
 # E-foldings of the distance from an edge: the nearest is still some thousand times the spacing of doubles.
 _APPROACH = np.arange(1.0, 26.0)

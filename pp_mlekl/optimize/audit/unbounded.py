@@ -35,9 +35,9 @@ from pp_mlekl.typing import Array
 
 # Units, or multiples of its place, beyond the end of a climb at which it is looked at again.
 _BEYOND = np.array([30.0, 100.0, 250.0, 1e6, 1e13])
-# Steps in which what follows on a climb may come to rest at its end.
+# Iterations in which the other coordinates may converge at the end of a path.
 _LONGER = 50
-# So many coordinates that lie far from the origin are looked at.
+# Maximum number of coordinates far from the origin that are followed.
 _MOST_FAR = 4
 # Shares of the way from the origin to a point at which profiles to the ends of the support begin.
 _INWARD = (0.5, 0.9)
@@ -149,7 +149,7 @@ def _goes_on(point: Point, climb: Climb) -> bool:
 
 
 def _is_still_rising(objective: Objective, climb: Climb) -> bool:
-    """Whether at the end of a climb as much is gained by staying there: what follows has not come to rest, and rises alone."""
+    """Whether the other coordinates, which have not converged at the end of a path, gain as much by themselves."""
     end = climb.points[-1:]
     ends = maximize(objective, end, held=climb.direction[None], max_iterations=_LONGER, close=ROUGHLY)
     gained = float(ends.value[0]) - float(climb.values[-1])
@@ -185,7 +185,7 @@ def _hidden(point: Point) -> Climb | None:
     """The first climb towards a bound that is found when what ran off on the profile is held till near the bound.
 
     As the scale of one component of a mixture shrinks, its weight goes to zero first, where its location says nothing any
-    more. With its weight held the location comes to rest on an observation, and with the weight then set free the likelihood
+    more. With its weight held the location converges to an observation, and with the weight then set free the likelihood
     grows without limit.
     """
     objective, paths, edges = point.objective, point.edge_profiles, point.edges

@@ -132,8 +132,8 @@ class Verdict:
     run_off
         Directions (k, d) along which the maximum lies at the edge or at infinity.
     covariance
-        Of z (d, d): the inverse of the negative Hessian over all directions that are regular; those that run off
-        are held.
+        Of z (d, d): the inverse of the negative Hessian over all directions that are regular; directions of
+        recession are held.
     irregular
         Directions (l, d) over which nothing could be inverted.
     singular

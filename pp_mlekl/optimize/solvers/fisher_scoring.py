@@ -11,10 +11,10 @@ _FINISHED = 1e-20
 # Gains below this share of the value are rounding: steps are then taken for what the gradient says, while they shorten.
 _ROUNDING = 1e-12
 _LONGEST_STEP, _HALVINGS = 5.0, 40
-# Scoring converges linearly: what Newton's method would be allowed, so many times.
+# Scoring converges linearly: a multiple of the iterations of Newton's method.
 _STEPS = 5
 # Where a step leaves more than this share of the decrement, the next are half as long: far from the information the curvature
-# may be twice as large, and whole steps go to and fro. A search ends where so many steps in turn gain nothing.
+# may be twice as large, and whole steps go to and fro. A search ends after this number of steps without a gain.
 _LEFT, _STALLS = 0.5, 8
 
 

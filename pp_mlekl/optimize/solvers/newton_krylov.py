@@ -77,7 +77,7 @@ def climb(
     held
         Unit vector (d,) along which the search must not move.
     reach
-        How far from the start each coordinate may go, (d,), before the search is given up as running off.
+        How far from the start each coordinate may go, (d,), before the search is given up as diverging.
     max_iterations
         Steps at most.
 

@@ -71,7 +71,7 @@ def maximize(
     held
         Unit vectors (b, d) along which the searches must not move (for profiles).
     reach
-        How far from its start each coordinate may go, (d,), before the search is given up as running off.
+        How far from its start each coordinate may go, (d,), before the search is given up as diverging.
     max_iterations
         Evaluations of the Hessian at most.
     keep_trail
@@ -116,7 +116,7 @@ def maximize(
         iterations += 1
         if keep_trail:
             trail.append((search.z.copy(), search.value.copy()))
-    # A search that is stuck where there is no slope left has come to rest: rounding hid the last gains.
+    # A search that is stuck where no slope is left has converged: rounding hid the last gains.
     slope = np.abs(search.gradient if held is None else search.gradient - along(search.gradient, held)).max(axis=1)
     resting = (
         (search.state == "stuck")
