@@ -8,6 +8,9 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
 
+# Share of a point's size within which two ends are one maximum where the curvature is not known.
+_SAME_WITHOUT_CURVATURE = 1e-5
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Mode:
@@ -67,6 +70,8 @@ def _same(mode: Mode, z: Array, period: Array | float, tolerances: Tolerances) -
     difference = difference - np.where(np.isfinite(period), whole * np.round(difference / whole), 0.0)
     if np.abs(difference).max() <= 1e-7 * max(1.0, np.abs(mode.z).max()):
         return True
+    if np.isnan(mode.hessian[0, 0]):
+        return bool(np.abs(difference).max() <= _SAME_WITHOUT_CURVATURE * max(1.0, np.abs(mode.z).max()))
     # Distance in standard errors; a direction without curvature counts by its plain length.
     squared = float(-difference @ mode.hessian @ difference)
     plain = float(difference @ difference)

@@ -22,7 +22,7 @@ from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.numerical_noise import inexact
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import Space, axes
-from pp_mlekl.optimize.solvers.result import Ends, joined
+from pp_mlekl.optimize.solvers.result import Ends, at_point, joined
 from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
 
@@ -190,14 +190,13 @@ def _directions(findings: list[Finding], kinds: Sequence[tuple[str, str]], none:
 def _at_the_limit(verdict: Verdict, point: Point) -> Verdict:
     """The verdict at the point where the supremum is nearly reached."""
     limit = point.recession
-    value, gradient, hessian = point.objective.hessian(limit.z[None])
-    known = np.isfinite(value[0]) and point.large is None
+    there = at_point(point.objective, limit.z, "limit")
     return replace(
         verdict,
         z=limit.z,
         value=limit.value,
-        gradient=gradient[0] if known else verdict.gradient,
-        hessian=hessian[0] if known else verdict.hessian,
+        gradient=there.gradient[0],
+        hessian=there.hessian[0],
         null=limit.null,
         run_off=limit.directions,
         covariance=verdict.covariance if limit.covariance is None else limit.covariance,

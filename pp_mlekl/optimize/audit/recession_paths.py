@@ -228,7 +228,7 @@ def _at_the_limit(point: "Point", run_off: Array, null: Array) -> Recession:
     directions = space.distinct(point.z, run_off)
     needed = _needed(point, directions)
     directions, null = directions[needed], np.concatenate([null, directions[~needed]])
-    if point.large is not None:
+    if objective.large:
         return Recession(directions=directions, z=point.z, value=point.value, null=null)
     onward = directions.sum(axis=0)[None] / np.linalg.norm(directions.sum(axis=0))
     trial = np.concatenate([point.z[None], rays(point.z, onward, space.reach)[:, 0]])

@@ -62,9 +62,9 @@ def joined(first: Ends, second: Ends) -> Ends:
 
 def at_point(objective: Objective, z: Array, state: str) -> Ends:
     """One search as if it had ended at z (d,)."""
-    value, gradient, hessian = objective.hessian(z[None])
-    if not np.isfinite(value[0]):
-        value, gradient = objective.gradient(z[None])
+    value, gradient = objective.gradient(z[None])
+    unknown = np.broadcast_to(np.nan, (1, len(z), len(z)))
+    hessian = unknown if objective.large else objective.hessian(z[None])[2]
     return Ends(
         z=z[None],
         value=value,
