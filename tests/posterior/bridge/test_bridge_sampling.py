@@ -177,3 +177,23 @@ def test_the_error_is_the_spread_over_seeds(kind, rho, monkeypatch):
     error = np.sqrt(np.mean([r.standard_error**2 for r in results]))
     # The spread of 40 values is known to 11%.
     assert 0.7 < error / spread < 1.4
+
+
+def test_points_where_the_density_overflows_count_as_zero():
+    generator = np.random.default_rng(8)
+    draws, target, exact = _skewed(generator)
+
+    def undefined_far_out(z):
+        return np.where(z.max(axis=-1) > 2.5, np.nan, target(z))
+
+    # Log gamma draws of shape at most 4 exceed 2.5 with probability 0.002: nearly all of the mass is where it is defined.
+    result = bridge_sampling(np.minimum(draws, 2.5), undefined_far_out, generator)
+    assert abs(result.log_normalizer - exact) < 5 * result.standard_error
+
+
+@pytest.mark.parametrize("chains", [1, 4])
+def test_chains_keep_their_order_in_the_influence(chains):
+    generator = np.random.default_rng(9)
+    draws, target = _autoregressive(generator, 0.5, chains=chains, n=2000 // chains)
+    result = bridge_sampling(draws, target, generator)
+    assert result.number.influence.shape == draws.shape[:2]

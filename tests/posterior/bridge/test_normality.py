@@ -37,3 +37,23 @@ def test_density_and_units():
     np.testing.assert_allclose(found.log_density, fitted.logpdf(draws), rtol=1e-6)
     scaled = check_normality(draws * [1.0, 1e3, 1e-3] + 5.0)
     assert scaled.p_value == pytest.approx(found.p_value, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "draws", [np.random.default_rng(4).normal(size=(300, 3)), np.random.default_rng(5).gamma(9.0, size=(300, 2))]
+)
+def test_p_value_and_missed_entropy_are_mardias(draws):
+    n, d = draws.shape
+    covariance = np.cov(draws, rowvar=False)
+    white = (draws - draws.mean(axis=0)) @ np.linalg.inv(np.linalg.cholesky(covariance)).T
+    skewness = np.sum(np.einsum("ni,nj,nk->ijk", white, white, white) ** 2) / n**2
+    kurtosis = np.mean(np.sum(white**2, axis=1) ** 2)
+    freedom = d * (d + 1) * (d + 2) / 6
+    p_values = [
+        stats.chi2(freedom).sf(n * skewness / 6),
+        2 * stats.norm.sf(abs(kurtosis - d * (d + 2)) / np.sqrt(8 * d * (d + 2) / n)),
+        *(2 * d * stats.norm.sf(np.abs(stats.skew(draws)) * np.sqrt(n / 6))),
+    ]
+    found = check_normality(draws)
+    assert found.p_value == pytest.approx(min(1.0, 3 * min(p_values)), rel=1e-8)
+    assert found.missed == pytest.approx(max(0.0, skewness - 6 * freedom / n) / 12, rel=1e-8)
