@@ -66,7 +66,7 @@ def calibrate(
         Data sets.
     draw_posterior
         A function of one's own from a data set (arrays by observed variable) and a ``numpy.random.Generator`` to independent
-        draws (arrays (draws, *shape) by free variable); it is calibrated as the method ``own``.
+        draws (arrays ``(draws, *shape)`` by free variable); it is calibrated as the method ``own``.
     truth
         A model to draw parameters and data from instead of ``build``, with the same variables: what a wrong prior or likelihood
         does.
