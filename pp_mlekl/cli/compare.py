@@ -54,8 +54,22 @@ def compare(
         print(f"\n{page}")
 
 
-def fit_and_write(builder: Builder, model: Any, name: str, stem: Path, **settings: Any) -> tuple[Any, Path]:
-    """The comparison of a builder's model, and its page; ``stem`` is the path of the files without their extensions."""
+def fit_and_write(
+    builder: Builder, model: Any, name: str, stem: Path, *, home: str = "", **settings: Any
+) -> tuple[Any, Path]:
+    """The comparison of a builder's model, and its page.
+
+    Parameters
+    ----------
+    builder, model, name
+        What is compared, and what it is called.
+    stem
+        The path of the files without their extensions.
+    home
+        Address of a page to which this one links.
+    **settings
+        Of ``compare``.
+    """
     from pp_mlekl.cli.progress import steps
     from pp_mlekl.comparison.compare import compare as run
     from pp_mlekl.report.markdown import write_markdown
@@ -68,7 +82,7 @@ def fit_and_write(builder: Builder, model: Any, name: str, stem: Path, **setting
         # What took long is kept first.
         result.save(targets[0])
         write_markdown(result, targets[1])
-        page = write_html(result, targets[2], builder.about)
+        page = write_html(result, targets[2], builder.about, home=home)
     return result, page
 
 

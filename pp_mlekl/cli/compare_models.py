@@ -55,7 +55,7 @@ def compare_models(
         check_targets(folder / stem)
     fits, pages = {}, {}
     for name, stem, builder, model in zip(names, stems, loaded, models, strict=True):
-        fits[name], page = fit_and_write(builder, model, name, folder / stem, **settings)
+        fits[name], page = fit_and_write(builder, model, name, folder / stem, home="models.html", **settings)
         pages[name] = page.name
     result = run(fits, random_seed=seed)
     page = write_models(result, folder / "models.html", pages)

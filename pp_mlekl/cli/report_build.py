@@ -129,7 +129,7 @@ def _make(task: Task, builder: Builder, model: Any, truth: Any) -> dict[str, Any
         # What took long is kept first.
         result.save(task.path("nc"))
         write_markdown(result, task.path("md"))
-        write_html(result, task.path("html"), about, task.guide)
+        write_html(result, task.path("html"), about, task.guide, home="index.html")
     files = {"href": task.path("html").name, "tree": task.path("nc").name}
     summary, card = json_summary(result), index_card(result)
     # The badges of the card are those of the summary.

@@ -54,7 +54,7 @@ class Picture:
 
 
 @collected_rarely()
-def write_html(comparison: ComparisonLike, path: AnyPath, about: str = "", guide: str = "") -> Path:
+def write_html(comparison: ComparisonLike, path: AnyPath, about: str = "", guide: str = "", home: str = "") -> Path:
     """Write the page atomically.
 
     Parameters
@@ -67,17 +67,20 @@ def write_html(comparison: ComparisonLike, path: AnyPath, about: str = "", guide
         Paragraphs about the model and its data, separated by blank lines. The first one is the subtitle.
     guide
         Address of the documentation's page "How to read a page", to which each section then links.
+    home
+        Address of an index, to which the page then links.
     """
-    return write_text(path, page(comparison, about, guide))
+    return write_text(path, page(comparison, about, guide, home))
 
 
-def page(comparison: ComparisonLike, about: str = "", guide: str = "") -> str:
+def page(comparison: ComparisonLike, about: str = "", guide: str = "", home: str = "") -> str:
     """The page as a string."""
     paragraphs = [" ".join(p.split()) for p in about.split("\n\n") if p.strip()]
     divergences = comparison.divergences()
     return template("page.html", error=with_error).render(
         c=comparison,
         guide=guide,
+        home=home,
         lead=paragraphs[0] if paragraphs else "",
         about=paragraphs[1:],
         verdict=comparison.verdict(),

@@ -76,6 +76,7 @@ def test_pages_index_and_what_is_made_anew(folder):
     assert 'href="one.html"' in index
 
     page = (pages / "one.html").read_text(encoding="utf-8")
+    assert 'href="index.html"' in page
     assert page.index("A normal sample of one") < page.index("About the module")
     numbers = json.loads((pages / "one.json").read_text(encoding="utf-8"))
     saved = mk.load(pages / "one.nc")
