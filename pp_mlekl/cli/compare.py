@@ -37,7 +37,7 @@ def compare(
     folder = writable_folder(out)
     loaded = load_builder(builder)
     values = read_truth(truth) if truth is not None else None
-    settings = {
+    settings: dict[str, Any] = {
         "draws": draws,
         "chains": chains,
         "random_seed": seed,

@@ -1,7 +1,7 @@
 """``pp-mlekl compare-models``: several models of the same data, a page each and one of them side by side."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +40,7 @@ def compare_models(
     from pp_mlekl.comparison.compare_models import compare_models as run
     from pp_mlekl.report.models_page import models_table, write_models
 
-    settings = {
+    settings: dict[str, Any] = {
         "draws": draws,
         "chains": chains,
         "random_seed": seed,
