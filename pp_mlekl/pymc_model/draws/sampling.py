@@ -235,7 +235,8 @@ def _prior(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Ge
 
 def _prior_predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.random.Generator) -> xr.Dataset:
     prior = tree["prior"].to_dataset() if "prior" in tree.children else _prior(functions, tree, generator)
-    prior = prior.isel(draw=slice(0, PRIOR_PREDICTIVE_DRAWS))
+    most = min(PRIOR_PREDICTIVE_DRAWS, max(1, _MAX_NUMBERS // max(functions.n_observations, 1)))
+    prior = prior.isel(draw=slice(0, most))
     return _predictive(functions, xr.DataTree.from_dict({"posterior": prior}), generator)
 
 
