@@ -42,6 +42,8 @@ _PACKAGES = ("pp_mlekl", "pymc", "pytensor", "arviz", "nutpie", "numpy", "scipy"
 SKIPPABLE = ("fitted", "evidence", "laplace", "loo", "predictive", "derived", "marginal")
 # Deterministics with more elements, such as linear predictors, are not estimated by the delta method.
 _MAX_DERIVED = 50
+# Draws times observations whose likelihood is evaluated for the evidence and the divergence from the prior.
+_MAX_TERMS = 100_000_000
 # Prior densities are kept of variables with at most this number of elements: pages plot no more.
 _MAX_CURVES = 400
 
@@ -134,7 +136,8 @@ def compare(
             step("groups that the draws lack")
             tree = ensure_groups(model, idata, random_seed=generator, functions=functions)
         step("information gained from the data")
-        gained = _information(model, tree, estimates["map_unconstrained"], potentials, generator, left_out)
+        few = _with_affordable_draws(functions, tree)
+        gained = _information(model, few, estimates["map_unconstrained"], potentials, generator, left_out)
         step("divergence from the truth" if truth is not None else "plug-in against posterior predictive")
         tree["fitted"] = xr.DataTree(_fitted(functions, truth, tree, estimates, potentials, generator, left_out))
     tree["information_gain"] = gained
@@ -225,6 +228,19 @@ def _fitted(
     return fitted_divergence(
         functions.model, truth, idata=tree, estimates=estimates, random_seed=generator, potentials=potentials
     )
+
+
+def _with_affordable_draws(functions: ModelFunctions, tree: xr.DataTree) -> xr.DataTree:
+    """The tree, or every k-th of its draws where the likelihood of all of them would take longer than the sampling.
+
+    Evidence and divergences are then means over fewer draws, with wider error bars.
+    """
+    sizes = tree["posterior"].sizes
+    step = -(-sizes["chain"] * sizes["draw"] * functions.n_observations // _MAX_TERMS)
+    if step <= 1:
+        return tree
+    kept = [name for name in ("posterior", "prior", "log_prior", "sample_stats") if name in tree.children]
+    return xr.DataTree.from_dict({n: tree[n].to_dataset().isel(draw=slice(None, None, step)) for n in kept})
 
 
 def _information(

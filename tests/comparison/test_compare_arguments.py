@@ -1,5 +1,7 @@
 """Arguments of ``compare``: draws of the caller, selected variables, intervals, skipped parts, progress."""
 
+from importlib import import_module
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -36,6 +38,18 @@ def test_draws_of_the_caller_are_used(model, whole):
     assert {"log_likelihood", "posterior_predictive", "information_gain", "fitted"} <= set(again.tree.children)
     assert list(idata.children) == before
     np.testing.assert_allclose(again.summary()["MLE"], whole.summary()["MLE"], rtol=1e-6)
+
+
+def test_evidence_of_very_many_terms_takes_fewer_draws(model, whole, monkeypatch):
+    monkeypatch.setattr(import_module("pp_mlekl.comparison.compare"), "_MAX_TERMS", 30 * 200)
+    skipped = ("fitted", "laplace", "loo", "predictive", "derived")
+    again = mk.compare(model, idata=whole.tree, random_seed=3, skip=skipped, progress=False)
+    few, all_draws = (one.tree["information_gain/joint"] for one in (again, whole))
+    for name in ("log_evidence", "kl_posterior_prior"):
+        errors = float(few[f"{name}_mcse"]), float(all_draws[f"{name}_mcse"])
+        assert float(few[name]) == pytest.approx(float(all_draws[name]), abs=4 * np.hypot(*errors))
+    assert float(few["kl_posterior_prior_mcse"]) > float(all_draws["kl_posterior_prior_mcse"])
+    assert again.tree["posterior"].sizes["draw"] == 200
 
 
 def test_selected_variables_and_intervals(model, whole):
