@@ -1,5 +1,6 @@
 """Whether an estimate exists: golden degenerate cases, cases from users' threads, and no false alarm."""
 
+import pickle
 from importlib import import_module
 
 import degenerate_models as degenerate
@@ -13,6 +14,7 @@ from tiers import slow_if
 
 from models import eight_schools
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
+from pp_mlekl.optimize.audit.verdict import decide
 
 VERDICTS = golden.cases("degenerate/verdicts.json")
 # Cases that take a second and more, for the slow tier.
@@ -228,8 +230,21 @@ def test_cases_from_the_literature_and_users_threads(name):
         estimate = find_mle(model, random_seed=1)
     else:
         estimate = find_map(model, space="natural" if asked == "map" else "unconstrained", random_seed=1)
-    assert estimate.status == verdict
+    assert estimate.status == verdict == decide(estimate.findings)
     assert estimate.warnings
+
+
+def test_findings_say_what_was_measured():
+    boundary = find_mle(golden.zero_successes(), random_seed=1).findings
+    (found,) = [finding for finding in boundary if finding.test == "boundary"]
+    assert found.parameters == ("logit(p)",)
+    assert found.measured <= found.threshold == 0.01
+    assert found.unit == "nats lost along the direction"
+    collinear = find_mle(golden.linear("duplicated_column", ["x1", "x2"], 1.0), random_seed=1)
+    (flat,) = collinear.findings
+    assert (flat.test, flat.kind, flat.parameters) == ("identifiability", "flat", ("b[x1]", "b[x2]"))
+    assert "identifiability: flat" in str(collinear._display().details["Findings"])
+    assert pickle.loads(pickle.dumps(collinear)).findings[0].parameters == flat.parameters
 
 
 @pytest.mark.parametrize("seed", [1, 2])
