@@ -64,7 +64,8 @@ def recession(point: "Point") -> Recession:
         return bent
     if len(soft.run_off):
         return _at_the_limit(point, soft.run_off, soft.null)
-    return (_bends_away(point) if soft.singular else None) or nothing
+    # A ridge that hardly falls may be level about the point, and yet lead to infinity.
+    return (_bends_away(point) if soft.singular or len(soft.null) else None) or nothing
 
 
 def straight_ways(point: "Point") -> Array:
@@ -134,12 +135,14 @@ def _bends_away(point: "Point") -> Recession | None:
     irregular = point.curvature.directions[~point.soft.regular]
     if point.objective.size > point.tolerances.profile_parameters or not len(irregular):
         return None
+    noise = point.tolerances.noise_multiple * (point.noise + point.objective.precision * max(1.0, abs(point.value)))
     share = np.abs(irregular).max(axis=0)
     places = np.flatnonzero(point.space.transformed & (share > point.tolerances.way_involved * share.max()))
     for place in places[np.argsort(-share[places], kind="stable")][:_MOST_INVOLVED].tolist():
         for sign in (1.0, -1.0):
             limit = _along_bent(point, place, sign)
-            if limit is not None:
+            # Along a flat family that ends on one side nothing is gained on the other.
+            if limit is not None and (point.soft.singular or limit.value > point.value + noise):
                 covariance = point.curvature.inverse(point.soft.regular)
                 return replace(limit, covariance=covariance, irregular=irregular)
     return None

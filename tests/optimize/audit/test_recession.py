@@ -6,8 +6,10 @@ from plain_objectives import analytic, kinds, line, point, without_slope
 
 from pp_mlekl.optimize.audit.boundary import boundary
 from pp_mlekl.optimize.audit.identifiability import identifiability
+from pp_mlekl.optimize.audit.pipeline import judge
 from pp_mlekl.optimize.audit.recession import recession
 from pp_mlekl.optimize.audit.recession_paths import _from_afar, _lasting, _needed, _to_a_supremum, straight_ways
+from pp_mlekl.optimize.solvers.result import at_point
 from pp_mlekl.optimize.tolerances import Tolerances
 
 
@@ -132,3 +134,14 @@ def test_what_falls_alike_on_either_side_is_no_direction_of_recession(way):
     at = point(objective, [0.0, 0.0], origin=np.array([way, 0.0]))
     assert recession(at) == boundary(at) == []
     assert kinds(identifiability(at)) == ["flat"]
+
+
+@pytest.mark.parametrize(("gain", "status"), [(0.0, "not_identified"), (1e-6, "boundary")])
+def test_along_a_family_that_ends_on_one_side_something_is_gained_if_it_leads_to_a_bound(gain, status):
+    # The sum of two variances is 1; as the first tends to 0 a very little is gained, or nothing.
+    objective = analytic(
+        lambda z: -((np.exp(2 * z[:, 0]) + np.exp(2 * z[:, 1]) - 1) ** 2) * 5 - gain * np.exp(z[:, 0]), 2
+    )
+    start = np.log(np.sqrt([0.5, 0.5]))
+    verdict = judge(objective, at_point(objective, start, "stationary"), line(2, [0, 1]), np.ones(2))
+    assert verdict.status == status
