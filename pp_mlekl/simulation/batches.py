@@ -15,6 +15,8 @@ Results = Mapping[str, Array]
 _BATCH_TERMS = 250_000
 # Data sets in one batch, whatever their size.
 LARGEST_BATCH = 4096
+FEW, MANY = 16, 256
+"""Data sets in a batch where each is sampled by NUTS (a quarter of a second), and where it has draws of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

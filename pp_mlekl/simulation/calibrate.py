@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
-from pp_mlekl.simulation.batches import batches_of, seed_sequence
+from pp_mlekl.simulation.batches import FEW, MANY, batches_of, seed_sequence
 from pp_mlekl.simulation.calibration_job import METHODS, OWN, CalibrationJob, Sampler
 from pp_mlekl.simulation.calibration_result import Calibration
 from pp_mlekl.simulation.result_arrays import MemoryArrays
@@ -24,9 +24,6 @@ from pp_mlekl.utils.tree_storage import is_zarr
 if TYPE_CHECKING:
     import distributed
     import pymc as pm
-
-# Data sets in a batch: those of a chain each take a quarter of a second.
-_FEW, _MANY = 16, 128
 
 
 def calibrate(
@@ -121,7 +118,7 @@ def calibrate(
     with reproducible():
         layout = job.layout()
         slow = "posterior" in chosen or draw_posterior is not None
-        batches = batches_of(layout.sizes, simulations, _FEW if slow else _MANY)
+        batches = batches_of(layout.sizes, simulations, FEW if slow else MANY)
         attributes: dict[str, Any] = {
             "simulations": simulations,
             "methods": list(chosen),

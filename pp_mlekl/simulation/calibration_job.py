@@ -22,6 +22,7 @@ from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.simulation.posterior_draws import (
+    DIAGNOSTICS,
     ROUNDING,
     Modes,
     PosteriorDraws,
@@ -40,7 +41,6 @@ METHODS = ("posterior", "laplace", "laplace_corrected", "mle")
 OWN = "own"
 ERROR_BARS = ("log_evidence", "information_gain")
 LOG_LIKELIHOOD = "log_likelihood"
-_DIAGNOSTICS = ("pareto_k", "rhat", "ess", "divergences")
 _MOST_ROUNDS = 20
 
 Sampler = Callable[[dict[str, Array], np.random.Generator], Mapping[str, Array]]
@@ -121,7 +121,7 @@ class CalibrationJob:
             estimators=tuple(self.methods),
             sizes=(functions.n_observations,),
             replicates=self.simulations,
-            columns=columns | dict.fromkeys(_DIAGNOSTICS, Column()),
+            columns=columns | dict.fromkeys(DIAGNOSTICS, Column()),
             coords=xr.Dataset(coords={"quantity": quantities, "error_bar": list(ERROR_BARS)}),
         )
 
@@ -179,7 +179,7 @@ class CalibrationJob:
         self, method: str, drawn: Replicates, found: Modes, flat: Array, target: Array, generator: np.random.Generator
     ) -> dict[str, Array]:
         functions, _ = self.prepared()
-        nothing = {name: np.full(drawn.count, np.nan) for name in _DIAGNOSTICS}
+        nothing = {name: np.full(drawn.count, np.nan) for name in DIAGNOSTICS}
         nothing["pit_error_bar"] = np.full((drawn.count, len(ERROR_BARS)), np.nan)
         if method == "mle":
             return nothing | self._by_wald_intervals(drawn, flat, target)

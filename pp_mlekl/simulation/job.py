@@ -10,15 +10,16 @@ import xarray as xr
 from scipy import stats
 
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit
-from pp_mlekl.estimation.replicates.replicate_fits import STATUSES, ReplicateFits, fit_replicates
+from pp_mlekl.estimation.replicates.replicate_fits import STATUSES, ReplicateFits, excess_divergence, fit_replicates
 from pp_mlekl.estimation.replicates.simulator import Replicates, Simulator
 from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.simulation.coverage import Coverage
+from pp_mlekl.simulation.posterior_draws import DIAGNOSTICS, laplace_draws, modes, nuts_draws
 from pp_mlekl.simulation.resampling import bootstrap_covers
 from pp_mlekl.simulation.result_arrays import Column, Layout
-from pp_mlekl.simulation.settings import Settings
+from pp_mlekl.simulation.settings import FROM_DRAWS, Settings
 from pp_mlekl.typing import Array, ModelBuilder, Potentials
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class StudyJob:
         columns["status"] = Column(dtype="int8", attrs=meanings)
         of_parameters = Column(dims=("parameter",), shape=(functions.natural_size,))
         columns |= {f"covers_{kind}": of_parameters for kind in self._intervals()}
+        if self.requested.from_draws:
+            columns |= dict.fromkeys(DIAGNOSTICS, Column())
         coords = one.drop_vars(list(one.data_vars)).assign_coords(parameter=functions.natural_names)
         return Layout(
             estimators=tuple(self.requested.estimators),
@@ -108,7 +111,8 @@ class StudyJob:
     def _intervals(self) -> tuple[str, ...]:
         if "coverage" not in self.requested.compute:
             return ()
-        return ("sandwich", *_OWN_INTERVALS, *self.requested.intervals)
+        credible = ("credible",) if self.requested.from_draws else ()
+        return ("sandwich", *_OWN_INTERVALS, *credible, *self.requested.intervals)
 
     def run(self, batch: Batch) -> dict[str, Array]:
         """Draw the data sets of a batch and fit them: arrays (estimators, count, *shape of the column)."""
@@ -118,17 +122,47 @@ class StudyJob:
         return fitted_or_failed(self._fits, drawn, generator, self.layout())
 
     def _fits(self, drawn: Replicates, generator: np.random.Generator) -> dict[str, Array]:
-        functions, pseudo_true, _ = self.prepared()
         pieces = []
         for estimator in self.requested.estimators:
-            with_kl = "kl" in self.requested.compute
-            fits = fit_replicates(functions, drawn, pseudo_true, estimator, excess=with_kl)
-            piece = functions.natural(fits.flat) | {"exists": fits.exists, "status": fits.status}
-            if with_kl:
-                piece["excess"] = fits.excess
-            covers = self._covers(drawn, fits, estimator, generator)
-            pieces.append(piece | {f"covers_{kind}": holds for kind, holds in covers.items()})
+            one = self._from_draws if estimator in FROM_DRAWS else self._by_search
+            pieces.append(one(drawn, estimator, generator))
         return {name: np.stack([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    def _by_search(self, drawn: Replicates, estimator: str, generator: np.random.Generator) -> dict[str, Array]:
+        """Maxima of the likelihood or of the posterior density, and their intervals."""
+        functions, pseudo_true, _ = self.prepared()
+        with_kl = "kl" in self.requested.compute
+        fits = fit_replicates(functions, drawn, pseudo_true, estimator, excess=with_kl)
+        piece = functions.natural(fits.flat) | {"exists": fits.exists, "status": fits.status}
+        piece |= {"excess": fits.excess} if with_kl else {}
+        piece |= {name: np.full(drawn.count, np.nan) for name in DIAGNOSTICS if self.requested.from_draws}
+        covers = self._covers(drawn, fits, estimator, generator)
+        return piece | {f"covers_{kind}": holds for kind, holds in covers.items()}
+
+    def _from_draws(self, drawn: Replicates, estimator: str, generator: np.random.Generator) -> dict[str, Array]:
+        """Posterior means, and whether the central credible intervals hold the pseudo-true parameter."""
+        functions, pseudo_true, _ = self.prepared()
+        starts = np.repeat(pseudo_true.flat[None], drawn.count, axis=0)
+        found = modes(functions, drawn, starts)
+        if estimator == "laplace":
+            _, post = laplace_draws(functions, drawn, found, self.requested.draws, generator)
+        else:
+            run = {"draws": self.requested.draws, "tune": self.requested.tune, "chains": self.requested.chains}
+            post = nuts_draws(functions, drawn, found, starts, generator, **run)
+        natural = functions.natural_flat(post.z)
+        mean = np.einsum("cs,csm->cm", post.weights, natural)
+        flat = functions.unconstrain(functions.split(mean))
+        exists = post.exists & np.isfinite(flat).all(axis=1)
+        piece: dict[str, Array] = functions.split(mean) | {"exists": exists, "status": post.status}
+        if "kl" in self.requested.compute:
+            piece["excess"] = excess_divergence(functions, pseudo_true, flat, exists)
+        nothing = {name: np.full(drawn.count, np.nan) for name in DIAGNOSTICS}
+        covers = {kind: np.full(mean.shape, np.nan) for kind in self._intervals()}
+        if "credible" in covers:
+            below = np.einsum("cs,csm->cm", post.weights, natural < functions.natural_flat(pseudo_true.flat))
+            inside = np.abs(below - 0.5) <= self.requested.ci_prob / 2
+            covers["credible"] = np.where(exists[:, None], inside, np.nan)
+        return piece | nothing | post.diagnostics | {f"covers_{kind}": holds for kind, holds in covers.items()}
 
     def _covers(
         self, drawn: Replicates, fits: ReplicateFits, estimator: str, generator: np.random.Generator

@@ -15,6 +15,9 @@ from pp_mlekl.pymc_model.draws.many_data_sets import ManyDataSets
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
+DIAGNOSTICS = ("pareto_k", "rhat", "ess", "divergences")
+"""What is kept of each data set's draws: Pareto k of the importance weights; the worst R-hat and effective size, divergences of NUTS."""
+
 # Elements of the draws of one evaluation.
 _CHUNK = 4_000_000
 # Differences of log ratios, in nats.

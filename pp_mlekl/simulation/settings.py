@@ -15,6 +15,8 @@ from pp_mlekl.utils.counts import check_count, check_memory
 _LIBRARIES = ("pp_mlekl", "pymc", "pytensor", "numpy", "scipy")
 # Intervals for which every data set is fitted many times.
 REFITTING = ("profile", "parametric_bootstrap", "case_bootstrap")
+# Estimates that are means of posterior draws: by Laplace with importance weights, and by NUTS.
+FROM_DRAWS = ("laplace", "posterior")
 # What is computed of every fit, unless the user asks for less.
 COMPUTE = ("kl", "coverage")
 
@@ -32,6 +34,9 @@ class Settings:
     resamples: int
     random_seed: RandomSeed
     compute: Sequence[str] = COMPUTE
+    draws: int = 250
+    tune: int = 300
+    chains: int = 2
 
     def check(self) -> None:
         """Raise ValueError where an argument is wrong."""
@@ -43,12 +48,15 @@ class Settings:
         check_memory(int(self.replicates) * len(values) * len(self.estimators), f"{self.replicates} replicates")
         if len(set(self.estimators)) < max(len(self.estimators), 1):
             raise ValueError(f"`estimators` must be named once each, got {list(self.estimators)}.")
-        _check_names("estimators", self.estimators, tuple(ReplicateFits.COEFFICIENTS))
+        _check_names("estimators", self.estimators, (*ReplicateFits.COEFFICIENTS, *FROM_DRAWS))
         _check_names("intervals", self.intervals, REFITTING)
         _check_names("compute", self.compute, COMPUTE)
         if self.intervals and "coverage" not in self.compute:
             raise ValueError('`intervals` are about coverage; leave "coverage" in `compute`, or `intervals` out.')
         check_count("resamples", self.resamples, at_least=2)
+        check_count("draws", self.draws, at_least=20)
+        check_count("tune", self.tune)
+        check_count("chains", self.chains)
         if not 0 < self.ci_prob < 1:
             raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
 
@@ -65,7 +73,7 @@ class Settings:
         }
         if self.intervals:
             found |= {"intervals": list(self.intervals), "resamples": self.resamples}
-        return found | self._narrowed()
+        return found | self._further()
 
     def identity(self) -> dict[str, Any]:
         """What distinguishes one study from another, in types that JSON keeps.
@@ -82,11 +90,19 @@ class Settings:
             "resamples": int(self.resamples) if self.intervals else None,
             "random_seed": _seed(self.random_seed),
             "version": version("pp_mlekl"),
-        } | self._narrowed()
+        } | self._further()
 
-    def _narrowed(self) -> dict[str, Any]:
-        """Which quantities are computed, where they are not all: older files do not mention them."""
-        return {} if set(self.compute) == set(COMPUTE) else {"compute": list(self.compute)}
+    @property
+    def from_draws(self) -> list[str]:
+        """The estimators that need posterior draws."""
+        return [name for name in self.estimators if name in FROM_DRAWS]
+
+    def _further(self) -> dict[str, Any]:
+        """Settings that older files do not mention, where they are not what these files have."""
+        found: dict[str, Any] = {} if set(self.compute) == set(COMPUTE) else {"compute": list(self.compute)}
+        if self.from_draws:
+            found |= {"draws": self.draws, "tune": self.tune, "chains": self.chains}
+        return found
 
 
 def _check_names(argument: str, names: Sequence[str], known: Sequence[str]) -> None:

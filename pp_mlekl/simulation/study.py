@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
-from pp_mlekl.simulation.batches import Batch, batches_of, seed_sequence
+from pp_mlekl.simulation.batches import FEW, LARGEST_BATCH, MANY, Batch, batches_of, seed_sequence
 from pp_mlekl.simulation.job import StudyJob, of_pseudo_true
 from pp_mlekl.simulation.result_arrays import MemoryArrays, ResultArrays
 from pp_mlekl.simulation.run_batches import run_batches
@@ -43,6 +43,9 @@ def study(
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
     compute: Sequence[str] = COMPUTE,
+    draws: int = 250,
+    tune: int = 300,
+    chains: int = 2,
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Simulate data sets from a truth, fit them all, and compare the results with theory.
@@ -62,7 +65,9 @@ def study(
     replicates
         Data sets of each size.
     estimators
-        Among ``mle``, ``map`` and ``map_unconstrained``.
+        Among ``mle``, ``map``, ``map_unconstrained``, and posterior means: ``laplace`` (draws of the normal approximation on the
+        unconstrained scale with importance weights smoothed by PSIS, all data sets in one batch) and ``posterior`` (by nutpie:
+        one density is compiled, and each data set put into it).
     ci_prob
         Nominal coverage of the intervals.
     intervals
@@ -87,6 +92,8 @@ def study(
     compute
         What is computed of every fit, besides the fit itself: ``kl`` (the divergence from the truth) and ``coverage``; either
         may cost more than the fits.
+    draws, tune, chains
+        For each data set, where an estimator needs draws.
     progress
         True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets a
         second, and the time left.
@@ -100,7 +107,9 @@ def study(
         ``bias`` and ``rmse`` against the pseudo-true parameter with their ``..._mcse``, coverages of intervals for the pseudo-true
         parameter: ``coverage_sandwich`` by the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's
         own, as ``sandwich_interval`` gives it, ``coverage_naive`` by its inverse information, ``coverage_unconstrained`` by the
-        same on the unconstrained scale, as ``wald_interval`` gives it, and those of ``intervals``), ``pseudo_true``.
+        same on the unconstrained scale, as ``wald_interval`` gives it, ``coverage_credible`` by central credible intervals of
+        posterior draws, and those of ``intervals``), ``pseudo_true``. With posterior draws ``replicates`` has their ``pareto_k``,
+        or ``rhat``, ``ess`` and ``divergences``.
         ``replicates`` of a Zarr store is read from the disk when it is used.
 
     Raises
@@ -133,6 +142,9 @@ def study(
         resamples=resamples,
         random_seed=seed,
         compute=tuple(compute),
+        draws=draws,
+        tune=tune,
+        chains=chains,
     )
     requested.check()
     job = StudyJob(build=build, requested=requested, root=seed_sequence(seed), potentials=potentials)
@@ -143,7 +155,8 @@ def study(
         if random_seed is None:
             identity["random_seed"] = None
         layout = job.layout()
-        batches = batches_of(layout.sizes, replicates)
+        most = FEW if "posterior" in estimators else MANY if requested.from_draws else LARGEST_BATCH
+        batches = batches_of(layout.sizes, replicates, most)
 
         def run(arrays: ResultArrays) -> dict[str, xr.Dataset]:
             todo = [b for b in batches if not arrays.finished(b)]

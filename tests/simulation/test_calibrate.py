@@ -12,10 +12,10 @@ from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
 N = 10
 
 
-def normal(prior_sd=1.0, sd=1.0, sign=1.0):
+def normal(prior_sd=1.0, sd=1.0, sign=1.0, n=N):
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, prior_sd)
-        pm.Normal("y", sign * mu, sd, observed=np.zeros(N))
+        pm.Normal("y", sign * mu, sd, observed=np.zeros(n))
     return model
 
 
@@ -48,8 +48,9 @@ def with_fault(**fault):
 
 
 FAULTS = {
-    "a prior that is too wide": {"truth": normal(prior_sd=0.6), "draw_posterior": exact},
-    "a prior that is too narrow": {"truth": normal(prior_sd=1.7), "draw_posterior": exact},
+    # Ten observations would say too much for the prior to show.
+    "a prior that is too wide": {"build": normal(n=2), "truth": normal(prior_sd=0.3, n=2), "draw_posterior": exact},
+    "a prior that is too narrow": {"build": normal(n=2), "truth": normal(prior_sd=2.5, n=2), "draw_posterior": exact},
     "observations of a larger spread": {"truth": normal(sd=1.3), "draw_posterior": exact},
     "a swapped sign": {"truth": normal(sign=-1.0), "draw_posterior": exact},
     "half a likelihood": {"draw_posterior": with_fault(weight=0.5)},
@@ -63,8 +64,8 @@ FAULTS = {
 QUICK = ("a swapped sign", "no data at all", "chains that are stuck")
 
 
-def found_by(seed=1, simulations=500, **arguments):
-    return calibrate(NORMAL, methods=[], simulations=simulations, random_seed=seed, **arguments)
+def found_by(seed=1, simulations=500, build=NORMAL, **arguments):
+    return calibrate(build, methods=[], simulations=simulations, random_seed=seed, **arguments)
 
 
 @pytest.mark.parametrize("fault", [pytest.param(f, marks=[pytest.mark.slow] * (f not in QUICK)) for f in FAULTS])

@@ -8,6 +8,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 from accuracy import assert_within
+from scipy import stats
 
 from pp_mlekl.pymc_model.examples import CASES
 from pp_mlekl.simulation.study import study
@@ -175,3 +176,43 @@ def test_sandwich_intervals_cover_where_the_model_is_wrong(name):
         sigmas=4.5,
         mcse_below=None,
     )
+
+
+def test_posterior_means_by_laplace_are_those_of_the_conjugate_model():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 0.5), 1.0, observed=np.zeros(5))
+    arguments = {"sizes": [20], "replicates": 300, "random_seed": 6, "draws": 1000}
+    tree = study(model, {"mu": 0.3}, estimators=["mle", "laplace"], **arguments)
+    estimates = tree["replicates/mu"].isel(size=0)
+    expected = estimates.sel(estimator="mle") * 20 / (20 + 1 / 0.25)
+    off = (estimates.sel(estimator="laplace") - expected) * np.sqrt(24.0 * 1000)
+    assert abs(off.mean().item()) < 4 / np.sqrt(300)
+    assert off.std().item() == pytest.approx(1.0, abs=0.15)
+    # The interval lies about the shrunken mean: its coverage of 0.3 is that of a normal variable, exactly.
+    shrink, sd, half = 20 / 24, np.sqrt(20) / 24, stats.norm.ppf(0.975) / np.sqrt(24)
+    share = np.diff(stats.norm.cdf((np.array([-half, half]) + 0.3 * (1 - shrink)) / sd)).item()
+    covered = tree["summary/coverage_credible"].sel(estimator="laplace", parameter="mu", size=20).item()
+    assert abs(covered - share) < 4 * np.sqrt(share * (1 - share) / 300)
+    assert np.isnan(tree["summary/coverage_credible"].sel(estimator="mle")).all()
+    assert np.isnan(tree["summary/coverage_naive"].sel(estimator="laplace")).all()
+
+
+@pytest.mark.slow
+def test_posterior_means_by_nuts_agree_with_those_by_laplace():
+    x = np.linspace(-1, 1, 30)
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 2, shape=2)
+        pm.Normal("y", b[0] + b[1] * x, pm.HalfNormal("sigma", 2), observed=np.zeros(30))
+    truth = {"b": [1.0, -1.0], "sigma": 1.0}
+    arguments = {"sizes": [30], "replicates": 40, "random_seed": 2, "draws": 500}
+    tree = study(model, truth, estimators=["laplace", "posterior"], **arguments)
+    replicates = tree["replicates"].to_dataset().isel(size=0)
+    for name in ("b", "sigma"):
+        off = replicates[name].sel(estimator="posterior") - replicates[name].sel(estimator="laplace")
+        assert abs(off).max().item() < 0.1
+    nuts = replicates.sel(estimator="posterior")
+    assert nuts["rhat"].median() < 1.02
+    assert np.isnan(nuts["pareto_k"]).all()
+    assert replicates["pareto_k"].sel(estimator="laplace").median() < 0.7
+    again = study(model, truth, estimators=["laplace", "posterior"], **arguments)
+    xr.testing.assert_identical(tree, again)

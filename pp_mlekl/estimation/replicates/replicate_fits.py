@@ -94,7 +94,7 @@ def fit_replicates(
         flat=flat,
         exists=exists,
         status=_statuses(exists, ends.converged, ends.value),
-        excess=_excess(functions, pseudo_true, flat, exists) if excess else np.full(replicates.count, np.nan),
+        excess=excess_divergence(functions, pseudo_true, flat, exists) if excess else np.full(replicates.count, np.nan),
         hessian=ends.hessian,
     )
 
@@ -105,7 +105,8 @@ def _statuses(exists: Array, converged: Array, value: Array) -> Array:
     return np.where(exists, STATUSES.index("converged"), codes).astype(np.int8)
 
 
-def _excess(functions: ModelFunctions, pseudo_true: ExpectedFit, flat: Array, exists: Array) -> Array:
+def excess_divergence(functions: ModelFunctions, pseudo_true: ExpectedFit, flat: Array, exists: Array) -> Array:
+    """KL(true||fit) - KL(true||pseudo-true) at fits (count, d), mean over the rows; infinite where there is no fit, (count,)."""
     excess = np.full(len(flat), np.inf)
     if pseudo_true.kl_at_kinks is None:
         expected = pseudo_true.problem.nodes.expected_log_likelihood(functions, flat[exists])
