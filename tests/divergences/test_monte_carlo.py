@@ -69,6 +69,7 @@ def test_a_heavy_tail_is_warned_of():
 @pytest.mark.parametrize("shape", [0.2, 0.5, 0.9])
 def test_the_shape_of_a_pareto_tail_is_found(shape):
     draws = np.random.default_rng(7).pareto(1 / shape, size=200_000)
+    # The fit to the 1,341 largest values has the standard error (1 + shape) / sqrt(1341), at most 0.052.
     assert abs(tail_shape(draws) - shape) < 0.12
 
 

@@ -275,7 +275,10 @@ def test_groups_and_deterministics():
     joint = 0.5 * (np.trace(covariance) + mean @ mean - 2 - np.log(np.linalg.det(covariance)))
     group = gained["group"]
     assert_within(float(group["both"]), joint, mcse=float(group["both_mcse"]), mcse_below=None)
-    assert abs(float(group["both"]) - float(gained["joint"]["kl_posterior_prior"])) < 0.15
+    # The group holds all parameters: its divergence, by another route, is the joint one.
+    joint_mcse = float(gained["joint"]["kl_posterior_prior_mcse"])
+    whole = float(gained["joint"]["kl_posterior_prior"])
+    assert_within(float(group["both"]), whole, mcse=np.hypot(joint_mcse, float(group["both_mcse"])), mcse_below=0.1)
 
 
 def test_multivariate_prior_has_normal_marginals():

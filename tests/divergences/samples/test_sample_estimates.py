@@ -79,13 +79,15 @@ def test_autocorrelation_widens_the_error():
     assert by_chains.mcse > 1.7 * sample_entropy(x.ravel()).mcse
     _within(by_chains, 0.5 * np.log(2 * np.pi * np.e))
     expected = chains * n * (1 - rho) / (1 + rho)
+    # The autocorrelation time of 4 chains of 1,000 draws is known to 20%.
     assert 0.6 * expected < effective_size(x) < 1.6 * expected
-    given = sample_entropy(x.ravel(), ess=100)
-    assert given.mcse > 2 * by_chains.mcse / 2
+    quarter, whole = (sample_entropy(x.ravel(), ess=size) for size in (100, 400))
+    assert quarter.mcse == pytest.approx(2 * whole.mcse, rel=0.1)
 
 
 def test_effective_size_of_independent_draws_is_their_number():
-    assert 0.8 * 4000 < effective_size(_generator().normal(size=(4, 1000))) < 1.4 * 4000
+    # The effective size of independent draws scatters by 5%.
+    assert 0.85 * 4000 < effective_size(_generator().normal(size=(4, 1000))) < 1.15 * 4000
     assert effective_size(np.ones((2, 10))) == 20
 
 
@@ -204,7 +206,7 @@ def test_wasserstein_of_a_shift_and_sliced():
     plane, other = _generator(3).normal(size=(1000, 2)), _generator(5).normal(size=(1000, 2))
     shifted = wasserstein_between_draws(checked_draws(plane), checked_draws(other + np.array([3, 4])), 2, _generator())
     # A shift of length 5 seen along random directions of the plane: root mean square 5 / sqrt 2.
-    assert shifted.value == pytest.approx(5 / np.sqrt(2), rel=0.1)
+    _within(shifted, 5 / np.sqrt(2))
 
 
 def test_map_has_its_own_slope_and_makes_draws_normal():
