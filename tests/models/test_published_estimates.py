@@ -66,7 +66,7 @@ def test_horse_kicks_have_the_mean_that_fisher_gives():
 @slow
 def test_roaches_agree_with_statsmodels():
     data = roaches.load_data()
-    x = np.column_stack([np.ones(len(data)), data["before"] / 100, data["treatment"], data["senior"]])
+    x = np.column_stack([np.ones(len(data)), np.log1p(data["before"]), data["treatment"], data["senior"]])
     fit = sm.NegativeBinomial(data["roaches"], x, exposure=data["exposure"]).fit(disp=0, maxiter=500, gtol=1e-8)
     estimate = mk.find_mle(roaches.build(), random_seed=1)
     np.testing.assert_allclose(estimate.values["coefficient"], fit.params.iloc[:4], rtol=1e-4)
