@@ -135,7 +135,7 @@ def by_find_map(build_on, simulate, repeats=2):
 
     def one():
         with build_on(simulate(generator)):
-            pm.find_MAP(progressbar=False)
+            pm.find_MAP(progressbar=False, return_inferencedata=True, jitter=False)
 
     return seconds(lambda: [one() for _ in range(repeats)]) / repeats * COUNT
 
