@@ -100,9 +100,7 @@ def _departing(point: "Point") -> Recession | None:
         finite = [way for way in ways if not point.space.limit(point.z, way).runs_off.any()]
         way = finite[0] if finite else ways[0]
         limit = _at_the_limit(point, way[None], np.zeros((0, len(way))))
-        # What is at a kink has a value, though no variance.
-        smooth = limit.irregular is not None and not len(limit.irregular)
-        return limit if smooth else replace(limit, covariance=None, irregular=None)
+        return _if_smooth(replace(limit, covariance=None, irregular=None), limit)
     direction = point.z - point.origin
     return _bent(point, direction) if np.linalg.norm(direction) > 1.0 else None
 
@@ -198,13 +196,21 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
             known >= point.tolerances.way_known and sign * (points[-1, place] - z[place]) > point.tolerances.way_beyond
         )
         if onto and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
-            onward = _lasting(points, place, point.tolerances)
-            return Recession(
-                directions=onward[None] / np.linalg.norm(onward),
+            onward = _lasting(points, place, point.tolerances)[None]
+            limit = Recession(
+                directions=onward / np.linalg.norm(onward),
                 z=points[-1],
                 value=float(values[-1]),
                 null=np.zeros((0, len(z))),
             )
+            there = _known_there(point, limit.directions, limit.z, limit.value, limit.null)
+            # What still follows on the way has no variance of its own.
+            others = onward[0] == 0
+            followed = np.abs(points[-1] - points[len(points) // 2])[others]
+            assert there.covariance is not None
+            errors = np.sqrt(np.diagonal(there.covariance))[others]
+            still = np.all(followed < point.tolerances.mode_distance * errors)
+            return _if_smooth(limit, there) if still else limit
     return None
 
 
@@ -252,6 +258,12 @@ def _at_the_limit(point: "Point", run_off: Array, null: Array) -> Recession:
     gains = np.append(np.diff(ends.value) - doubt[1:], -np.inf)
     first = int(np.argmax(gains <= 0.0))
     z, value = ends.z[first], float(ends.value[first])
+    return _known_there(point, directions, z, value, null)
+
+
+def _known_there(point: "Point", directions: Array, z: Array, value: float, null: Array) -> Recession:
+    """What is known at z (d,) of the directions other than those of recession (k, d) and the flat ones ``null`` (l, d)."""
+    objective, space = point.objective, point.space
     _, _, hessian = objective.hessian(z[None])
     found, suspicious = suspicious_directions(objective, z, value, hessian[0], space.reach, held=directions)
     # What is curved at the maximum, though it hardly falls farther off, has an estimate all the same.
@@ -266,6 +278,11 @@ def _at_the_limit(point: "Point", run_off: Array, null: Array) -> Recession:
         covariance=found.inverse(~suspicious),
         irregular=found.directions[suspicious],
     )
+
+
+def _if_smooth(limit: Recession, known: Recession) -> Recession:
+    """What is known at a limit, if all of it is regular: what is at a kink has a value, though no variance."""
+    return known if known.irregular is not None and not len(known.irregular) else limit
 
 
 def _bent_families(objective: Objective, z: Array, value: float, hessian: Array, known: Array) -> Array:
