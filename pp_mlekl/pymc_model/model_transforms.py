@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pymc as pm
@@ -19,7 +20,9 @@ from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.typing import Array
 
 # The name of a coordinate in messages, by PyMC's name of its transform.
-_SPOKEN = {"log": "log({})", "logodds": "logit({})", "interval": "transformed {}", "circular": "{}"}
+_SPOKEN = {"log": "log({})", "logodds": "logit({})", "circular": "{}", None: "{}"}
+# exp(-800) is 0 in double precision: there a variable has its bound.
+_AT_THE_BOUND = 800.0
 
 
 class ModelTransforms:
@@ -60,13 +63,28 @@ class ModelTransforms:
 
     @cached_property
     def spoken_names(self) -> list[str]:
-        """The coordinates' names in messages, such as ``log(tau)``; PyMC's label where there is no short name."""
-        result = list(self.unconstrained_names)
+        """The coordinates' names in messages, as functions of the parameters where these are short: ``log(tau)``, ``logit(p / 2)``."""
+        result: list[str] = []
         for v in self.free:
-            if (words := _SPOKEN.get(v.transform_name)) is not None:
-                names = self.natural_names[v.natural.start : v.natural.stop]
-                result[v.flat] = [words.format(name) for name in names]
+            names = self.natural_names[v.natural.start : v.natural.stop]
+            if v.transform_name in _SPOKEN:
+                result += [_SPOKEN[v.transform_name].format(name) for name in names]
+            elif v.transform_name == "interval":
+                result += [_of_interval(name, *ends) for name, ends in zip(names, self._bounds(v), strict=True)]
+            elif v.transform_name == "ordered" and len(v.shape) == 1:
+                result += [names[0], *(f"log({high} - {low})" for low, high in pairwise(names))]
+            else:
+                count = v.flat.stop - v.flat.start
+                result += [f"unconstrained coordinate {i} of {v.name}" for i in range(count)]
         return result
+
+    def _bounds(self, v: FreeVariable) -> Array:
+        """Lower and upper bounds (n, 2) of a variable between bounds; NaN where these depend on other variables."""
+        points = np.stack([self._start + shift for shift in (0.0, 0.0, 0.7, 0.7)])
+        points[:, v.flat] = _AT_THE_BOUND * np.array([[-1.0], [1.0], [-1.0], [1.0]])
+        with np.errstate(all="ignore"):
+            ends = np.sort(self.natural_flat(points)[:, v.natural].reshape(2, 2, -1), axis=1)
+        return np.where(ends[0] == ends[1], ends[0], np.nan).T
 
     def initial_point(self) -> Array:
         """PyMC's initial point, shape (d,)."""
@@ -192,3 +210,22 @@ class ModelTransforms:
         if z.ndim == 0 or z.shape[-1] != self.size:
             raise ValueError(f"z must have shape (..., {self.size}), got {z.shape}.")
         return z
+
+
+def _of_interval(name: str, low: float, high: float) -> str:
+    """The name of the coordinate of a variable between two bounds, one of which may be infinite."""
+    if np.isnan(low) or np.isnan(high):
+        return f"{name} between its bounds"
+    above = name if low == 0 else f"{name} - {low:g}" if low > 0 else f"{name} + {-low:g}"
+    if np.isinf(high):
+        return f"log({above})"
+    if np.isinf(low):
+        return f"log({high:g} - {name})"
+    width = high - low
+    return (
+        f"logit({above})"
+        if width == 1
+        else f"logit({above} / {width:g})"
+        if low == 0
+        else f"logit(({above}) / {width:g})"
+    )

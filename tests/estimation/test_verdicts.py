@@ -385,7 +385,7 @@ def test_parameters_of_equal_components_have_no_errors_of_their_own():
 
 def test_a_step_function_is_called_one():
     estimate = find_mle(degenerate.build("switch_point"), random_seed=2)
-    assert "step function of transformed c" in estimate.warnings[0]
+    assert "step function of logit(c / 29)" in estimate.warnings[0]
     assert np.isnan(estimate.standard_error["c"])
 
 

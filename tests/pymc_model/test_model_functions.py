@@ -263,3 +263,35 @@ def test_potentials_count_where_the_caller_says():
     np.testing.assert_allclose(as_prior.log_prior(z) - as_likelihood.log_prior(z), -16.0)
     np.testing.assert_allclose(as_likelihood.log_likelihood(z) - as_prior.log_likelihood(z), -16.0)
     assert as_likelihood.n_observations == 2
+
+
+def test_coordinates_have_names_that_say_what_they_are():
+    with pm.Model() as model:
+        pm.Normal("mu")
+        pm.HalfNormal("tau")
+        pm.Beta("p", 1, 1)
+        pm.Uniform("rho", -1, 1)
+        upper = pm.Uniform("upper", 0, 2)
+        pm.Uniform("level", 3, 4)
+        pm.Uniform("inner", 0, upper)
+        pm.TruncatedNormal("above", 0, 1, lower=-0.5)
+        pm.TruncatedNormal("below", 0, 1, upper=0.5)
+        pm.Normal("cut", shape=3, transform=pm.distributions.transforms.ordered, initval=[-1.0, 0.0, 1.0])
+        pm.Dirichlet("share", np.ones(3))
+        pm.Normal("y", observed=1.0)
+    assert model_functions(model).spoken_names == [
+        "mu",
+        "log(tau)",
+        "logit(p)",
+        "logit((rho + 1) / 2)",
+        "logit(upper / 2)",
+        "logit(level - 3)",
+        "inner between its bounds",
+        "log(above + 0.5)",
+        "log(0.5 - below)",
+        "cut[0]",
+        "log(cut[1] - cut[0])",
+        "log(cut[2] - cut[1])",
+        "unconstrained coordinate 0 of share",
+        "unconstrained coordinate 1 of share",
+    ]

@@ -11,6 +11,7 @@ from pp_mlekl.pymc_model.rewrites.closed_forms import with_closed_forms, with_ex
 from pp_mlekl.pymc_model.rewrites.diagonals import with_elementwise_diagonals
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.pymc_model.rewrites.fewer_functions import ONE_FUNCTION
+from pp_mlekl.pymc_model.rewrites.log_complements import with_log_complements
 from pp_mlekl.pymc_model.rewrites.normal_tails import with_normal_tails
 
 Rewrite = Callable[[Sequence[TensorVariable]], list[TensorVariable]]
@@ -28,10 +29,11 @@ def without_checks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 # Correct values and derivatives of whatever is a function of z.
 ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails)
-# Digits of log densities (the first three), speed in batches (the fourth), both (the last).
+# Digits of log densities (the first four), speed in batches (the fifth), both (the last).
 ON_DENSITIES: tuple[Rewrite, ...] = (
     with_sigmoids_outside,
     with_closed_forms,
+    with_log_complements,
     with_expm1,
     with_elementwise_diagonals,
     without_checks,
