@@ -16,6 +16,7 @@ from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
 from pp_mlekl.cli.proof import proof
 from pp_mlekl.cli.report import report
+from pp_mlekl.cli.studies import studies
 from pp_mlekl.cli.study import study
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ app.command(cls=Command)(kl)
 app.command(cls=Command)(rules)
 app.command(cls=Command)(proof)
 app.command(cls=Command)(study)
+app.command(cls=Command)(studies)
 app.command(cls=Command)(calibrate)
 
 

@@ -1,0 +1,150 @@
+"""Grids of studies in TOML: which builders, with which arguments and truths, and the settings that they share."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pp_mlekl.cli.load_model import load_builder
+from pp_mlekl.cli.truths import read
+
+# Settings of ``study``, by their types in the file.
+_SETTINGS: dict[str, tuple[type, type | None]] = {
+    "sizes": (list, int),
+    "replicates": (int, None),
+    "estimators": (list, str),
+    "intervals": (list, str),
+    "compute": (list, str),
+    "ci_prob": (float, None),
+    "resamples": (int, None),
+    "random_seed": (int, None),
+    "draws": (int, None),
+    "tune": (int, None),
+    "chains": (int, None),
+}
+_CROSSED = ("builder", "arguments", "truth")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneStudy:
+    """A builder, what it is called with, a truth, and the settings.
+
+    Parameters
+    ----------
+    builder
+        ``module:function`` or ``file.py:function``.
+    arguments
+        Of the function: the scale of a prior, say.
+    truth
+        Parameter values, or the text of a distribution; None for the module's ``TRUTH``.
+    settings
+        Of ``study``.
+    """
+
+    builder: str
+    arguments: dict[str, Any]
+    truth: dict[str, Any] | str | None
+    settings: dict[str, Any]
+
+    def load(self) -> tuple[Any, Any]:
+        """The model and the truth.
+
+        Raises
+        ------
+        ValueError
+            Where neither the file nor the module has a truth.
+        """
+        loaded = load_builder(self.builder)
+        model = type(loaded)(
+            name=loaded.name,
+            function=partial(loaded.function, **self.arguments),
+            module=loaded.module,
+            imports=loaded.imports,
+        ).build()
+        truth = loaded.truth if self.truth is None else self.truth
+        if truth is None:
+            raise ValueError(f"The module of {self.builder} has no TRUTH; add truth to the file.")
+        return model, read(truth) if isinstance(truth, str) else truth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """All combinations of builders, arguments and truths.
+
+    Parameters
+    ----------
+    name
+        Stands before the names of the studies.
+    builder, arguments, truth
+        As of ``OneStudy``, any number of each.
+    settings
+        That all studies share.
+    """
+
+    name: str
+    builder: list[str]
+    arguments: list[dict[str, Any]] = field(default_factory=lambda: [{}])
+    truth: list[dict[str, Any] | str | None] = field(default_factory=lambda: [None])
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def studies(self) -> Iterator[tuple[str, OneStudy]]:
+        """Every combination, with a name that tells what differs."""
+        for builder, arguments, truth in product(self.builder, self.arguments, self.truth):
+            varied = [(len(self.builder) > 1, builder), (len(self.arguments) > 1, _told(arguments))]
+            varied += [(len(self.truth) > 1, truth if isinstance(truth, str) else _told(truth or {}))]
+            name = ", ".join([self.name, *(text for varies, text in varied if varies)])
+            yield name, OneStudy(builder=builder, arguments=arguments, truth=truth, settings=self.settings)
+
+
+def read_grid(path: Path) -> Grid:
+    """Read the grid in a TOML file.
+
+    Raises
+    ------
+    ValueError
+        Where the file cannot be read, or a key is unknown (the nearest is named), missing or of the wrong type.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}; check the path.") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} must be TOML: {error}") from error
+    known = ["name", *_CROSSED, *_SETTINGS]
+    for key in content:
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
+            raise ValueError(f"{path}: unknown key {key!r}; {hint}")
+    crossed = {key: _listed(content[key]) for key in _CROSSED if key in content}
+    kinds: dict[str, tuple[type, ...]] = {"builder": (str,), "arguments": (dict,), "truth": (dict, str)}
+    for key, values in crossed.items():
+        if not values or not all(isinstance(value, kinds[key]) for value in values):
+            wanted = " or ".join(kind.__name__ for kind in kinds[key])
+            raise ValueError(f"{path}: {key} must be a {wanted}, or a list of such, got {content[key]!r}.")
+    if "builder" not in crossed:
+        raise ValueError(f'{path}: the key "builder" is missing; add builder = "models.radon:build", say.')
+    settings = {key: _setting(path, key, content[key]) for key in _SETTINGS if key in content}
+    name = str(content.get("name", path.stem))
+    return Grid(name=name, settings={"random_seed": 1} | settings, **crossed)
+
+
+def _setting(path: Path, key: str, value: Any) -> Any:
+    kind, inner = _SETTINGS[key]
+    right = isinstance(value, kind) and not isinstance(value, bool)
+    if not right or (inner is not None and not all(isinstance(v, inner) and not isinstance(v, bool) for v in value)):
+        wanted = f"list of {inner.__name__}" if inner is not None else kind.__name__
+        raise ValueError(f"{path}: {key} must be a {wanted}, got {value!r}.")
+    return value
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _told(values: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items()) or "defaults"

@@ -1,0 +1,82 @@
+"""``pp-mlekl studies``: grids in TOML, their schema, pages and index."""
+
+import json
+import tomllib
+
+import pytest
+from typer.testing import CliRunner
+
+from pp_mlekl.cli.app import app
+from pp_mlekl.cli.study_file import _CROSSED, _SETTINGS, read_grid
+
+MODEL = """
+import numpy as np
+import pymc as pm
+
+TRUTH = {"mu": 1.0}
+
+def build(scale=5.0):
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, scale), 1.0, observed=np.zeros(10))
+    return model
+"""
+
+
+@pytest.fixture
+def grid(tmp_path):
+    (tmp_path / "mine.py").write_text(MODEL)
+    path = tmp_path / "grid.toml"
+    path.write_text(
+        f'builder = "{tmp_path / "mine.py"}:build"\narguments = [{{scale = 0.5}}, {{scale = 5.0}}]\n'
+        'sizes = [10]\nreplicates = 20\nestimators = ["mle", "map"]\n'
+    )
+    return path
+
+
+def test_all_combinations_are_run_and_listed(grid, tmp_path):
+    out = tmp_path / "out"
+    result = CliRunner().invoke(app, ["studies", str(grid), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    index = (out / "index.html").read_text(encoding="utf-8")
+    names = [name for name, _ in read_grid(grid).studies()]
+    assert names == ["grid, scale=0.5", "grid, scale=5.0"]
+    assert all(name in index for name in names)
+    assert len(list(out.glob("*.zarr"))) == 2
+
+
+def test_truths_and_builders_are_crossed(tmp_path):
+    path = tmp_path / "g.toml"
+    path.write_text('name = "N"\nbuilder = ["a:b", "c:d"]\ntruth = ["Gamma(2, 1)", {mu = 1.0}]\n')
+    found = list(read_grid(path).studies())
+    assert [name for name, _ in found] == [
+        "N, a:b, Gamma(2, 1)", "N, a:b, mu=1.0", "N, c:d, Gamma(2, 1)", "N, c:d, mu=1.0"
+    ]  # fmt: skip
+    assert found[1][1].truth == {"mu": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sizes = [10]", "builder"),
+        ("builder = 3", "builder must be a str"),
+        ('builder = "a:b"\nsize = [3]', "did you mean 'sizes'"),
+        ('builder = "a:b"\nsizes = ["ten"]', "sizes must be a list of int"),
+        ('builder = "a:b"\nreplicates = true', "replicates must be a int"),
+        ('builder = "a:b"\narguments = []', "arguments must be a dict"),
+        ("builder = ", "must be TOML"),
+    ],
+)
+def test_wrong_files_are_named(tmp_path, text, message):
+    path = tmp_path / "g.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_grid(path)
+
+
+def test_the_schema_knows_the_keys_and_the_grids_keep_to_it(root):
+    schema = json.loads((root / "studies" / "schema.json").read_text(encoding="utf-8"))
+    assert set(schema["properties"]) == {"name", *_CROSSED, *_SETTINGS}
+    jsonschema = pytest.importorskip("jsonschema")
+    for path in (root / "studies").glob("*.toml"):
+        jsonschema.validate(tomllib.loads(path.read_text(encoding="utf-8")), schema)
+        assert list(read_grid(path).studies())
