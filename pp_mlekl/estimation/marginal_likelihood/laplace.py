@@ -85,12 +85,19 @@ class Integrand:
         """The blocks of latents that are independent of each other given the parameters."""
         return self._partition[0]
 
+    @property
+    def owner(self) -> Array:
+        """The block that each term of h depends on, (n,); -1 for none."""
+        return self._partition[1]
+
     def block_values(self, z: Array) -> Array:
         """The part of h that each block sees, (b, g)."""
-        terms = self.derivatives.terms(z)
-        owner = self._partition[1]
-        result = np.zeros((len(self.blocks.members), len(z)))
-        np.add.at(result, owner[owner >= 0], terms[:, owner >= 0].T)
+        return self.summed(self.derivatives.terms(z))
+
+    def summed(self, terms: Array) -> Array:
+        """Terms (b, n) summed over those of each block, (b, g)."""
+        result = np.zeros((len(self.blocks.members), len(terms)))
+        np.add.at(result, self.owner[self.owner >= 0], terms[:, self.owner >= 0].T)
         return result.T
 
     def embedded(self, latents: Array) -> Array:
@@ -190,10 +197,19 @@ def _laplace_value(integrand: Integrand, z: Array, curvature: Array) -> Array:
     return np.where((sign > 0).all(axis=-1), total, np.nan) + 0.5 * len(integrand.latent) * np.log(2 * np.pi)
 
 
-def _inverse(curvature: Array) -> Array:
-    """Of matrices (..., s, s); of those that are not positive, where there is no value either, that of the identity."""
-    sign, _ = np.linalg.slogdet(curvature)
-    return np.linalg.inv(np.where((sign > 0)[..., None, None], curvature, np.eye(curvature.shape[-1])))
+def positive(curvature: Array) -> Array:
+    """Matrices (..., s, s) with the identity in the place of those that are not positive definite, where there is no value."""
+    identity = np.eye(curvature.shape[-1])
+    finite = np.isfinite(curvature).all(axis=(-2, -1))[..., None, None]
+    smallest = np.linalg.eigvalsh(np.where(finite, curvature, -identity))[..., 0]
+    return np.where((smallest > 0)[..., None, None], curvature, identity)
+
+
+def laplace_gradient(integrand: Integrand, z: Array, kept: Array) -> tuple[Array, Array]:
+    """The approximation (b,) and its gradient (b, p) alone, by third derivatives; see ``laplace_terms``."""
+    start = _begin(integrand, z, kept)
+    trace = integrand.derivatives.contracted(z[:, None], start.columns, integrand.seeds).sum(axis=1)
+    return _laplace_value(integrand, z, start.curvature), _gradient(start, trace, kept)
 
 
 def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
@@ -207,20 +223,13 @@ def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
     with (A^-1)' = A^-1 D^3h_uu[D_j] A^-1 and u''_ij = A^-1 D^3h_u[D_i, D_j]: all exact, by contractions with vectors.
     """
     blocks, latent, contracted = integrand.blocks, integrand.latent, integrand.derivatives.contracted
-    seeds = integrand.seeds
-    curvature = integrand.curvature(z)
-    inverse = _inverse(curvature)
-    columns = integrand.embedded(blocks.columns(inverse))
-    directions = np.broadcast_to(np.eye(integrand.size)[kept], (len(z), len(kept), integrand.size))
-    cross = contracted(z[:, None], directions)[..., latent]
-    directions = directions + integrand.embedded(blocks.product(inverse[:, None], cross))
-    _, slope = integrand.derivatives.value_gradient(z)
+    seeds, start = integrand.seeds, _begin(integrand, z, kept)
+    inverse, columns, directions = start.inverse, start.columns, start.directions
 
     each, along = z[:, None, None], directions[:, :, None]
     # One call for both contractions: with the columns of A^-1 for the trace, with every D_i for (A^-1)'.
     both = contracted(each, np.concatenate([columns[:, None], np.repeat(along, len(seeds), axis=2)], axis=1), seeds)
     trace = both[:, 0].sum(axis=1)
-    gradient = slope[:, kept] + 0.5 * np.einsum("bd,bid->bi", trace, directions)
     change = inverse[:, None] @ blocks.matrices(both[:, 1:, :, latent]) @ inverse[:, None]
     weight = integrand.embedded(blocks.product(inverse, trace[:, latent]))
     first = np.broadcast_to(seeds, (len(z), len(kept), *seeds.shape))
@@ -231,8 +240,39 @@ def laplace_terms(integrand: Integrand, z: Array, kept: Array) -> LaplaceTerms:
     rows = contracted(z[:, None], directions) + 0.5 * (fourth + moved.sum(axis=2))
     hessian = np.einsum("bjd,bid->bji", rows, directions)
     return LaplaceTerms(
-        value=_laplace_value(integrand, z, curvature),
-        gradient=gradient,
+        value=_laplace_value(integrand, z, start.curvature),
+        gradient=_gradient(start, trace, kept),
         hessian=0.5 * (hessian + hessian.swapaxes(1, 2)),
         directions=directions,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Start:
+    """What gradient and Hessian of the approximation begin with: A, its inverse, that one's columns, D_i and the slope of h."""
+
+    curvature: Array
+    inverse: Array
+    columns: Array
+    directions: Array
+    slope: Array
+
+
+def _begin(integrand: Integrand, z: Array, kept: Array) -> _Start:
+    blocks, latent = integrand.blocks, integrand.latent
+    curvature = integrand.curvature(z)
+    inverse = np.linalg.inv(positive(curvature))
+    directions = np.broadcast_to(np.eye(integrand.size)[kept], (len(z), len(kept), integrand.size))
+    cross = integrand.derivatives.contracted(z[:, None], directions)[..., latent]
+    return _Start(
+        curvature=curvature,
+        inverse=inverse,
+        columns=integrand.embedded(blocks.columns(inverse)),
+        directions=directions + integrand.embedded(blocks.product(inverse[:, None], cross)),
+        slope=integrand.derivatives.value_gradient(z)[1],
+    )
+
+
+def _gradient(start: _Start, trace: Array, kept: Array) -> Array:
+    gradient: Array = start.slope[:, kept] + 0.5 * np.einsum("bd,bid->bi", trace, start.directions)
+    return gradient

@@ -1,8 +1,7 @@
-"""Maximum likelihood with latent variables integrated out by Laplace's approximation."""
+"""Maximum likelihood with latent variables integrated out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -12,22 +11,21 @@ from scipy.special import gammaln, logsumexp
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.failed_search import with_reason
 from pp_mlekl.estimation.labelled_estimate import labelled_estimate
-from pp_mlekl.estimation.marginal_likelihood.laplace import ConditionalModes, Integrand, laplace_terms, laplace_value
+from pp_mlekl.estimation.marginal_likelihood.laplace import laplace_terms
+from pp_mlekl.estimation.marginal_likelihood.marginal_problem import MarginalProblem
 from pp_mlekl.estimation.point_estimate import PointEstimate
-from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.audit.verdict import Verdict
-from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.search import search
-from pp_mlekl.pymc_model.integrand_derivatives import IntegrandDerivatives
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, RandomSeed
 
-# Relative precision: the log determinant cancels against the latents' densities where their scale is small.
-_PRECISION = 1e-10
-# Shift of an estimate by Laplace's error, in standard errors, above which there is a warning.
-_SHIFT = 0.5
+# Shift of an estimate by Laplace's error, in standard errors, above which there is a warning, and none of its values is meant.
+_SHIFT, _TOO_FAR = 0.5, 2.0
+# Laplace's error at a maximum that is not regular, in nats, above which the verdict is one on the approximation: the fall of the
+# log-likelihood at the end of a 95% interval.
+_LARGE = 1.92
 # Error of importance sampling, in nats, above which it is unreliable.
 _UNSETTLED = 0.1
 # Where the log weights of normal draws differ by more than _NORMAL, blocks of at most _FEW latents are sampled again from
@@ -37,83 +35,8 @@ _NO_MODE = (
     "Laplace's approximation needs latents that have one smooth mode given the parameters: a kink (a Laplace prior) or "
     "several modes (a mixture) leave none. Sample the posterior instead."
 )
+_DIRECTION = "log(exact / Laplace)"
 _SAMPLE = "It fails for groups of few or extreme counts; sample the posterior instead."
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MarginalProblem(Problem):
-    """The marginal likelihood of the parameters that are left when ``latents`` are integrated out."""
-
-    latents: tuple[str, ...]
-
-    @cached_property
-    def absent(self) -> tuple[str, ...]:
-        """Variables that the marginal likelihood does not contain, the latents among them."""
-        inside = self.functions.in_likelihood
-        return tuple(v.name for v in self.functions.free if v.name in self.latents or not inside[v.name])
-
-    @property
-    def without_hessian(self) -> str:
-        """Nothing: the Hessian is that of Laplace's approximation, which is refused where it needs a missing derivative."""
-        return ""
-
-    @cached_property
-    def warnings(self) -> tuple[str, ...]:
-        """Names what even the marginal likelihood does not contain."""
-        unknown = ", ".join(self.unknown)
-        return (f"The marginal likelihood does not contain {unknown}.",) if unknown else ()
-
-    @cached_property
-    def latent(self) -> Array:
-        """The latents' places in the flat vector."""
-        slices = [v.flat for v in self.functions.free if v.name in self.latents]
-        return np.concatenate([np.arange(s.start, s.stop) for s in slices]).astype(int)
-
-    @property
-    def unknown(self) -> tuple[str, ...]:
-        """Variables that are neither estimated nor integrated over."""
-        return tuple(name for name in self.absent if name not in self.latents)
-
-    @cached_property
-    def term_weights(self) -> Array:
-        """Weights of the likelihood's terms, with 1 for the densities of the latents."""
-        terms = np.ones(self.functions.n_observations)
-        if self.weights is not None:
-            terms[: self.n_observations] = self.weights
-        return terms
-
-    @cached_property
-    def n_observations(self) -> int:
-        """Number of observed terms."""
-        own = {*self.latents, *(f"{name} (Jacobian)" for name in self.latents)}
-        return sum(v.pointwise.stop - v.pointwise.start for v in self.functions.observed if v.name not in own)
-
-    @cached_property
-    def integrand(self) -> Integrand:
-        """What is integrated over the latents."""
-        derivatives = IntegrandDerivatives(self.functions, self.term_weights, self.data)
-        return Integrand(derivatives=derivatives, latent=self.latent, size=self.functions.size)
-
-    @cached_property
-    def modes(self) -> ConditionalModes:
-        """The inner maximisation."""
-        return ConditionalModes(integrand=self.integrand, kept=self.kept)
-
-    @cached_property
-    def objective(self) -> Objective:
-        """The Laplace approximation of the marginal log-likelihood over the kept coordinates."""
-
-        def evaluate(order: int, theta: Array, rows: Array) -> tuple[Array, ...]:
-            z, found = self.modes(self.full(theta))
-            if order == 0:
-                return (np.where(found, laplace_value(self.integrand, z), -np.inf),)
-            terms = laplace_terms(self.integrand, z, self.kept)
-            return (np.where(found, terms.value, -np.inf), terms.gradient, terms.hessian)[: order + 1]
-
-        def support(theta: Array) -> Array:
-            return np.isfinite(self.integrand.derivatives.terms(self.modes.nearby(self.full(theta))).sum(axis=1))
-
-        return Objective(size=len(self.kept), evaluate=evaluate, precision=_PRECISION, support=support)
 
 
 def find_marginal_mle(
@@ -147,7 +70,7 @@ def find_marginal_mle(
     z, _ = problem.modes(z[None])
     settings["blocks"] = len(problem.integrand.blocks.members)
     error = _laplace_error(problem, z, generator)
-    verdict = replace(verdict, warnings=(*verdict.warnings, *_doubts(problem, verdict, error)))
+    verdict = _doubted(problem, verdict, error, generator)
     inner = _latents(problem, verdict, z)
     return labelled_estimate(
         problem,
@@ -216,24 +139,50 @@ def _limit(near: Array, far: Array) -> Array:
     return np.where(np.abs(far) < 0.5 * np.abs(near), 0.0, near)
 
 
-def _doubts(problem: MarginalProblem, verdict: Verdict, error: Estimate) -> tuple[str, ...]:
-    """A warning where Laplace's error is unknown, or varies so fast that the exact maximum lies elsewhere."""
-    if verdict.status not in ("converged", "multimodal"):
-        return ()
+def _doubted(problem: MarginalProblem, verdict: Verdict, error: Estimate, generator: np.random.Generator) -> Verdict:
+    """The verdict with what Laplace's error at the estimate says of it.
+
+    Where the error is so large that the exact likelihood need not have a maximum of this kind, the search has failed, whatever
+    it found: a boundary or a divergence may be one of the approximation alone, and so may be the order of several maxima.
+    """
+    if verdict.status in ("failed", "unbounded"):
+        return verdict
+    poor, regular = "Laplace's approximation is not good enough here: ", verdict.status in ("converged", "multimodal")
     if not error.mcse < _UNSETTLED:
-        return (
-            "Laplace's approximation is not good enough here: the latents' densities are so far from normal that importance "
-            f"sampling cannot estimate its error (by {error.value:.2g} +- {error.mcse:.2g} nats). {_SAMPLE}",
+        text = (
+            f"{poor}the latents' densities are so far from normal that importance sampling cannot estimate its error (by "
+            f"{error.value:.2g} +- {error.mcse:.2g} nats). {_SAMPLE}"
         )
-    shift = _shift(problem, verdict)
+        return replace(verdict, status=verdict.status if regular else "failed", warnings=(*verdict.warnings, text))
+    if not regular and abs(error.value) > _LARGE:
+        text = f"{poor}it is off by {error.value:.2g} nats where the search ended ({verdict.status}). {_SAMPLE}"
+        return replace(verdict, status="failed", warnings=(text,))
+    higher = _higher_mode(problem, verdict, error, generator)
+    if higher:
+        text = f"{poor}with its error taken into account another maximum is higher by {higher:.2g} nats. {_SAMPLE}"
+        return replace(verdict, status="failed", warnings=(text,))
+    shift = _shift(problem, verdict) if regular else np.zeros(len(verdict.z))
     far = np.flatnonzero(np.abs(shift) > _SHIFT).tolist()
     if not far:
-        return ()
+        return verdict
     names = ", ".join(f"{problem.space.coordinates[j]} by {shift[j]:+.1f}" for j in far)
-    return (
-        "Laplace's approximation is not good enough here: its error moves the maximum, in standard errors "
-        f"{names}. {_SAMPLE}",
-    )
+    text = f"{poor}its error moves the maximum, in standard errors {names}. {_SAMPLE}"
+    status = "failed" if np.abs(shift).max() > _TOO_FAR else verdict.status
+    return replace(verdict, status=status, warnings=(*verdict.warnings, text))
+
+
+def _higher_mode(problem: MarginalProblem, verdict: Verdict, error: Estimate, generator: np.random.Generator) -> float:
+    """By how much another maximum that was met is higher, with Laplace's error at both, in nats; 0 where none is."""
+    gains = [0.0]
+    for mode in verdict.audit.modes:
+        if not np.isfinite(mode.value) or mode.value > verdict.value - _UNSETTLED:
+            continue
+        z, found = problem.modes(problem.full(mode.z)[None])
+        other = _laplace_error(problem, z, generator)
+        gain = mode.value + other.value - verdict.value - error.value
+        if found.all() and other.mcse < _UNSETTLED and gain > 3 * np.hypot(other.mcse, error.mcse):
+            gains.append(float(gain))
+    return max(gains)
 
 
 def _shift(problem: MarginalProblem, verdict: Verdict) -> Array:
@@ -274,7 +223,7 @@ def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Gene
         factor = np.linalg.cholesky(integrand.curvature(z)[0])
     except np.linalg.LinAlgError:
         _check_proper(problem)
-        return Estimate(value=np.nan, mcse=np.nan, method="importance sampling", direction="log(exact / Laplace)")
+        return Estimate(value=np.nan, mcse=np.nan, method="importance sampling", direction=_DIRECTION)
 
     def falls(noise: Array) -> Array:
         """log h at moves (in standard deviations) from the mode, minus log h at the mode: (draws, blocks)."""
@@ -301,5 +250,5 @@ def _laplace_error(problem: MarginalProblem, z: Array, generator: np.random.Gene
         value=float(factors.sum()),
         mcse=float(np.linalg.norm(errors)),
         method="importance sampling",
-        direction="log(exact / Laplace)",
+        direction=_DIRECTION,
     )

@@ -8,7 +8,7 @@ from scipy import special
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.marginal_likelihood.blocks import Blocks, blocks_of_terms, find_blocks
 from pp_mlekl.estimation.marginal_likelihood.laplace import Integrand
-from pp_mlekl.estimation.marginal_likelihood.marginal_fit import MarginalProblem
+from pp_mlekl.estimation.marginal_likelihood.marginal_problem import MarginalProblem
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 GENERATOR = np.random.default_rng(5)

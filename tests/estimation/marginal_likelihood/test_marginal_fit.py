@@ -1,5 +1,7 @@
 """Marginal maximum likelihood against statsmodels, quadrature and closed forms."""
 
+from dataclasses import replace
+
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -7,8 +9,11 @@ import pytensor.tensor as pt
 import pytest
 from scipy import optimize, special, stats
 
+from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.find_mle_map import find_mle
-from pp_mlekl.estimation.marginal_likelihood.marginal_fit import MarginalProblem, _laplace_error
+from pp_mlekl.estimation.marginal_likelihood.marginal_fit import _doubted, _laplace_error
+from pp_mlekl.estimation.marginal_likelihood.marginal_problem import MarginalProblem
+from pp_mlekl.optimize.audit.pipeline import nothing
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 
@@ -288,3 +293,39 @@ def test_latents_with_a_kink_come_to_an_end_with_the_reason():
     estimate = find_mle(model, marginalize=["u"], random_seed=1)
     assert estimate.status == "failed"
     assert "one smooth mode" in estimate.warnings[-1]
+
+
+@pytest.fixture(scope="module")
+def binary():
+    group, x, effect, generator = grouped(n_groups=4, n=3, seed=2)
+    y = (generator.random(len(x)) < stats.norm.cdf(effect[group])).astype(int)
+    functions = model_functions(logistic_mixed(group, x, y), None, ("u",))
+    return MarginalProblem(functions=functions, kind="mle", latents=("u",))
+
+
+def test_the_gradient_alone_is_that_with_the_hessian(binary):
+    theta = np.array([[0.2, -0.4, -0.3], [1.0, 0.1, 0.4]])
+    value, gradient = binary.objective.gradient(theta)
+    both = binary.objective.hessian(theta)
+    np.testing.assert_allclose(value, both[0], rtol=1e-12)
+    np.testing.assert_allclose(gradient, both[1], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("status", "value", "mcse", "expected"),
+    [
+        ("boundary", -8.3, 0.05, "failed"),
+        ("at_infinity", 104.0, 0.05, "failed"),
+        ("not_identified", 0.1, 0.5, "failed"),
+        ("boundary", 0.0, 0.0, "boundary"),
+        ("unbounded", 1.0, 0.05, "unbounded"),
+        ("converged", 0.3, 0.5, "converged"),
+    ],
+)
+def test_a_large_error_of_the_approximation_is_the_verdict(binary, status, value, mcse, expected):
+    verdict = replace(nothing(3, binary.space), status=status, z=np.zeros(3), value=-5.0, warnings=("what it says",))
+    error = Estimate(value=value, mcse=mcse, method="importance sampling", direction="log(exact / Laplace)")
+    found = _doubted(binary, verdict, error, np.random.default_rng(0))
+    assert found.status == expected
+    doubted = expected == "failed" or mcse > 0.1
+    assert any("Laplace" in warning for warning in found.warnings) == doubted
