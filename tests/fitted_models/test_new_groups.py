@@ -130,5 +130,5 @@ def test_held_out_draws_are_scored_by_new_groups(noncentred):
 
 
 def test_what_is_no_free_variable_is_named(centred):
-    with pytest.raises(ValueError, match="new_groups names 'nu'; the free variables are mu, tau, theta"):
+    with pytest.raises(ValueError, match="'nu'; the free variables are mu, tau, theta"):
         fitted_divergence(centred, {"mu": 4.0, "tau": 5.0, "theta": np.zeros(8)}, new_groups="nu")
