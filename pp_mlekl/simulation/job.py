@@ -2,14 +2,14 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
-from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit
+from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit, expected_fit, information_at
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES, ReplicateFits, excess_divergence, fit_replicates
 from pp_mlekl.estimation.replicates.simulator import Replicates, Simulator
 from pp_mlekl.inputs.truth import as_truth
@@ -55,13 +55,19 @@ class StudyJob:
         generator = np.random.default_rng(0)
         truth = as_truth(functions, self.requested.truth)
         one_by_one = "parametric_bootstrap" in self.requested.intervals
-        simulator = Simulator(functions, truth, generator, one_by_one=one_by_one)
+        resampled = self.requested.covariates == "resampled"
+        simulator = Simulator(functions, truth, generator, one_by_one=one_by_one, resample_rows=resampled)
         pseudo_true = expected_fit(functions, truth, generator)
         if pseudo_true.information is None:
             raise ValueError(
                 f"A study needs a regular pseudo-true parameter; under this truth its status is {pseudo_true.verdict.status!r}. "
                 f"{' '.join([*pseudo_true.verdict.warnings, *pseudo_true.problem.warnings])}"
             )
+        if resampled and pseudo_true.kl_at_kinks is None:
+            problem = pseudo_true.problem
+            # The mean scores of the rows, which need not vanish in a wrong model, then add to the variance.
+            information = information_at(functions, problem.nodes, pseudo_true.flat, problem.kept, random_rows=True)
+            pseudo_true = replace(pseudo_true, information=information)
         return functions, pseudo_true, simulator
 
     def fingerprint(self) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Settings:
     draws: int = 250
     tune: int = 300
     chains: int = 2
+    covariates: str = "fixed"
 
     def check(self) -> None:
         """Raise ValueError where an argument is wrong."""
@@ -51,6 +52,7 @@ class Settings:
         _check_names("estimators", self.estimators, (*ReplicateFits.COEFFICIENTS, *FROM_DRAWS))
         _check_names("intervals", self.intervals, REFITTING)
         _check_names("compute", self.compute, COMPUTE)
+        _check_names("covariates", [self.covariates], ("fixed", "resampled"))
         if self.intervals and "coverage" not in self.compute:
             raise ValueError('`intervals` are about coverage; leave "coverage" in `compute`, or `intervals` out.')
         check_count("resamples", self.resamples, at_least=2)
@@ -100,6 +102,8 @@ class Settings:
     def _further(self) -> dict[str, Any]:
         """Settings that older files do not mention, where they are not what these files have."""
         found: dict[str, Any] = {} if set(self.compute) == set(COMPUTE) else {"compute": list(self.compute)}
+        if self.covariates != "fixed":
+            found["covariates"] = self.covariates
         if self.from_draws:
             found |= {"draws": self.draws, "tune": self.tune, "chains": self.chains}
         return found

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -46,6 +46,7 @@ def study(
     draws: int = 250,
     tune: int = 300,
     chains: int = 2,
+    covariates: Literal["fixed", "resampled"] = "fixed",
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Simulate data sets from a truth, fit them all, and compare the results with theory.
@@ -94,6 +95,10 @@ def study(
         may cost more than the fits.
     draws, tune, chains
         For each data set, where an estimator needs draws.
+    covariates
+        ``fixed``: every data set goes through the model's rows, and what is left over is a random choice of rows.
+        ``resampled``: the rows of each data set are drawn from the model's with replacement, as in data whose covariates are random
+        too; J and K are then those of random rows.
     progress
         True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets a
         second, and the time left.
@@ -145,6 +150,7 @@ def study(
         draws=draws,
         tune=tune,
         chains=chains,
+        covariates=covariates,
     )
     requested.check()
     job = StudyJob(build=build, requested=requested, root=seed_sequence(seed), potentials=potentials)

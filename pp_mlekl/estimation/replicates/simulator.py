@@ -102,15 +102,24 @@ class Simulator:
         For the nodes of a truth that has to be sampled.
     one_by_one
         Whether data of discrete variables are drawn row by row as well, as a parametric bootstrap needs them.
+    resample_rows
+        Whether the rows (covariates) of each data set are drawn from those of the model with replacement.
     """
 
     def __init__(
-        self, functions: ModelFunctions, truth: Truth, generator: np.random.Generator, *, one_by_one: bool = False
+        self,
+        functions: ModelFunctions,
+        truth: Truth,
+        generator: np.random.Generator,
+        *,
+        one_by_one: bool = False,
+        resample_rows: bool = False,
     ):
         if truth.kind == "draws":
             raise ValueError("Held-out draws cannot be simulated from; give the truth as parameters or distributions.")
         self._functions = functions
         self._truth = truth
+        self._resample_rows = resample_rows
         self.same_rows = exchangeable(functions, truth, generator)
         counted = all(p.discrete and p.event_ndim == 0 for p in truth.distributions.values())
         discrete = counted and not truth.sampled and not one_by_one
@@ -123,16 +132,22 @@ class Simulator:
         return self._drawn(size, count, generator)
 
     def _drawn(self, size: int, count: int, generator: np.random.Generator) -> Replicates:
-        rows = self._functions.n_observations
-        copies = -(-size // rows)
+        copies = -(-size // self._functions.n_observations)
+        weights = None
+        if self._resample_rows and not self.same_rows:
+            weights = self._uses(size, count, generator)
+            copies = weights.shape[1]
         drawn = self._truth.sample(count * copies, generator)
         data = {name: values.reshape(count, copies, *values.shape[1:]) for name, values in drawn.items()}
-        weights = self._uses(size, count, generator)
+        weights = self._uses(size, count, generator) if weights is None else weights
         return Replicates(size=size, count=count, data=data, weights=weights)
 
     def _uses(self, size: int, count: int, generator: np.random.Generator) -> Array:
-        """Which rows of which copy are used: whole copies, and some rows of the last."""
+        """Which rows of which copy are used: whole copies and some rows of the last, or as many of each row as were drawn."""
         rows = self._functions.n_observations
+        if self._resample_rows and not self.same_rows:
+            times = generator.multinomial(size, np.full(rows, 1 / rows), size=count)
+            return (np.arange(times.max())[:, None] < times[:, None]).astype(float)
         copies, rest = -(-size // rows), size % rows
         if not rest:
             return np.ones((1, copies, rows))
