@@ -15,7 +15,9 @@ from pp_mlekl.divergences.wasserstein import wasserstein_distance
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
 CUTS = np.concatenate([np.logspace(-12, 12, 49), [np.pi, 3.2, 1.0, 0.9, 2.5, 1.4, 0.2, 0.3, 0.7, 2.6]])
-EDGES = np.unique(np.concatenate([-CUTS, [0.0], CUTS]))
+# Narrow pieces where the densities have kinks and the distribution functions cross.
+EDGES = np.unique(np.concatenate([-CUTS, [0.0], CUTS, np.linspace(-15, 15, 3001)]))
+HEAVY = ("Cauchy", "HalfCauchy")  # without a mean, so at an infinite distance
 # Levels of quantiles: 12 Gauss points on each of pieces that shrink towards 0 and 1.
 LOW = np.concatenate([[0.0], np.logspace(-14, np.log10(0.5), 60)])
 PIECES = np.concatenate([LOW, 1 - LOW[-2::-1]])
@@ -67,7 +69,7 @@ def test_every_measure_against_every_linear_family(name, reverse):
     cross = integral(lambda x: special.rel_entr(f(x), 1.0) - special.rel_entr(f(x), g(x))) if covers(q, p) else -np.inf
     np.testing.assert_allclose(cross_entropy(p, q).value, -cross, rtol=1e-6)
     area = integral(lambda x: np.abs(p.cdf(x) - q.cdf(x)))
-    np.testing.assert_allclose(wasserstein_distance(p, q).value, area, rtol=1e-5)
+    np.testing.assert_allclose(wasserstein_distance(p, q).value, np.inf if name in HEAVY else area, rtol=1e-5)
     value = wasserstein_distance(p, q, order=2).value
     with np.errstate(all="ignore"):
         linear_quantiles = linear.quantile(LEVELS)
@@ -75,7 +77,7 @@ def test_every_measure_against_every_linear_family(name, reverse):
     if np.isfinite(value):
         np.testing.assert_allclose(value, np.sqrt(squares), rtol=1e-5)
     else:
-        assert name in ("Cauchy", "HalfCauchy")
+        assert name in HEAVY
 
 
 def test_a_uniform_that_reaches_beyond_the_circle():
