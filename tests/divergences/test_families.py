@@ -176,3 +176,18 @@ def test_polya_gamma_of_extreme_shapes(h, z):
     # Where nothing but the leading powers is left.
     far = p.log_density(np.array([1e-300, 1e80]))
     np.testing.assert_allclose(far, [-(h**2) / 8e-300, -(np.pi**2 + z**2) / 2 * 1e80], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(CONTINUOUS))
+def test_distribution_functions_are_defined_everywhere(name):
+    """At the ends of double precision and at infinity too, cdf and survival function are probabilities that add up to 1."""
+    d = make(name)
+    x = np.concatenate([-np.logspace(300, -300, 41), [0.0], np.logspace(-300, 300, 41), [np.inf]])
+    x = np.concatenate([[-np.inf], x]).reshape(-1, *(1,) * len(d.batch_shape))
+    with np.errstate(all="ignore"):
+        cdf, survival = d.cdf(x), d.survival(x)
+    np.testing.assert_allclose(cdf + survival, 1.0, rtol=1e-9)
+    assert np.all(np.diff(cdf, axis=0) >= -1e-12)
+    np.testing.assert_array_equal(
+        cdf[[0, -1]], np.broadcast_to(np.reshape([0.0, 1.0], (2, *(1,) * len(d.batch_shape))), cdf[[0, -1]].shape)
+    )

@@ -67,8 +67,11 @@ class PolyaGamma(Distribution):
     def _tails(self, x: Array) -> tuple[Array, Array]:
         log_tail = self._blockwise(_log_tail, x)
         upper = self._blockwise(_is_upper, x) > 0
+        # Far from the mean the saddle point overflows; a tail there is 0 in double precision.
+        far = ~np.isfinite(log_tail)
+        upper = np.where(far, x > self._mean(), upper)
         with np.errstate(all="ignore"):
-            tail = np.exp(log_tail + self._tilt(x))
+            tail = np.where(far, 0.0, np.exp(log_tail + self._tilt(x)))
         tail = np.where(x > 0, np.clip(tail, 0.0, 1.0), 0.0)
         return np.where(upper, 1 - tail, tail), np.where(upper, tail, 1 - tail)
 

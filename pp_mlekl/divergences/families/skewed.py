@@ -120,7 +120,8 @@ class SkewStudentT(Univariate):
         t = sign * (np.asarray(x, dtype=np.float64) - self.mu) / self.sigma
         total = self.a + self.b
         s = np.hypot(np.sqrt(total), t)
-        return np.where(t >= 0, (1 + t / s) / 2, total / s / (s + np.abs(t)) / 2)
+        ratio = np.where(np.isinf(s), 1.0, t / s)
+        return np.where(t >= 0, (1 + ratio) / 2, total / s / (s + np.abs(t)) / 2)
 
 
 def _minus_lower_quantile(u: Array, a: Array, b: Array) -> Array:
