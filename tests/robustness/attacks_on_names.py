@@ -51,17 +51,22 @@ def renamed(comparison: Comparison, name: str) -> Comparison:
     variable = variable_name(name)
     tree = comparison.tree.map_over_datasets(lambda d: d.rename({"mu": variable}) if "mu" in d.variables else d)
     tree.attrs |= {"model_name": name, "var_names": [variable]}
-    entries = [
-        entry
-        | {"name": variable if entry["name"] == "mu" else entry["name"], "parents": [variable] * len(entry["parents"])}
-        for entry in comparison.variables
-    ]
+    entries = _renamed_in(comparison.variables, variable)
     tree.attrs["variables"] = _json(entries)
     tree["audit"].attrs["warnings"] = _json({"mle": [name]})
     tree["fitted"].attrs["warnings"] = _json([name])
     for key in ("sampler", "random_seed", "pymc_version"):
         tree.attrs[key] = name
     return Comparison(tree=tree)
+
+
+def _renamed_in(value: Any, variable: str) -> Any:
+    """The same lists and mappings with the variable's name in the place of ``mu``."""
+    if isinstance(value, dict):
+        return {key: _renamed_in(one, variable) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_renamed_in(one, variable) for one in value]
+    return variable if value == "mu" else value
 
 
 def _json(value: Any) -> str:

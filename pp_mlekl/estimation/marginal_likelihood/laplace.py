@@ -198,11 +198,17 @@ def _laplace_value(integrand: Integrand, z: Array, curvature: Array) -> Array:
 
 
 def positive(curvature: Array) -> Array:
-    """Matrices (..., s, s) with the identity in the place of those that are not positive definite, where there is no value."""
+    """Matrices (..., s, s) with the identity in the place of those without a positive definite inverse, where there is no value.
+
+    Scaled to unit diagonal, the smallest eigenvalue must exceed rounding.
+    """
     identity = np.eye(curvature.shape[-1])
-    finite = np.isfinite(curvature).all(axis=(-2, -1))[..., None, None]
-    smallest = np.linalg.eigvalsh(np.where(finite, curvature, -identity))[..., 0]
-    return np.where((smallest > 0)[..., None, None], curvature, identity)
+    diagonal = np.diagonal(curvature, axis1=-2, axis2=-1)
+    usable = np.isfinite(curvature).all(axis=(-2, -1)) & (diagonal > 0).all(axis=-1)
+    root = np.sqrt(np.where(usable[..., None], diagonal, 1.0))
+    scaled = np.where(usable[..., None, None], curvature / root[..., None] / root[..., None, :], -identity)
+    smallest = np.linalg.eigvalsh(scaled)[..., 0]
+    return np.where((smallest > len(identity) * np.finfo(float).eps)[..., None, None], curvature, identity)
 
 
 def laplace_gradient(integrand: Integrand, z: Array, kept: Array) -> tuple[Array, Array]:

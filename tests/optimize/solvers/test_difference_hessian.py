@@ -30,6 +30,16 @@ _FAST = (
 )
 
 
+# Where the log-likelihood is flat to rounding, or a step, differences of gradients show another curvature than the exact Hessian.
+_OTHERWISE = {
+    "separated_ordinal_response",
+    "empty_middle_category",
+    "clayton_copula_that_overflows",
+    "dose_response_that_is_a_step",
+    "switch_point",
+}
+
+
 def long_valley(size, product=None):
     def evaluate(order, z, rows):
         return (-np.array([rosen(row) for row in z]), -np.array([rosen_der(row) for row in z]))[: order + 1]
@@ -123,7 +133,10 @@ def test_where_products_come_to_no_end_gradients_go_on(monkeypatch):
 
 
 @pytest.mark.parametrize("name", slow_if(list(degenerate.CASES), set(degenerate.CASES) - set(_FAST)))
-def test_verdicts_by_gradients(name):
+def test_verdicts_by_gradients(name, request):
+    if name in _OTHERWISE:
+        reason = "Differences of gradients do not show what the exact Hessian does."
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     asked, status, _, _ = degenerate.CASES[name]
     problem = Problem(functions=model_functions(degenerate.build(name)), kind=asked)
     starts = problem.starts(10, np.random.default_rng(1), None, [])
