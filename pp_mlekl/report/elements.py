@@ -15,10 +15,10 @@ _MAX_IN_PAIRS = 4
 _LARGEST_COUNT = 200
 
 
-def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
+def elements(draws: xr.Dataset, *, for_tree: bool = True) -> dict[str, xr.DataArray]:
     """Each element of each variable as an array over chain and draw, named as in the tables.
 
-    A slash in a label is replaced, since the names in a tree may not contain one.
+    With ``for_tree`` a slash in a label is replaced, since the names in a tree may not contain one.
     """
     found = {}
     for name, array in draws.data_vars.items():
@@ -28,7 +28,8 @@ def elements(draws: xr.Dataset) -> dict[str, xr.DataArray]:
             labels = ", ".join(
                 str(one[d].values) if d in one.coords else str(i) for d, i in zip(dims, index, strict=True)
             )
-            found[f"{name}[{labels}]".replace("/", "\N{DIVISION SLASH}") if dims else str(name)] = one.reset_coords(
+            element = f"{name}[{labels}]" if dims else str(name)
+            found[element.replace("/", "\N{DIVISION SLASH}") if for_tree and dims else element] = one.reset_coords(
                 drop=True
             )
     return found

@@ -62,7 +62,9 @@ def glance(comparison: ComparisonLike) -> Glance:
     """The rows of the parameters and derived quantities of a comparison."""
     table = pd.concat([comparison.summary(), _derived(comparison)])
     bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
-    posterior = elements(comparison.tree["posterior"].to_dataset()[comparison.free_names + comparison.derived_names])
+    posterior = elements(
+        comparison.tree["posterior"].to_dataset()[comparison.free_names + comparison.derived_names], for_tree=False
+    )
     curves = _curves(comparison, posterior)
     windows = _windows(table, posterior, bounds)
     largest = float(np.nanmax(table["KL"])) if "KL" in table and np.isfinite(table["KL"]).any() else np.nan
@@ -119,9 +121,11 @@ def _curves(comparison: ComparisonLike, posterior: dict[str, xr.DataArray]) -> d
     exact: dict[str, tuple[Array, Array]] = {}
     if "prior_density" in tree.children:
         curves = (tree[f"prior_density/{kind}"].to_dataset() for kind in ("x", "density"))
-        points, values = (elements(curve.rename(grid="draw")) if curve.sizes else {} for curve in curves)
+        points, values = (
+            elements(curve.rename(grid="draw"), for_tree=False) if curve.sizes else {} for curve in curves
+        )
         exact = {name: (points[name].values, values[name].values) for name in points}
-    drawn = elements(tree["prior"].to_dataset()) if "prior" in tree.children else {}
+    drawn = elements(tree["prior"].to_dataset(), for_tree=False) if "prior" in tree.children else {}
     nothing = (np.zeros(0), np.zeros(0))
     return {
         name: _Curves(
