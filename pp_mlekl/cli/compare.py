@@ -101,7 +101,7 @@ def check_targets(stem: Path) -> list[Path]:
 def names_of(builders: Sequence[str], taken: Sequence[str] = ()) -> tuple[list[str], list[str]]:
     """What the models of builders are called, and the names of their files without extension; no two are alike.
 
-    Where a name is not that of the builder, it is told on standard error.
+    A name that differs from the builder's is printed on standard error.
     """
     import sys
 

@@ -95,7 +95,7 @@ class JeffreysProblem(Problem):
         try:
             nodes = self._nodes(centre)
         except ValueError:
-            # Far out a parameter is no number any more (a mean that overflows), and the model no distribution.
+            # At extreme points a parameter overflows (such as a mean), and the model has no distribution.
             nodes = None
         if nodes is None:
             return np.full((len(points), len(centre), len(centre)), np.nan)

@@ -19,7 +19,7 @@ from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.linear_predictors import LinearPredictors, linear_predictors
 from pp_mlekl.typing import Array
 
-# Separated predictors begin this far out, and go on by factors of 2 while that changes the likelihood by more than a share.
+# Separated predictors start at _FIRST and double while the likelihood changes by more than the share _CHANGED.
 _FIRST, _DOUBLINGS, _CHANGED = 64.0, 12, 1e-12
 _MAX_ITERATIONS = 400
 # A coordinate with less than this share of the largest of a direction is not part of it.
@@ -146,7 +146,7 @@ def convened(problem: Problem) -> Court | None:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LimitFit:
-    """A point x (d,) as far out as it takes, and the verdict on the coordinates ``free`` (k,) that the limit determines.
+    """A point x (d,) where the likelihood has reached its limit, and the verdict on the coordinates ``free`` (k,) that it determines.
 
     The verdict's coordinates are those of x in the units of the problem.
     """

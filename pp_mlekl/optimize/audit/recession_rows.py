@@ -1,4 +1,4 @@
-"""Which directions of its linear predictors a concave log-likelihood does not fall along: found by its gradients far out.
+"""Directions of linear predictors along which a concave log-likelihood does not fall, found by its gradients at distant points.
 
 The recession function of a concave function f is the least of ``v @ d`` over the range of its gradients v (Rockafellar 1970,
 theorem 8.5 and its dual, section 13). For a term of a likelihood these gradients span a cone with few rays: 1 for a logistic
@@ -391,7 +391,7 @@ class _Group:
         return bool(np.all(after - before <= _RISE * (np.abs(before) + np.abs(after)) + rounding * near))
 
     def _is_bounded(self) -> bool:
-        """Whether far out no gradient points farther out: the recession function is nowhere positive."""
+        """Whether no gradient at a distant point points away from the origin: the recession function is nowhere positive."""
         if self.points.shape[1] == 1:
             ends = np.array([np.argmin(self.points[:, 0]), np.argmax(self.points[:, 0])])
         else:

@@ -59,7 +59,7 @@ class BatchedFunction:
         return self._in_chunks(function, arrays, leading, batch)
 
     def _function(self, batched: tuple[tuple[bool, ...], ...]) -> LazyFunction:
-        """The function for inputs with so many batch axes each; False for an axis of length 1."""
+        """The function for inputs with these batch axes; False marks an axis of length 1."""
         if batched not in self._functions:
             self._functions[batched] = (
                 self._vectorized(batched) if any(batched) else LazyFunction(self._inputs, self._outputs)
