@@ -15,6 +15,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
+from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.pymc_model.rewrites.pipeline import ON_DENSITIES, ON_VALUES, apply_rewrites
 from pp_mlekl.typing import Array, Potentials
@@ -86,6 +87,7 @@ class ValueGraph:
         """Replace the model's random variables by their natural values as functions of ``z``."""
         return self.of_z(self.of_value_variables(variables))
 
+    @without_c()
     def log_density_terms(self) -> list[TensorVariable]:
         """Elementwise log densities of the free and the observed variables, without Jacobian."""
         return transformed_conditional_logp(

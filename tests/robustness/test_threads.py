@@ -23,12 +23,14 @@ import pp_mlekl as mk
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.shared_state import Shared, alone, silenced
 
+CHANGED_SETTINGS = ("cxx", "traceback__limit", "optdb__max_use_ratio", "numba__fastmath")
+
 
 def shared_settings():
     """What all threads of the process share."""
     return {
         "collector": gc.get_threshold(),
-        "PyTensor": [pytensor.config.cxx, pytensor.config.traceback__limit, pytensor.config.numba__fastmath],
+        "PyTensor": {name: getattr(pytensor.config, name) for name in CHANGED_SETTINGS},
         "PyTensor's functions": [pytensor.tensor.basic.infer_static_shape],
         "loggers": [logging.getLogger(name).level for name in ("pymc", "arviz_stats.psense")],
         "disabled": [logging.getLogger(name).disabled for name in ("pymc", "arviz_stats.psense")],
@@ -38,9 +40,9 @@ def shared_settings():
     }
 
 
-def estimate(shared_model, task):
-    """One number by one of the public functions; even tasks use a model that others use at the same time."""
-    model = shared_model if task % 2 else normal_model()
+def estimate(shared_model, task, own_model=None):
+    """One number by one of the public functions; odd tasks use a model that others use at the same time."""
+    model = shared_model if task % 2 else own_model or normal_model()
     return {
         0: lambda: float(mk.find_mle(model, random_seed=1).values["mu"]),
         1: lambda: float(mk.kl_divergence(stats.norm(0, 1), stats.t(5))),
@@ -48,9 +50,9 @@ def estimate(shared_model, task):
     }[task % 3]()
 
 
-def compared(folder, number):
+def compared(folder, number, model):
     """The mean of a comparison's draws; its page is drawn."""
-    found = mk.compare(normal_model(), draws=50, chains=2, random_seed=1)
+    found = mk.compare(model, draws=50, chains=2, random_seed=1)
     found.to_html(folder / f"{number}.html")
     return float(found.tree["posterior/mu"].mean())
 
@@ -67,19 +69,21 @@ def test_estimates_in_threads(many_switches):
     work = partial(estimate, normal_model())
     expected = [work(task) for task in range(6)]
     before = shared_settings()
+    models = [normal_model() for _ in range(24)]
     with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(work, range(24))) == expected * 4
+        assert list(pool.map(work, range(24), models)) == expected * 4
     assert shared_settings() == before
 
 
 @pytest.mark.slow
 def test_comparisons_in_threads(many_switches, tmp_path):
     work = partial(compared, tmp_path)
-    expected = work(0)
+    expected = work(0, normal_model())
     before = shared_settings()
+    models = [normal_model() for _ in range(8)]
     # Libraries silence warnings for all threads, which may cross before Python 3.14.
     with warnings.catch_warnings(), ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(work, range(8))) == {expected}
+        assert set(pool.map(work, range(8), models)) == {expected}
     assert shared_settings() == before
     assert len(list(tmp_path.glob("*.html"))) == 8
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
-import pytensor
 import xarray as xr
 
 from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
@@ -16,6 +15,7 @@ from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_va
 from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
+from pp_mlekl.pymc_model.interpreter.pytensor_settings import settings
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
@@ -91,10 +91,10 @@ def sample(
     start = initial_values(functions)
     seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
     generator = np.random.default_rng(seed)
-    settings = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
+    keywords = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
     # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
     # Chains use all cores already, so that samplers of several threads lose little by waiting for one another.
-    with alone(), functions.model, pytensor.config.change_flags(numba__fastmath=False):
+    with alone(), functions.model, settings(numba__fastmath=False):
         try:
             tree = pm.sample(
                 draws=draws,
@@ -102,7 +102,7 @@ def sample(
                 nuts_sampler=nuts_sampler,
                 random_seed=int(generator.integers(2**31)),
                 progressbar=progressbar,
-                **settings,
+                **keywords,
             )
         except RuntimeError as error:
             # What samplers written in other languages raise, with traces of many lines.

@@ -24,6 +24,7 @@ from pytensor.tensor.variable import TensorVariable
 from pp_mlekl.pymc_model.interpreter.blas_threads import has_small_matrices, one_thread
 from pp_mlekl.pymc_model.interpreter.elemwise import direct_elemwise
 from pp_mlekl.pymc_model.interpreter.linalg import batched_blockwise
+from pp_mlekl.pymc_model.interpreter.pytensor_settings import settings
 from pp_mlekl.pymc_model.interpreter.static_shapes import static_shapes_from_types
 from pp_mlekl.pymc_model.rewrites import bessel
 from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
@@ -74,9 +75,11 @@ def without_c() -> Iterator[None]:
     """Keep PyTensor from compiling C code (10-90 s) for functions that are to be interpreted.
 
     PyTensor also records no tracebacks (a fifth of the time of building a graph) and reads static shapes off types. One
-    thread at a time is within the block, since PyTensor's settings belong to the process.
+    thread at a time is within the block, since PyTensor's rewriters are not safe in threads.
     """
-    with alone(), pytensor.config.change_flags(cxx="", traceback__limit=0), static_shapes_from_types():
+    # PyTensor itself changes the first one while it folds constants; here it does so for this thread alone.
+    own = {"optdb__max_use_ratio": pytensor.config.optdb__max_use_ratio, "cxx": "", "traceback__limit": 0}
+    with alone(), settings(**own), static_shapes_from_types():
         yield
 
 

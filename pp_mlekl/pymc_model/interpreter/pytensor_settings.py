@@ -1,0 +1,71 @@
+"""PyTensor's settings, changed for one thread alone.
+
+``pytensor.config.change_flags`` changes the settings of the whole process. PyMC uses it as well, also while a user defines a model.
+If two threads are within such blocks at the same time, the one that leaves last puts back what the other had set, and the setting
+stays changed for good. A change by ``settings`` is seen by its own thread alone, so that no two threads cross.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import pytensor
+
+from pp_mlekl.utils.shared_state import alone
+
+_own: ContextVar[dict[str, Any] | None] = ContextVar("own", default=None)
+
+
+class _ValueOfThread:
+    """A mixin for PyTensor's parameters: ``val``, which holds the value, is the thread's own one where it has one."""
+
+    name: str
+
+    @property
+    def val(self) -> Any:
+        own = _own.get() or {}
+        if self.name in own:
+            return own[self.name]
+        return self.__dict__["val"]
+
+    @val.setter
+    def val(self, value: Any) -> None:
+        own = _own.get() or {}
+        if self.name in own:
+            own[self.name] = value
+        else:
+            self.__dict__["val"] = value
+
+
+@contextmanager
+def settings(**values: Any) -> Iterator[None]:
+    """Change settings of PyTensor within the block, for this thread alone.
+
+    Parameters
+    ----------
+    **values
+        Names of ``pytensor.config`` and their values.
+
+    Examples
+    --------
+    >>> with settings(traceback__limit=0):
+    ...     pytensor.config.traceback__limit
+    0
+    """
+    for name in values:
+        _give_values_to_threads(name)
+    token = _own.set({**(_own.get() or {}), **values})
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+def _give_values_to_threads(name: str) -> None:
+    """Extend a parameter of PyTensor by values of threads, once; it must have its value for the process by then."""
+    with alone():
+        parameter = pytensor.config._config_var_dict[name]
+        if not isinstance(parameter, _ValueOfThread):
+            getattr(pytensor.config, name)
+            parameter.__class__ = type(type(parameter).__name__, (_ValueOfThread, type(parameter)), {})
