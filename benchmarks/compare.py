@@ -1,10 +1,12 @@
 """What a comparison costs beside doing the sampling, the groups, the tables and the pictures by hand.
 
-Each side runs in a process of its own, with empty and then with warm compilation caches, in turns; printed is the
-ratio of wall times. Run: ``python benchmarks/compare.py [pairs]``.
+Each side runs in a process of its own, with empty and then with warm compilation caches, in turns. Printed are the
+ratios of wall times and of CPU times; the second depends less on what else the machine does.
+Run: ``python benchmarks/compare.py [pairs]``.
 """
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -41,28 +43,35 @@ mk.compare(build_noncentered(), random_seed=1).to_html(f"{FOLDER}/page.html")
 """
 
 
-def seconds(code: str, cache: str) -> float:
-    """Wall time of a process that runs ``code`` with compilation caches in ``cache``."""
+def seconds(code: str, cache: str) -> tuple[float, float]:
+    """Wall time and CPU time of a process that runs ``code`` with compilation caches in ``cache``."""
     flags = f"base_compiledir={cache}/pytensor"
     environment = {**os.environ, "PYTENSOR_FLAGS": flags, "NUMBA_CACHE_DIR": f"{cache}/numba", "MPLBACKEND": "agg"}
-    start = time.perf_counter()
+    start, before = time.perf_counter(), _cpu()
     subprocess.run(
         [sys.executable, "-c", f"FOLDER = {cache!r}\n{code}"], env=environment, check=True, capture_output=True
     )
-    return time.perf_counter() - start
+    return time.perf_counter() - start, _cpu() - before
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main(pairs: int) -> None:
-    """Print both ratios."""
+    """Print the ratios."""
     cold, warm = [], []
     for _ in range(pairs):
         with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
             cold.append((seconds(BY_COMPARE, ours), seconds(BY_HAND, theirs)))
             warm.append((seconds(BY_COMPARE, ours), seconds(BY_HAND, theirs)))
     for name, times in (("empty caches", cold), ("warm caches", warm)):
-        ratios = [a / b for a, b in times]
-        a, b = (statistics.median(side) for side in zip(*times, strict=True))
-        print(f"{name}: compare {a:.1f} s, by hand {b:.1f} s, ratio {statistics.median(ratios):.2f}")
+        for clock, kind in enumerate(("wall", "CPU")):
+            ours_and_theirs = [(a[clock], b[clock]) for a, b in times]
+            ratio = statistics.median(a / b for a, b in ours_and_theirs)
+            a, b = (statistics.median(side) for side in zip(*ours_and_theirs, strict=True))
+            print(f"{name}, {kind} time: compare {a:.1f} s, by hand {b:.1f} s, ratio {ratio:.2f}")
 
 
 if __name__ == "__main__":

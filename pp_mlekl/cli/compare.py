@@ -37,16 +37,19 @@ def compare(
     folder = writable_folder(out)
     loaded = load_builder(builder)
     values = read_truth(truth) if truth is not None else None
-    settings: dict[str, Any] = {
-        "draws": draws,
-        "chains": chains,
-        "random_seed": seed,
-        "nuts_sampler": sampler,
-        "potentials": potentials,
-    }
     (name,), (stem,) = names_of([builder])
-    model = loaded.build(read_data(data))
-    result, page = fit_and_write(loaded, model, name, folder / stem, truth=values, **settings)
+    result, page = fit_and_write(
+        loaded,
+        loaded.build(read_data(data)),
+        name,
+        folder / stem,
+        truth=values,
+        draws=draws,
+        chains=chains,
+        random_seed=seed,
+        nuts_sampler=sampler,
+        potentials=potentials,
+    )
     content = {**json_summary(result), "page": str(page)} if as_json else None
     table = summary_table(result)
     if not print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex, content=content):

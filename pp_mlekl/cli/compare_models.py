@@ -1,7 +1,8 @@
 """``pp-mlekl compare-models``: several models of the same data, a page each and one of them side by side."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -40,13 +41,9 @@ def compare_models(
     from pp_mlekl.comparison.compare_models import compare_models as run
     from pp_mlekl.report.models_page import models_table, write_models
 
-    settings: dict[str, Any] = {
-        "draws": draws,
-        "chains": chains,
-        "random_seed": seed,
-        "nuts_sampler": sampler,
-        "potentials": potentials,
-    }
+    fit = partial(
+        fit_and_write, draws=draws, chains=chains, random_seed=seed, nuts_sampler=sampler, potentials=potentials
+    )
     table = read_data(data)
     models = [builder.build(table) for builder in loaded]
     check_same_data(dict(zip(names, models, strict=True)), potentials)
@@ -55,7 +52,7 @@ def compare_models(
         check_targets(folder / stem)
     fits, pages = {}, {}
     for name, stem, builder, model in zip(names, stems, loaded, models, strict=True):
-        fits[name], page = fit_and_write(builder, model, name, folder / stem, home="models.html", **settings)
+        fits[name], page = fit(builder, model, name, folder / stem, home="models.html")
         pages[name] = page.name
     result = run(fits, random_seed=seed)
     page = write_models(result, folder / "models.html", pages)

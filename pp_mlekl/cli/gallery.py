@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pp_mlekl.cli.options import Traceback
-from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_table
+from pp_mlekl.cli.output import Csv, Json, Latex, print_as, show_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +55,15 @@ class Entry:
 def list_models(
     as_json: Json = False, as_csv: Csv = False, as_latex: Latex = False, traceback: Traceback = False
 ) -> None:
-    """The gallery: builder, family, observations, parameters, data, what it shows."""
+    """The gallery: builder, observations (data), parameters (par.), family, what it shows."""
     import pandas as pd
 
     header = ["builder", "family", "observations", "parameters", "data", "shows"]
     rows = [[e.name, ", ".join(e.tags), e.observations, e.parameters, e.data, e.shows] for e in entries()]
     table = pd.DataFrame(rows, columns=header)
     if not print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
-        show_table(header, [list(map(str, row)) for row in rows], words=(0, 1, 4, 5))
+        lines = [[e.name, str(e.observations), str(e.parameters), ", ".join(e.tags), e.shows] for e in entries()]
+        show_lines(["builder", "data", "par.", "family", "shows"], lines, flexible=2)
 
 
 def entries() -> list[Entry]:

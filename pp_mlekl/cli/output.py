@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pp_mlekl.report.tables import Table as TextTable
 
 _WIDTH_IN_A_PIPE = 120
+_WIDTH_OF_LINES = 80
+# Columns of texts that would be cut to less are left out.
+_NARROWEST_COLUMN = 12
 # Longer names of rows are broken into lines.
 _LONGEST_NAME = 40
 
@@ -70,14 +73,54 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequ
     console().print(table)
 
 
+def show_lines(header: Sequence[str], rows: Sequence[Sequence[str]], flexible: int) -> None:
+    """Print a table with one line for each row, however narrow the terminal is.
+
+    Parameters
+    ----------
+    header, rows
+        Texts.
+    flexible
+        The number of last columns that are cut or left out where there is no room.
+    """
+    print("\n".join(fitted([header, *rows], flexible, console(_WIDTH_OF_LINES).width)))
+
+
+def fitted(rows: Sequence[Sequence[str]], flexible: int, width: int) -> list[str]:
+    """Rows as lines with aligned columns, at most ``width`` wide unless the other columns alone are wider.
+
+    Examples
+    --------
+    >>> fitted([["radon", "919", "hierarchical, normal"], ["bcg", "13", "normal"]], 1, 24)
+    ['radon  919  hierarchica…', 'bcg     13  normal']
+    """
+    columns = list(zip(*rows, strict=True))
+    lines, room = [""] * len(rows), width
+    for place, column in enumerate(columns):
+        space = 2 if place else 0
+        wide = max(map(len, column))
+        if place >= len(columns) - flexible:
+            wide = min(wide, room - space)
+            if wide < _NARROWEST_COLUMN:
+                break
+        room -= wide + space
+        numbers = all(text.isdigit() for text in column[1:])
+        cut = [text if len(text) <= wide else f"{text[: wide - 1].rstrip()}…" for text in column]
+        lines = [
+            f"{line}{' ' * space}{f'{text:>{wide}}' if numbers else f'{text:{wide}}'}"
+            for line, text in zip(lines, cut, strict=True)
+        ]
+    return [line.rstrip() for line in lines]
+
+
 def show_text_table(table: "TextTable") -> None:
     """The same for a table of a page."""
     show_table(table.header, table.rows, [i for i in range(len(table.header)) if table.is_words(i)])
 
 
-def console() -> Console:
+def console(width_in_a_pipe: int = _WIDTH_IN_A_PIPE) -> Console:
     """Standard output, as wide as the terminal."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else width_in_a_pipe, highlight=False)
 
 
 def show_comparison(result: Any) -> None:

@@ -80,6 +80,8 @@ def panels(figure: Figure, prefix: str, label: str) -> list[Panel]:
         Stands before the title of each panel.
     """
     figure.set_dpi(_DPI)
+    # Each panel is cut out by what it draws, so the places of the panels in the figure do not matter.
+    figure.set_layout_engine("none")
     titles = [axis.get_title().replace(r"\$", "$") for axis in figure.get_axes()]
     for axis in figure.get_axes():
         axis.set_title("")

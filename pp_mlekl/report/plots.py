@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from scipy.stats import rankdata
 
 from pp_mlekl.report.elements import MAX_PANELS, elements, in_one_row, kind_of, literal, most_dependent, shown_elements
 from pp_mlekl.report.figures import INK, STYLE
@@ -34,6 +35,8 @@ _NORMAL_95 = 1.96
 _OUTSIDE = 0.01
 # Half the height of a rank plot over what it shows.
 _MARGIN = 1.1
+# Panels in a row of rank plots.
+_RANK_COLUMNS = 4
 # Inches of a panel, alone and among others.
 _ALONE, _AMONG = (4.6, 2.7), (2.45, 1.75)
 # Points of a pair plot: more draws hide each other. Divergent draws are all shown.
@@ -344,20 +347,38 @@ def chains(
     import arviz_plots as azp
 
     shown = shown_elements(_selected(comparison, "posterior", var_names, coords))
-    names = [str(n) for n in shown.data_vars]
     single = shown.sizes["chain"] < 2
     draws = shown if single else shown.isel(draw=slice(None, None, thinning(shown)))
+    if backend == "matplotlib" and not single and not kwargs:
+        return _ranks(draws)
     tree = xr.DataTree.from_dict({"posterior": draws})
-    figure, collection = drawn(azp.plot_trace if single else azp.plot_rank, tree, names, backend, **kwargs)
-    if backend != "matplotlib":
-        return collection
-    half = rank_band(draws.sizes["draw"], draws.sizes["chain"])
-    for axis in () if single else figure.get_axes():
-        for note in list(axis.texts):
-            note.remove()
-        axis.axhspan(-half, half, color=INK, alpha=0.1, linewidth=0)
-        farthest = max([half, *(np.abs(np.asarray(line.get_ydata(), dtype=float)).max() for line in axis.lines)])
-        axis.set_ylim(-_MARGIN * farthest, _MARGIN * farthest)
+    plot = azp.plot_trace if single else azp.plot_rank
+    figure, collection = drawn(plot, tree, [str(n) for n in shown.data_vars], backend, **kwargs)
+    return figure if backend == "matplotlib" else collection
+
+
+def _ranks(draws: xr.Dataset) -> Figure:
+    """Each chain's distribution function of the ranks among all chains, minus the uniform one, with ``rank_band``.
+
+    ``plot_rank`` of arviz-plots also computes a test of each chain, which a page does not show and which costs more than
+    the rest of the page.
+    """
+    number, chains = draws.sizes["draw"], draws.sizes["chain"]
+    half, levels = rank_band(number, chains), (np.arange(number) + 1) / number
+    columns = min(_RANK_COLUMNS, len(draws.data_vars))
+    with styled(STYLE):
+        figure = Figure()
+        axes = figure.subplots(-(-len(draws.data_vars) // columns), columns, sharex=True, squeeze=False).ravel()
+        for axis, name in zip(axes, draws.data_vars, strict=False):
+            values = draws[name].transpose("chain", "draw").values
+            ranks = np.sort(rankdata(values).reshape(values.shape) / values.size, axis=1)
+            axis.plot(ranks.T, levels[:, None] - ranks.T, drawstyle="steps-post")
+            axis.axhspan(-half, half, color=INK, alpha=0.1, linewidth=0)
+            farthest = max(half, np.abs(levels - ranks).max())
+            axis.set(title=literal(str(name)), ylim=(-_MARGIN * farthest, _MARGIN * farthest))
+        for axis in axes[len(draws.data_vars) :]:
+            axis.set_axis_off()
+        _spaced(figure)
     return figure
 
 

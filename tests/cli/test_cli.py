@@ -7,47 +7,10 @@ import sys
 import time
 
 import pytest
-from typer.testing import CliRunner
+from command_line import run
 
 import pp_mlekl as mk
-from pp_mlekl.cli.app import app
 
-MODEL = """
-'''A normal sample of one's own.'''
-import pymc as pm
-
-def build(scale=10):
-    with pm.Model() as model:
-        mu = pm.Normal("mu", 0, scale)
-        pm.Normal("y", mu, 1, observed=[0.4, 1.2, 0.9, 1.5])
-    return model
-
-def build_wide():
-    return build(100)
-
-def build_other():
-    with pm.Model() as model:
-        pm.Normal("y", pm.Normal("mu"), 1, observed=[0.4, 1.2])
-    return model
-
-def raises():
-    raise RuntimeError("no data today")
-
-def refused():
-    with pm.Model() as model:
-        k = pm.Poisson("k", 2)
-        pm.Normal("y", k, 1, observed=[1.0])
-    return model
-
-def nothing():
-    return None
-
-def penalised():
-    model = build()
-    with model:
-        pm.Potential("penalty", -model["mu"] ** 2)
-    return model
-"""
 # A shell that starts a job in the background makes it deaf to interrupts, and its children with it.
 INTERRUPTIBLE = """
 import signal
@@ -56,17 +19,6 @@ from pp_mlekl.cli import main
 main()
 """
 QUICK = ["--draws", "200", "--chains", "2", "--seed", "1"]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "my_model.py").write_text(MODEL)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, list(arguments))
 
 
 def test_the_package_is_a_command_as_well():
@@ -112,7 +64,7 @@ def test_potentials_count_as_what_the_user_says(folder):
         (
             ["compare", "my_model.py:biuld"],
             2,
-            "it has build, build_wide, build_other, raises, refused, nothing, penalised. Did you mean build?",
+            "it has build, build_wide, build_other, raises, refused, nothing, penalised, flat. Did you mean build?",
         ),
         (["compare", "my_model.py:raises"], 1, "no data today"),
         (["compare", "my_model.py:nothing"], 2, "not a pymc.Model"),

@@ -5,35 +5,7 @@ import json
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
-
-from pp_mlekl.cli.app import app
-
-MODEL = """
-import pymc as pm
-
-def build():
-    with pm.Model() as model:
-        pm.Normal("y", pm.Normal("mu", 0, 10), 1, observed=[0.4, 1.2, 0.9, 1.5])
-    return model
-
-def flat():
-    with pm.Model() as model:
-        both = pm.Normal("a", 0, 10) + pm.Normal("b", 0, 10)
-        pm.Normal("y", both, 1, observed=[0.4, 1.2, 0.9, 1.5])
-    return model
-"""
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "my_model.py").write_text(MODEL)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, list(arguments))
+from command_line import run
 
 
 def test_version():
@@ -66,3 +38,13 @@ def test_tables_in_each_format(command):
 def test_numbers_of_kl():
     first = json.loads(run("kl", "Normal(0, 1)", "Normal(1, 1)", "--json").stdout)[0]
     assert (first["value"], first["mcse"], first["unit"]) == (0.5, 0.0, "nats")
+
+
+@pytest.mark.parametrize("columns", ["80", "130"])
+def test_the_gallery_has_a_line_for_each_builder(columns, monkeypatch):
+    rows = json.loads(run("list", "--json").stdout)
+    monkeypatch.setattr("pp_mlekl.cli.output._WIDTH_OF_LINES", int(columns))
+    lines = run("list").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [row["builder"] for row in rows]
+    assert max(map(len, lines)) <= int(columns)
+    assert all(str(row["parameters"]) in line.split() for row, line in zip(rows, lines[1:], strict=True))

@@ -3,9 +3,7 @@
 import re
 
 import pytest
-from typer.testing import CliRunner
-
-from pp_mlekl.cli.app import app
+from command_line import run
 
 MODEL = """
 import numpy as np
@@ -25,10 +23,6 @@ def model(tmp_path):
     path.write_text(MODEL)
     (tmp_path / "truth.toml").write_text("mu = 1.0\n")
     return path
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def test_a_model_of_ones_own_to_a_page(model, tmp_path):

@@ -5,10 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import run
 
 import pp_mlekl as mk
-from pp_mlekl.cli.app import app
 from pp_mlekl.cli.load_model import load_builder
 from pp_mlekl.cli.report_build import Task, _data, _fingerprint
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
@@ -57,10 +56,6 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "table.csv").write_text("y\n0.1\n0.9\n1.7\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(*arguments):
-    return CliRunner().invoke(app, list(arguments))
 
 
 def test_pages_index_and_what_is_made_anew(folder):
