@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from arviz_stats.ecdf_utils import compute_ecdf, ecdf_pit
@@ -11,14 +10,12 @@ from matplotlib.figure import Figure
 from pp_mlekl.report.elements import MAX_PANELS, literal
 from pp_mlekl.report.figures import STYLE, panels
 from pp_mlekl.report.page import Picture
+from pp_mlekl.report.protocols import CalibrationLike
 from pp_mlekl.report.style import styled
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
-
-if TYPE_CHECKING:
-    from pp_mlekl.simulation.calibration_result import Calibration
 
 _SIMULATIONS = 1000
 _CAPTION = (
@@ -28,7 +25,7 @@ _CAPTION = (
 )
 
 
-def plot_ranks(calibration: "Calibration", method: str, var_names: Sequence[str] | None = None) -> Figure:
+def plot_ranks(calibration: CalibrationLike, method: str, var_names: Sequence[str] | None = None) -> Figure:
     """The ranks' distribution functions less the uniform one, with simultaneous limits (see ``Calibration.plot_ecdf``)."""
     ranks = calibration.simulations["rank"].sel({"method": method})
     names = [str(q) for q in ranks["quantity"].values] if var_names is None else list(var_names)
@@ -60,7 +57,7 @@ def _limits(count: int, level: float) -> tuple[Array, Array, Array]:
     return points, lower, upper
 
 
-def write_calibration(calibration: "Calibration", path: AnyPath, name: str = "Calibration") -> Path:
+def write_calibration(calibration: CalibrationLike, path: AnyPath, name: str = "Calibration") -> Path:
     """Write the page atomically."""
     verdicts = calibration.table["verdict"]
     levels = ["ok" if verdict == "calibrated" else "problem" for verdict in verdicts]
@@ -75,7 +72,7 @@ def write_calibration(calibration: "Calibration", path: AnyPath, name: str = "Ca
     return write_text(path, text)
 
 
-def coverage_table(calibration: "Calibration") -> Table:
+def coverage_table(calibration: CalibrationLike) -> Table:
     """A row for each method and quantity."""
     levels = [c.removeprefix("covered ") for c in calibration.table.columns if c.startswith("covered ")]
     rows = []
@@ -86,13 +83,13 @@ def coverage_table(calibration: "Calibration") -> Table:
     return table_of(["quantity", "method", *levels, "p", "verdict"], rows, "method", "verdict")
 
 
-def _statuses(calibration: "Calibration") -> Table:
+def _statuses(calibration: CalibrationLike) -> Table:
     counts = calibration.statuses
     rows = [[str(method), *(str(n) for n in row)] for method, row in zip(counts.index, counts.to_numpy(), strict=True)]
     return table_of(["method", *counts.columns], rows)
 
 
-def _picture(calibration: "Calibration", method: str) -> Picture:
+def _picture(calibration: CalibrationLike, method: str) -> Picture:
     title = f"Ranks by {method}"
     ranks = set(calibration.simulations["quantity"].values)
     # The least uniform ones where there is no room for all.

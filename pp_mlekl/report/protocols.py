@@ -150,3 +150,30 @@ class ModelComparisonLike(Protocol):
 
     def graded_findings(self) -> Sequence[FindingLike]:
         """Bayes factors in sentences."""
+
+
+class CalibrationLike(Protocol):
+    """Where the true parameters lie among the draws of each method."""
+
+    @property
+    def simulations(self) -> xr.Dataset:
+        """``rank`` by method, simulation and quantity."""
+
+    @property
+    def methods(self) -> list[str]:
+        """What was calibrated."""
+
+    @property
+    def level(self) -> float:
+        """The probability that a method that is right is found wrong."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each method and quantity."""
+
+    @property
+    def statuses(self) -> pd.DataFrame:
+        """How often each fit ended in each status."""
+
+    def sentences(self) -> list[str]:
+        """One for each row of the table."""

@@ -5,6 +5,8 @@ import pymc as pm
 import pytest
 
 import pp_mlekl as mk
+from pp_mlekl.simulation.calibrate import calibrate
+from pp_mlekl.simulation.study import study
 
 TRUTH = {"mu": 1.0, "sigma": 1.0, "theta": np.linspace(-1, 1, 25)}
 ABOUT = "Twenty-five groups <of> four.\n\nSimulated data & more."
@@ -32,3 +34,19 @@ def page_path(comparison, tmp_path_factory):
     from pp_mlekl.report.page import write_html
 
     return write_html(comparison, tmp_path_factory.mktemp("page") / "page.html", ABOUT)
+
+
+@pytest.fixture(scope="session")
+def coins():
+    """A study of coins that are thrown 5 and 20 times."""
+    with pm.Model() as model:
+        pm.Bernoulli("y", pm.Beta("p", 2, 2), observed=np.zeros(5))
+    return study(model, {"p": 0.3}, sizes=[5, 20], replicates=60, estimators=["mle", "map"], random_seed=1)
+
+
+@pytest.fixture(scope="session")
+def calibration():
+    """Of the mean of five normal numbers."""
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 1), 1, observed=np.zeros(5))
+    return calibrate(model, methods=["laplace", "mle"], simulations=60, random_seed=1)

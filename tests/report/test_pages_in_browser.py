@@ -6,8 +6,10 @@ from pathlib import Path
 import chromium
 import pytest
 
+import pp_mlekl as mk
 from pp_mlekl.pymc_model.examples import CASES
 from pp_mlekl.report.page import index_card, write_index
+from pp_mlekl.report.study_page import write_study_index, write_study_page
 from pp_mlekl.theorem.proof import proof
 
 if chromium.PROGRAM is None:
@@ -17,6 +19,7 @@ if chromium.PROGRAM is None:
 OVERFLOWING = """[...document.querySelectorAll("body *")].filter(e =>
   e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .formula, nav, pre, svg, .hidden"))
   .map(e => e.outerHTML.slice(0, 80))"""
+PAGES = ["comparison", "index", "proof", "models", "study", "studies", "calibration"]
 VISIBLE_ROWS = "[...document.querySelectorAll('#glance tbody tr')].filter(r => r.getClientRects().length).length"
 
 
@@ -27,7 +30,7 @@ def tab():
 
 
 @pytest.fixture(scope="module")
-def pages(comparison, page_path, tmp_path_factory):
+def pages(comparison, page_path, coins, calibration, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     entry = {"href": "page.html", "name": "groups", "shows": "What it shows.", "findings": [("ok", "Fine.")]}
     card = index_card(comparison)
@@ -35,10 +38,19 @@ def pages(comparison, page_path, tmp_path_factory):
     index = write_index([{**one, "card": card} for one in (entry, worse, entry)], folder / "index.html")
     model, truth = CASES["bernoulli"]()
     steps = proof(model, truth, sizes=[20, 60], replicates=40, random_seed=1).to_html(folder / "proof.html")
-    return {"comparison": page_path, "index": index, "proof": steps}
+    models = mk.compare_models({"groups": comparison, "the same": comparison}, random_seed=1)
+    return {
+        "comparison": page_path,
+        "index": index,
+        "proof": steps,
+        "models": models.to_html(folder / "models.html"),
+        "study": write_study_page(coins, folder / "study.html", "Coins"),
+        "studies": write_study_index({"Coins": ("study.html", coins)}, folder / "studies.html"),
+        "calibration": calibration.to_html(folder / "calibration.html"),
+    }
 
 
-@pytest.mark.parametrize("name", ["comparison", "index", "proof"])
+@pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_no_violation(tab, pages, name):
     package = find_spec("axe_core_python")
     if package is None or package.origin is None:
@@ -52,7 +64,7 @@ def test_axe_finds_no_violation(tab, pages, name):
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280])
-@pytest.mark.parametrize("name", ["comparison", "index", "proof"])
+@pytest.mark.parametrize("name", PAGES)
 def test_nothing_fails_or_overflows(tab, pages, name, width):
     for dark in (False, True):
         tab.open(pages[name], width, dark=dark)

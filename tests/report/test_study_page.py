@@ -2,25 +2,14 @@
 
 import re
 
-import numpy as np
-import pymc as pm
 import pytest
 
 from pp_mlekl.report.study_page import study_page, write_study_index, write_study_page
 from pp_mlekl.report.study_plots import study_figures
-from pp_mlekl.simulation.calibrate import calibrate
-from pp_mlekl.simulation.study import study
 
 
-@pytest.fixture(scope="module")
-def tree():
-    with pm.Model() as model:
-        pm.Bernoulli("y", pm.Beta("p", 2, 2), observed=np.zeros(5))
-    return study(model, {"p": 0.3}, sizes=[5, 20], replicates=60, estimators=["mle", "map"], random_seed=1)
-
-
-def test_the_figures_are_those_of_the_data(tree):
-    found = study_figures(tree)
+def test_the_figures_are_those_of_the_data(coins):
+    found = study_figures(coins)
     assert list(found) == [
         "Bias",
         "Root mean squared error",
@@ -32,34 +21,31 @@ def test_the_figures_are_those_of_the_data(tree):
     assert all("<svg" in panel.content for panels in found.values() for panel in panels)
 
 
-def test_what_was_not_computed_is_not_drawn(tree):
-    without = tree.copy()
+def test_what_was_not_computed_is_not_drawn(coins):
+    without = coins.copy()
     names = [n for n in without["summary"].data_vars if n.startswith(("coverage", "kl", "excess"))]
     without["summary"] = without["summary"].to_dataset().drop_vars(names)
     assert {"Coverage", "Excess divergence"} & study_figures(without).keys() == set()
     assert "Coverage of" not in study_page(without)
 
 
-def test_the_page_holds_every_number_of_the_summary(tree, tmp_path):
-    text = write_study_page(tree, tmp_path / "study.html", "Coins <b>").read_text(encoding="utf-8")
+def test_the_page_holds_every_number_of_the_summary(coins, tmp_path):
+    text = write_study_page(coins, tmp_path / "study.html", "Coins <b>").read_text(encoding="utf-8")
     assert "Coins &lt;b&gt;" in text
     for size in (5, 20):
-        share = tree["summary/coverage_estimated"].sel(estimator="mle", size=size, parameter="p").item()
+        share = coins["summary/coverage_estimated"].sel(estimator="mle", size=size, parameter="p").item()
         assert f"<td>{share:.3f}</td>" in text
-    missing = tree["summary/status_count"].sel(estimator="mle", size=5, status=["plateau", "unconverged"]).values
+    missing = coins["summary/status_count"].sel(estimator="mle", size=5, status=["plateau", "unconverged"]).values
     # A sample of zeros alone has the probability 0.17.
     assert missing.sum() > 0
     assert re.search("".join(rf"<td>{count}</td>" for count in missing), text)
-    index = write_study_index({"Coins": ("study.html", tree)}, tmp_path / "index.html").read_text(encoding="utf-8")
+    index = write_study_index({"Coins": ("study.html", coins)}, tmp_path / "index.html").read_text(encoding="utf-8")
     assert 'href="study.html"' in index
 
 
-def test_the_page_of_a_calibration(tmp_path):
-    with pm.Model() as model:
-        pm.Normal("y", pm.Normal("mu", 0, 1), 1, observed=np.zeros(5))
-    found = calibrate(model, methods=["laplace", "mle"], simulations=60, random_seed=1)
-    text = found.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
+def test_the_page_of_a_calibration(calibration, tmp_path):
+    text = calibration.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     assert text.count("<svg") == 3
-    assert all(sentence.split(";")[0] in text for sentence in found.sentences())
+    assert all(sentence.split(";")[0] in text for sentence in calibration.sentences())
     with pytest.raises(ValueError, match="no ranks"):
-        found.plot_ecdf("mle", ["log_likelihood"])
+        calibration.plot_ecdf("mle", ["log_likelihood"])
