@@ -139,6 +139,45 @@ class Comparison:
             frame["truth"] = _flat(self.tree["truth"].to_dataset(), self.free_names)
         return frame
 
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        """Posterior means, standard deviations and central 95% intervals as the package maketables reads them."""
+        posterior = self.tree["posterior"].to_dataset()[self.free_names]
+        over = ("chain", "draw")
+        columns = {
+            "b": posterior.mean(over),
+            "se": posterior.std(over, ddof=1),
+            "ci95l": posterior.quantile(0.025, over),
+            "ci95u": posterior.quantile(0.975, over),
+        }
+        table = pd.DataFrame({name: _flat(of, self.free_names) for name, of in columns.items()})
+        # A posterior has no tests of single parameters being 0.
+        return table.assign(t=np.nan, p=np.nan).set_axis(self.diagnostics.summary.index).rename_axis("Coefficient")
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        """The observed variables, for maketables."""
+        return ", ".join(v["name"] for v in self.variables if v["kind"] == "observed")
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        """What maketables writes below the parameters."""
+        return ["N", "elpd", "log_evidence"]
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        """What maketables calls them."""
+        return {"elpd": "elpd (LOO)", "log_evidence": "Log evidence"}
+
+    def __maketables_stat__(self, key: str) -> float | None:
+        """A number for maketables; None if it is unknown or was not computed."""
+        gained, loo = self.tree["information_gain"], self.diagnostics.loo
+        return {
+            "N": int(self.tree.attrs["n_observations"]),
+            "elpd": float(loo["elpd"].sum()) if len(loo) else None,
+            "log_evidence": float(gained["joint/log_evidence"]) if "joint" in gained.children else None,
+        }.get(key)
+
     def derived_summary(self) -> pd.DataFrame:
         """One row for each element of a derived quantity (``pm.Deterministic``): MLE, standard error, posterior."""
         names = self.derived_names

@@ -162,6 +162,28 @@ class PointEstimate(Displayed):
         # The mode of a posterior density has no test of being 0.
         return table if self.kind == "mle" else table.drop(columns=["z", "p"])
 
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        """The summary as the package maketables reads it, which writes tables in LaTeX, Word and Typst."""
+        names = {"estimate": "b", "se": "se", "z": "t", "p": "p", "2.5%": "ci95l", "97.5%": "ci95u"}
+        table = self.summary(ci_prob=0.95).rename(columns=names).reindex(columns=list(names.values()))
+        return table.rename_axis("Coefficient")
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        """The observed variables, for maketables."""
+        return "" if self.model is None else ", ".join(v.name for v in self.model.observed_RVs)
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        """What maketables writes below the parameters."""
+        return ["N", "ll", "aic", "bic"] if self.kind == "mle" else ["N", "ll"]
+
+    def __maketables_stat__(self, key: str) -> float | str | None:
+        """A number for maketables; None if it is unknown."""
+        found = {"N": self.n_observations, "ll": self.log_likelihood, "aic": self.aic, "bic": self.bic}
+        return found.get(key, self.status if key == "status" else None)
+
     def interval(
         self,
         method: Literal["wald", "profile", "bootstrap", "sandwich"] = "wald",

@@ -50,6 +50,27 @@ def test_tree_holds_the_documented_groups(comparison):
     assert attributes["pymc_version"] == pm.__version__
 
 
+def test_maketables_reads_a_comparison_and_an_estimate(comparison):
+    columns = {"b", "se", "t", "p", "ci95l", "ci95u"}
+    table = comparison.__maketables_coef_table__
+    assert (table.index.name, list(table.index), set(table.columns)) == ("Coefficient", ["mu", "sigma"], columns)
+    sigma = comparison.tree["posterior"]["sigma"].values
+    assert table.loc["sigma", "ci95u"] == pytest.approx(np.quantile(sigma, 0.975))
+    np.testing.assert_allclose(table[["b", "se"]], comparison.summary()[["mean", "sd"]])
+    assert table["p"].isna().all()
+    statistics = {key: comparison.__maketables_stat__(key) for key in comparison.__maketables_default_stat_keys__}
+    evidence = float(comparison.tree["information_gain/joint/log_evidence"])
+    assert statistics == {"N": 40, "elpd": comparison.diagnostics.loo["elpd"].sum(), "log_evidence": evidence}
+    assert comparison.__maketables_stat__("r2") is None
+    mle = mk.find_mle(build(), random_seed=1)
+    table = mle.__maketables_coef_table__
+    assert (table.index.name, set(table.columns)) == ("Coefficient", columns)
+    np.testing.assert_allclose(table["b"], comparison.summary()["MLE"], rtol=1e-6)
+    np.testing.assert_allclose(table["ci95u"] - table["b"], 1.959964 * table["se"], rtol=1e-6)
+    assert mle.__maketables_depvar__ == comparison.__maketables_depvar__ == "deviation"
+    assert mle.__maketables_stat__("aic") == mle.aic
+
+
 def test_numbers_are_those_of_the_single_functions(comparison):
     y = comparison.tree["observed_data"]["deviation"].values
     summary = comparison.summary()
