@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from pp_mlekl.report import plots
 from pp_mlekl.report.badges import badges
 from pp_mlekl.report.elements import MAX_PANELS
+from pp_mlekl.report.equations import latex_equations
 from pp_mlekl.report.estimates import glance
 from pp_mlekl.report.figures import PALETTE, Panel, panels, whole
 from pp_mlekl.report.formatting import with_error
@@ -104,6 +105,7 @@ def page(comparison: ComparisonLike, about: str = "", guide: str = "", home: str
         draws=_pictures(comparison, _DRAWS),
         chains=_chain_key(comparison),
         code=_code(comparison),
+        equations=latex_equations(comparison.variables),
         downloads=_downloads(comparison),
         versions=_versions(comparison),
     )
