@@ -41,7 +41,8 @@ test-slow: environment
 	@$(PYTHON) -m pytest -m slow -n 2 --dist loadfile -q
 
 coverage: environment
-	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --cov --cov-context=test --cov-report=term:skip-covered
+	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --cov --cov-context=test --cov-report=term:skip-covered \
+		--junitxml=.coverage.xml
 
 # Faults planted in the files that differ from main, or in FILES, and how many of them the tests notice.
 mutate: environment
@@ -58,4 +59,4 @@ notebooks: environment
 	@$(VENV)/bin/jupytext --to ipynb --execute docs/tutorials/*.md
 
 clean:
-	rm -rf $(VENV) $(PAGES) dist docs/_build docs/api .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .coverage
+	rm -rf $(VENV) $(PAGES) dist docs/_build docs/api .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .coverage .coverage.*
