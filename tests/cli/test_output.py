@@ -2,10 +2,14 @@
 
 import io
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from command_line import run
+
+from pp_mlekl.comparison.verdict import Verdict
+from pp_mlekl.diagnostics.findings import finding
 
 
 def test_version():
@@ -14,14 +18,24 @@ def test_version():
     assert result.stdout.startswith("pp_mlekl ")
 
 
-@pytest.mark.parametrize(("function", "statuses"), [("build", {0, 3}), ("flat", {4})])
-def test_doctor_exits_with_the_level(folder, function, statuses):
-    result = run("doctor", f"my_model.py:{function}", "--draws", "500", "--chains", "4", "--seed", "1", "--json")
+def test_doctor_of_a_model_that_is_not_identified(folder):
+    result = run("doctor", "my_model.py:flat", "--draws", "200", "--chains", "2", "--seed", "1", "--json")
     found = json.loads(result.stdout)
     assert result.exit_code == found["exit_status"]
-    assert result.exit_code in statuses
-    assert {"ok": 0, "caution": 3, "problem": 4}[found["level"]] == found["exit_status"]
+    assert (result.exit_code, found["level"]) == (4, "problem")
     assert list(folder.glob("*.html")) == []
+
+
+@pytest.mark.parametrize(("level", "status"), [("ok", 0), ("caution", 3), ("problem", 4)])
+def test_doctor_exits_with_the_level(folder, monkeypatch, level, status):
+    """Of verdicts made by hand."""
+    made = Verdict(conclusion="What to do.", findings=(finding("ok", "a", "x"), finding(level, "b", "y")))
+    monkeypatch.setattr("pp_mlekl.comparison.compare.compare", lambda *_, **__: SimpleNamespace(verdict=lambda: made))
+    shown = run("doctor", "my_model.py:build")
+    assert (shown.exit_code, shown.stdout.strip()) == (status, str(made))
+    found = json.loads(run("doctor", "my_model.py:build", "--json").stdout)
+    assert (found["level"], found["exit_status"], found["conclusion"]) == (level, status, "What to do.")
+    assert [f["level"] for f in found["findings"]] == ["ok", level]
 
 
 @pytest.mark.parametrize("command", [["rules"], ["list"], ["kl", "Normal(0, 1)", "Normal(1, 1)", "Cauchy(0, 1)"]])

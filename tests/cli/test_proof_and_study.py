@@ -2,8 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
+import xarray as xr
 from command_line import run
+
+from pp_mlekl.theorem.proof_result import Check, Proof, Step
 
 MODEL = """
 import numpy as np
@@ -31,6 +35,45 @@ def test_a_model_of_ones_own_to_a_page(model, tmp_path):
     assert result.exit_code == 0, result.output
     assert re.search(r"7\. .*: pass", result.output)
     assert "student" in (tmp_path / "proof-mine.html").read_text(encoding="utf-8").lower()
+
+
+@pytest.mark.parametrize(("right", "status", "said"), [(1.0, 0, "pass"), (2.0, 1, "fail")])
+def test_a_failed_proof_is_a_failure_of_the_command(tmp_path, monkeypatch, right, status, said):
+    """Proofs made by hand."""
+    check = Check(what="a = b", left=1.0, right=right, error=0.1, source="")
+    step = Step(number=1, title="t", claim="c", checks=(check,))
+    made = Proof(name="n", truth="t", steps=(step,), pseudo_true=None, settings={})
+    monkeypatch.setattr("pp_mlekl.theorem.proof.proof", lambda *_, **__: made)
+    monkeypatch.setattr(Proof, "to_html", lambda self, path: path.write_text("page"))
+    result = run("proof", "bernoulli", "--out", tmp_path)
+    assert result.exit_code == status
+    assert f"1. t: {said}" in result.stdout
+    assert (tmp_path / "proof-bernoulli.html").exists()
+
+
+def test_the_table_of_a_study_has_the_numbers_of_its_summary(monkeypatch):
+    """Of a summary made by hand, for two estimators, two sizes and seven parameters."""
+    shape = ("estimator", "size")
+    numbers = {"kl": [[0.1234, 0.2345], [0.3456, 0.4567]], "kl_mcse": [[0.0123, 0.0234], [0.0345, 0.0456]]}
+    numbers |= {"kl_theory": [[0.11, 0.22], [0.33, 0.44]], "exists": [[0.75, 1.0], [0.5, 0.9]]}
+    covered = {"coverage_sandwich": 0.911 + 0.01 * np.arange(7), "coverage_estimated": 0.811 + 0.01 * np.arange(7)}
+    summary = xr.Dataset(
+        {name: (shape, np.array(values)) for name, values in numbers.items()}
+        | {name: ((*shape, "parameter"), np.broadcast_to(values, (2, 2, 7))) for name, values in covered.items()},
+        coords={"estimator": ["mle", "map"], "size": [10, 30]},
+    )
+    summary["coverage_estimated"] = summary["coverage_estimated"].where(summary["estimator"] == "mle")
+    made = xr.DataTree.from_dict({"summary": summary})
+    monkeypatch.setattr("pp_mlekl.simulation.study.study", lambda *_, **__: made)
+    lines = run("study", "bernoulli").stdout.splitlines()
+    (row,) = [line for line in lines if re.match(r"map +30 ", line)]
+    assert row.split()[:6] == ["map", "30", "0.4567", "0.0456", "0.44", "10.00%"]
+    assert "0.911, 0.921, 0.931, 0.941, 0.951, 0.961" in row
+    assert "0.971" not in row
+    assert "0.8" not in row
+    (row,) = [line for line in lines if re.match(r"mle +10 ", line)]
+    assert row.split()[2:6] == ["0.1234", "0.0123", "0.11", "25.00%"]
+    assert "0.811, 0.821" in row
 
 
 def test_a_study_of_the_gallery():
