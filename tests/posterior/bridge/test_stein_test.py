@@ -117,3 +117,51 @@ def test_jumps_are_told_from_kinks(value, expected):
 def test_sizes_of_columns_are_those_of_each():
     values = np.cumsum(np.random.default_rng(0).normal(size=(4, 300, 3)), axis=1) * [0.1, 0.0, 1.0]
     np.testing.assert_allclose(effective_sizes(values), [effective_size(values[..., j]) for j in range(3)], rtol=1e-12)
+
+
+def test_units_and_origins_of_coordinates_change_no_score():
+    """z' = a + s z has the gradient g / s; coordinates of scales far apart are judged each by itself."""
+    z = np.random.default_rng(7).standard_t(4, size=(4, 300, 3))
+    gradients = -5 * z / (4 + z**2)
+    scale, origin = np.array([1e-6, 1.0, 1e5]), np.array([1.0, -3.0, 1e7])
+    plain = stein_test(z, gradients, np.zeros(3, bool))
+    moved = stein_test(origin + scale * z, gradients / scale, np.zeros(3, bool))
+    np.testing.assert_allclose(moved.scores, plain.scores, rtol=1e-6, atol=1e-6)
+    alone = [stein_test(z[..., [j]], gradients[..., [j]], np.zeros(1, bool)).scores[..., 0] for j in range(3)]
+    np.testing.assert_allclose(plain.scores, np.stack(alone, axis=-1), rtol=1e-10)
+
+
+def test_limits_are_those_of_bonferroni():
+    z = np.random.default_rng(8).normal(size=(3, 400, 2))
+    test = stein_test(z, -z, np.array([False, True]))
+    # Four sets of draws, two coordinates for location and one for spread.
+    assert np.isfinite(test.scores).sum() == 12
+    np.testing.assert_allclose([test.caution, test.refusal], stats.norm.isf(np.array([1e-3, 1e-6]) / 24))
+
+
+def test_location_and_spread_are_stein_means_over_their_errors():
+    """Of independent draws the effective number is nearly that of the draws."""
+    z = np.random.default_rng(9).normal(0.1, 1.2, size=(4, 1000, 1))
+    test = stein_test(z, -z, np.zeros(1, bool))
+    low, centre, high = np.quantile(z, (0.25, 0.5, 0.75))
+    u = (z - centre) / ((high - low) / 1.349)
+    spread = (high - low) / 1.349
+    terms = [-spread * z, -spread * z * u / np.sqrt(1 + u**2) + (1 + u**2) ** -1.5]
+    expected = [np.mean(t) / np.std(t) * np.sqrt(t.size) for t in terms]
+    np.testing.assert_allclose(test.scores[-1, :, 0], expected, rtol=0.1)
+
+
+def test_many_coordinates_are_taken_in_pieces():
+    z = np.random.default_rng(10).normal(size=(2, 200, 230))
+    test = stein_test(z, -z, np.zeros(230, bool))
+    last = stein_test(z[..., -1:], -z[..., -1:], np.zeros(1, bool))
+    np.testing.assert_allclose(test.scores[..., -1:], last.scores, rtol=1e-12)
+    assert np.isfinite(test.scores[-1]).all()
+
+
+@pytest.mark.parametrize(("draws", "judged"), [(30, True), (10, False)])
+def test_fewer_than_fifty_independent_draws_are_not_judged(draws, judged):
+    z = np.random.default_rng(11).normal(size=(4, draws, 1))
+    test = stein_test(z, -z, np.zeros(1, bool))
+    assert np.isfinite(test.scores[-1]).all() == judged
+    assert np.isnan(test.scores[:-1]).all()
