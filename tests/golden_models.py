@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ def columns(name):
     return {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
 
 
+@cache
 def separated():
     d = columns("degenerate/separated_logistic.csv")
     with pm.Model() as model:
@@ -31,6 +33,7 @@ def separated():
     return model
 
 
+@cache
 def zero_successes():
     d = columns("degenerate/zero_successes.csv")
     with pm.Model() as model:
@@ -47,6 +50,7 @@ def linear(name, names, tau):
     return model
 
 
+@cache
 def mixture(scale=pm.HalfNormal, **parameters):
     d = columns("degenerate/mixture_collapse.csv")
     with pm.Model() as model:
@@ -57,6 +61,7 @@ def mixture(scale=pm.HalfNormal, **parameters):
     return model
 
 
+@cache
 def all_zero_poisson():
     d = columns("degenerate/all_zero_poisson.csv")
     with pm.Model() as model:
@@ -65,6 +70,7 @@ def all_zero_poisson():
     return model
 
 
+@cache
 def eight_schools(centred=True):
     d = columns("degenerate/eight_schools.csv")
     with pm.Model() as model:
@@ -78,6 +84,7 @@ def eight_schools(centred=True):
     return model
 
 
+@cache
 def saddle():
     d = columns("degenerate/saddle_wz.csv")
     with pm.Model() as model:
@@ -87,6 +94,7 @@ def saddle():
     return model
 
 
+@cache
 def label_switching():
     d = columns("degenerate/label_switching_2.csv")
     with pm.Model() as model:
@@ -95,6 +103,7 @@ def label_switching():
     return model
 
 
+@cache
 def cauchy():
     d = columns("degenerate/cauchy_two_modes.csv")
     with pm.Model() as model:

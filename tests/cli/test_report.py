@@ -34,6 +34,9 @@ def build(data=None, scale=helper.SCALE):
 
 def raises():
     raise RuntimeError("no data today")
+
+def exits():
+    raise SystemExit(0)
 """
 REPORT = """
 builder = "my_model.py:build"
@@ -60,14 +63,16 @@ def folder(tmp_path, monkeypatch):
 
 def test_pages_index_and_what_is_made_anew(folder):
     (folder / "no_data.toml").write_text('builder = "my_model.py:raises"\n')
-    result = run("report", "no_data.toml", "one.toml", "--out", "pages")
-    # A failure is reported and does not keep the others from a page.
+    (folder / "exits.toml").write_text('builder = "my_model.py:exits"\n')
+    result = run("report", "no_data.toml", "exits.toml", "one.toml", "--out", "pages")
+    # A failure or an exit is reported and does not keep the others from a page.
     assert result.exit_code == 1, result.output
     pages = folder / "pages"
     assert {p.name for p in pages.iterdir()} == {"index.html", *(f"one.{kind}" for kind in KINDS)}
     assert result.stdout.split() == [str((pages / name).resolve()) for name in ("one.html", "index.html")]
     index = (pages / "index.html").read_text(encoding="utf-8")
     assert "There is no page: my_model.py:raises raised RuntimeError: no data today" in index
+    assert "my_model.py:exits raised SystemExit" in index
     assert 'href="one.html"' in index
 
     page = (pages / "one.html").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ def grid(tmp_path):
     path = tmp_path / "grid.toml"
     path.write_text(
         f'builder = "{tmp_path / "mine.py"}:build"\narguments = [{{scale = 0.5}}, {{scale = 5.0}}]\n'
-        'sizes = [10]\nreplicates = 20\nestimators = ["mle", "map"]\n'
+        'sizes = [10]\nreplicates = 20\ncompute = ["coverage"]\n'
     )
     return path
 

@@ -56,7 +56,7 @@ def test_sensitivity_to_the_scale_of_the_prior(result):
         slope = (exact(scale * (1 + h)) - exact(scale * (1 - h))) / (2 * h)
         row = result.dataset.sel(model=name)
         assert_within(
-            float(row["prior_sensitivity"]), slope, mcse=float(row["prior_sensitivity_mcse"]), mcse_below=None
+            float(row["prior_sensitivity"]), slope, mcse=float(row["prior_sensitivity_mcse"]), mcse_below=0.034
         )
 
 
@@ -115,7 +115,7 @@ def test_equal_models_are_indistinguishable():
     result = mk.compare_models({"one": (model, tree), "other": (model, other)}, random_seed=3)
     cell = result.dataset.sel(model=result.summary().index[0], against=result.summary().index[1])
     assert_within(
-        float(cell["log_bayes_factor"]), 0.0, mcse=float(cell["log_bayes_factor_mcse"]), sigmas=2, mcse_below=None
+        float(cell["log_bayes_factor"]), 0.0, mcse=float(cell["log_bayes_factor_mcse"]), sigmas=2, mcse_below=4.2e-4
     )
     assert "favour" not in result.findings()[0]
 
@@ -204,7 +204,7 @@ def test_evidence_of_an_ordered_prior_is_compared_as_that_of_a_distribution():
     cell = result.dataset.sel(model="ordered", against="free")
     # Where the order is certain from the data, all that it adds is knowing it: a factor of 2.
     assert_within(
-        float(cell["log_bayes_factor"]), np.log(2), mcse=float(cell["log_bayes_factor_mcse"]), mcse_below=None
+        float(cell["log_bayes_factor"]), np.log(2), mcse=float(cell["log_bayes_factor_mcse"]), mcse_below=0.0018
     )
 
 

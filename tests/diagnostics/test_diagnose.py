@@ -1,5 +1,6 @@
 """Diagnostics of trees whose draws are exact, how often they raise a false alarm, and each limit from either side."""
 
+import arviz as az
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from scipy import stats
 from tiers import slow_if
 
 from pp_mlekl.comparison.verdict import read_verdict
+from pp_mlekl.diagnostics.calibration import about_calibration, uniformity
 from pp_mlekl.diagnostics.diagnose import (
     _convergence,
     _efficiency,
@@ -58,6 +60,12 @@ def level(tree, topic):
     return found.level
 
 
+def calibration(tree):
+    """The level of the finding, without the other diagnostics."""
+    (found,) = about_calibration("y", uniformity(tree, "y", az.loo(tree, var_name="y", pointwise=True)))
+    return found.level
+
+
 MODELS = {
     "normal": (normal_tree, lambda g: g.normal(3.0, 1.0, N), lambda g: g.standard_t(2.0, N)),
     "poisson": (poisson_tree, lambda g: g.poisson(4.0, N), lambda g: g.negative_binomial(2, 1 / 3, N)),
@@ -68,11 +76,12 @@ MODELS = {
 def test_calibration_is_judged_by_what_the_model_predicts(model):
     build, right, wrong = MODELS[model]
     seeds = np.random.SeedSequence(5).spawn(25)
-    alarms = [level(build(right(g), g), "calibration") == "problem" for g in map(np.random.default_rng, seeds)]
+    alarms = [calibration(build(right(g), g)) == "problem" for g in map(np.random.default_rng, seeds)]
     # One in a hundred is expected; more than three of twenty-five would come once in ten thousand times.
     assert sum(alarms) <= 3
-    found = [level(build(wrong(g), g), "calibration") for g in map(np.random.default_rng, seeds[:5])]
+    found = [calibration(build(wrong(g), g)) for g in map(np.random.default_rng, seeds[:5])]
     assert found == ["problem"] * 5
+    assert level(build(wrong(np.random.default_rng(6)), np.random.default_rng(7)), "calibration") == "problem"
 
 
 def test_calibration_says_how_likely_it_is_by_chance():

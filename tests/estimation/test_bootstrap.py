@@ -1,5 +1,7 @@
 """The bootstrap against theory, and that its replicates are what a fit of each would give."""
 
+from functools import cache
+
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -14,6 +16,7 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
 Y = np.random.default_rng(2).normal(1.0, 2.0, 40)
 
 
+@cache
 def normal():
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5), observed=Y)

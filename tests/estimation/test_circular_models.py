@@ -194,8 +194,10 @@ def test_derivatives_up_to_the_fourth_against_mpmath(make):
         np.testing.assert_allclose(found, expected, rtol=1e-9 if order < 3 else 1e-6, atol=1e-13)
 
 
-@pytest.mark.parametrize("centre", [0.3, 3.1])
-@pytest.mark.parametrize("size", [3, 80])
+@pytest.mark.parametrize(
+    ("size", "centre"),
+    [(3, 3.1), (80, 0.3), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((3, 0.3), (80, 3.1)))],
+)
 def test_evidence_of_one_turn_whether_the_posterior_is_cut_or_spread_over_the_circle(centre, size):
     y = angles(centre)[:size]
     with pm.Model() as model:

@@ -1,6 +1,7 @@
 """Penalised likelihoods against firthmodels, closed forms and a study of their bias."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pp_mlekl as mk
 REFERENCE = json.loads((Path(__file__).parents[1] / "data" / "jeffreys" / "firthmodels.json").read_text())["cases"]
 
 
+@cache
 def logistic(name):
     case = REFERENCE[name]
     rows, columns = np.array(case["rows"], dtype=float), case["columns"]
@@ -52,6 +54,7 @@ def test_published_log_likelihood_and_standard_errors():
     np.testing.assert_allclose(values(estimate.standard_error), [1.55076, 0.03958, 0.77602, 1.48869], atol=6e-6)
 
 
+@pytest.mark.slow
 def test_profile_limits_as_in_firthmodels():
     model, _, case = logistic("endometrial")
     estimate = mk.find_map(model, penalty="jeffreys")

@@ -92,6 +92,7 @@ def test_truncated_counts_equal_statsmodels():
     np.testing.assert_allclose(found.standard_error["b"], fit.bse, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_mixture_is_a_fixed_point_of_em():
     y = np.r_[RNG.normal(-2, 1, 50), RNG.normal(2, 1, 90)]
 
@@ -125,6 +126,7 @@ def _means(z, sigma):
     return [np.where(np.arange(2) == k, z / sigma, 0.0) for k in range(2)]
 
 
+@pytest.mark.slow
 def test_ordinal_regression_equals_statsmodels():
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
@@ -300,6 +302,7 @@ def test_garch_is_the_maximum_of_its_recursion():
     np.testing.assert_allclose([float(found.standard_error[k]) for k in ("omega", "alpha", "beta")], errors, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_counts_beyond_a_hurdle():
     """The positive counts are a zero-truncated negative binomial, the share of them a proportion."""
     from statsmodels.discrete.truncated_model import TruncatedLFNegativeBinomialP

@@ -6,6 +6,7 @@ import numpy as np
 import posteriordb_models as posteriordb
 import pymc as pm
 import pytest
+from tiers import slow_if
 
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 
@@ -22,7 +23,10 @@ def listed(values):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "low_dim_gauss_mix")) for n in WITH_ESTIMATES]
+    "name",
+    slow_if(
+        WITH_ESTIMATES, ["glm_poisson", "kidscore_interaction", "logmesquite_logvas", "low_dim_gauss_mix", "nes1996"]
+    ),
 )
 def test_reference_estimates(name):
     data, expected, _ = posteriordb.reference(name)
@@ -44,7 +48,9 @@ def test_reference_estimates(name):
     np.testing.assert_allclose(numbers(posterior.values), listed(expected["map"]["estimate"]), rtol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["eight_schools_centered", "eight_schools_noncentered"])
+@pytest.mark.parametrize(
+    "name", slow_if(["eight_schools_centered", "eight_schools_noncentered"], ["eight_schools_noncentered"])
+)
 def test_hierarchies_have_no_interior_mode(name):
     data, expected, _ = posteriordb.reference(name)
     with pm.Model() as model:

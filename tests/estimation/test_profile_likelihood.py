@@ -1,5 +1,7 @@
 """Profile likelihood against roots found independently, and its invariance."""
 
+from functools import cache
+
 import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
@@ -12,6 +14,7 @@ from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.profile_likelihood import profile
 
 
+@cache
 def binomial():
     with pm.Model() as model:
         pm.Binomial("y", 20, pm.Beta("p", 1, 1), observed=13)
@@ -90,6 +93,7 @@ def test_intervals_of_a_limiting_fit_leave_the_others_two_sided():
     np.testing.assert_allclose(found[1], [-np.inf, np.log(-np.log(0.05) / 5)], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_what_the_limit_does_not_determine_has_no_bounds():
     x = np.repeat([0.0, 1.0], 5)
     with pm.Model() as model:

@@ -5,6 +5,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from scipy import optimize, stats
+from tiers import slow_if
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.profile_limits import profile_paths
@@ -131,7 +132,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", slow_if(CASES, ["generalised extreme values", "gamma with location"]))
 def test_limits_of_locations_and_shapes_as_by_hand(name):
     build, y, x, coordinate, profiled = CASES[name]
     with pm.Model() as model:

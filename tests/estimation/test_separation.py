@@ -7,6 +7,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from shared import shared_path
+from tiers import slow_if
 
 import pp_mlekl as mk
 from pp_mlekl.optimize.audit.linear_existence import linear_existence
@@ -103,7 +104,7 @@ def test_complete_separation_of_any_size(rows, columns):
     assert estimate.existence.identified == (rows >= columns)
 
 
-@pytest.mark.parametrize("random_seed", [1, 2, 3])
+@pytest.mark.parametrize("random_seed", slow_if([1, 2, 3], [2, 3]))
 def test_ordered_logit_whose_second_cutpoint_follows_the_slope(random_seed):
     with pm.Model() as model:
         cut = pm.Normal("cut", 0, 3, shape=2, transform=ordered, initval=[-1.0, 1.0])

@@ -36,8 +36,34 @@ _LONG = (
     "zero_inflation_that_is_not_there",
     "student_without_tails",
     "underdispersed_negative_binomial",
+    "matrix_normal_of_one_observation",
+    "skew_normal_of_symmetric_data",
+    "exgaussian_of_left_skewed_data",
+    "hurdle_negative_binomial_of_ones",
+    "growth_without_a_plateau",
+    "quantal_response_by_its_half_dose",
+    "centred_intercepts",
+    # Tests of their own look at these.
+    "clayton_copula_that_overflows",
+    "dose_response_that_is_a_step",
+    "dose_response_that_is_none",
+    "gaussian_process_of_white_noise",
+    "least_absolute_deviations",
 )
 EIGHT = [f"x{j}" for j in range(8)]
+
+
+def estimate_of(name):
+    """The estimate that a degenerate case is about, which has the expected status."""
+    asked, verdict, _, _ = degenerate.CASES[name]
+    model = degenerate.build(name)
+    if asked == "mle":
+        estimate = find_mle(model, random_seed=1)
+    else:
+        estimate = find_map(model, space="natural" if asked == "map" else "unconstrained", random_seed=1)
+    assert estimate.status == verdict == decide(estimate.findings)
+    assert estimate.warnings
+    return estimate
 
 
 def test_separation_is_at_infinity():
@@ -224,14 +250,7 @@ def test_a_small_variance_keeps_the_standard_errors_of_all_and_is_told_of():
 
 @pytest.mark.parametrize("name", slow_if(degenerate.CASES, _LONG))
 def test_cases_from_the_literature_and_users_threads(name):
-    asked, verdict, _, _ = degenerate.CASES[name]
-    model = degenerate.build(name)
-    if asked == "mle":
-        estimate = find_mle(model, random_seed=1)
-    else:
-        estimate = find_map(model, space="natural" if asked == "map" else "unconstrained", random_seed=1)
-    assert estimate.status == verdict == decide(estimate.findings)
-    assert estimate.warnings
+    estimate_of(name)
 
 
 def test_findings_say_what_was_measured():
@@ -247,7 +266,7 @@ def test_findings_say_what_was_measured():
     assert pickle.loads(pickle.dumps(collinear)).findings[0].parameters == flat.parameters
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", slow_if([1, 2], [2]))
 def test_least_absolute_deviations_are_those_of_the_linear_programme(seed):
     n = len(degenerate.X)
     design = np.column_stack([np.ones(n), degenerate.X])
@@ -258,12 +277,13 @@ def test_least_absolute_deviations_are_those_of_the_linear_programme(seed):
         bounds=[(None, None)] * 2 + [(0, None)] * (2 * n),
     )
     estimate = find_mle(degenerate.build("least_absolute_deviations"), random_seed=seed)
+    assert estimate.status == degenerate.CASES["least_absolute_deviations"][1]
     np.testing.assert_allclose(estimate.values["b"], program.x[:2], rtol=1e-6)
     assert float(estimate.values["s"]) == pytest.approx(program.fun / n, rel=1e-7)
     assert np.isnan(estimate.standard_error["s"])
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", slow_if([1, 2], [2]))
 def test_limits_of_a_uniform_distribution_are_the_extremes(seed):
     estimate = find_mle(degenerate.build("uniform_between_two_limits"), random_seed=seed)
     assert float(estimate.values["low"]) == pytest.approx(degenerate.Y.min(), rel=1e-8)
@@ -313,7 +333,7 @@ def test_of_a_simplex_the_empty_category_alone_is_named(random_seed):
 
 def test_what_the_limit_leaves_to_be_known_has_its_error():
     """A step is three means, the one between free for the slope's place; of white noise the sum of both variances is known."""
-    step = find_mle(degenerate.build("dose_response_that_is_a_step"), random_seed=1)
+    step = estimate_of("dose_response_that_is_a_step")
     s = float(step.values["s"])
     assert np.isinf(step.values["exponent"])
     assert np.isnan(step.values["half"])
@@ -321,9 +341,9 @@ def test_what_the_limit_leaves_to_be_known_has_its_error():
     assert float(step.standard_error["low"]) == pytest.approx(s * np.sqrt(1 / 6), rel=1e-4)
     assert float(step.standard_error["rise"]) == pytest.approx(s * np.sqrt(1 / 6 + 1 / 9), rel=1e-4)
     assert float(step.standard_error["s"]) == pytest.approx(s / 6, rel=1e-6)
-    none = find_mle(degenerate.build("dose_response_that_is_none"), random_seed=1)
+    none = estimate_of("dose_response_that_is_none")
     assert float(none.standard_error["s"]) == pytest.approx(float(none.values["s"]) / 6, rel=1e-6)
-    noise = find_mle(degenerate.build("gaussian_process_of_white_noise"), random_seed=1)
+    noise = estimate_of("gaussian_process_of_white_noise")
     assert float(noise.values["length"]) == 0.0
     assert float(noise.values["scale"] ** 2 + noise.values["noise"] ** 2) == pytest.approx(1.0, rel=1e-8)
     assert np.isnan(noise.standard_error["scale"])
@@ -332,7 +352,7 @@ def test_what_the_limit_leaves_to_be_known_has_its_error():
 
 
 def test_where_an_overflow_is_in_the_way_it_is_said_so():
-    estimate = find_mle(degenerate.build("clayton_copula_that_overflows"), random_seed=1)
+    estimate = estimate_of("clayton_copula_that_overflows")
     assert "not numbers" in estimate.warnings[0]
     assert "theta = 223" in estimate.warnings[0]
 

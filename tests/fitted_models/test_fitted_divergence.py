@@ -22,7 +22,7 @@ CONJUGATE = golden.cases("conjugate.json")
 ESTIMATORS = ["mle", "map", "map_unconstrained", "posterior_predictive"]
 
 
-def posterior_draws(case, draws=2000, chains=4):
+def posterior_draws(case, draws=500, chains=4):
     """Exact independent draws of the posterior, as a tree."""
     generator = np.random.default_rng(11)
     shape = (chains, draws)
@@ -208,7 +208,7 @@ def test_without_a_truth_the_predictive_takes_its_place():
     distance = np.trapezoid(np.abs(stats.norm.cdf(x, y.mean(), np.sqrt(1.16)) - stats.norm.cdf(x, y.mean(), 1.0)), x)
     found = result.sel(estimator="mle")
     assert_within(
-        found["wasserstein"].item(), distance, mcse=found["wasserstein_mcse"].item(), sigmas=4.5, mcse_below=None
+        found["wasserstein"].item(), distance, mcse=found["wasserstein_mcse"].item(), sigmas=4.5, mcse_below=0.0015
     )
 
 
@@ -245,28 +245,28 @@ def test_vector_observations_by_monte_carlo_and_closed_form():
     exact = 0.5 * (2 * np.log(1.09) + (2 + shift @ shift) / 1.09 - 2)
     predictive = result.sel(estimator="posterior_predictive")
     assert_within(
-        predictive["kl_mean"].item(), exact, mcse=predictive["kl_mean_mcse"].item(), sigmas=4.5, mcse_below=None
+        predictive["kl_mean"].item(), exact, mcse=predictive["kl_mean_mcse"].item(), sigmas=4.5, mcse_below=0.0095
     )
 
 
 @pytest.mark.parametrize("kind", ["censored", "mixture", "zero_inflated", "truncated"])
 def test_composite_observations(kind):
-    generator = np.random.default_rng(8)
+    generator, y = np.random.default_rng(8), Y[:8]
     with pm.Model() as model:
         if kind == "censored":
             mu = pm.Normal("mu", 0, 5)
-            pm.Censored("y", pm.Normal.dist(mu, 1.0), lower=None, upper=1.0, observed=np.minimum(Y, 1.0))
+            pm.Censored("y", pm.Normal.dist(mu, 1.0), lower=None, upper=1.0, observed=np.minimum(y, 1.0))
         elif kind == "mixture":
             mu = pm.Normal("mu", 0, 5)
-            pm.NormalMixture("y", w=[0.3, 0.7], mu=pm.math.stack([mu, mu + 4]), sigma=1.0, observed=Y)
+            pm.NormalMixture("y", w=[0.3, 0.7], mu=pm.math.stack([mu, mu + 4]), sigma=1.0, observed=y)
         elif kind == "zero_inflated":
             mu = pm.Gamma("mu", 2, 1)
-            pm.ZeroInflatedPoisson("y", psi=0.7, mu=mu, observed=generator.poisson(2, size=20))
+            pm.ZeroInflatedPoisson("y", psi=0.7, mu=mu, observed=generator.poisson(2, size=8))
         else:
             mu = pm.Normal("mu", 0, 5)
-            pm.Truncated("y", pm.Normal.dist(mu, 1.0), lower=0.0, observed=np.abs(Y))
+            pm.Truncated("y", pm.Normal.dist(mu, 1.0), lower=0.0, observed=np.abs(y))
     tree = xr.DataTree.from_dict(
-        {"posterior": xr.Dataset({"mu": (("chain", "draw"), generator.gamma(50, 1 / 50, size=(4, 250)))})}
+        {"posterior": xr.Dataset({"mu": (("chain", "draw"), generator.gamma(50, 1 / 50, size=(4, 50)))})}
     )
     estimators = ["mle", "posterior_predictive"]
     result = fitted_divergence(model, {"mu": 1.2}, idata=tree, estimators=estimators, random_seed=1)
@@ -298,8 +298,9 @@ def test_held_out_draws_give_relative_divergences():
     truth = {"mu": 1.0, "sigma": 1.5}
     held_out = np.random.default_rng(9).normal(1.0, 1.5, size=(4000, 20))
     estimators = ["mle", "map", "posterior_predictive"]
-    relative = fitted_divergence(model, held_out, idata=normal_tree(), estimators=estimators, random_seed=1)
-    exact = fitted_divergence(model, truth, idata=normal_tree(), estimators=estimators, random_seed=1)
+    tree = normal_tree(draws=50)
+    relative = fitted_divergence(model, held_out, idata=tree, estimators=estimators, random_seed=1)
+    exact = fitted_divergence(model, truth, idata=tree, estimators=estimators, random_seed=1)
     difference = exact["kl"] - exact["kl"].sel(estimator="mle")
     assert relative["kl"].sel(estimator="mle").item() == 0.0
     assert relative.attrs["reference"] == "mle"
@@ -313,11 +314,10 @@ def test_held_out_draws_give_relative_divergences():
     assert_within(
         excess,
         exact["kl_excess"].sel(estimator="map").item(),
-        mcse=relative["kl_excess_mcse"].max().item(),
+        mcse=relative["kl_excess_mcse"].sel(estimator="map").item(),
         sigmas=4.5,
-        mcse_below=None,
+        mcse_below=0.02 * relative["log_score_mcse"].sel(estimator="map").item(),
     )
-    assert relative["kl_excess_mcse"].sel(estimator="map") < 0.02 * relative["log_score_mcse"].sel(estimator="map")
 
 
 def test_an_estimate_that_does_not_exist_has_no_number():
@@ -375,7 +375,7 @@ def test_a_potential_that_counts_as_likelihood_moves_the_estimate_alone():
         difference,
         mcse=relative["kl_mcse"].values[1],
         sigmas=4.5,
-        mcse_below=None,
+        mcse_below=2.8e-4,
     )
 
 
@@ -385,7 +385,7 @@ def test_unknown_estimator_is_named():
 
 
 def test_same_seed_same_numbers_and_chains_do_not_matter():
-    model, truth, tree = normal_model(Y), {"mu": 1.0, "sigma": 1.5}, normal_tree()
+    model, truth, tree = normal_model(Y[:4]), {"mu": 1.0, "sigma": 1.5}, normal_tree()
     one = fitted_divergence(model, truth, idata=tree, random_seed=4)
     two = fitted_divergence(model, truth, idata=tree, random_seed=4)
     xr.testing.assert_identical(one, two)

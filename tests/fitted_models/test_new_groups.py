@@ -60,10 +60,9 @@ def test_a_plug_in_of_new_groups_against_the_closed_form(noncentred):
     )
     fitted = estimate.values["mu"].item(), estimate.values["tau"].item()
     exact = normal_kl(mu, tau**2 + SD**2, fitted[0], fitted[1] ** 2 + SD**2)
-    assert_within(result["kl"].item(), exact.sum(), mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=None)
+    assert_within(result["kl"].item(), exact.sum(), mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=0.0105)
     errors = result["kl_pointwise_mcse"].values[0]
     assert np.all(np.abs(result["kl_pointwise"].values[0] - exact) < 4.5 * errors)
-    assert result["kl_mcse"].item() < 0.05 * exact.sum()
     assert "new groups (eta" in result.attrs["scope"]
     assert np.isnan(result["kl_theory"]).all()
 
@@ -95,7 +94,7 @@ def test_the_predictive_of_new_groups_is_the_same_in_both_parametrisations(centr
     p = np.exp(-0.5 * ((x[:, 0] - 4.0) / true_spread) ** 2) / true_spread / np.sqrt(2 * np.pi)
     exact = np.sum(p * np.log(p / q), axis=0).sum() * 0.5
     for value, mcse in zip(kl, error, strict=True):
-        assert_within(value, exact, mcse=mcse, sigmas=4.5, mcse_below=None)
+        assert_within(value, exact, mcse=mcse, sigmas=4.5, mcse_below=0.0133)
 
 
 def test_a_joint_likelihood_without_hyperparameters_has_no_new_groups(centred):

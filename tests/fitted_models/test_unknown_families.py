@@ -55,13 +55,16 @@ def test_plug_in_and_predictive_against_the_closed_form(model, mle):
         "mle": 10 * shift**2,
         "posterior_predictive": 10 * (np.log(1.16) + (1 + shift**2) / 1.16 - 1),
     }
-    for name, value in exact.items():
+    for (name, value), most in zip(exact.items(), (0.0078, 0.039), strict=True):
         found = result.sel(estimator=name)
-        assert_within(found["kl"].item(), value, mcse=found["kl_mcse"].item(), sigmas=4.5, mcse_below=None)
-        assert found["kl_mcse"].item() < 0.1 * value + 0.3
+        assert_within(found["kl"].item(), value, mcse=found["kl_mcse"].item(), sigmas=4.5, mcse_below=most)
     reverse = result.sel(estimator="mle")
     assert_within(
-        reverse["kl_reverse"].item(), exact["mle"], mcse=reverse["kl_reverse_mcse"].item(), sigmas=4.5, mcse_below=None
+        reverse["kl_reverse"].item(),
+        exact["mle"],
+        mcse=reverse["kl_reverse_mcse"].item(),
+        sigmas=4.5,
+        mcse_below=0.0078,
     )
     assert 0 < reverse["jsd"].item() < np.log(2)
     assert np.isnan(result["wasserstein"]).all()
@@ -83,20 +86,20 @@ def test_a_truth_of_a_known_family_and_a_model_of_another(model, mle):
         model, pm.Normal.dist(0.5, 1.0), estimates={"mle": mle}, estimators=["mle"], random_seed=1
     )
     assert_within(
-        result["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=None
+        result["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=0.045
     )
     assert abs(result["kl_theory"].item() - 0.5) < 4.5 * 0.02
     fixed = pm.do(custom_model(), {"mu": np.array(0.5)})
     other = fitted_divergence(model, fixed, estimates={"mle": mle}, estimators=["mle"], random_seed=1)
     assert_within(
-        other["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=other["kl_mcse"].item(), sigmas=4.5, mcse_below=None
+        other["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=other["kl_mcse"].item(), sigmas=4.5, mcse_below=0.045
     )
     with pm.Model() as normal:
         mu = pm.Normal("mu", 0, 5)
         pm.Normal("y", mu, 1.0, observed=Y)
     third = fitted_divergence(normal, fixed, estimates={"mle": mle}, estimators=["mle"], random_seed=1)
     assert_within(
-        third["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=third["kl_mcse"].item(), sigmas=4.5, mcse_below=None
+        third["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=third["kl_mcse"].item(), sigmas=4.5, mcse_below=0.045
     )
 
 
@@ -110,7 +113,7 @@ def test_a_random_walk_is_one_joint_density():
     s = np.sqrt(np.mean(np.diff(y) ** 2))
     exact = 19 * (np.log(s / 0.5) + 0.125 / s**2 - 0.5)
     assert result["kl_pointwise"].shape == (1,)
-    assert_within(result["kl"].item(), exact, mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=None)
+    assert_within(result["kl"].item(), exact, mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=0.15)
     star = pseudo_true(walk, {"sigma": 0.5}, random_seed=1)
     assert star.values["sigma"].item() == pytest.approx(0.5)
     assert star.kl_min == pytest.approx(0.0, abs=1e-12)
@@ -122,7 +125,7 @@ def test_without_a_random_function_the_reverse_is_not_given():
         fitted_divergence(model, {"mu": 1.0}, estimators=["mle"], random_seed=1)
     result = fitted_divergence(model, pm.Normal.dist(0.5, 1.0), estimators=["mle"], random_seed=1)
     assert_within(
-        result["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=None
+        result["kl"].item(), 10 * (Y.mean() - 0.5) ** 2, mcse=result["kl_mcse"].item(), sigmas=4.5, mcse_below=0.045
     )
     assert np.isnan(result["kl_reverse"]).all()
     assert "kl_reverse and jsd" in result.attrs["warnings"]

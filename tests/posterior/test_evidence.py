@@ -297,7 +297,7 @@ def test_smc_agrees():
     bridge = mk.log_evidence(model, tree, random_seed=1)
     smc = mk.log_evidence(model, method="smc", random_seed=1)
     print(f"bridge {float(bridge):.4f} +- {bridge.mcse:.4f}, SMC {float(smc):.4f} +- {smc.mcse:.4f}")
-    assert_within(float(bridge), float(smc), mcse=np.hypot(bridge.mcse, smc.mcse), mcse_below=None)
+    assert_within(float(bridge), float(smc), mcse=np.hypot(bridge.mcse, smc.mcse), mcse_below=0.021)
 
 
 @pytest.mark.slow

@@ -262,19 +262,19 @@ def test_groups_and_deterministics():
         "total": (normal_kl(ones @ mean, ones @ covariance @ ones, 2.0), None),
     }
     assert_within(
-        float(gained["marginal"]["a"]), exact["a"][0], mcse=float(gained["marginal_mcse"]["a"]), mcse_below=None
+        float(gained["marginal"]["a"]), exact["a"][0], mcse=float(gained["marginal_mcse"]["a"]), mcse_below=0.011
     )
     assert_within(
         float(gained["marginal"]["total"]),
         exact["total"][0],
         mcse=float(gained["marginal_mcse"]["total"]),
-        mcse_below=None,
+        mcse_below=0.038,
     )
     reverse = float(gained["marginal_reverse"]["a"])
-    assert_within(reverse, exact["a"][1], mcse=float(gained["marginal_reverse_mcse"]["a"]), mcse_below=None)
+    assert_within(reverse, exact["a"][1], mcse=float(gained["marginal_reverse_mcse"]["a"]), mcse_below=0.038)
     joint = 0.5 * (np.trace(covariance) + mean @ mean - 2 - np.log(np.linalg.det(covariance)))
     group = gained["group"]
-    assert_within(float(group["both"]), joint, mcse=float(group["both_mcse"]), mcse_below=None)
+    assert_within(float(group["both"]), joint, mcse=float(group["both_mcse"]), mcse_below=0.016)
     # The group holds all parameters: its divergence, by another route, is the joint one.
     joint_mcse = float(gained["joint"]["kl_posterior_prior_mcse"])
     whole = float(gained["joint"]["kl_posterior_prior"])
@@ -306,7 +306,7 @@ def test_prior_without_a_known_marginal_is_met_with_draws():
     gained = mk.information_gain(model, _tree(walk=draws), random_seed=1)
     exact = normal_kl(mean, np.diag(covariance), np.diag(prior))
     assert_within(
-        gained["marginal"]["walk"].values, exact, mcse=gained["marginal_mcse"]["walk"].values, sigmas=5, mcse_below=None
+        gained["marginal"]["walk"].values, exact, mcse=gained["marginal_mcse"]["walk"].values, sigmas=5, mcse_below=0.03
     )
     assert any("not known in closed form" in w for w in read_warnings(gained.attrs))
 
@@ -372,15 +372,15 @@ def test_potential_of_the_prior_is_part_of_it():
     joint, exact = gained["joint"], normal_kl(variance * y.sum(), variance, 0.5)
     proper = stats.multivariate_normal(np.zeros(2), np.eye(2) + 0.5).logpdf(y)
     reverse = normal_kl(variance * y.sum(), 0.5, variance)
-    for key, value in (
-        ("log_prior_normalizer", -0.5 * np.log(2)),
-        ("log_evidence", proper - 0.5 * np.log(2)),
-        ("kl_posterior_prior", exact),
-        ("kl_prior_posterior", reverse),
+    for key, value, most in (
+        ("log_prior_normalizer", -0.5 * np.log(2), 0.0065),
+        ("log_evidence", proper - 0.5 * np.log(2), 0.0065),
+        ("kl_posterior_prior", exact, 0.0065),
+        ("kl_prior_posterior", reverse, 0.038),
     ):
-        assert_within(float(joint[key]), value, mcse=float(joint[f"{key}_mcse"]), mcse_below=None)
-        assert 0 < float(joint[f"{key}_mcse"]) < 0.2, key
-    assert_within(float(gained["marginal"]["mu"]), exact, mcse=float(gained["marginal_mcse"]["mu"]), mcse_below=None)
+        assert_within(float(joint[key]), value, mcse=float(joint[f"{key}_mcse"]), mcse_below=most)
+        assert float(joint[f"{key}_mcse"]) > 0, key
+    assert_within(float(gained["marginal"]["mu"]), exact, mcse=float(gained["marginal_mcse"]["mu"]), mcse_below=0.029)
     assert any("not normalised" in w for w in read_warnings(gained.attrs))
 
 
@@ -409,7 +409,7 @@ def test_ordered_prior_is_normalised():
     assert float(joint["log_prior_normalizer"]) == 0
     assert_within(float(joint["log_evidence"]), evidence, mcse=float(joint["log_evidence_mcse"]), mcse_below=0.01)
     assert_within(
-        float(joint["kl_posterior_prior"]), exact, mcse=float(joint["kl_posterior_prior_mcse"]), mcse_below=None
+        float(joint["kl_posterior_prior"]), exact, mcse=float(joint["kl_posterior_prior_mcse"]), mcse_below=0.0037
     )
 
 
@@ -442,9 +442,8 @@ def test_group_is_normal_after_a_check():
     ]
     assert "normal (p =" in group.attrs["coefficients"]
     assert "neighbours" in group.attrs["everything"]
-    for name, exact in (("coefficients", of_b), ("everything", of_both)):
-        assert_within(float(group[name]), exact, mcse=float(group[f"{name}_mcse"]), mcse_below=None)
-    assert float(group["coefficients_mcse"]) < 0.03
+    for name, exact, most in (("coefficients", of_b, 0.03), ("everything", of_both, 0.038)):
+        assert_within(float(group[name]), exact, mcse=float(group[f"{name}_mcse"]), mcse_below=most)
 
 
 def test_group_with_a_random_parent_outside_is_met_with_draws():

@@ -1,5 +1,7 @@
 """The model core against SciPy's densities, finite differences and its own inverse."""
 
+from functools import cache
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -26,6 +28,7 @@ def schools():
     return model
 
 
+@cache
 def simplex_and_classes():
     with pm.Model(coords={"k": ["a", "b", "c"]}) as model:
         p = pm.Dirichlet("p", np.full(3, 2.0), dims="k")
@@ -36,6 +39,7 @@ def simplex_and_classes():
     return model
 
 
+@cache
 def ordered_mixture():
     with pm.Model() as model:
         w = pm.Dirichlet("w", np.ones(2))
@@ -45,6 +49,7 @@ def ordered_mixture():
     return model
 
 
+@cache
 def cholesky():
     with pm.Model() as model:
         chol, _, _ = pm.LKJCholeskyCov("chol", n=2, eta=2, sd_dist=pm.Exponential.dist(1.0, shape=2))

@@ -1,13 +1,14 @@
 """A study's numbers depend on its arguments alone: not on the worker, on what ran before or on the number of threads."""
 
 import sys
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pymc as pm
 import pytest
 import xarray as xr
 from threadpoolctl import threadpool_limits
+from tiers import slow_if
 
 from pp_mlekl.pymc_model.interpreter import lazy_function
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -23,6 +24,7 @@ def exponential():
     return model
 
 
+@cache
 def regression():
     x = np.random.default_rng(1).normal(size=(30, 3))
     with pm.Model() as model:
@@ -32,6 +34,7 @@ def regression():
     return model
 
 
+@cache
 def vectors():
     with pm.Model() as model:
         mean = pm.Normal("mean", 0, 5, shape=3)
@@ -62,7 +65,7 @@ def test_what_was_compiled_before_changes_nothing(monkeypatch):
     xr.testing.assert_identical(before, after)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", slow_if(CASES, ["vectors"]))
 def test_the_number_of_blas_threads_changes_nothing(case):
     build, truth = CASES[case]
     found = []
@@ -74,14 +77,13 @@ def test_the_number_of_blas_threads_changes_nothing(case):
 
 def test_threads_of_one_worker_do_not_share_functions():
     distributed = pytest.importorskip("distributed")
-    local = study(exponential(), {"rate": 2.0}, sizes=list(range(10, 26)), replicates=2000, random_seed=3)
+    arguments = {"sizes": list(range(10, 26)), "replicates": 500, "random_seed": 3}
+    local = study(exponential(), {"rate": 2.0}, **arguments)
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
         with distributed.Client(processes=False, n_workers=1, threads_per_worker=4, dashboard_address=None) as client:
-            remote = study(
-                exponential, {"rate": 2.0}, sizes=list(range(10, 26)), replicates=2000, random_seed=3, client=client
-            )
+            remote = study(exponential, {"rate": 2.0}, client=client, **arguments)
     finally:
         sys.setswitchinterval(before)
     xr.testing.assert_identical(local, remote)

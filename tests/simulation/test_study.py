@@ -1,6 +1,7 @@
 """Studies of many data sets: exact finite-sample divergences, coverage, seeds, storage, Dask."""
 
 import json
+from functools import cache
 
 import golden_models as golden
 import numpy as np
@@ -16,6 +17,7 @@ from pp_mlekl.simulation.study import study
 EXACT = json.loads((golden.GOLDEN / "known_truth.json").read_text())["finite_sample"]
 
 
+@cache
 def normal_model():
     return CASES["normal"]()[0]
 
