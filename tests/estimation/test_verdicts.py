@@ -45,7 +45,6 @@ _LONG = (
     "centred_intercepts",
     # Tests of their own look at these.
     "clayton_copula_that_overflows",
-    "dose_response_that_is_a_step",
     "dose_response_that_is_none",
     "gaussian_process_of_white_noise",
     "least_absolute_deviations",
@@ -140,7 +139,8 @@ def test_mixture_collapses(random_seed):
     assert find_map(bounded, random_seed=random_seed).status in ("converged", "multimodal")
 
 
-@pytest.mark.parametrize("random_seed", slow_if([1, 2], [2]))
+@pytest.mark.slow
+@pytest.mark.parametrize("random_seed", [1, 2])
 def test_local_maximum_of_a_mixture_comes_with_the_collapse(random_seed):
     estimate = find_mle(degenerate.build("ordered_mixture_far_from_its_collapse"), random_seed=random_seed)
     assert estimate.status == "converged"
@@ -166,7 +166,7 @@ def test_hyperparameters_are_not_in_the_likelihood():
     assert "mu, tau" in estimate.warnings[0]
 
 
-@pytest.mark.parametrize("random_seed", [1, 3])
+@pytest.mark.parametrize("random_seed", slow_if([1, 3], [3]))
 def test_what_makes_the_density_of_a_hierarchy_grow_is_its_scale(random_seed):
     # With some seeds a school's effect, held on its way, drags the scale along.
     estimate = find_map(eight_schools.build(), space="unconstrained", random_seed=random_seed)
@@ -321,7 +321,7 @@ def test_where_numbers_give_out_the_verdict_does_not_depend_on_the_starts(name):
     assert {find_mle(model, random_seed=seed).status for seed in range(2, 12)} == {degenerate.CASES[name][1]}
 
 
-@pytest.mark.parametrize("random_seed", [1, 2, 3])
+@pytest.mark.parametrize("random_seed", slow_if([1, 2, 3], [2, 3]))
 def test_of_a_simplex_the_empty_category_alone_is_named(random_seed):
     with pm.Model() as model:
         p = pm.Dirichlet("p", [0.5, 0.5, 0.5])
@@ -331,6 +331,7 @@ def test_of_a_simplex_the_empty_category_alone_is_named(random_seed):
     assert "grows without limit as p[2] -> 0:" in estimate.warnings[0]
 
 
+@pytest.mark.slow
 def test_what_the_limit_leaves_to_be_known_has_its_error():
     """A step is three means, the one between free for the slope's place; of white noise the sum of both variances is known."""
     step = estimate_of("dose_response_that_is_a_step")
@@ -369,6 +370,7 @@ def test_a_truncated_normal_may_become_exponential():
     assert not any("by gradients" in text for text in estimate.warnings)
 
 
+@pytest.mark.slow
 def test_a_knot_is_where_the_profile_over_a_fine_grid_has_its_maximum():
     model = degenerate.build("knot")
     y = model.rvs_to_values[model["y"]].data
@@ -432,6 +434,7 @@ def test_no_false_alarm_on_regular_models(name):
     assert posterior.warnings == ()
 
 
+@pytest.mark.slow
 def test_a_group_without_counts_leaves_the_dispersion_as_it_is():
     """At the limit the rest is the model without that group, whose dispersion is badly known but known."""
     counts = np.random.default_rng(1).negative_binomial(1.5, 0.3, 16)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from tiers import slow_if
 
 from pp_mlekl.posterior.bridge.stein_test import has_jump, stein_test
 from pp_mlekl.utils.effective_size import effective_size, effective_sizes
@@ -16,7 +17,7 @@ DENSITIES = {
 }
 
 
-@pytest.mark.parametrize("name", DENSITIES)
+@pytest.mark.parametrize("name", slow_if(DENSITIES, ["logistic", "log of a gamma"]))
 def test_right_draws_exceed_a_limit_as_often_as_it_says(name):
     """Against a limit that is to be exceeded in one of 20 sets, which a few hundred sets can show."""
     source, gradient = DENSITIES[name]
