@@ -141,6 +141,44 @@ def test_expectations_agree_with_quadrature(name, statistic):
     np.testing.assert_allclose(p.expectation(statistic, *arguments), total, rtol=rtol, atol=1e-9)
 
 
+COUNTS = np.arange(0.0, 3000.0)
+OF_COUNTS = {"x": (lambda x, c: x - c, (1.7,)), "square": (lambda x, c: (x - c) ** 2, (1.7,))} | OTHERS
+
+
+def probabilities(p):
+    with np.errstate(all="ignore"):
+        return np.exp(p.log_density(COUNTS))
+
+
+@pytest.mark.parametrize("name", [n for n in DISCRETE if make(n).entropy() is not None])
+def test_entropies_of_counts_are_sums(name):
+    mass = probabilities(make(name))
+    exact = -np.sum(mass[mass > 0] * np.log(mass[mass > 0]))
+    np.testing.assert_allclose(make(name).entropy(), exact, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "statistic"),
+    [
+        (n, s)
+        for n in DISCRETE
+        for s in ("x", "square", "abs", "exp")
+        if make(n).expectation(s, *OF_COUNTS[s][1]) is not None
+    ],
+)
+def test_expectations_of_counts_are_sums(name, statistic):
+    function, arguments = OF_COUNTS[statistic]
+    exact = np.sum(probabilities(make(name)) * function(COUNTS, *arguments))
+    np.testing.assert_allclose(make(name).expectation(statistic, *arguments), exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", [n for n in DISCRETE if hasattr(make(n), "mean_variance")])
+def test_moments_of_counts_are_sums(name):
+    mass = probabilities(make(name))
+    mean = np.sum(mass * COUNTS)
+    np.testing.assert_allclose(make(name).mean_variance(), [mean, np.sum(mass * (COUNTS - mean) ** 2)], rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("name", "start", "stop"), [("log2", 2.0, 2.001), ("log2", 2.0, 2.1), ("log2", 0.0, 3.0), ("log", 2.0, 2.0001)]
 )
