@@ -231,18 +231,18 @@ def test_markdown_has_the_tables(comparison, tmp_path):
 
 
 def test_failed_write_leaves_nothing(comparison, tmp_path, monkeypatch):
-    page = tmp_path / "page.html"
-    page.write_text("before", encoding="utf-8")
+    page = comparison.to_markdown(tmp_path / "page.md")
+    before = page.read_text(encoding="utf-8")
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        comparison.to_html(page)
+        comparison.to_markdown(page)
     monkeypatch.undo()
-    assert page.read_text(encoding="utf-8") == "before"
-    assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
+    assert page.read_text(encoding="utf-8") == before
+    assert [p.name for p in tmp_path.iterdir()] == ["page.md"]
 
 
 @pytest.mark.parametrize("name", ["c.nc", "page.md"])
