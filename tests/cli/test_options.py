@@ -1,0 +1,108 @@
+"""Every option of a command arrives at the function that it is for."""
+
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner
+
+from pp_mlekl.cli.app import app
+
+MODEL = """
+import pymc as pm
+
+TRUTH = {"mu": 1.5}
+
+def build(data=None):
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu"), 1, observed=[0.4, 1.2] if data is None else data["y"].to_numpy())
+    return model
+"""
+
+
+class ArrivedError(ValueError):
+    pass
+
+
+@pytest.fixture
+def arrived(tmp_path, monkeypatch):
+    """Runs a command whose function is replaced, and gives what that function was called with."""
+    (tmp_path / "mine.py").write_text(MODEL)
+    (tmp_path / "table.csv").write_text("y\n0.5\n1.5\n2.5\n")
+    (tmp_path / "truth.toml").write_text("mu = 2.5\n")
+    monkeypatch.chdir(tmp_path)
+
+    def run(function, *arguments):
+        found = []
+
+        def instead(*given, **settings):
+            found.append(SimpleNamespace(given=given, **settings))
+            raise ArrivedError("arrived")
+
+        monkeypatch.setattr(function, instead)
+        result = CliRunner().invoke(app, list(arguments))
+        assert result.exit_code == 1, result.output
+        (only,) = found
+        return only
+
+    return run
+
+
+SAMPLING = ["--draws", "123", "--chains", "3", "--seed", "45", "--sampler", "pymc", "--potentials", "prior"]
+
+
+@pytest.mark.parametrize("command", ["doctor", "compare"])
+def test_doctor_and_compare(arrived, command):
+    found = arrived(
+        "pp_mlekl.comparison.compare.compare",
+        command,
+        "mine.py",
+        *SAMPLING,
+        "--data",
+        "table.csv",
+        "--truth",
+        "truth.toml",
+    )
+    assert (found.draws, found.chains, found.random_seed) == (123, 3, 45)
+    assert (found.nuts_sampler, found.potentials) == ("pymc", "prior")
+    model = found.given[0]
+    assert model["y"].eval().shape == (3,)
+    truth = found.given[1] if command == "doctor" else found.truth
+    assert truth == {"mu": 2.5}
+
+
+def test_study(arrived):
+    options = ["--sizes", "10,1_000", "--replicates", "17", "--estimators", "mle,map", "--intervals", "profile"]
+    options += ["--compute", "coverage", "--seed", "6", "--out", "a.nc"]
+    found = arrived("pp_mlekl.simulation.study.study", "study", "mine.py", *options)
+    assert (found.sizes, found.replicates, found.estimators) == ([10, 1000], 17, ["mle", "map"])
+    assert (found.intervals, found.compute, found.random_seed) == (["profile"], ["coverage"], 6)
+    assert (found.store.name, found.client) == ("a.nc", None)
+    assert found.given[1] == {"mu": 1.5}
+
+
+def test_a_study_without_options_computes_all(arrived):
+    found = arrived("pp_mlekl.simulation.study.study", "study", "mine.py", "--truth", "truth.toml")
+    assert (found.intervals, found.compute, found.store) == ([], ["kl", "coverage"], None)
+    assert found.given[1] == {"mu": 2.5}
+
+
+def test_proof(arrived):
+    options = ["--sizes", "20,40", "--replicates", "55", "--seed", "7"]
+    found = arrived("pp_mlekl.theorem.proof.proof", "proof", "mine.py", *options)
+    assert (found.sizes, found.replicates, found.random_seed) == ([20, 40], 55, 7)
+    assert found.given[1] == {"mu": 1.5}
+
+
+def test_calibrate(arrived):
+    options = ["--methods", "laplace,mle", "--simulations", "33", "--draws", "44", "--tune", "55", "--chains", "3"]
+    options += ["--level", "0.02", "--seed", "8", "--potentials", "prior", "--store", "a.zarr"]
+    found = arrived("pp_mlekl.simulation.calibrate.calibrate", "calibrate", "mine.py", *options)
+    assert (found.methods, found.simulations, found.draws, found.tune) == (["laplace", "mle"], 33, 44, 55)
+    assert (found.chains, found.level, found.random_seed, found.potentials) == (3, 0.02, 8, "prior")
+    assert (found.store.name, found.truth, found.client) == ("a.zarr", None, None)
+
+
+def test_kl(arrived):
+    options = ["--base", "2", "--rtol", "0.25", "--budget", "1000", "--seed", "9"]
+    found = arrived("pp_mlekl.inputs.divergence.kl_divergence", "kl", "Normal(0, 1)", "Normal(1, 1)", *options)
+    assert (found.base, found.rtol, found.budget, found.random_seed) == (2.0, 0.25, 1000, 9)
