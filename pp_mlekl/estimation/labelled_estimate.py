@@ -56,6 +56,8 @@ def labelled_estimate(
         "n_observations": functions.n_observations,
         **fields,
     }
+    if verdict.local is not None:
+        fields["local_maximum"] = labelled_estimate(problem, verdict.local, settings)
     return PointEstimate(
         kind=problem.kind,
         values=functions.to_dataset(functions.split(values)),

@@ -42,6 +42,7 @@ def large_estimate(
         Variables whose standard errors are wanted; all where None.
     """
     functions = problem.functions
+    local = verdict.local and large_estimate(problem, verdict.local, settings, standard_errors)
     z = problem.full(verdict.z)
     if not np.all(np.isfinite(z)):
         z = problem.base
@@ -64,6 +65,7 @@ def large_estimate(
         warnings=(*verdict.warnings, *warnings, *problem.warnings),
         audit=verdict.audit,
         findings=verdict.findings,
+        local_maximum=local,
         flat=z,
         flat_covariance=flat_square,
         n_observations=functions.n_observations,

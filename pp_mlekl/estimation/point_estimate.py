@@ -98,6 +98,9 @@ class PointEstimate(Displayed):
     findings
         What the tests of the audit found, and ``status`` follows from: each with the test, the directions and parameters it is
         about, what was measured, the threshold, and their unit.
+    local_maximum
+        Where the status is ``unbounded``: the highest regular local maximum that the search met, with its standard errors,
+        as textbooks report it (the likelihood is unbounded elsewhere); None where there is none.
     model
         The model that was fitted; None after unpickling.
     """
@@ -120,6 +123,7 @@ class PointEstimate(Displayed):
     laplace_error: Estimate | None = None
     existence: Existence | None = None
     findings: tuple[Finding, ...] = ()
+    local_maximum: "PointEstimate | None" = None
     model: "pm.Model | None" = None
 
     @property

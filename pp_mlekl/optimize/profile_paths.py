@@ -1,6 +1,6 @@
 """Paths towards an edge of the parameter space: one direction is stepped along, the rest is maximised over."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -224,6 +224,19 @@ def climb_through(
 def earliest(found: list[Climb]) -> Climb | None:
     """The climb that passes its start first; of those that do so together (components with labels to switch) the first."""
     return min(found, key=lambda climb: round(climb.crossing, 3), default=None)
+
+
+def seen_from(climb: Climb, z: Array, value: float) -> Climb:
+    """The climb with the distance at which it passes ``value`` measured from z (d,)."""
+    place = int(np.argmax(climb.values > value)) if climb.values[-1] > value else -1
+    beyond = float(value - climb.values[place]) / climb.rate
+    way, point = climb.direction, climb.points[place]
+    if climb.edge is None:
+        gone = way @ (point - z)
+    else:
+        with np.errstate(divide="ignore"):
+            gone = np.log(np.abs(way @ (climb.edge - z))) - np.log(np.abs(way @ (climb.edge - point)))
+    return replace(climb, crossing=max(0.0, float(gone) + beyond))
 
 
 def divergence(distances: Array, values: Array, tolerances: Tolerances) -> tuple[float, int]:

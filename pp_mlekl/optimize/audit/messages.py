@@ -151,12 +151,12 @@ def _unbounded(verdict: Verdict, climb: Climb, space: Space) -> str:
     towards, ends = _towards(climb, space)
     steps = _steps_to_edge(climb) if climb.edge is not None else _steps(climb, ends, space)
     text = f"The {space.what} grows without limit as {towards}: {steps}."
-    if verdict.audit.modes:
-        mode = verdict.audit.modes[0]
-        text += f" There is a local maximum of {mode.value:.6g}, at {_listed(mode.z, space)}"
+    local = verdict.local
+    if local is not None:
+        text += f" There is a local maximum of {local.value:.6g} (see local_maximum), at {_listed(local.z, space)}"
         text += (
             f", which it passes farther on ({climb.rate:.2g} nats for each unit)."
-            if mode.value > climb.values[-1]
+            if local.value > climb.values[-1]
             else "."
         )
     return text

@@ -13,7 +13,7 @@ from pp_mlekl.optimize.audit.noise import noise
 from pp_mlekl.optimize.audit.nonsmooth import nonsmooth
 from pp_mlekl.optimize.audit.point import Point
 from pp_mlekl.optimize.audit.recession import recession
-from pp_mlekl.optimize.audit.unbounded import unbounded
+from pp_mlekl.optimize.audit.unbounded import elsewhere, unbounded
 from pp_mlekl.optimize.audit.verdict import Audit, Finding, Verdict, decide
 from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.large_curvature import LargeCurvature
@@ -22,6 +22,7 @@ from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.numerical_noise import inexact
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import Space, axes
+from pp_mlekl.optimize.profile_paths import seen_from
 from pp_mlekl.optimize.solvers.result import Ends, at_point, joined
 from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
@@ -74,7 +75,26 @@ def judge(objective: Objective, ends: Ends, space: Space, origin: Array) -> Verd
         if onward is None or turn == _ROUNDS - 1:
             break
         ends = joined(ends, onward)
-    return _verdict(point, findings, account(ends, row, modes, objective.tolerances))
+    verdict = _verdict(point, findings, account(ends, row, modes, objective.tolerances))
+    if verdict.status == "unbounded":
+        verdict = replace(verdict, local=_local(point, ends, next(f for f in findings if f.climb is not None)))
+    return replace(verdict, warnings=messages(verdict, space))
+
+
+def _local(point: Point, ends: Ends, divergence: Finding) -> Verdict | None:
+    """The highest regular maximum among the ends, where the objective is unbounded elsewhere; None where there is none."""
+    objective, space = point.objective, point.space
+    for mode in point.modes:
+        row = int(np.argmin(np.abs(ends.z - mode.z).max(axis=1)))
+        there = _point(objective, ends, row, list(point.modes), space, point.origin)
+        # Far along a divergence a search may stop where no digits are left.
+        if not (there.suspicious.any() or objective.tolerances.noise_meaningless < there.noise):
+            assert divergence.climb is not None
+            climb = seen_from(divergence.climb, there.z, there.value)
+            found = [elsewhere(climb, there.tolerances)]
+            local = _verdict(there, found, account(ends, row, point.modes, objective.tolerances))
+            return replace(local, warnings=messages(local, space))
+    return None
 
 
 def audited(point: Point) -> list[Finding]:
@@ -180,7 +200,7 @@ def _verdict(point: Point, findings: list[Finding], audit: Audit) -> Verdict:
         verdict = replace(verdict, audit=audit)
     if status == "not_identified" and point.large is None:
         verdict = _central(point.objective, verdict)
-    return replace(verdict, warnings=messages(verdict, point.space))
+    return verdict
 
 
 def _directions(findings: list[Finding], kinds: Sequence[tuple[str, str]], none: Array) -> Array:

@@ -11,8 +11,8 @@ from pp_mlekl.typing import Array
 
 # Distances at which the rays from a point are looked at, in units of its size, or of a share of the reach.
 _LOOKED_AT = np.array([1.0, 10.0, 100.0])
-# Number of times that an interval is cut in eight: to the last of its 53 bits and beyond.
-_SECTIONS, _SHARES = 20, np.arange(1, 8) / 8
+# Number of times that an interval is cut in 32: to the last of its 53 bits and beyond.
+_SECTIONS, _SHARES = 11, np.arange(1, 32) / 32
 # E-foldings of the distance from an edge: the nearest is still some thousand times the spacing of doubles.
 _APPROACH = np.arange(1.0, 26.0)
 
@@ -40,7 +40,7 @@ def climb_into_edge(objective: Objective, inside: Array, end: Array) -> Climb | 
     length = np.linalg.norm(ways)
     if not length > 0:
         return None
-    edges, ends = _edges(objective, inside, ways, np.array([[1.0], [1.001], [1.1], [2.0]]))
+    edges, ends = edges_on_rays(objective, inside, ways, np.array([[1.0], [1.001], [1.1], [2.0]]))
     if not len(ends):
         return None
     points = edges[0] - np.exp(-_APPROACH)[:, None] * (edges[0] - inside)
@@ -70,7 +70,7 @@ def climb_to_support(objective: Objective, z: Array, value: float, space: Space)
     steps = _LOOKED_AT[:, None] * np.where(
         np.isfinite(space.reach), np.minimum(1.0, space.reach / _LOOKED_AT[-1]), size
     )
-    edges, which = _edges(objective, z, both, np.concatenate([steps, steps], axis=1))
+    edges, which = edges_on_rays(objective, z, both, np.concatenate([steps, steps], axis=1))
     found = []
     for edge, row in zip(edges, which, strict=True):
         place = int(row % objective.size)
@@ -78,6 +78,38 @@ def climb_to_support(objective: Objective, z: Array, value: float, space: Space)
             continue
         found.extend(_profile(objective, z, value, place, edge))
     return earliest(found)
+
+
+def edges_on_rays(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[Array, Array]:
+    """The last points (e, d) on rays at which the objective is defined, and which of the rays they lie on.
+
+    Parameters
+    ----------
+    z
+        Where the rays begin, (d,) or (k, d).
+    ways
+        Shape (k, d).
+    steps
+        Increasing multiples of the ways that are looked at, (s, k) or (s, 1).
+    """
+    steps = np.broadcast_to(steps, (len(steps), len(ways)))
+    z = np.broadcast_to(z, ways.shape)
+    points = z + steps[..., None] * ways
+    finite = objective.supported(points.reshape(-1, z.shape[1])).reshape(steps.shape)
+    which = np.flatnonzero(~finite.all(axis=0))
+    nearest = np.argmin(finite[:, which], axis=0)
+    high = steps[nearest, which]
+    low = np.where(nearest > 0, steps[np.maximum(nearest - 1, 0), which], 0.0)
+    for _ in range(_SECTIONS):
+        # A call costs more than a point.
+        between = low + _SHARES[:, None] * (high - low)
+        points = z[which] + between[..., None] * ways[which]
+        defined = objective.supported(points.reshape(-1, z.shape[1])).reshape(between.shape)
+        inside = np.logical_and.accumulate(defined, axis=0).sum(axis=0)
+        grid = np.concatenate([low[None], between, high[None]])
+        columns = np.arange(len(which))
+        low, high = grid[inside, columns], grid[inside + 1, columns]
+    return z[which] + high[:, None] * ways[which], which
 
 
 def _of_a_density(objective: Objective, z: Array, value: float, edge: Array) -> bool:
@@ -92,35 +124,6 @@ def _of_a_density(objective: Objective, z: Array, value: float, edge: Array) -> 
     with np.errstate(invalid="ignore"):
         changes = np.abs(np.diff(values))
     return not (changes[-1] < max(objective.tolerances.support_power, 0.5 * changes[0]))
-
-
-def _edges(objective: Objective, z: Array, ways: Array, steps: Array) -> tuple[Array, Array]:
-    """The last points (e, d) on rays from z at which the objective is defined, and which of the ``ways`` they lie on.
-
-    Parameters
-    ----------
-    ways
-        Shape (k, d).
-    steps
-        Increasing multiples of the ways that are looked at, (s, k) or (s, 1).
-    """
-    steps = np.broadcast_to(steps, (len(steps), len(ways)))
-    points = z + steps[..., None] * ways
-    finite = objective.supported(points.reshape(-1, len(z))).reshape(steps.shape)
-    which = np.flatnonzero(~finite.all(axis=0))
-    nearest = np.argmin(finite[:, which], axis=0)
-    high = steps[nearest, which]
-    low = np.where(nearest > 0, steps[np.maximum(nearest - 1, 0), which], 0.0)
-    for _ in range(_SECTIONS):
-        # A call costs more than a point.
-        between = low + _SHARES[:, None] * (high - low)
-        points = z + between[..., None] * ways[which]
-        defined = objective.supported(points.reshape(-1, len(z))).reshape(between.shape)
-        inside = np.logical_and.accumulate(defined, axis=0).sum(axis=0)
-        grid = np.concatenate([low[None], between, high[None]])
-        columns = np.arange(len(which))
-        low, high = grid[inside, columns], grid[inside + 1, columns]
-    return z + high[:, None] * ways[which], which
 
 
 def _profile(objective: Objective, z: Array, value: float, place: int, edge: Array) -> list[Climb]:

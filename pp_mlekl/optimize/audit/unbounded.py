@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.optimize.audit.point import Point
+from pp_mlekl.optimize.audit.shared_edge import climb_along_edge
 from pp_mlekl.optimize.audit.support import climb_into_edge, climb_to_support
 from pp_mlekl.optimize.audit.verdict import Finding
 from pp_mlekl.optimize.objective import Objective
@@ -31,6 +32,7 @@ from pp_mlekl.optimize.profile_paths import (
     straight_climb,
 )
 from pp_mlekl.optimize.solvers.trust_region import maximize
+from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
 
 # Units, or multiples of its place, beyond the end of a climb at which it is looked at again.
@@ -54,22 +56,30 @@ def unbounded(point: Point) -> list[Finding]:
     """A divergence that passes the point (kind ``divergence``), or one that does so only far off (``elsewhere``)."""
     if not point.stationary:
         climb = _from_the_middle(point) or _into_the_support(point) or _straight(point)
-        return [] if climb is None else [_finding("divergence", climb, climb.rate, point.tolerances.climb_rate)]
+        return [] if climb is None else [_divergence(climb, point.tolerances)]
     if point.suspicious.any():
         # Far along a divergence rounding can make a search look as if it had converged.
         climb = _from_the_middle(point)
         if climb is not None:
-            return [_finding("divergence", climb, climb.rate, point.tolerances.climb_rate)]
+            return [_divergence(climb, point.tolerances)]
     climb = _towards_bounds(point)
     if climb is None:
         return []
-    if climb.crossing <= point.tolerances.climb_crossing:
-        return [_finding("divergence", climb, climb.rate, point.tolerances.climb_rate)]
-    return [_finding("elsewhere", climb, climb.crossing, point.tolerances.climb_crossing)]
+    near = climb.crossing <= point.tolerances.climb_crossing
+    return [(_divergence if near else elsewhere)(climb, point.tolerances)]
 
 
-def _finding(kind: str, climb: Climb, measured: float, threshold: float) -> Finding:
-    unit = "nats per unit of z" if kind == "divergence" else "units of z to where it passes the point"
+def elsewhere(climb: Climb, tolerances: Tolerances) -> Finding:
+    """The finding of a divergence that leaves a maximum alone."""
+    unit = "units of z to where it passes the point"
+    return _finding("elsewhere", climb, climb.crossing, tolerances.climb_crossing, unit)
+
+
+def _divergence(climb: Climb, tolerances: Tolerances) -> Finding:
+    return _finding("divergence", climb, climb.rate, tolerances.climb_rate, "nats per unit of z")
+
+
+def _finding(kind: str, climb: Climb, measured: float, threshold: float, unit: str) -> Finding:
     return Finding(
         test="unbounded",
         kind=kind,
@@ -174,7 +184,7 @@ def _into_the_support(point: Point) -> Climb | None:
         climb = climb_to_support(objective, start, float(value), point.space) if np.isfinite(value) else None
         if climb is not None:
             return climb
-    climb = climb_into_edge(objective, inside[0], z)
+    climb = climb_into_edge(objective, inside[0], z) or climb_along_edge(objective, z, point.value, point.space)
     if climb is None and np.any(slope):
         # A search that crept along the edge has its steepest way straight into it.
         climb = climb_into_edge(objective, z - _INSIDE * point.size * slope / np.linalg.norm(slope), z)

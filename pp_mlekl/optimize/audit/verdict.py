@@ -143,6 +143,8 @@ class Verdict:
         What the tests found; ``status`` and ``warnings`` follow from it.
     audit
         The search's own account.
+    local
+        Where the status is ``unbounded``, the highest regular maximum that was met.
     large
         The curvature at z where there are too many parameters for whole matrices; ``hessian`` and ``covariance`` are
         then views of one NaN.
@@ -160,5 +162,6 @@ class Verdict:
     irregular: Array
     singular: bool = False
     findings: tuple[Finding, ...] = ()
+    local: "Verdict | None" = None
     large: LargeCurvature | None = None
     audit: Audit = field(default_factory=Audit)

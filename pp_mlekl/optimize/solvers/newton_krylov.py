@@ -113,8 +113,8 @@ def curvature_of_coordinates(objective: Objective, z: Array) -> Array:
     signs = np.where(np.random.default_rng(0).random((_SIGNS, len(z))) < 0.5, -1.0, 1.0)
     estimates = np.abs(np.mean(signs * products(objective, z, signs), axis=0))
     largest = float(estimates.max())
-    # Without any curvature a coordinate is its own unit.
-    return np.maximum(estimates, 1e-8 * largest) if largest > 0 else np.ones(len(z))
+    # Without any curvature a coordinate is its own unit, however strong the others'.
+    return np.maximum(estimates, min(1.0, 1e-8 * largest)) if largest > 0 else np.ones(len(z))
 
 
 def products(objective: Objective, z: Array, vectors: Array) -> Array:
@@ -137,8 +137,12 @@ def _advance(objective: Objective, search: Climb, radius: float, held: Array | N
     decrement = found.promise if found.inside else np.inf
     over = silent and (decrement < _FINISHED or decrement > 0.25 * search.decrement)
     search.decrement = min(decrement, search.decrement) if over else decrement
-    if over or found.promise <= 1e-30:
+    if over:
         search.state = "stationary"
+        return radius
+    if found.promise <= 1e-30:
+        # Beside curvatures larger by many orders of magnitude a step may be too short to promise anything.
+        search.state = _where_no_step_helps(search, gradient)
         return radius
     value, slope = objective.gradient((search.z + found.step)[None])
     gain = float(value[0]) - search.value
@@ -152,9 +156,13 @@ def _advance(objective: Objective, search: Climb, radius: float, held: Array | N
         search.state = "stationary"
     radius = 0.25 * length
     if radius < _SMALLEST_RADIUS * np.sqrt(search.scale.max()) * max(1.0, float(np.abs(search.z).max())):
-        flat = np.abs(gradient).max() < _NO_SLOPE * max(1.0, abs(search.value))
-        search.state = "stationary" if flat else "stuck"
+        search.state = _where_no_step_helps(search, gradient)
     return radius
+
+
+def _where_no_step_helps(search: Climb, gradient: Array) -> str:
+    """How a search ended that no step takes higher: it has converged where there is no slope."""
+    return "stationary" if np.abs(gradient).max() < _NO_SLOPE * max(1.0, abs(search.value)) else "stuck"
 
 
 def _off(vector: Array, held: Array | None) -> Array:

@@ -193,9 +193,12 @@ def _advance(
     over = silent & ((model.decrement < _FINISHED) | (model.decrement > 0.25 * search.decrement[a]))
     last = search.decrement[a].copy()
     search.decrement[a] = np.where(over, np.minimum(model.decrement, search.decrement[a]), model.decrement)
-    over |= model.gains(model.steps(search.radius[a])) <= 1e-30
     over |= (model.decrement < close) & model.short(search.radius[a])
     search.state[a[over]] = "stationary"
+    # Beside curvatures larger by many orders of magnitude a step may be too short to promise anything.
+    vain = ~over & (model.gains(model.steps(search.radius[a])) <= 1e-30)
+    search.state[a[vain]] = "stuck"
+    over |= vain
     if merging:
         over |= _merged(search, a, model, last)
     if not over.all():

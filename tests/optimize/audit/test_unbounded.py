@@ -8,6 +8,7 @@ from pp_mlekl.optimize.audit.support import climb_to_support
 from pp_mlekl.optimize.audit.unbounded import _from_the_middle, unbounded
 from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.profile_paths import DISTANCES, divergence, largest_loss, profile_paths
+from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.tolerances import Tolerances
 
 
@@ -121,3 +122,19 @@ def test_profiles_to_the_support_are_for_moderate_sizes(size, found):
     objective = analytic(value, size)
     climb = climb_to_support(objective, np.zeros(size), float(objective.value(np.zeros((1, size)))[0]), line(size))
     assert (climb is not None) == found
+
+
+@pytest.mark.parametrize(("depth", "local"), [(25.0, True), (0.5, False)])
+def test_the_local_maximum_beside_a_divergence(depth, local):
+    # The singularity passes the height of the maximum at z = -depth; where that is near there is no maximum.
+    objective = analytic(lambda z: np.log(np.exp(-z[:, 0] - depth) + np.exp(-(z[:, 0] ** 2) / 2)))
+    verdict = search(objective, np.array([[0.0], [1.0], [-30.0]]), line(1, [0]))
+    assert verdict.status == "unbounded"
+    assert (verdict.local is not None) == local
+    if local:
+        assert verdict.local.status == "converged"
+        np.testing.assert_allclose(verdict.local.z, 0.0, atol=1e-6)
+        np.testing.assert_allclose(verdict.local.covariance, 1.0, rtol=1e-6)
+        assert verdict.local.findings[0].kind == "elsewhere"
+        # Measured from the maximum, not from where the path began.
+        assert verdict.local.findings[0].measured == pytest.approx(depth, abs=0.5)
