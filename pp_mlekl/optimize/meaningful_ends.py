@@ -38,10 +38,7 @@ def meaningful(objective: Objective, ends: Ends) -> Ends:
         return ends
     if len(noisy) == len(resting):
         return before_rounding(objective, ends, noisy)
-    kept = np.setdiff1d(np.arange(len(ends.z)), noisy)
-    names = ("z", "value", "gradient", "hessian", "decrement", "state", "count")
-    trail = [(z[kept], value[kept]) for z, value in ends.trail]
-    return replace(ends, **{name: getattr(ends, name)[kept] for name in names}, trail=trail)
+    return ends.chosen(np.setdiff1d(np.arange(len(ends.z)), noisy))
 
 
 def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
@@ -73,12 +70,10 @@ def before_rounding(objective: Objective, ends: Ends, rows: Array) -> Ends:
 def _taken_back(objective: Objective, ends: Ends, row: int, last: int) -> Ends:
     """The ends with one search, as if still running, at a point of its trail."""
     points = np.array([z[row] for z, _ in ends.trail])
-    fields = {name: getattr(ends, name).copy() for name in ("z", "value", "gradient", "hessian", "state")}
-    if objective.large:
-        found = (*objective.gradient(points[[last]]), ends.hessian[[row]])
-    else:
-        found = objective.hessian(points[[last]])
-    for name, (part,) in zip(("value", "gradient", "hessian"), found, strict=True):
+    names = ("value", "gradient") if ends.unknown else ("value", "gradient", "hessian")
+    fields = {name: getattr(ends, name).copy() for name in ("z", "state", *names)}
+    found = objective.gradient(points[[last]]) if ends.unknown else objective.hessian(points[[last]])
+    for name, (part,) in zip(names, found, strict=True):
         fields[name][row] = part
     fields["z"][row], fields["state"][row] = points[last], "running"
     trail = []

@@ -76,7 +76,7 @@ def continued(objective: Objective, ends: Ends, space: Space, max_iterations: in
     rows = np.flatnonzero(ends.state == "running")
     more = maximize(objective, ends.z[rows], reach=space.reach, max_iterations=max_iterations, keep_trail=True)
     merged = {}
-    for name in ("z", "value", "gradient", "hessian", "decrement", "state"):
+    for name in ("z", "value", "gradient", "decrement", "state", *(() if ends.unknown else ("hessian",))):
         merged[name] = getattr(ends, name).copy()
         merged[name][rows] = getattr(more, name)
     trail = list(ends.trail)

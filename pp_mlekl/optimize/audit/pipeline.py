@@ -122,9 +122,8 @@ def _highest(objective: Objective, ends: Ends, space: Space) -> tuple[Ends, list
 
 
 def _modes(ends: Ends, space: Space, tolerances: Tolerances) -> list[Mode]:
-    stationary = ends.state == "stationary"
-    found = (getattr(ends, name)[stationary] for name in ("z", "value", "hessian", "count"))
-    return distinct_modes(*found, period=space.period, tolerances=tolerances)
+    found = ends.chosen(ends.state == "stationary")
+    return distinct_modes(found.z, found.value, found.hessian, found.count, period=space.period, tolerances=tolerances)
 
 
 def _above(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:

@@ -7,9 +7,12 @@ import numpy as np
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.typing import Array
 
-# Relative steps: the first is exact to 1e-10 or so of a smooth gradient's scale; the second is taken where a gradient is not
-# defined within twice the first.
-_STEPS = (1e-3, 1e-6)
+# Relative steps, from the longest: of a smooth gradient of moderate scale the first is exact to 1e-10 or so.
+_STEPS = 10.0 ** np.arange(-3.0, -14.0, -2.0)
+# Share of a difference quotient by which that of twice the step may differ: the error of the fourth order is its square, about.
+_CHANGED = 1e-4
+# Share of the slopes that is their rounding.
+_ROUNDING = 1e-14
 # Of a product with a vector the relative step is longer than that of an element, whose rounding error is smaller.
 _PRODUCT_STEP = 1e-4
 
@@ -48,25 +51,44 @@ def with_difference_hessian(objective: Objective) -> Objective:
 
 
 def _hessian(objective: Objective, z: Array, rows: Array) -> Array:
-    """Shape (b, d, d); 0 where the gradient is not defined next to z."""
-    result = np.zeros((len(z), z.shape[1], z.shape[1]))
-    left = np.arange(len(z))
-    for step in _STEPS:
-        matrices = _differences(objective, z[left], rows[left], step)
-        result[left] = np.nan_to_num(matrices, nan=0.0)
-        left = left[np.isnan(matrices).any(axis=(1, 2))]
-        if not len(left):
+    """Shape (b, d, d); 0 where the gradient is not defined next to z.
+
+    A coordinate's step is the longest at which the quotient no longer depends on it, so that units do not matter; where it
+    does at all of them (a kink, a gradient with noise) the one at which it does least.
+    """
+    count, size = z.shape
+    result, change = np.zeros((count, size, size)), np.full((count, size), np.inf)
+    # Points and their coordinates whose quotients still depend on the step.
+    points, places = (part.ravel() for part in np.indices((count, size)))
+    for relative in _STEPS:
+        quotients, changed = _differences(objective, z[points], places, rows[points], relative)
+        better = changed < change[points, places]
+        result[points[better], places[better]] = quotients[better]
+        change[points[better], places[better]] = changed[better]
+        left = ~(changed < _CHANGED)
+        points, places = points[left], places[left]
+        if not len(points):
             break
     return (result + result.swapaxes(1, 2)) / 2
 
 
-def _differences(objective: Objective, z: Array, rows: Array, relative: float) -> Array:
-    """The same by one step, NaN where a gradient is not defined."""
-    count, size = z.shape
-    step = relative * np.maximum(1.0, np.abs(z))
-    moves = np.array([-2.0, -1.0, 1.0, 2.0])[:, None, None, None] * step[:, None, :] * np.eye(size)[None]
-    points = (z[:, None, :] + moves).reshape(-1, size)
-    values, slopes = objective.gradient(points, np.broadcast_to(rows[:, None], (4, count, size)).reshape(-1))
-    slopes = np.where(np.isfinite(values)[:, None], slopes, np.nan).reshape(4, count, size, size)
-    weights = np.array([1.0, -8.0, 8.0, -1.0])[:, None, None, None] / 12.0
-    return np.sum(weights * slopes, axis=0) / step[:, :, None]
+def _differences(objective: Objective, z: Array, places: Array, rows: Array, relative: float) -> tuple[Array, Array]:
+    """Differences of gradients (k, d) along one coordinate of each point, and how far they depend on the step, (k,).
+
+    The dependence is infinite where a gradient is not defined.
+    """
+    columns = np.arange(len(z))
+    step = relative * np.maximum(1.0, np.abs(z[columns, places]))
+    moved = np.repeat(z[None], 4, axis=0)
+    moved[:, columns, places] += np.array([-2.0, -1.0, 1.0, 2.0])[:, None] * step
+    # What a step is after it has been added to a number.
+    step = (moved[3, columns, places] - moved[0, columns, places]) / 4
+    values, slopes = objective.gradient(moved.reshape(-1, z.shape[1]), np.tile(rows, 4))
+    defined = np.isfinite(values).reshape(4, -1).all(axis=0)
+    slopes = slopes.reshape(4, *z.shape)
+    far, near = (slopes[3] - slopes[0]) / (4 * step[:, None]), (slopes[2] - slopes[1]) / (2 * step[:, None])
+    rounding = _ROUNDING * np.abs(slopes).max(axis=(0, 2)) / step
+    changed = np.maximum(np.abs(far - near).max(axis=1) - rounding, 0.0) / (
+        np.abs(near).max(axis=1) + rounding + 1e-300
+    )
+    return (4 * near - far) / 3, np.where(defined, changed, np.inf)

@@ -1,6 +1,6 @@
 """Where the searches from several starts ended."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,6 +40,19 @@ class Ends:
     count: Array
     trail: list[tuple[Array, Array]] = field(default_factory=list)
 
+    @property
+    def unknown(self) -> bool:
+        """Whether the Hessians are not known: views of one number then, which a copy would make large."""
+        return self.hessian.strides[0] == 0
+
+    def chosen(self, rows: Array) -> "Ends":
+        """The searches in some rows, (k,) of int or (b,) of bool."""
+        parts = {name: getattr(self, name)[rows] for name in ("z", "value", "gradient", "decrement", "state", "count")}
+        hessian = (
+            np.broadcast_to(np.nan, (len(parts["z"]), *self.hessian.shape[1:])) if self.unknown else self.hessian[rows]
+        )
+        return replace(self, **parts, hessian=hessian, trail=[(z[rows], value[rows]) for z, value in self.trail])
+
 
 def joined(first: Ends, second: Ends) -> Ends:
     """The ends of two sets of searches in one, the first's before the second's."""
@@ -49,11 +62,10 @@ def joined(first: Ends, second: Ends) -> Ends:
         name: np.concatenate([getattr(first, name), getattr(second, name)])
         for name in ("z", "value", "gradient", "decrement", "state", "count")
     }
-    unknown = first.hessian.strides[0] == 0
     shape = (len(parts["z"]), *first.hessian.shape[1:])
     return Ends(
         # Hessians that are not known are views of one number.
-        hessian=np.broadcast_to(np.nan, shape) if unknown else np.concatenate([first.hessian, second.hessian]),
+        hessian=np.broadcast_to(np.nan, shape) if first.unknown else np.concatenate([first.hessian, second.hessian]),
         iterations=max(first.iterations, second.iterations),
         trail=[(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in zip(*trails, strict=True)],
         **parts,

@@ -20,6 +20,7 @@ _NO_SLOPE = 1e-6
 # The radii compared in one iteration, as multiples of the current one.
 _RADII = np.array([4.0, 1.0, 0.25, 0.0625])
 _SMALLEST_RADIUS = 1e-13
+# The largest radius, in units of the largest coordinate or 1.
 _LARGEST_RADIUS = 1e8
 # Searches are one where each is within this many nats of its maximum, and the maxima that their Newton steps lead to
 # are this many standard errors apart. Each must converge quadratically, the last step having left but this share of the
@@ -244,7 +245,8 @@ def _try(
     objective: Objective, search: _Search, rows: Array, a: Array, model: QuadraticModel, silent: Array, over: Array
 ) -> None:
     """Compare steps of several radii by the value alone, which is cheap, and take the Hessian only at the best."""
-    radii = np.minimum(_RADII[:, None] * search.radius[a], _LARGEST_RADIUS)
+    largest = _LARGEST_RADIUS * np.maximum(1.0, np.abs(search.z[a]).max(axis=1))
+    radii = np.minimum(_RADII[:, None] * search.radius[a], largest)
     steps = model.steps(radii)
     # Where Newton's step is short enough for a radius it is so for the largest: that point is tried once.
     own = ~over & ~silent & ~model.short(radii)
