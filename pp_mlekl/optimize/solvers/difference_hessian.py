@@ -8,7 +8,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.typing import Array
 
 # Relative steps, from the longest: of a smooth gradient of moderate scale the first is exact to 1e-10 or so.
-_STEPS = 10.0 ** np.arange(-3.0, -14.0, -2.0)
+_STEPS = 10.0 ** np.arange(-3.0, -16.0, -2.0)
 # Share of a difference quotient by which that of twice the step may differ: the error of the fourth order is its square, about.
 _CHANGED = 1e-4
 # Share of the slopes that is their rounding.
