@@ -1,7 +1,7 @@
 """Whether the fast tests of the audit notice a threshold that is ten times as large or as small, or a comparison turned round.
 
 ``python benchmarks/mutate_tolerances.py`` changes the default of each field of ``Tolerances`` both ways, one at a time, runs
-``tests/optimize/audit`` in this process up to the first failure, and prints a table; with ``--signs`` it turns round each
+``tests/optimize`` in this process up to the first failure, and prints a table; with ``--signs`` it turns round each
 comparison with a threshold instead. The exit code is 1 where a change went unnoticed. ``--only climb ray`` takes the fields
 whose names begin so.
 """
@@ -20,12 +20,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-AUDIT = ROOT / "tests" / "optimize" / "audit"
+OPTIMIZE = ROOT / "tests" / "optimize"
 # The tests that are most likely to notice come first.
 LIKELY = {
     "noise": "noise",
     "climb": "unbounded",
-    "support": "unbounded",
+    "support": "support",
+    "hessian": "search",
+    "equal": "search",
     "profile": "unbounded",
     "ray": "recession",
     "way": "recession",
@@ -39,12 +41,12 @@ LIKELY = {
     "higher": "multimodality",
     "line": "multimodality",
 }
-TESTS = ("identifiability", "noise", "unbounded", "recession", "nonsmooth", "multimodality")
+TESTS = "identifiability noise unbounded recession nonsmooth multimodality support search".split()
 
 
 MODULES = (
     "audit.identifiability audit.multimodality audit.noise audit.nonsmooth audit.pipeline audit.point audit.recession_paths "
-    "audit.soft_directions audit.support audit.unbounded curvature modes meaningful_ends numerical_noise profile_paths search"
+    "audit.shared_edge audit.soft_directions audit.support audit.unbounded curvature modes meaningful_ends numerical_noise profile_paths search"
 ).split()
 OPPOSITE = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
 
@@ -52,7 +54,7 @@ OPPOSITE = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
 def noticed(name):
     """Whether a test fails, those that are likely to for a threshold of this name first."""
     first = LIKELY.get(name.split("_")[0], "identifiability")
-    files = [str(AUDIT / f"test_{test}.py") for test in sorted(TESTS, key=lambda test: test != first)]
+    files = [str(*OPTIMIZE.rglob(f"test_{test}.py")) for test in sorted(TESTS, key=lambda test: test != first)]
     with contextlib.redirect_stdout(io.StringIO()):
         code = pytest.main(["-q", "-x", "-p", "no:cacheprovider", "--no-header", f"--rootdir={ROOT}", *files])
     return code == pytest.ExitCode.TESTS_FAILED

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from plain_objectives import analytic, kinds, point
 
-from pp_mlekl.optimize.audit.nonsmooth import _across_jump, nonsmooth, step_coordinates
+from pp_mlekl.optimize.audit.nonsmooth import _across_jump, _is_kink, nonsmooth, step_coordinates
 from pp_mlekl.optimize.objective import Objective
 
 
@@ -78,3 +78,22 @@ def test_a_jump_is_crossed_where_it_is_more_than_the_slope_makes(slope, jump, fo
     objective, z = analytic(value), np.array([-1e-12])
     at = point(objective, z, state="stuck")
     assert (_across_jump(at, z, at.value, at.gradient) is not None) == found
+
+
+@pytest.mark.parametrize(("bump", "found"), [(3e-13, True), (3e-12, False)])
+def test_nothing_near_a_kink_is_higher(bump, found):
+    def evaluate(order, z, rows):
+        x = z[:, 0]
+        ring = (np.abs(x) > 0.5e-6) & (np.abs(x) < 2e-6)
+        return (np.where(ring, bump, -np.abs(x)), -np.sign(z), np.zeros((len(z), 1, 1)))[: order + 1]
+
+    assert _is_kink(Objective(size=1, evaluate=evaluate), np.zeros(1), 0.0) == found
+
+
+@pytest.mark.parametrize(("noise", "found"), [(3e-6, True), (1e-4, False)])
+def test_noise_hides_a_kink(noise, found):
+    def evaluate(order, z, rows):
+        scatter = noise * np.sin(1e13 * z[:, 0]) * (z[:, 0] != 0)
+        return (scatter - 1e4 * np.abs(z[:, 0]), -1e4 * np.sign(z), np.zeros((len(z), 1, 1)))[: order + 1]
+
+    assert _is_kink(Objective(size=1, evaluate=evaluate), np.zeros(1), 0.0) == found

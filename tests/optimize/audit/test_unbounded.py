@@ -5,9 +5,16 @@ import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
 
 from pp_mlekl.optimize.audit.support import climb_to_support
-from pp_mlekl.optimize.audit.unbounded import _from_the_middle, unbounded
+from pp_mlekl.optimize.audit.unbounded import _from_the_middle, _goes_on, _is_still_rising, unbounded
 from pp_mlekl.optimize.parameter_space import Space
-from pp_mlekl.optimize.profile_paths import DISTANCES, divergence, largest_loss, profile_paths
+from pp_mlekl.optimize.profile_paths import (
+    DISTANCES,
+    climb_through,
+    divergence,
+    largest_loss,
+    profile_paths,
+    straight_climb,
+)
 from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.tolerances import Tolerances
 
@@ -138,3 +145,20 @@ def test_the_local_maximum_beside_a_divergence(depth, local):
         assert verdict.local.findings[0].kind == "elsewhere"
         # Measured from the maximum, not from where the path began.
         assert verdict.local.findings[0].measured == pytest.approx(depth, abs=0.5)
+
+
+@pytest.mark.parametrize(("share", "goes_on"), [(0.7, True), (0.3, False)])
+def test_a_climb_without_a_transform_goes_on_far_beyond_its_end(share, goes_on):
+    objective = without_slope(lambda z: np.where(z[:, 0] < 24, z[:, 0], 24 + share * (z[:, 0] - 24)))
+    climb = straight_climb(objective, np.zeros(1), np.ones(1))
+    assert climb.points[-1, 0] == 24
+    assert _goes_on(point(objective, 30.0, state="running"), climb) == goes_on
+
+
+@pytest.mark.parametrize(("share", "rising"), [(0.7, True), (0.3, False)])
+def test_a_climb_on_which_others_still_gain_as_much(share, rising):
+    # The last step of the path, of three units, gains three nats; x1 gains a share of it when it is set free.
+    objective = analytic(lambda z: z[:, 0] - 3 * share * (1 - z[:, 1]) ** 2, 2)
+    points = np.stack([DISTANCES, np.zeros(len(DISTANCES))], axis=-1)
+    climb = climb_through(objective, points, DISTANCES, np.array([1.0, 0.0]))
+    assert _is_still_rising(objective, climb) == rising
