@@ -46,7 +46,8 @@ TESTS = "identifiability noise unbounded recession nonsmooth multimodality suppo
 
 MODULES = (
     "audit.identifiability audit.multimodality audit.noise audit.nonsmooth audit.pipeline audit.point "
-    "audit.recession_paths audit.shared_edge audit.soft_directions audit.support audit.unbounded curvature modes meaningful_ends numerical_noise profile_paths search"
+    "audit.recession_paths audit.shared_edge audit.soft_directions audit.support audit.unbounded curvature "
+    "modes meaningful_ends numerical_noise profile_paths search "
 ).split()
 OPPOSITE = {ast.Lt: ast.GtE, ast.LtE: ast.Gt, ast.Gt: ast.LtE, ast.GtE: ast.Lt}
 
