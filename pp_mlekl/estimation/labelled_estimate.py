@@ -56,7 +56,7 @@ def labelled_estimate(
         "n_observations": functions.n_observations,
         **fields,
     }
-    if verdict.local is not None:
+    if verdict.local is not None and flat is None:
         fields["local_maximum"] = labelled_estimate(problem, verdict.local, settings)
     return PointEstimate(
         kind=problem.kind,
