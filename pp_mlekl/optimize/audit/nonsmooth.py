@@ -20,6 +20,7 @@ from pp_mlekl.optimize.numerical_noise import crosses_rounding, inexact
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import axes
 from pp_mlekl.optimize.solvers.bfgs import climb_kinks
+from pp_mlekl.optimize.solvers.newton_krylov import products
 from pp_mlekl.optimize.solvers.result import Ends, at_point
 from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.typing import Array
@@ -158,7 +159,7 @@ def _jump(objective: Objective, points: Array, edge: bool) -> float:
 def step_coordinates(objective: Objective, z: Array, value: float, hessian: Array) -> Array:
     """The coordinates along which the objective is a step function: no slope anywhere, but other values; (k,) of int.
 
-    Where the Hessian is not known (NaN) all coordinates are looked at.
+    Without a slope a row of the Hessian is 0, and so is its product with any vector.
 
     Examples
     --------
@@ -167,8 +168,12 @@ def step_coordinates(objective: Objective, z: Array, value: float, hessian: Arra
     >>> step_coordinates(Objective(size=2, evaluate=evaluate), np.array([0.5, 0.0]), 0.0, np.diag([0.0, -2.0])).tolist()
     [0]
     """
+    if objective.large:
+        rows = products(objective, z, np.random.default_rng(0).normal(size=(1, len(z))))[0]
+    else:
+        rows = np.any(np.nan_to_num(hessian), axis=0)
     found = []
-    for j in np.flatnonzero(~np.any(np.nan_to_num(hessian), axis=0)):
+    for j in np.flatnonzero(rows == 0):
         points = np.repeat(z[None], 2 * len(_LOOKED_AT), axis=0)
         points[:, j] += np.concatenate([_LOOKED_AT, -_LOOKED_AT])
         values, gradients = objective.gradient(points)

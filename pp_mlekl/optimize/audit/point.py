@@ -8,7 +8,8 @@ import numpy as np
 
 from pp_mlekl.optimize.audit.recession_paths import Recession, recession, straight_ways
 from pp_mlekl.optimize.audit.soft_directions import Soft, classify
-from pp_mlekl.optimize.curvature import Curvature, falls_off, suspicious_directions
+from pp_mlekl.optimize.audit.verdict import Finding
+from pp_mlekl.optimize.curvature import Curvature, falls_off, losses_along, suspicious_directions
 from pp_mlekl.optimize.large_curvature import LargeCurvature, Weakest
 from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.numerical_noise import inexact
@@ -146,6 +147,22 @@ class Point:
     def recession(self) -> Recession:
         """What leads to infinity or to a bound."""
         return recession(self)
+
+    def limits(self, test: str, kind: str, *, infinite: bool) -> list[Finding]:
+        """What leads to infinity, or only to finite limits of natural parameters, as findings of a test."""
+        found = self.recession
+        ways = [w for w in found.directions if self.space.limit(found.z, w).runs_off.any() == infinite]
+        return [
+            Finding(
+                test=test,
+                kind=kind,
+                directions=way[None],
+                measured=float(losses_along(self.objective, found.z, found.value, way[None], self.space.reach)[0][0]),
+                threshold=self.tolerances.ray_loss,
+                unit="nats lost along the direction",
+            )
+            for way in ways
+        ]
 
     @cached_property
     def edges(self) -> Array:

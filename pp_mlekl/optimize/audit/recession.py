@@ -14,24 +14,8 @@ parameters, any that bends.
 
 from pp_mlekl.optimize.audit.point import Point
 from pp_mlekl.optimize.audit.verdict import Finding
-from pp_mlekl.optimize.curvature import losses_along
-from pp_mlekl.typing import Array
 
 
 def recession(point: Point) -> list[Finding]:
     """Directions along which some natural parameter has no finite limit (kind ``direction``)."""
-    found = point.recession
-    infinite = [way for way in found.directions if point.space.limit(found.z, way).runs_off.any()]
-    return [_finding(point, way) for way in infinite]
-
-
-def _finding(point: Point, way: Array) -> Finding:
-    lost, _ = losses_along(point.objective, point.recession.z, point.recession.value, way[None], point.space.reach)
-    return Finding(
-        test="recession",
-        kind="direction",
-        directions=way[None],
-        measured=float(lost[0]),
-        threshold=point.tolerances.ray_loss,
-        unit="nats lost along the direction",
-    )
+    return point.limits("recession", "direction", infinite=True)

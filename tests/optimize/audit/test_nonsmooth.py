@@ -97,3 +97,18 @@ def test_noise_hides_a_kink(noise, found):
         return (scatter - 1e4 * np.abs(z[:, 0]), -1e4 * np.sign(z), np.zeros((len(z), 1, 1)))[: order + 1]
 
     assert _is_kink(Objective(size=1, evaluate=evaluate), np.zeros(1), 0.0) == found
+
+
+def test_steps_of_large_problems_are_seen_by_a_product():
+    # Two step coordinates of 500, whose Hessian is not formed; the others are not looked at one by one.
+    steps, asked = np.array([3, 417]), []
+    free = np.isin(np.arange(500), steps, invert=True)
+
+    def evaluate(order, z, rows):
+        asked.append(len(z))
+        return (np.sum(z[:, steps] > 1, axis=1) - np.sum(z[:, free] ** 2, axis=1) / 2, -z * free)[: order + 1]
+
+    objective = Objective(size=500, evaluate=evaluate, product=lambda z, vectors: -vectors * free)
+    found = step_coordinates(objective, np.zeros(500), 0.0, np.broadcast_to(np.nan, (500, 500)))
+    np.testing.assert_array_equal(found, steps)
+    assert sum(asked) < 100
