@@ -42,7 +42,7 @@ def large_estimate(
         Variables whose standard errors are wanted; all where None.
     """
     functions = problem.functions
-    local = verdict.local and large_estimate(problem, verdict.local, settings, standard_errors)
+    local = None if verdict.local is None else large_estimate(problem, verdict.local, settings, standard_errors)
     z = problem.full(verdict.z)
     if not np.all(np.isfinite(z)):
         z = problem.base
