@@ -22,7 +22,7 @@ from pp_mlekl.optimize.modes import Mode, distinct_modes
 from pp_mlekl.optimize.numerical_noise import inexact
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import Space, axes
-from pp_mlekl.optimize.profile_paths import seen_from
+from pp_mlekl.optimize.profile_paths import Climb, seen_from
 from pp_mlekl.optimize.solvers.result import Ends, at_point, joined
 from pp_mlekl.optimize.tolerances import Tolerances
 from pp_mlekl.typing import Array
@@ -77,11 +77,12 @@ def judge(objective: Objective, ends: Ends, space: Space, origin: Array) -> Verd
         ends = joined(ends, onward)
     verdict = _verdict(point, findings, account(ends, row, modes, objective.tolerances))
     if verdict.status == "unbounded":
-        verdict = replace(verdict, local=_local(point, ends, next(f for f in findings if f.climb is not None)))
+        climb = next(f.climb for f in findings if f.climb is not None)
+        verdict = replace(verdict, local=_local(point, ends, climb))
     return replace(verdict, warnings=messages(verdict, space))
 
 
-def _local(point: Point, ends: Ends, divergence: Finding) -> Verdict | None:
+def _local(point: Point, ends: Ends, climb: Climb) -> Verdict | None:
     """The highest regular maximum among the ends, where the objective is unbounded elsewhere; None where there is none."""
     objective, space = point.objective, point.space
     for mode in point.modes:
@@ -89,9 +90,7 @@ def _local(point: Point, ends: Ends, divergence: Finding) -> Verdict | None:
         there = _point(objective, ends, row, list(point.modes), space, point.origin)
         # Far along a divergence a search may stop where no digits are left.
         if not (there.suspicious.any() or objective.tolerances.noise_meaningless < there.noise):
-            assert divergence.climb is not None
-            climb = seen_from(divergence.climb, there.z, there.value)
-            found = [elsewhere(climb, there.tolerances)]
+            found = [elsewhere(seen_from(climb, there.z, there.value), there.tolerances)]
             local = _verdict(there, found, account(ends, row, point.modes, objective.tolerances))
             return replace(local, warnings=messages(local, space))
     return None
