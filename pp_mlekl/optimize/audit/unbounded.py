@@ -9,7 +9,8 @@ Source: Kiefer and Wolfowitz (1956), Annals of Mathematical Statistics 27, 887-9
 (1995), Journal of the Royal Statistical Society B 57, 3-44, for thresholds.
 
 It does not see a singularity that grows more slowly than 0.02 nats for each e-folding, one whose path leads through a region
-where the objective has lost more than any path wins back, and, in models of more than 40 parameters, one at an end of the
+where the objective has lost more than any path wins back, one from a regular maximum to an end of the support that several
+parameters share (where a search came near it, it is seen), and, in models of more than 40 parameters, one at an end of the
 support or behind a component whose weight vanishes.
 """
 
