@@ -1,143 +1,181 @@
-"""Log evidence: error, claimed error and time of bridge sampling, beside PyMC's sequential Monte Carlo.
+"""Log evidence on ten problems with exact or published values: error, claimed error and time, beside morphZ and harmonic.
 
-Two parts. Regressions with a normal prior, whose evidence is known, with exact posterior draws, 4 chains of 1,000: for each number
-of coefficients the largest error over seeds, how often it is within three claimed errors, and the time of the first and of a
-second call. Then models whose posteriors are not normal, with draws of nutpie: the root mean squared error over repeats of
-bridge sampling and of ``pm.sample_smc`` about a common reference (a bridge over many draws), and how much longer SMC takes to
-the same error, against bridge sampling with draws at hand and against sampling and bridge together.
-Run: ``python benchmarks/evidence.py [seeds] [repeats]``.
+``python benchmarks/evidence.py run FILE`` takes the first ``--replicates`` of 100 sets of 4 chains of 1,000 for each problem, and
+appends one line of JSON for each method and set; what FILE already holds is left out, so a run that was stopped goes on
+where it was.
+Every method gets the same draws, in unconstrained coordinates, and the same density. ``--methods`` and ``--only`` (parts of
+names) make a smaller run. ``python benchmarks/evidence.py table FILE`` prints the table.
+
+morphZ (bridge sampling over kernel density estimates) and harmonic (learnt harmonic mean) are installed for this alone:
+``pip install morphZ harmonic``.
 """
 
+import argparse
+import contextlib
+import io
+import json
+import logging
 import sys
 import time
 import warnings
-from functools import partial
+from functools import cache
+from pathlib import Path
 
 import numpy as np
-import pymc as pm
+import pandas as pd
 import xarray as xr
-from scipy import stats
 
 import pp_mlekl as mk
+from pp_mlekl.posterior.evidence_estimate import log_prior_mass
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
-from pp_mlekl.pymc_model.draws.smc import smc_log_evidence
 from pp_mlekl.pymc_model.model_functions import model_functions
 
-SIZES = (2, 10, 20, 50)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from evidence_problems import PROBLEMS
+
+SHAPE, SETS = (4, 1000), 100
+# A normal interval of 95%.
+HALF_WIDTH = 1.96
 
 
-def regression(d: int, generator: np.random.Generator):
-    """A model with d coefficients, the mean and Cholesky factor of its posterior, and its log evidence."""
-    x = generator.normal(size=(2 * d + 10, d))
-    y = x @ generator.normal(size=d) * 0.5 + generator.normal(size=len(x))
-    with pm.Model() as model:
-        b = pm.Normal("b", 0, 1, shape=d)
-        pm.Normal("y", x @ b, 1.0, observed=y)
-    covariance = np.linalg.inv(x.T @ x + np.eye(d))
-    exact = stats.multivariate_normal(np.zeros(len(x)), np.eye(len(x)) + x @ x.T).logpdf(y)
-    return model, covariance @ x.T @ y, np.linalg.cholesky(covariance), float(exact)
+def ours(model, idata, seed):
+    """Value, error and whether a warning says that they are not to be trusted."""
+    estimate = mk.log_evidence(model, idata, random_seed=seed)
+    return float(estimate), float(estimate.mcse), bool(estimate.warnings)
 
 
-def logistic():
-    """Few yes-or-no observations on four covariates: a skewed posterior."""
-    generator = np.random.default_rng(1)
-    x = generator.normal(size=(40, 4))
-    y = generator.uniform(size=40) < 1 / (1 + np.exp(-(x @ [2.0, -1.0, 0.5, 0.0]) + 1.5))
-    with pm.Model() as model:
-        eta = pm.Normal("a", 0, 5) + x @ pm.Normal("b", 0, 2.5, shape=4)
-        pm.Bernoulli("y", logit_p=eta, observed=y.astype(int))
-    return model
+def morphz(model, idata, seed):
+    """Bridge sampling over a kernel density estimate of pairs of coordinates, the package's default."""
+    import morphZ
+
+    z, density, mass = problem_in_coordinates(model, idata)
+    np.random.seed(seed)  # noqa: NPY002 - the package has no other seed
+    with contextlib.redirect_stdout(io.StringIO()):
+        kind = "2_group" if z.shape[-1] > 1 else "indep"
+        flat = z.reshape(-1, z.shape[-1])
+        value, error = morphZ.evidence(
+            flat,
+            lambda point: float(density(point[None])[0]),
+            log_posterior_values=density(flat),
+            n_resamples=2000,
+            morph_type=kind,
+            tol=1e-4,
+            show_progress=False,
+        )[0][:2]
+    # Its second number is the error relative to Z, which is that of log Z.
+    return float(value) - mass, float(error), False
 
 
-def poisson_with_groups():
-    """Counts of eight groups with random intercepts, whose scale has a skewed posterior."""
-    generator = np.random.default_rng(2)
-    group = np.repeat(np.arange(8), 4)
-    y = generator.poisson(np.exp(0.5 + 0.4 * generator.normal(size=8))[group])
-    with pm.Model() as model:
-        tau = pm.HalfNormal("tau", 1)
-        offset = pm.Normal("offset", 0, 1, shape=8)
-        pm.Poisson("y", pm.math.exp(pm.Normal("mu", 0, 2) + tau * offset[group]), observed=y)
-    return model
+def harmonic(model, idata, seed):
+    """The harmonic mean whose target is a spline flow, with the settings of the package's examples; half of the chains train it."""
+    import harmonic as hm
+    import jax
+
+    z, density, mass = problem_in_coordinates(model, idata)
+    chains = hm.Chains(z.shape[-1])
+    chains.add_chains_3d(z, density(z.reshape(-1, z.shape[-1])).reshape(z.shape[:2]))
+    train, test = hm.utils.split_data(chains, training_proportion=0.5)
+    flow = hm.model.RealNVPModel if z.shape[-1] > 1 else hm.model.RQSplineModel
+    model = flow(z.shape[-1], standardize=True, temperature=0.8)
+    model.fit(train.samples, epochs=20, key=jax.random.PRNGKey(seed))
+    evidence = hm.Evidence(test.nchains, model)
+    evidence.add_chains(test)
+    low, high = evidence.compute_ln_inv_evidence_errors()
+    return -float(evidence.ln_evidence_inv) - mass, (float(high) - float(low)) / 2, False
 
 
-def eight_schools():
-    """The non-centred eight schools, with a heavy tail in tau."""
-    y, s = [28, 8, -3, 7, -1, 1, 18, 12], np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
-    with pm.Model() as model:
-        mu, tau = pm.Normal("mu", 0, 5), pm.HalfCauchy("tau", 5)
-        pm.Normal("y", mu + tau * pm.Normal("theta", 0, 1, shape=8), s, observed=y)
-    return model
+METHODS = {"pp_mlekl": ours, "morphZ": morphz, "harmonic": harmonic}
 
 
-def timed(call):
-    """Result and CPU seconds of a call."""
-    start = time.process_time()
-    result = call()
-    return result, time.process_time() - start
+def problem_in_coordinates(model, idata):
+    """Unconstrained draws, the log density there, and the logarithm of the mass that restrictions leave to the prior."""
+    functions = model_functions(model)
+
+    def density(points):
+        return functions.value(np.asarray(points, dtype=float), a=1.0, b=1.0)
+
+    return unconstrained_draws(functions, idata), density, log_prior_mass(functions).value
 
 
-def known_evidence(seeds: int) -> None:
-    """Print one line for each number of coefficients."""
-    for d in SIZES:
-        model, mean, chol, exact = regression(d, np.random.default_rng(d))
-        errors, claimed, seconds = [], [], []
-        for seed in range(seeds):
-            z = mean + np.random.default_rng(seed).normal(size=(4, 1000, d)) @ chol.T
-            tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"b": (("chain", "draw", "k"), z)})})
-            estimate, took = timed(partial(mk.log_evidence, model, tree, random_seed=10_000 + seed))
-            errors.append(abs(float(estimate) - exact))
-            claimed.append(float(estimate.mcse))
-            seconds.append(took)
-        within = np.mean(np.array(errors) < 3 * np.array(claimed))
+@cache
+def sampled(name, file):
+    """All chains of a problem by nutpie, kept beside the results."""
+    path = file.with_name(f"{file.stem} {name}.nc")
+    if not path.exists():
+        sample(
+            PROBLEMS[name]().model, draws=SHAPE[1], tune=1000, chains=SHAPE[0] * SETS, random_seed=1, cores=1
+        ).to_netcdf(path)
+    with xr.open_datatree(path) as whole:
+        return whole.load()
+
+
+def draws_of(name, problem, replicate, file):
+    """Four chains, drawn from the exact posterior where that can be done."""
+    if problem.draw is not None:
+        return problem.draw(np.random.default_rng(replicate), SHAPE)
+    whole = sampled(name, file)
+    chains = slice(SHAPE[0] * replicate, SHAPE[0] * (replicate + 1))
+    return xr.DataTree.from_dict({g: whole[g].to_dataset().isel(chain=chains) for g in ("posterior", "sample_stats")})
+
+
+def run(file, replicates, methods, only):
+    """Append what is missing."""
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    done = set()
+    if file.exists():
+        done = {(r["problem"], r["method"], r["replicate"]) for r in map(json.loads, file.read_text().splitlines())}
+    for name in (n for n in PROBLEMS if not only or any(part in n for part in only)):
+        problem = PROBLEMS[name]()
+        for replicate in range(replicates):
+            missing = [m for m in methods if (name, m, replicate) not in done]
+            idata = draws_of(name, problem, replicate, file) if missing else None
+            for method in missing:
+                start = time.process_time()
+                try:
+                    value, error, warned = METHODS[method](problem.model, idata, 10_000 + replicate)
+                except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+                    value, error, warned = np.nan, np.nan, True
+                row = {
+                    "problem": name,
+                    "method": method,
+                    "replicate": replicate,
+                    "value": value,
+                    "error": error,
+                    "warned": warned,
+                    "exact": problem.log_evidence,
+                    "known_to": problem.error,
+                    "seconds": time.process_time() - start,
+                }
+                with file.open("a") as lines:
+                    lines.write(json.dumps(row) + "\n")
+
+
+def table(file):
+    """Print bias, root mean squared error, claimed error and coverage of each problem and method."""
+    rows = pd.DataFrame(map(json.loads, file.read_text().splitlines()))
+    print("| problem | log Z | method | sets | bias | RMSE | claimed | covered | without number | CPU s |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for (problem, method), group in rows.groupby(["problem", "method"], sort=False):
+        known = group[np.isfinite(group["value"])]
+        off = known["value"] - known["exact"]
+        covered = np.abs(off) <= HALF_WIDTH * np.hypot(known["error"], known["known_to"])
         print(
-            f"d = {d}: largest error {max(errors):.4f} nats, claimed {np.median(claimed):.4f}, within 3 errors {within:.0%}, "
-            f"CPU seconds: first call {seconds[0]:.2f}, second {np.median(seconds[1:]):.3f}",
-            flush=True,
+            f"| {problem} | {group['exact'].iloc[0]:.4f} | {method} | {len(group)} | {off.mean():+.4f} | {np.sqrt(np.mean(off**2)):.4f} "
+            f"| {known['error'].median():.4f} | {covered.mean():.0%} | {len(group) - len(known)} | {group['seconds'].median():.2f} |"
         )
 
 
-def against_smc(build, repeats: int) -> None:
-    """Print the errors and times of both methods on one model."""
-    model = build()
-    draw = partial(sample, model, draws=1000, chains=4, cores=1)
-    # What is compiled or built on a first call is kept by either method's caches.
-    mk.log_evidence(model, draw(random_seed=0), random_seed=0)
-    smc_log_evidence(model_functions(model), np.random.default_rng(0), draws=200)
-    long = mk.log_evidence(model, sample(model, draws=20_000, chains=4, random_seed=1), random_seed=2)
-    bridge, smc = [], []
-    times = {"sampling": [], "bridge": [], "smc": []}
-    for seed in range(100, 100 + repeats):
-        tree, took = timed(partial(draw, random_seed=seed))
-        times["sampling"].append(took)
-        estimate, took = timed(partial(mk.log_evidence, model, tree, random_seed=seed))
-        times["bridge"].append(took)
-        bridge.append((float(estimate) - float(long), estimate.mcse))
-        value, took = timed(partial(smc_log_evidence, model_functions(model), np.random.default_rng(seed), draws=1000))
-        times["smc"].append(took)
-        smc.append((value[0] - float(long), value[1]))
-    errors = {name: np.sqrt(np.mean(np.array(rows)[:, 0] ** 2)) for name, rows in (("bridge", bridge), ("smc", smc))}
-    seconds = {name: float(np.median(values)) for name, values in times.items()}
-    # The error of Monte Carlo falls with the square root of time.
-    needed = seconds["smc"] * (errors["smc"] / errors["bridge"]) ** 2
-    print(
-        f"{build.__name__}: log Z {float(long):.4f} +- {long.mcse:.4f} ({long.method}); RMSE of bridge {errors['bridge']:.4f} (claimed "
-        f"{np.median([b[1] for b in bridge]):.4f}), of SMC {errors['smc']:.4f} (claimed {np.median([s[1] for s in smc]):.4f}, mean "
-        f"{np.mean([s[0] for s in smc]):+.4f}); CPU seconds: sampling {seconds['sampling']:.2f}, bridge {seconds['bridge']:.3f}, SMC "
-        f"{seconds['smc']:.2f}; to the same error SMC takes {needed / seconds['bridge']:.0f} x bridge with draws at hand, "
-        f"{needed / (seconds['bridge'] + seconds['sampling']):.1f} x sampling and bridge",
-        flush=True,
-    )
-
-
-def main(seeds: int, repeats: int) -> None:
-    """Run both parts."""
-    known_evidence(seeds)
-    warnings.simplefilter("ignore")
-    for build in (logistic, poisson_with_groups, eight_schools):
-        against_smc(build, repeats)
-
-
 if __name__ == "__main__":
-    arguments = [int(a) for a in sys.argv[1:]]
-    main(*(arguments + [20, 20][len(arguments) :]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["run", "table"])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--replicates", type=int, default=SETS)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--only", nargs="+", default=[])
+    arguments = parser.parse_args()
+    if arguments.command == "table":
+        table(arguments.file)
+    else:
+        run(arguments.file, arguments.replicates, arguments.methods, arguments.only)

@@ -5,9 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.predictive.divergence import NODES_A_ROW
 from pp_mlekl.divergences.predictive.integrals import by_sampling
-from pp_mlekl.divergences.predictive.nodes import longest_sum
 from pp_mlekl.divergences.sampled_density import SampledDensity
 from pp_mlekl.fitted_models.fits import Fit
 from pp_mlekl.fitted_models.row_divergences import (
@@ -17,7 +15,7 @@ from pp_mlekl.fitted_models.row_divergences import (
     mixture_divergences,
     plug_in_divergences,
 )
-from pp_mlekl.fitted_models.setting import MAX_ROWS_TIMES_DRAWS, MIN_DRAWS, Setting
+from pp_mlekl.fitted_models.setting import Setting
 from pp_mlekl.pymc_model.layout import ObservedVariable
 
 # Maximum number of log densities in memory for sampled expectations, and the range of sample sizes.
@@ -70,26 +68,8 @@ def between(
     if isinstance(p, SampledDensity) or isinstance(q, SampledDensity):
         return _sampled(setting, variable, p, q, max(chains, 1))
     if chains:
-        if setting.max_draws is None:
-            p, q = _within_budget(p, q, variable.shape, chains)
         return mixture_divergences(p, q, variable.shape, chains, setting.generator)
     return plug_in_divergences(p, q, setting.generator)
-
-
-def _within_budget(
-    p: Distribution, q: Distribution, shape: tuple[int, ...], chains: int
-) -> tuple[Distribution, Distribution]:
-    """Both distributions at fewer draws where long sums would take too long; the error bar widens accordingly."""
-    rows = [_flattened(distribution, shape) for distribution in (p, q)]
-    draws, length = rows[1].batch_shape[0], longest_sum(*rows)
-    if length <= NODES_A_ROW:
-        return p, q
-    affordable = max(MIN_DRAWS, MAX_ROWS_TIMES_DRAWS * NODES_A_ROW // (length * max(rows[1].batch_shape[1], 1)))
-    step = -(-draws // affordable)
-    # The same number of each chain.
-    kept = np.arange(draws).reshape(chains, -1)[:, ::step].ravel()
-    # Without new groups the truth is one distribution, whatever the draws.
-    return (p.select((kept,)) if len(p.batch_shape) > len(shape) else p), q.select((kept,))
 
 
 def _sampled(

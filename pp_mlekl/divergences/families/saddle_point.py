@@ -49,9 +49,11 @@ def negative_binomial_log_mass(x: Array, mean: Array, alpha: Array) -> Array:
     plain = np.array(np.where(x > 0, plain, -alpha * np.log1p(mean / alpha)))
     large = np.broadcast_to((x > 0) & (alpha + x > _LARGE), plain.shape)
     if np.any(large):
-        k, m, a = (np.broadcast_to(v, plain.shape)[large] for v in (x, mean, alpha))
+        # Of the counts and of alpha alone: they are fewer than the pairs of both.
+        errors = (_stirling_error(np.maximum(x, 1.0)), _stirling_error(alpha))
+        k, m, a, of_k, of_a = (np.broadcast_to(v, plain.shape)[large] for v in (x, mean, alpha, *errors))
         total = a + k
-        error = _stirling_error(total) - _stirling_error(k) - _stirling_error(a)
+        error = _stirling_error(total) - of_k - of_a
         # The mean of the binomial is total * mean / (mean + alpha).
         distance = entropy_term(k, total * (m / (m + a))) + entropy_term(a, total * (a / (m + a)))
         plain[large] = error - distance + (np.log(a / total) - np.log(k)) / 2 - _HALF_LOG_2PI
@@ -89,8 +91,11 @@ def beta_log_density(x: Array, rest: Array, alpha: Array, beta: Array) -> Array:
 
 def _stirling_error(x: Array) -> Array:
     """log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2."""
+    x = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
         i2 = 1 / x**2
-        series = (1 - i2 * (1 / 30 - i2 * (1 / 105 - i2 * (1 / 140 - i2 / 99)))) / (12 * x)
-        direct = special.gammaln(x + 1) - (x + 0.5) * np.log(x) + x - _HALF_LOG_2PI
-    return np.where(x > 16, series, direct)
+        error = np.array((1 - i2 * (1 / 30 - i2 * (1 / 105 - i2 * (1 / 140 - i2 / 99)))) / (12 * x))
+        small = ~(x > 16)
+        y = x[small]
+        error[small] = special.gammaln(y + 1) - (y + 0.5) * np.log(y) + y - _HALF_LOG_2PI
+    return error

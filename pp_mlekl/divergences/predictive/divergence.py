@@ -9,13 +9,13 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
 from pp_mlekl.divergences.predictive.integrals import by_sampling, on_common_nodes, on_own_nodes
 from pp_mlekl.divergences.predictive.mixture import CHUNK
-from pp_mlekl.divergences.predictive.nodes import common_nodes, longest_sum
+from pp_mlekl.divergences.predictive.nodes import LONGEST_WHOLE_SUM, common_nodes, lengths_of_sums
 from pp_mlekl.typing import Array
 
 # Log densities computed in all, beyond which rows that need a sample get a smaller one.
 _BUDGET = 20_000_000
-# Nodes of a row, about; more where many integers are summed.
-NODES_A_ROW = 150
+# Nodes of a row, about.
+_NODES_A_ROW = 150
 _SMALLEST_SAMPLE, _LARGEST_SAMPLE = 64, 4_096
 
 
@@ -110,19 +110,25 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
 def _rows(p: Distribution, q: Distribution, generator: np.random.Generator) -> dict[str, Array]:
     draws, n = q.batch_shape
     sampled = int(np.clip(_BUDGET // (draws * n), _SMALLEST_SAMPLE, _LARGEST_SAMPLE))
-    guess = max(NODES_A_ROW, longest_sum(p, q)) if p.event_ndim == 0 else sampled
+    guess = _NODES_A_ROW if p.event_ndim == 0 else sampled
     size = max(1, CHUNK // (draws * guess))
-    blocks = [_block(p, q, slice(i, i + size), sampled, generator) for i in range(0, n, size)]
-    return {name: np.concatenate([b[name] for b in blocks], axis=-1) for name in blocks[0]}
+    lengths = lengths_of_sums(p, q)
+    # Long sums have nodes of another kind.
+    order = np.arange(n) if lengths is None else np.argsort(lengths > LONGEST_WHOLE_SUM, kind="stable")
+    whole = n if lengths is None else int(np.sum(lengths <= LONGEST_WHOLE_SUM))
+    pieces = [order[i : min(i + size, end)] for begin, end in ((0, whole), (whole, n)) for i in range(begin, end, size)]
+    blocks = [_block(p, q, piece, sampled, generator) for piece in pieces]
+    place = np.argsort(order)
+    return {name: np.concatenate([b[name] for b in blocks], axis=-1)[..., place] for name in blocks[0]}
 
 
 def _block(
-    p: Distribution, q: Distribution, rows: slice, sampled: int, generator: np.random.Generator
+    p: Distribution, q: Distribution, rows: Array, sampled: int, generator: np.random.Generator
 ) -> dict[str, Array]:
     p, q = p.select((slice(None), rows)), q.select((slice(None), rows))
     common = common_nodes(p, q)
     both = by_sampling(p, q, sampled, generator) if common is None else on_common_nodes(p, q, common)
-    if p.batch_shape[0] > 1:
+    if p.batch_shape[0] > 1 or (common is not None and common.discrete):
         return both
     one = p.select((0,))
     return both | on_own_nodes(one, q, expectation_nodes(one, generator, sampled, deep=False))

@@ -1,5 +1,7 @@
 """The integrals behind the divergences between two mixtures over draws, of which the first may be one distribution."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
@@ -36,17 +38,30 @@ def on_common_nodes(p: Distribution, q: Distribution, nodes: CommonNodes) -> Par
     """All divergences as integrals over common nodes; ``p`` has batch shape (1 or draws, rows)."""
     at_p, at_q = mixture_values(p, nodes.points), mixture_values(q, nodes.points)
     whole = _integrals(at_p.log_mean, at_q.log_mean, nodes)
+    error = _error_of_panels(at_p.log_mean, at_q.log_mean, nodes, whole)
     halves = [_integrals(a, b, nodes) for a, b in zip(at_p.log_halves, at_q.log_halves, strict=True)]
     result: Parts = {}
     for name in QUANTITIES:
         bias = _bias(whole[name], [half[name] for half in halves])
         result[name] = whole[name] - bias
-        result[f"{name}_node_error"] = np.zeros(bias.shape)
+        result[f"{name}_node_error"] = error[name]
         if name == "kl":
             result["kl_bias"] = bias
             result["kl_tail_shape"] = np.full(bias.shape, -np.inf)
     result["wasserstein"] = _where_known(p, q, nodes, result["wasserstein"])
     return result | _influences(at_p, at_q, nodes)
+
+
+def _error_of_panels(log_p: Array, log_q: Array, nodes: CommonNodes, whole: Parts) -> Parts:
+    """How far a rule of a lower degree is off where panels stand for integers; 0 elsewhere."""
+    if nodes.panels is None:
+        return {name: np.zeros_like(value) for name, value in whole.items()}
+    lower = replace(nodes, measure=nodes.panels.lower_weights.reshape(nodes.points.shape))
+    with np.errstate(invalid="ignore"):
+        found = {name: np.abs(value - whole[name]) for name, value in _integrals(log_p, log_q, lower).items()}
+    one = np.where(nodes.measure > 0, 1.0, 0.0)
+    found["wasserstein"] += distance_and_slope(nodes, _mass(log_q, one) - _mass(log_p, one)).error
+    return {name: np.where(np.isfinite(value), value, 0.0) for name, value in found.items()}
 
 
 def _where_known(p: Distribution, q: Distribution, nodes: CommonNodes, value: Array) -> Array:
@@ -86,7 +101,7 @@ def _integrals(log_p: Array, log_q: Array, nodes: CommonNodes) -> Parts:
         "kl": np.sum(of_p * np.where(of_p > 0, to_q, 0.0), axis=0),
         "kl_reverse": np.sum(of_q * np.where(of_q > 0, -to_q, 0.0), axis=0),
         "jsd": 0.5 * np.sum(from_middle, axis=0),
-        "wasserstein": distance_and_slope(nodes, _mass(log_q, one) - _mass(log_p, one))[0],
+        "wasserstein": distance_and_slope(nodes, _mass(log_q, one) - _mass(log_p, one)).distance,
     }
 
 
@@ -97,7 +112,7 @@ def _influences(at_p: MixtureValues, at_q: MixtureValues, nodes: CommonNodes) ->
     finite = np.where((of_p > 0) | (of_q > 0), to_q, 0.0)
     finite = np.where(np.isfinite(finite), finite, 0.0)
     one = np.where(nodes.measure > 0, 1.0, 0.0)
-    slope = distance_and_slope(nodes, _mass(at_q.log_mean, one) - _mass(at_p.log_mean, one))[1]
+    slope = distance_and_slope(nodes, _mass(at_q.log_mean, one) - _mass(at_p.log_mean, one)).slope
     weights = {
         "kl": (of_p * finite, -of_p),
         "kl_reverse": (-of_q, -of_q * finite),

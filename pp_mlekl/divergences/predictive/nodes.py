@@ -5,13 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.integration.quadrature_nodes import LONGEST_SUM, gauss_legendre_panels
+from pp_mlekl.divergences.integration.integer_panels import IntegerPanels, integer_panels
+from pp_mlekl.divergences.integration.quadrature_nodes import gauss_legendre_panels
 from pp_mlekl.typing import Array
 
 # Tail levels t = -log u whose quantiles, of both distributions, are the edges of panels.
 _LEVELS = np.array([np.log(2), 1.6, 3.5, 8.0, 18.0, 36.0])
 POINTS_A_PANEL = 5
-_DISCRETE_TAIL = 1e-20
+_DISCRETE_TAIL = 1e-30
+# Ranges of integers up to this length are summed whole, longer ones by panels.
+LONGEST_WHOLE_SUM = 128
 # As many draws as it takes to see where the mixture lies.
 _SCOUTS = 64
 
@@ -29,12 +32,15 @@ class CommonNodes:
         The number of the former.
     discrete
         Whether the points are integers.
+    panels
+        The panels that the integers stand for; None where all integers are there.
     """
 
     points: Array
     measure: Array
     atoms: int = 0
     discrete: bool
+    panels: IntegerPanels | None = None
 
 
 def common_nodes(p: Distribution, q: Distribution) -> CommonNodes | None:
@@ -47,7 +53,7 @@ def common_nodes(p: Distribution, q: Distribution) -> CommonNodes | None:
 
     Returns
     -------
-    None where the variable is a vector or its support is too long to be summed
+    None where the variable is a vector or has no quantiles
     """
     if p.event_ndim or q.event_ndim:
         return None
@@ -103,8 +109,8 @@ def _edges(few: Distribution) -> list[Array]:
     return [lower.min(axis=1), upper.max(axis=1), *middle]
 
 
-def longest_sum(p: Distribution, q: Distribution) -> int:
-    """The number of integers that are summed for a row, the largest of all rows; 0 where none are.
+def lengths_of_sums(p: Distribution, q: Distribution) -> Array | None:
+    """The number of integers of each row that count; None where the rows are no sums.
 
     Parameters
     ----------
@@ -112,23 +118,41 @@ def longest_sum(p: Distribution, q: Distribution) -> int:
         Batch shapes (draws, rows), with any number of draws.
     """
     if p.event_ndim or q.event_ndim or not p.discrete:
-        return 0
+        return None
     try:
         lower, upper = _range(p, q)
     except NotImplementedError:
-        return 0
-    length = np.max(upper - lower) + 1
-    return int(length) if length <= LONGEST_SUM else 0
+        return None
+    return upper - lower + 1
 
 
-def _integers(p: Distribution, q: Distribution) -> CommonNodes | None:
+def _integers(p: Distribution, q: Distribution) -> CommonNodes:
+    """All integers where no row has too many of them, else those of panels."""
     lower, upper = _range(p, q)
     length = np.max(upper - lower) + 1
-    if not length <= LONGEST_SUM:
-        return None
+    if length > LONGEST_WHOLE_SUM:
+        return _integers_of_panels(p, q, lower, upper)
     steps = np.arange(int(length), dtype=float)[:, None]
     inside = lower + steps <= upper
     return CommonNodes(points=np.where(inside, lower + steps, lower), measure=np.where(inside, 1.0, 0.0), discrete=True)
+
+
+def _integers_of_panels(p: Distribution, q: Distribution, lower: Array, upper: Array) -> CommonNodes:
+    edges = []
+    with np.errstate(all="ignore"):
+        for few in (scouts(p), scouts(q)):
+            for _, part in few.components():
+                edges += _edges(part.expand(few.batch_shape))
+    begin = np.broadcast_to(q.support().lower, q.batch_shape).min(axis=0)
+    panels = integer_panels(
+        np.nan_to_num(np.concatenate(edges)), lower, upper, np.where(np.isfinite(begin), begin, lower)
+    )
+    return CommonNodes(
+        points=np.minimum(panels.points, upper).reshape(-1, lower.size),
+        measure=panels.weights.reshape(-1, lower.size),
+        discrete=True,
+        panels=panels,
+    )
 
 
 def _range(p: Distribution, q: Distribution) -> tuple[Array, Array]:
