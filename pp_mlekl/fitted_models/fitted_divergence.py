@@ -16,6 +16,7 @@ from pp_mlekl.fitted_models.setting import Setting
 from pp_mlekl.fitted_models.table import Results, assemble
 from pp_mlekl.fitted_models.theory import Theory, theory
 from pp_mlekl.inputs.truth import as_truth
+from pp_mlekl.posterior.draws_check import warnings_about_draws
 from pp_mlekl.pymc_model.draws.conditional import check_redrawn
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import model_functions
@@ -117,12 +118,15 @@ def fitted_divergence(
     check_redrawn(functions, groups)
     generator = np.random.default_rng(random_seed)
     resolved = None if truth is None else as_truth(functions, truth)
-    if idata is None and (needs_posterior(names) or resolved is None):
+    uses_draws = needs_posterior(names) or resolved is None
+    about_draws = () if idata is None or not uses_draws else warnings_about_draws(functions, idata)
+    if idata is None and uses_draws:
         seed = int(generator.integers(2**31))
         idata = sample(
             model, random_seed=seed, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
         )
     fits = collect_fits(functions, names, named_estimates(estimates), idata, potentials, generator, groups)
+    fits[0] = replace(fits[0], warnings=(*fits[0].warnings, *about_draws))
     group_seed = int(generator.integers(2**31)) if groups else 0
     setting = Setting(
         functions=functions, truth=resolved, new_groups=groups, generator=generator, group_seed=group_seed

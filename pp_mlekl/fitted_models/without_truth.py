@@ -14,6 +14,7 @@ from pp_mlekl.fitted_models.fits import Fit, collect_fits, named_estimates
 from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
 from pp_mlekl.fitted_models.loo_scores import LeftOut, plug_in_scores, predictive_scores
 from pp_mlekl.fitted_models.parametric_refits import refits
+from pp_mlekl.posterior.draws_check import warnings_about_draws
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
@@ -103,6 +104,7 @@ def without_truth(
     functions = model_functions(model, potentials)
     check_distribution(model, "What stands in for a truth")
     generator = np.random.default_rng(random_seed)
+    about_draws = () if idata is None else warnings_about_draws(functions, idata)
     if idata is None:
         seed = int(generator.integers(2**31))
         idata = sample(
@@ -116,7 +118,7 @@ def without_truth(
     places = np.concatenate([np.arange(v.pointwise.start, v.pointwise.stop) for v in functions.measured])
     left_out = [_left_out(functions, fit, places) for fit in fits]
     dataset = xr.Dataset(coords={"estimator": names})
-    notes = [w for fit in fits for w in fit.warnings]
+    notes = [*about_draws, *(w for fit in fits for w in fit.warnings)]
     _add_predictive(dataset, model, idata, known, potentials, generator)
     _add_scores(dataset, left_out)
     notes += _add_data(dataset, functions, fits, left_out, places, generator)

@@ -8,6 +8,7 @@ import xarray as xr
 
 from pp_mlekl.posterior.bridge.stein_test import CAUTION_RATE, REFUSAL_RATE, SteinTest, has_jump, stein_test
 from pp_mlekl.pymc_model.derivatives import NoDerivative
+from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.posterior_group import draws_within
@@ -57,6 +58,15 @@ def check_draws(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> Draw
     by_gradients = functions.kept(key, lambda: _by_gradients(functions, z))
     problems = [*_other_likelihood(functions, idata, z), *_other_density(functions, idata, z)]
     return DrawsCheck(problems=(*problems, *by_gradients.problems), cautions=by_gradients.cautions)
+
+
+def warnings_about_draws(functions: ModelFunctions, idata: xr.DataTree) -> tuple[str, ...]:
+    """What is found out about draws by a function whose result is defined for draws of any origin, such as a predictive's KL."""
+    z = unconstrained_draws(functions, idata)
+    if not np.all(np.isfinite(z)):
+        return ()
+    check = check_draws(functions, idata, z)
+    return (*check.problems, *check.cautions)
 
 
 def _by_gradients(functions: ModelFunctions, z: Array) -> DrawsCheck:

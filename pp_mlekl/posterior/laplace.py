@@ -18,6 +18,7 @@ from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.solvers.difference_hessian import with_difference_hessian
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 from pp_mlekl.posterior.bridge.proposals import NormalProposal
+from pp_mlekl.posterior.draws_check import warnings_about_draws
 from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over, log_prior_mass
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
@@ -141,9 +142,11 @@ class LaplaceApproximation(Displayed):
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
         z = unconstrained_draws(self.functions, idata)
         log_ratio = self.functions.value(z, a=1.0, b=1.0) - self.log_density(self.functions.wound(z, self.mode.flat))
-        return _shifted(
+        found = _shifted(
             log_ratio, -1.0, self._of_density(evidence_over(log_evidence, z)), log_evidence, "KL(posterior||Laplace)"
         )
+        about_draws = (w for w in warnings_about_draws(self.functions, idata) if w not in found.warnings)
+        return replace(found, warnings=(*found.warnings, *about_draws))
 
     def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """KL(Laplace||posterior) in nats, from draws of the approximation and the log evidence.

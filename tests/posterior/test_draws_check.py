@@ -61,6 +61,59 @@ def test_draws_of_another_posterior_give_no_number(name):
     assert "theta[" in read_warnings(gain.attrs)[0]
 
 
+@pytest.mark.parametrize(("idata", "wrong"), [(WRONG["permuted"], True), (exact_draws(), False)])
+def test_functions_that_are_defined_for_any_draws_warn(idata, wrong):
+    """The predictive of draws of any origin has a divergence; that the draws are not the model's posterior is said."""
+    model, truth = build(), {"theta": Y}
+    results = [
+        mk.fitted_divergence(model, truth, idata=idata, estimators=["posterior_predictive"], random_seed=1),
+        mk.without_truth(model, idata, estimators=["mle"], replicates=20, random_seed=1),
+    ]
+    evidence = mk.log_evidence(model, exact_draws(), random_seed=1)
+    said = [*(read_warnings(r.attrs) for r in results), mk.laplace(model).kl_from_posterior(idata, evidence).warnings]
+    for warnings in said:
+        assert any("do not come from this model" in w and "theta[" in w for w in warnings) == wrong
+
+
+def cmdstan_tree(values):
+    """What a CmdStan tree holds after ArviZ: single precision, lp__ and generated quantities, 1-based labels left out."""
+    lp = np.random.default_rng(1).normal(size=values.shape[:2])
+    posterior = {
+        "theta": (("chain", "draw", "theta_dim_0"), values.astype(np.float32)),
+        "lp__": (("chain", "draw"), lp.astype(np.float32)),
+        "y_rep": (("chain", "draw", "y_rep_dim_0"), np.zeros(values.shape, dtype=np.float32)),
+    }
+    stats = {"lp": (("chain", "draw"), lp), "diverging": (("chain", "draw"), np.zeros(lp.shape, dtype=bool))}
+    return xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(posterior, attrs={"inference_library": "cmdstanpy"}),
+            "sample_stats": xr.Dataset(stats),
+        }
+    )
+
+
+def test_a_cmdstan_tree_gives_the_same_numbers():
+    """Stan's dims have no names; a model with named dims asks for them (``dims`` of ArviZ's converter)."""
+    right = exact_draws()
+    values = right["posterior"]["theta"].values
+    with pytest.raises(ValueError, match="rename"):
+        mk.log_evidence(build(), cmdstan_tree(values))
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("theta", 0, 3.0, shape=3), 1, observed=Y)
+    exact = mk.log_evidence(model, right, random_seed=1)
+    found = mk.log_evidence(model, cmdstan_tree(values), random_seed=1)
+    assert found.warnings == ()
+    assert float(found) == pytest.approx(float(exact), abs=1e-4)
+    assert np.isnan(float(mk.log_evidence(model, cmdstan_tree(values[..., [2, 0, 1]]), random_seed=1)))
+
+
+def test_columns_by_flat_names_are_refused_in_one_line():
+    values = exact_draws()["posterior"]["theta"].values
+    flat = xr.Dataset({f"theta[{k + 1}]": (("chain", "draw"), values[..., k]) for k in range(3)})
+    with pytest.raises(ValueError, match=r"lacks the model's theta; it holds theta\[1\]"):
+        mk.log_evidence(build(), xr.DataTree.from_dict({"posterior": flat}))
+
+
 def test_only_the_changed_element_is_named():
     (problem,) = checked(build(), WRONG["other data"]).problems
     assert "theta[a]" in problem

@@ -7,6 +7,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.binary import Binomial
 from pp_mlekl.divergences.families.counts import NegativeBinomial, Poisson
+from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.probability import WithPresence
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.truncated import Truncated
@@ -37,6 +38,10 @@ class _ExcessZeros(WithPresence):
         base = self.counts().support()
         lower = np.where(self.presence.is_certain, base.lower, 0.0)
         return Support(lower=lower, upper=np.where(self.presence.is_impossible, 0.0, base.upper), discrete=True)
+
+    def components(self) -> list[tuple[Array, Distribution]]:
+        """The excess zeros and the counts."""
+        return [(self.presence.complement, PointMass(at=np.zeros(()))), (self.psi, self.counts())]
 
     def log_density(self, x: Array) -> Array:
         """Log mass in nats."""
