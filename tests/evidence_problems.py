@@ -132,13 +132,13 @@ GALAXIES = (
     "9172 9350 9483 9558 9775 10227 10406 16084 16170 18419 18552 18600 18927 19052 19070 19330 19343 19349 19440 19473 "
     "19529 19541 19547 19663 19846 19856 19863 19914 19918 19973 19989 20166 20175 20179 20196 20215 20221 20415 20629 20795 "
     "20821 20846 20875 20986 21137 21492 21701 21814 21921 21960 22185 22209 22242 22249 22314 22374 22495 22746 22747 22888 "
-    "22914 23206 23241 23263 23484 23538 23542 23666 23706 23711 24129 24285 24289 24366 24717 24990 25633 26690 26995 32065 "
+    "22914 23206 23241 23263 23484 23538 23542 23666 23706 23711 24129 24285 24289 24366 24717 24990 25633 26960 26995 32065 "
     "32789 34279"
 )
 
 
 def galaxy() -> Problem:
-    """Velocities of 82 galaxies (Roeder 1990) as three normals in order, with the priors of Chib (1995).
+    """Velocities of 82 galaxies (Postman et al. 1986, the 78th as there) as three normals in order, with the priors of Chib (1995).
 
     Neal (1999) gives -226.803 with an error of about 0.04 for the model without an order, which has the same evidence.
     """
@@ -157,7 +157,7 @@ SLEEP = np.array(
 )
 
 
-def sleep_data(paired: bool) -> Problem:
+def sleep_data(paired: bool, *, effect: bool = True) -> Problem:
     """Extra sleep after two drugs (Student 1908): the t tests of Rouder et al. (2009), whose Bayes factors are 17.259 and 1.266.
 
     The improper priors of the common mean and of log sigma are uniform on ranges far beyond what the data allow.
@@ -167,21 +167,24 @@ def sleep_data(paired: bool) -> Problem:
     n, degrees = y.size, y.size - (1 if paired else 2)
     with pm.Model() as model:
         sigma = pm.math.exp(pm.Uniform("log_sigma", -5, 5))
-        effect = pm.Cauchy("effect", 0, scale) * sigma
+        difference = pm.Cauchy("effect", 0, scale) * sigma if effect else 0.0
         if paired:
-            pm.Normal("y", effect, sigma, observed=y)
+            pm.Normal("y", difference, sigma, observed=y)
             t, size = stats.ttest_1samp(y, 0).statistic, n
         else:
             mean = pm.Uniform("mean", -50, 50)
-            pm.Normal("y", mean + effect * np.array([[-0.5], [0.5]]), sigma, observed=y)
+            pm.Normal("y", mean + difference * np.array([[-0.5], [0.5]]), sigma, observed=y)
             t, size = stats.ttest_ind(y[1], y[0]).statistic, n / 4
     # Without an effect: the integral over log sigma, and over the common mean, is a gamma function.
     square, half = (y @ y, n / 2) if paired else (np.sum((y - y.mean()) ** 2), (n - 1) / 2)
     null = special.gammaln(half) - half * np.log(np.pi * square) - np.log(2) - np.log(10)
     null -= 0.0 if paired else 0.5 * np.log(n) + np.log(100)
 
-    def integrand(effect):
-        return stats.nct.pdf(t, degrees, effect * np.sqrt(size)) * stats.cauchy.pdf(effect, 0, scale)
+    if not effect:
+        return Problem(model=model, log_evidence=float(null))
+
+    def integrand(x):
+        return stats.nct.pdf(t, degrees, x * np.sqrt(size)) * stats.cauchy.pdf(x, 0, scale)
 
     with_effect = sum(integrate.quad(integrand, *ends)[0] for ends in ((-3, 0), (0, 2), (2, 10)))
     log_factor = np.log(with_effect) - stats.t.logpdf(t, degrees)

@@ -113,6 +113,11 @@ def test_ordered_regressions_far_from_their_cutpoints(name, cdf, eta):
     np.testing.assert_allclose(value, exact, rtol=1e-11)
 
 
+def test_an_ordered_regression_far_below_its_cutpoints():
+    value = mk.kl_divergence("OrderedLogistic(0, [-1, 1])", "OrderedLogistic(-45, [-1, 1])").value
+    np.testing.assert_allclose(value, 31.709, atol=5e-4)
+
+
 def test_hurdles_and_excess_zeros_by_log_odds():
     for name, parameters in (
         ("HurdlePoisson", {"mu": 2.0}),
