@@ -8,6 +8,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.integration.breakpoints import apart
 from pp_mlekl.divergences.integration.log_ratio_mean import even_part, mean_of, sum_of
 from pp_mlekl.divergences.monte_carlo import monte_carlo
+from pp_mlekl.divergences.units import in_common_unit
 from pp_mlekl.typing import Array
 
 # A term near its maximum is checked again: the other distribution may be too narrow for doubles to resolve.
@@ -56,7 +57,7 @@ def js_divergence(
             value = np.minimum((sides[0] + sides[1]) / 2, np.log(2))
             return Estimate(value=shaped(value), mcse=0.0, method="summation", direction="JSD(P,Q)")
         return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
-    a, b = flat_pair(p, q)
+    a, b, _ = in_common_unit(*flat_pair(p, q))
     value = np.zeros(a.batch_shape)
     rows = np.flatnonzero(~identical(a, b))
     if rows.size:

@@ -12,6 +12,7 @@ from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.log_ratio_mean import itself, mean_of, negative, remainder, sum_of
 from pp_mlekl.divergences.integration.tails import diverges_in_tail, leaves_support
 from pp_mlekl.divergences.monte_carlo import monte_carlo
+from pp_mlekl.divergences.units import in_common_unit
 from pp_mlekl.typing import Array
 
 # Divergence below which the mean of the log ratio loses digits that the mean of the remainder keeps.
@@ -74,7 +75,8 @@ def kl_divergence(
         if exact is not None:
             return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction=direction)
         return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
-    return _numerical(p, _completed(*flat_pair(p, q), value), shape, direction)
+    p_flat, q_flat, _ = in_common_unit(*flat_pair(p, q))
+    return _numerical(p, _completed(p_flat, q_flat, value), shape, direction)
 
 
 def entropy(
@@ -102,7 +104,10 @@ def entropy(
         if exact is not None:
             return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction="H(P)")
         return monte_carlo(p, lambda x: -p.log_density(x), "H(P)", rtol, budget, generator)
-    return _numerical(p, mean_of(flat_pair(p, p)[0], None, negative), p.batch_shape, "H(P)")
+    flat, _, unit = in_common_unit(*flat_pair(p, p))
+    found = mean_of(flat, None, negative)
+    found = Integral(value=found.value + np.log(unit), error=found.error)
+    return _numerical(p, found, p.batch_shape, "H(P)")
 
 
 def cross_entropy(

@@ -13,12 +13,13 @@ from pp_mlekl.divergences.families.normal import Normal
 from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, bends, middles, range_points
 from pp_mlekl.divergences.integration.coordinate_maps import chart, kinds
 from pp_mlekl.divergences.integration.gauss_kronrod import integrate
+from pp_mlekl.divergences.units import in_common_unit
 from pp_mlekl.typing import Array
 
 # Panels in t = -log(2 u), u the tail probability on either side of the median; the last reaches u = 1e-300.
 _PANELS = np.array([0.0, 0.3, 0.8, 1.5, 2.5, 4.0, 6.0, 9.0, 13.0, 18.0, 26.0, 40.0, 64.0, 128.0, 256.0, 690.0])
-# Where the growth of a cost along a tail is read off: from its second half.
-_FAR = np.array([400.0, 600.0])
+# Where the growth of a cost along a tail is read off: between the last two of these at which quantiles are finite.
+_FAR = np.array([10.0, 16.0, 25.0, 50.0, 100.0, 200.0, 400.0, 600.0])
 # Elements of a batch that are integrated at a time.
 _ROWS = 1_000
 # Ranges of counts up to this length are compared integer by integer.
@@ -61,9 +62,10 @@ def wasserstein_distance(p: Distribution, q: Distribution, *, order: int = 1) ->
         low, length = _common_range(p, q)
         if length <= _LONGEST:
             return _estimate(_by_steps(p, q, order, low, length).reshape(shape), "summation")
+    p, q, unit = in_common_unit(p, q)
     if order == 1 and not p.discrete and not q.discrete:
-        return _estimate(_by_cdfs(p, q).reshape(shape), "quadrature of CDFs")
-    return _estimate(_by_quantiles(p, q, order).reshape(shape), "quadrature of quantiles")
+        return _estimate((_by_cdfs(p, q) * unit).reshape(shape), "quadrature of CDFs")
+    return _estimate((_by_quantiles(p, q, order) * unit).reshape(shape), "quadrature of quantiles")
 
 
 def _estimate(value: Array, method: str) -> Estimate:
@@ -187,12 +189,14 @@ class _Cost:
 
     def rest(self) -> Array:
         """What lies beyond the last panel: infinite where the cost does not fall against the tail probability."""
-        u = np.broadcast_to(0.5 * np.exp(-_FAR)[:, None], (2, *self.p.batch_shape))
+        u = np.broadcast_to(0.5 * np.exp(-_FAR)[:, None], (_FAR.size, *self.p.batch_shape))
         with np.errstate(all="ignore"):
-            log_gap = np.log(np.abs(getattr(self.p, self.name)(u) - getattr(self.q, self.name)(u)))
-            log_cost = self.order * log_gap - _FAR[:, None]
-            fall = -np.diff(log_cost, axis=0)[0] / np.diff(_FAR)
-            last = np.exp(log_cost[1] - fall * (_PANELS[-1] - _FAR[1])) / 2
+            gap = np.abs(getattr(self.p, self.name)(u) - getattr(self.q, self.name)(u))
+            end = np.maximum(np.sum(np.cumprod(np.isfinite(gap), axis=0), axis=0) - 1, 1)
+            t = _FAR[np.stack([end - 1, end])]
+            log_cost = self.order * np.log(np.take_along_axis(gap, np.stack([end - 1, end]), axis=0)) - t
+            fall = -np.diff(log_cost, axis=0)[0] / np.diff(t, axis=0)[0]
+            last = np.exp(log_cost[1] - fall * (_PANELS[-1] - t[1])) / 2
             rest = np.where(fall > 1e-9, last / fall, np.inf)
         return np.where(np.isfinite(fall) & (rest > 0), rest, 0.0)
 

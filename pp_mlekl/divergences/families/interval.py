@@ -179,7 +179,7 @@ class Triangular(WithMoments, Univariate):
     def upper_quantile(self, u: Array) -> Array:
         """Inverse survival function, from the upper end."""
         width = self.upper - self.lower
-        right = self.upper - np.sqrt(u * width * (self.upper - self.c))
+        right = self.upper - width * np.sqrt(u * ((self.upper - self.c) / width))
         return np.where(u < (self.upper - self.c) / width, right, self.frozen().ppf(1 - u))
 
     def entropy(self) -> Array:

@@ -205,7 +205,7 @@ class Rice(Univariate):
     def log_density(self, x: Array) -> Array:
         """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
         with np.errstate(all="ignore"):
-            bessel = np.log(special.i0e(np.abs(x * self.nu) / self.sigma**2))
+            bessel = np.log(special.i0e(np.abs(x / self.sigma * (self.nu / self.sigma))))
             distance = (np.asarray(x) - np.abs(self.nu)) / self.sigma
             value = np.log(x) - 2 * np.log(self.sigma) - distance**2 / 2 + bessel
         return np.where(np.asarray(x) > 0, value, -np.inf)
