@@ -60,6 +60,8 @@ def unconstrained_draws(functions: ModelFunctions, idata: xr.DataTree) -> Array:
 def _matched(functions: ModelFunctions, variable: FreeVariable, draws: xr.DataArray) -> xr.DataArray:
     if draws.dtype.kind not in "fiub":
         raise TypeError(f"The draws of {variable.name} must be real numbers, got {draws.dtype}.")
+    # Samplers on JAX hand over its arrays.
+    draws = draws.copy(data=np.asarray(draws.data))
     draws = _with_dims(functions, variable, draws)
     for dim, length in zip(variable.dims, variable.shape, strict=True):
         draws = _in_order(functions, variable.name, dim, length, draws)

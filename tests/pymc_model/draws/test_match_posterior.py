@@ -181,3 +181,30 @@ def test_labels_of_dates_survive_a_file(tmp_path):
     with xr.open_datatree(tmp_path / "draws.nc", engine="h5netcdf") as reloaded:
         found = matched_posterior(model_functions(model), reloaded.load())
     np.testing.assert_array_equal(found["m"], values)
+
+
+class ForeignArray:
+    """What xarray takes for an array, as those of JAX: its values are NumPy's only when they are asked for."""
+
+    def __init__(self, values):
+        self.values = values
+        self.dtype, self.shape, self.ndim, self.size = values.dtype, values.shape, values.ndim, values.size
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype)
+
+    def __array_function__(self, function, types, args, kwargs):
+        raise TypeError("not NumPy's")
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        raise TypeError("not NumPy's")
+
+    def __getitem__(self, key):
+        return ForeignArray(self.values[key])
+
+
+def test_arrays_of_another_library(model, draws):
+    foreign = xr.DataArray(ForeignArray(draws["theta"].values), dims=draws["theta"].dims, coords=draws["theta"].coords)
+    found = matched_posterior(model_functions(model), tree_of(xr.Dataset({"theta": foreign})))
+    assert isinstance(found["theta"].data, np.ndarray)
+    np.testing.assert_array_equal(found["theta"].values, draws["theta"].values)
