@@ -136,6 +136,22 @@ def test_map_shrinks_and_does_not_count_the_prior_twice():
     np.testing.assert_allclose(ratio, 20 / (20 + 1 / 0.25), rtol=1e-6)
 
 
+def test_seeds_decide_the_data_sets_and_sizes_have_their_own():
+    seeds = (7, 7, 8, np.random.SeedSequence(7), np.random.default_rng(7))
+    first, same, other, sequence, generator = (
+        study(normal_model(), {"mu": 1.0, "sigma": 1.0}, sizes=[10, 20], replicates=20, compute=(), random_seed=s)[
+            "replicates/mu"
+        ]
+        for s in seeds
+    )
+    np.testing.assert_array_equal(first, same)
+    np.testing.assert_array_equal(first, sequence)
+    for one in (other, generator):
+        assert not np.any(np.isclose(first, one))
+    # The data sets of a size are none of another's.
+    assert not np.any(np.isclose(first.isel(size=0), first.isel(size=1)))
+
+
 def test_seeds_store_and_client_do_not_change_the_numbers(tmp_path):
     arguments = {"sizes": [10, 20], "replicates": 50, "random_seed": 7}
     path = tmp_path / "study.nc"
