@@ -45,6 +45,22 @@ def test_entropy_is_the_mean_of_minus_the_log_density(name):
     assert abs(terms.mean() - p.entropy()) < 4.5 * terms.std() / 200
 
 
+@pytest.mark.parametrize("nu", [1.5, 3.0, 40.0])
+@pytest.mark.parametrize("scale", [V, np.diag([0.5, 1.0, 2.0]) + 0.2], ids=["2", "3"])
+def test_entropy_of_a_multivariate_t_as_in_scipy(nu, scale):
+    p = family("MvStudentT")(nu=nu, mu=np.zeros(len(scale)), scale=scale)
+    assert p.entropy() == pytest.approx(stats.multivariate_t(np.zeros(len(scale)), scale, df=nu).entropy(), rel=1e-10)
+
+
+@pytest.mark.parametrize("nu", [5.0, 30.0])
+def test_kl_from_a_multivariate_t_to_a_normal_agrees_with_draws(nu):
+    p, q = family("MvStudentT")(nu=nu, mu=[0.3, -0.2], scale=V), family("MvNormal")(mu=[0.0, 0.1], cov=0.4 * W)
+    x = p.sample((40_000,), np.random.default_rng(3))
+    ratio = p.log_density(x) - q.log_density(x)
+    assert abs(ratio.mean() - kl_divergence(p, q).value) < 4.5 * ratio.std() / 200
+    assert closed_form_kl(p, q) is not None
+
+
 @pytest.mark.parametrize(
     ("p", "frozen"),
     [

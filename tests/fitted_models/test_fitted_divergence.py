@@ -212,6 +212,18 @@ def test_without_a_truth_the_predictive_takes_its_place():
     )
 
 
+def test_without_a_truth_each_direction_is_what_it_is_named():
+    """A predictive with five times the plug-in's variance: the two directions differ by a factor of three."""
+    y = Y[:6]
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 10), 1.0, observed=y)
+    draws = np.random.default_rng(5).normal(y.mean(), 2.0, size=(4, 1000))
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws)})})
+    result = fitted_divergence(model, idata=tree, estimators=["mle"], random_seed=1).isel(estimator=0)
+    for name, exact, most in (("kl", 3 * (4 - np.log(5)), 0.31), ("kl_reverse", 3 * (np.log(5) + 1 / 5 - 1), 0.078)):
+        assert_within(result[name].item(), exact, mcse=result[f"{name}_mcse"].item(), mcse_below=most)
+
+
 def test_several_observed_variables_add_up():
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 10)
