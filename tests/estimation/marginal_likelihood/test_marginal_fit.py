@@ -70,6 +70,22 @@ def test_standard_errors_of_a_linear_mixed_model_are_those_of_the_exact_likeliho
     np.testing.assert_allclose(estimate.standard_error["beta"], expected, rtol=2e-2)
 
 
+def test_errors_of_latents_add_their_own_variance_and_that_of_the_mean():
+    """Of known scales the conditional variance of an effect is v = 1 / (1 / tau^2 + n / sigma^2), its slope in mu is -v n / sigma^2."""
+    tau, sigma, n = 1.5, 0.8, 3
+    y = np.array([[0.3, 1.9, 1.1], [2.8, 4.1, 3.0], [-1.2, 0.4, 0.1], [1.5, 3.6, 2.2]])
+    with pm.Model() as model:
+        mu, u = pm.Normal("mu", 0, 10), pm.Normal("u", 0, tau, shape=4)
+        pm.Normal("y", mu + u[:, None], sigma, observed=y)
+    estimate = find_mle(model, marginalize=["u"], random_seed=1)
+    own = 1 / (1 / tau**2 + n / sigma**2)
+    of_mean = (tau**2 + sigma**2 / n) / 4
+    assert float(estimate.standard_error["mu"]) == pytest.approx(np.sqrt(of_mean), rel=1e-6)
+    np.testing.assert_allclose(estimate.values["u"], own * n / sigma**2 * (y.mean(axis=1) - y.mean()), rtol=1e-6)
+    expected = np.sqrt(own + (own * n / sigma**2) ** 2 * of_mean)
+    np.testing.assert_allclose(estimate.standard_error["u"], expected, rtol=1e-6)
+
+
 def test_eight_schools_have_their_marginal_estimate_at_the_boundary():
     expected = golden.cases("degenerate/verdicts.json")["eight-schools-centred"]["mle"]["marginal_likelihood_mle"]
     estimate = find_mle(golden.eight_schools(), marginalize=["theta"], random_seed=1)
