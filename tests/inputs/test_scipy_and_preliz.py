@@ -8,6 +8,7 @@ import pp_mlekl as mk
 from pp_mlekl.divergences.families.registry import FAMILIES
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
 from pp_mlekl.inputs.read import as_distribution, is_distribution
+from pp_mlekl.inputs.scipy import _ANYWHERE, _FROM_ZERO, _MULTIVARIATE, _STANDARD
 
 CONTINUOUS = [
     stats.norm(1, 2),
@@ -15,7 +16,10 @@ CONTINUOUS = [
     stats.halfnorm(scale=2),
     stats.expon(scale=3),
     stats.gamma(2, scale=3),
-    stats.chi2(3),
+    stats.chi2(3, scale=2),
+    stats.erlang(2, scale=3),
+    stats.vonmises(1.7, loc=0.5),
+    stats.beta(2, 3, loc=1, scale=2),
     stats.invgamma(3, scale=2),
     stats.beta(2, 3),
     stats.laplace(1, 2),
@@ -48,6 +52,7 @@ DISCRETE = [
     stats.geom(0.3),
     stats.nbinom(3, 0.2),
     stats.randint(2, 6),
+    stats.randint(2, 6, loc=3),
     stats.betabinom(5, 2, 3),
     stats.hypergeom(10, 4, 5),
     stats.skellam(2, 3),
@@ -59,8 +64,17 @@ VECTORS = [
     stats.multinomial(3, [0.2, 0.8]),
     stats.dirichlet_multinomial([1, 2.0], 3),
     stats.wishart(3, np.eye(2)),
+    stats.invwishart(4, np.eye(2) + 0.2),
     stats.matrix_normal(np.zeros((2, 2)), np.eye(2), 2 * np.eye(2)),
 ]
+
+
+def test_every_family_that_is_known_is_among_them():
+    names = {frozen.dist.name for frozen in (*CONTINUOUS, *DISCRETE)}
+    assert {*_ANYWHERE, *_FROM_ZERO, *_STANDARD, "vonmises"} <= names
+    assert set(_MULTIVARIATE) == {type(frozen).__name__ for frozen in VECTORS}
+    # Where there is a scale it is not 1: a wrong use of it would not show.
+    assert all(f.kwds.get("scale", 1) != 1 for f in CONTINUOUS if f.dist.name in _FROM_ZERO)
 
 
 def _id(frozen):
