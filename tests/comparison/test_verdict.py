@@ -6,6 +6,7 @@ import pytest
 from pp_mlekl.comparison.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics.diagnose import Diagnostics
 from pp_mlekl.diagnostics.findings import finding, not_judged
+from pp_mlekl.diagnostics.predictive_checks import TOPIC
 
 GOOD = (finding("ok", "convergence", "agree"), finding("ok", "efficiency", "enough"))
 
@@ -83,8 +84,22 @@ def test_one_finding_among_others_decides_the_sentence():
 
 def test_a_misfit_is_in_the_conclusion_only_where_it_is_a_problem():
     fits, misfits = (verdict([*GOOD, finding(level, "calibration", "x")]) for level in ("ok", "problem"))
-    assert misfits.conclusion != fits.conclusion
+    assert fits.conclusion == verdict().conclusion
+    assert misfits.conclusion.startswith(fits.conclusion)
+    assert len(misfits.conclusion) > len(fits.conclusion)
     assert verdict([*GOOD, finding("caution", "calibration", "x")]).conclusion == fits.conclusion
+
+
+def test_features_that_are_missed_are_in_the_conclusion():
+    plain = verdict().conclusion
+    assert verdict([*GOOD, finding("ok", TOPIC, "x")]).conclusion == plain
+    missed = {verdict([*GOOD, finding(level, TOPIC, "x")]).conclusion for level in ("caution", "problem")}
+    (conclusion,) = missed
+    assert conclusion.startswith(plain)
+    assert conclusion != plain
+    # A misfit of the whole distribution is graver.
+    both = verdict([*GOOD, finding("caution", TOPIC, "x"), finding("problem", "calibration", "x")]).conclusion
+    assert both == verdict([*GOOD, finding("problem", "calibration", "x")]).conclusion
 
 
 def test_warnings_of_computed_parts_become_cautions_with_their_topic():
