@@ -13,6 +13,8 @@ from scipy import integrate, special, stats
 
 import pp_mlekl as mk
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.posterior.bridge.number_with_error import WithError
+from pp_mlekl.posterior.laplace import _shifted
 
 CASES = golden.cases("conjugate.json")
 
@@ -189,3 +191,43 @@ def test_the_error_of_the_evidence_is_in_that_of_the_divergence(rate):
     sure, unsure = (Estimate(value=-5.0, mcse=s, method="given", direction="log Z") for s in (0.0, 0.1))
     errors = [fit.kl_to_posterior(e, 1000, random_seed=1).mcse for e in (sure, unsure)]
     assert errors[1] == pytest.approx(np.hypot(errors[0], 0.1))
+
+
+EVIDENCE = Estimate(value=2.0, mcse=0.1, method="", direction="log Z", warnings=("about Z",))
+LOG_Z = WithError(value=2.0, rest=0.01)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("shape", [(2000,), (4, 500)])
+def test_divergences_are_means_of_log_ratios_and_log_z(sign, shape):
+    log_ratio = np.random.default_rng(1).normal(3.0, 2.0, size=shape)
+    found = _shifted(log_ratio, sign, LOG_Z, EVIDENCE, "KL(a||b)")
+    assert found.value == pytest.approx(log_ratio.mean() + sign * 2.0)
+    # Independent draws: their error is that of any mean.
+    assert found.mcse == pytest.approx(np.hypot(2.0 / np.sqrt(2000), 0.1), rel=0.02)
+    assert (found.direction, found.warnings) == ("KL(a||b)", ("about Z",))
+
+
+def test_an_autocorrelated_log_ratio_has_a_larger_error():
+    x = np.random.default_rng(2).normal(size=(4, 2000))
+    for t in range(1, 2000):
+        x[:, t] = 0.8 * x[:, t - 1] + 0.6 * x[:, t]
+    found = _shifted(x, 1.0, WithError(value=0.0), EVIDENCE, "")
+    # (1 + 0.8) / (1 - 0.8) = 9 times the variance.
+    assert found.mcse == pytest.approx(3 / np.sqrt(8000), rel=0.15)
+
+
+@pytest.mark.parametrize(("shape", "warned"), [(0.5, False), (0.9, True)])
+def test_a_heavy_tail_of_the_log_ratio_is_warned_of(shape, warned):
+    log_ratio = stats.genpareto(shape).ppf((np.arange(20_000) + 0.5) / 20_000)
+    found = _shifted(log_ratio, 1.0, LOG_Z, EVIDENCE, "")
+    assert len(found.warnings) == 1 + warned
+    assert any("Pareto k" in w for w in found.warnings) == warned
+
+
+def test_mass_where_the_other_density_is_zero_is_an_infinite_divergence():
+    log_ratio = np.zeros(400)
+    log_ratio[:3] = np.inf
+    found = _shifted(log_ratio, 1.0, LOG_Z, EVIDENCE, "")
+    assert (found.value, found.mcse) == (np.inf, 0.0)
+    assert "0.75%" in found.warnings[0]
