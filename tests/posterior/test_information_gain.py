@@ -281,6 +281,21 @@ def test_groups_and_deterministics():
     assert_within(float(group["both"]), whole, mcse=np.hypot(joint_mcse, float(group["both_mcse"])), mcse_below=0.1)
 
 
+def test_autocorrelated_draws_have_a_larger_error_of_the_marginal():
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, 1), 1.0, observed=[1.0])
+    independent = np.random.default_rng(4).normal(size=(4, 1000))
+    chains = independent.copy()
+    for t in range(1, 1000):
+        chains[:, t] = 0.9 * chains[:, t - 1] + np.sqrt(1 - 0.9**2) * independent[:, t]
+    errors = [
+        float(mk.information_gain(model, _tree(mu=0.5 + np.sqrt(0.5) * z), random_seed=1)["marginal_mcse"]["mu"])
+        for z in (independent, chains)
+    ]
+    # Squares of an autoregression have the autocorrelation 0.81: three times the error.
+    assert 2 < errors[1] / errors[0] < 4.5
+
+
 def test_multivariate_prior_has_normal_marginals():
     scale = np.array([[2.0, 0.6], [0.6, 1.0]])
     with pm.Model() as model:

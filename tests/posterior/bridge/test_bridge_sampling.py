@@ -154,6 +154,21 @@ def test_the_error_is_the_spread_over_seeds(kind, rho, monkeypatch):
     assert 0.7 < error / spread < 1.4
 
 
+def test_folds_add_up_to_one_number():
+    """The variance of the draws, the shares of it that the folds' proposals have in common, and that of their points."""
+    influences = [x - x.mean() for x in np.random.default_rng(1).normal(0, 0.3, size=(2, 4, 200))]
+    points, shared, log_z = (4e-5, 9e-5), (0.25, 0.75), (1.001, 0.999)
+    folds = [
+        bridge._Fold(log_z=z, influence=i, of_points=p, shared=s)
+        for z, i, p, s in zip(log_z, influences, points, shared, strict=True)
+    ]
+    result = bridge._combined("normal", folds)
+    of_draws = mean_and_error(np.concatenate(influences, axis=1))[1] ** 2
+    assert result.log_normalizer == pytest.approx(1.0)
+    assert result.number.rest == pytest.approx(sum(points) / 4 + 0.5 * of_draws)
+    assert result.standard_error == pytest.approx(np.sqrt(of_draws + result.number.rest))
+
+
 def test_points_where_the_density_overflows_count_as_zero():
     generator = np.random.default_rng(8)
     draws, target, exact = _skewed(generator)
