@@ -7,7 +7,8 @@ from scipy import stats
 from univariate_cases import make
 
 from pp_mlekl.divergences.families import family
-from pp_mlekl.divergences.kullback_leibler import cross_entropy, entropy, kl_divergence
+from pp_mlekl.divergences.integration.gauss_kronrod import Integral
+from pp_mlekl.divergences.kullback_leibler import _numerical, cross_entropy, entropy, kl_divergence
 
 normal, gamma, student, mixture = (family(n) for n in ("Normal", "Gamma", "StudentT", "NormalMixture"))
 
@@ -128,3 +129,26 @@ def test_cross_entropy_is_entropy_plus_divergence():
     p, q = make("SkewNormal"), make("StudentT")
     total = entropy(p).value + kl_divergence(p, q).value
     np.testing.assert_allclose(cross_entropy(p, q).value, total, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "direction", "warned"),
+    [
+        (1.0, 2e-7, "KL(P||Q)", True),
+        (1.0, 0.5e-7, "KL(P||Q)", False),
+        (0.0, 2e-12, "H(P)", True),
+        (0.0, 0.5e-12, "H(P)", False),
+        # A small divergence must have three digits of its own; an entropy near 0 is no small number.
+        (1e-13, 2e-16, "KL(P||Q)", True),
+        (1e-13, 0.5e-16, "KL(P||Q)", False),
+        (1e-13, 2e-16, "H(P)", False),
+        (np.nan, 0.0, "KL(P||Q)", True),
+        (np.inf, np.nan, "KL(P||Q)", False),
+    ],
+)
+def test_poor_integrals_are_warned_of(value, error, direction, warned):
+    found = _numerical(
+        family("Normal")(mu=0.0, sigma=1.0), Integral(value=np.array([value]), error=np.array([error])), (), direction
+    )
+    assert bool(found.warnings) == warned
+    assert (found.method, found.direction) == ("quadrature", direction)

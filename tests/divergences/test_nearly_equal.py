@@ -80,3 +80,14 @@ def test_lost_digits_are_a_warning():
     # A Student t of 1e12 degrees of freedom differs from a normal by less than the rounding of its density.
     found = kl_divergence(family("StudentT")(nu=1e13, mu=0.0, sigma=1.0), family("Normal")(mu=0.0, sigma=1.0))
     assert found.warnings
+
+
+@pytest.mark.parametrize("step", [1e-5, -1e-6])
+@pytest.mark.parametrize("nu", [2.0, 4.0])
+def test_quadrature_keeps_the_digits_of_small_divergences(nu, step):
+    """Half the Fisher information of a t distribution's scale, 2 nu / (nu + 3), times the square of the step, and a share of it more."""
+    t = family("StudentT")
+    found = kl_divergence(t(nu=nu, mu=0.0, sigma=1.0), t(nu=nu, mu=0.0, sigma=1.0 + step))
+    assert found.method == "quadrature"
+    assert found.value == pytest.approx(nu / (nu + 3) * step**2, rel=5 * abs(step))
+    assert not found.warnings
