@@ -19,6 +19,9 @@ import shared as shared_data  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 
+# `--doctest-modules` would import every conftest.py as a module of one name.
+collect_ignore_glob = ["*conftest.py"]
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:
