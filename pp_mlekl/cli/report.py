@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from pp_mlekl.cli.cluster import cluster
 from pp_mlekl.cli.gallery import entries
-from pp_mlekl.cli.options import Traceback
+from pp_mlekl.cli.options import Scheduler, Traceback
 from pp_mlekl.cli.report_build import Built, Task, build, check_targets, index_entry
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
@@ -27,6 +28,7 @@ def report(
     out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("pages"),
     force: Annotated[bool, typer.Option("--force", help="make every page anew, changed or not")] = False,
     workers: Annotated[int, typer.Option(min=1, help="number of reports that are made at the same time")] = 1,
+    scheduler: Scheduler = None,
     check: Annotated[bool, typer.Option("--check", help="build the models and check all settings, no more")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of the TOML files")] = False,
     guide: Annotated[str, typer.Option(help='address of the documentation\'s page "How to read a page"')] = "",
@@ -45,7 +47,14 @@ def report(
         raise ValueError("Name at least one TOML file, e.g. reports/*.toml.")
     stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
     tasks = [
-        Task(specification=one, stem=out / stem, force=force, only_check=check, guide=guide, traceback=traceback)
+        Task(
+            specification=one,
+            stem=out.resolve() / stem,
+            force=force,
+            only_check=check,
+            guide=guide,
+            traceback=traceback,
+        )
         for one, stem in zip(wanted, stems, strict=True)
     ]
     if not check:
@@ -53,7 +62,8 @@ def report(
         check_page_target(out / "index.html")
         for task in tasks:
             check_targets(task)
-    built = list(_all(tasks, workers))
+    with cluster(scheduler, None) as client:
+        built = list(_all(tasks, workers, client))
     if not check:
         from pp_mlekl.report.page import write_index
 
@@ -77,15 +87,19 @@ def _of_gallery() -> list[Specification]:
     return specifications
 
 
-def _all(tasks: Sequence[Task], workers: int) -> Iterator[Built]:
+def _all(tasks: Sequence[Task], workers: int, client: Any) -> Iterator[Built]:
     """What became of each task, in order; progress goes to standard error."""
-    for place, (task, built) in enumerate(zip(tasks, _in_order(tasks, workers), strict=True), 1):
+    for place, (task, built) in enumerate(zip(tasks, _in_order(tasks, workers, client), strict=True), 1):
         how = "failed" if built.status else "checked" if task.only_check else "made" if built.changed else "unchanged"
         print(f"[{place}/{len(tasks)}] {task.specification.name}: {how}", file=sys.stderr, flush=True)
         yield built
 
 
-def _in_order(tasks: Sequence[Task], workers: int) -> Iterator[Built]:
+def _in_order(tasks: Sequence[Task], workers: int, client: Any) -> Iterator[Built]:
+    if client is not None:
+        # Workers of other machines write to the same folder.
+        yield from (future.result() for future in client.map(build, tasks, pure=False))
+        return
     if min(workers, len(tasks)) == 1:
         yield from map(build, tasks)
         return

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,11 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.files import AnyPath
+from pp_mlekl.utils.parallel import each
 from pp_mlekl.utils.seeds import generator_of
+
+if TYPE_CHECKING:
+    import distributed
 
 _PARETO_K = 0.7
 _COLUMNS = (
@@ -117,6 +122,7 @@ def compare_models(
     sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
+    client: "distributed.Client | None" = None,
 ) -> ModelComparison:
     """Compare models of the same data.
 
@@ -134,6 +140,8 @@ def compare_models(
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
         An integer, SeedSequence or Generator.
+    client
+        A ``dask.distributed.Client``: each model is a task of its workers, which sample it and estimate its evidence.
 
     Returns
     -------
@@ -167,7 +175,8 @@ def compare_models(
     notes = check_same_data(models, potentials)
     notes += _about_improper({name: _improper(given, potentials) for name, given in models.items()})
     settings = {"nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
-    trees = {name: _tree(given, potentials, settings, generator) for name, given in models.items()}
+    tasks = list(zip(models.values(), generator.spawn(len(models)), strict=True))
+    trees = dict(zip(models, each(partial(_tree, potentials, settings), tasks, client), strict=True))
     loos = {name: leave_one_out(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
     problems = {name: sampling_problems(tree) for name, tree in trees.items()}
@@ -198,10 +207,9 @@ def _check_tree(name: str, given: Any) -> None:
         )
 
 
-def _tree(
-    given: Any, potentials: Potentials, settings: Mapping[str, Any], generator: np.random.Generator
-) -> xr.DataTree:
-    """A tree with ``log_likelihood`` and ``information_gain``."""
+def _tree(potentials: Potentials, settings: Mapping[str, Any], task: tuple[Any, np.random.Generator]) -> xr.DataTree:
+    """A tree with ``log_likelihood`` and ``information_gain``, of what is given as a model and a generator of its own."""
+    given, generator = task
     given = getattr(given, "tree", given)
     if isinstance(given, xr.DataTree):
         return given

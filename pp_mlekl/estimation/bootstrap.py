@@ -10,6 +10,7 @@ from pp_mlekl.typing import Potentials, RandomSeed
 from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
+    import distributed
     import pymc as pm
 
 
@@ -21,6 +22,7 @@ def bootstrap(
     replicates: int = 500,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
+    client: "distributed.Client | None" = None,
 ) -> Bootstrap:
     """Bootstrap the maximum likelihood estimate without compiling anything anew.
 
@@ -40,6 +42,8 @@ def bootstrap(
         For the resampling; the same seed gives the same result.
     potentials
         As for ``find_mle``.
+    client
+        A ``dask.distributed.Client``: its workers share the replicates, which do not depend on how many there are.
 
     Returns
     -------
@@ -65,4 +69,4 @@ def bootstrap(
     check_bootstrap(kind, replicates)
     functions, generator = model_functions(model, potentials), generator_of(random_seed)
     best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
-    return bootstrap_of(functions, best, kind=kind, replicates=replicates, generator=generator)
+    return bootstrap_of(functions, best, kind=kind, replicates=replicates, generator=generator, client=client)

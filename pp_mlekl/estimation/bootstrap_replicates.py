@@ -1,6 +1,7 @@
 """Bootstrap replicates of the maximum likelihood estimate, all in one batch, through weights or new data."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,8 +20,11 @@ from pp_mlekl.typing import Array
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
+from pp_mlekl.utils.parallel import each, shares
 
 if TYPE_CHECKING:
+    import distributed
+
     from pp_mlekl.estimation.point_estimate import PointEstimate
 
 # A spread below this fraction of the estimate's own error is numerical noise.
@@ -87,6 +91,7 @@ def bootstrap_of(
     kind: Literal["case", "parametric"],
     replicates: int,
     generator: np.random.Generator,
+    client: "distributed.Client | None" = None,
 ) -> Bootstrap:
     """The replicates of a maximum; see ``bootstrap``."""
     problem = regular_problem(functions, best, "The bootstrap", needs_covariance=False)
@@ -112,14 +117,25 @@ def bootstrap_of(
         weights = np.broadcast_to(weights, (replicates, problem.functions.n_observations))
     if kind == "case" and data is not None:
         data = {name: np.broadcast_to(v, (replicates, *np.shape(v))) for name, v in data.items()}
-    result = refit(problem, best, weights, data, replicates)
-    return _labelled(problem, best, result)
+    tasks = [
+        (
+            None if weights is None else weights[rows],
+            None if data is None else {n: v[rows] for n, v in data.items()},
+            len(rows),
+        )
+        for rows in shares(replicates, client)
+    ]
+    parts = each(partial(refit, problem, best), tasks, client)
+    return _labelled(
+        problem, best, np.concatenate([part.z for part in parts]), np.concatenate([part.converged for part in parts])
+    )
 
 
 def refit(
-    problem: Problem, best: "PointEstimate", weights: Array | None, data: dict[str, Array] | None, count: int
+    problem: Problem, best: "PointEstimate", task: tuple[Array | None, dict[str, Array] | None, int]
 ) -> Replicates:
-    """The estimate on ``count`` sets of weights (count, n) or data (count, ...), from the original one, in one batch."""
+    """The estimate on so many sets of weights (count, n) or data (count, ...), from the original one, in one batch."""
+    weights, data, count = task
     functions = problem.functions
 
     def given(rows: Array) -> dict[str, Any]:
@@ -156,9 +172,9 @@ def _case_weights(problem: Problem, count: int, generator: np.random.Generator) 
     return np.concatenate(pieces, axis=1).astype(float)
 
 
-def _labelled(problem: Problem, best: "PointEstimate", result: Replicates) -> Bootstrap:
+def _labelled(problem: Problem, best: "PointEstimate", z: Array, good: Array) -> Bootstrap:
+    """The natural values of the replicates z (r, k), those without a regular maximum (r,) left out."""
     functions = problem.functions
-    good = result.converged
     if not good.any():
         raise ValueError(
             "No replicate has a regular maximum: the data are too few for a bootstrap, or the likelihood has steps. "
@@ -166,7 +182,7 @@ def _labelled(problem: Problem, best: "PointEstimate", result: Replicates) -> Bo
         )
     centre = functions.natural_flat(best.flat)
     # Angles are cut opposite to the estimate, not at pi.
-    natural = centre + functions.natural_difference(functions.natural_flat(problem.full(result.z[good])), centre)
+    natural = centre + functions.natural_difference(functions.natural_flat(problem.full(z[good])), centre)
     absent = np.setdiff1d(np.arange(functions.natural_size), problem.natural_kept)
     natural[:, absent] = np.nan
     draws = functions.to_dataset(functions.split(natural), ("replicate",))

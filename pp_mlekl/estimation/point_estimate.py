@@ -28,6 +28,7 @@ from pp_mlekl.utils.display import Display, Displayed, Level
 from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
+    import distributed
     import pymc as pm
 
 _TITLES = {"mle": "Maximum likelihood", "map": "MAP (natural scale)", "map_unconstrained": "MAP (unconstrained)"}
@@ -235,11 +236,17 @@ class PointEstimate(Displayed):
         return sandwich(model, self, potentials=functions.potentials)
 
     def profile(
-        self, var_names: str | Sequence[str] | None = None, *, ci_prob: float = 0.95, points: int = 15
+        self,
+        var_names: str | Sequence[str] | None = None,
+        *,
+        ci_prob: float = 0.95,
+        points: int = 15,
+        client: "distributed.Client | None" = None,
     ) -> Profile:
         """Profile likelihood curves and intervals; see ``mk.profile``."""
         check_ci_prob(ci_prob)
-        return profile_of(self._fitted()[1], self, var_names=var_names, ci_prob=ci_prob, points=points)
+        functions = self._fitted()[1]
+        return profile_of(functions, self, var_names=var_names, ci_prob=ci_prob, points=points, client=client)
 
     def bootstrap(
         self,
@@ -247,11 +254,12 @@ class PointEstimate(Displayed):
         kind: Literal["case", "parametric"] = "case",
         replicates: int = 500,
         random_seed: RandomSeed = None,
+        client: "distributed.Client | None" = None,
     ) -> Bootstrap:
         """Bootstrap replicates of the estimate; see ``mk.bootstrap``."""
         check_bootstrap(kind, replicates)
-        generator = generator_of(random_seed)
-        return bootstrap_of(self._fitted()[1], self, kind=kind, replicates=replicates, generator=generator)
+        functions, generator = self._fitted()[1], generator_of(random_seed)
+        return bootstrap_of(functions, self, kind=kind, replicates=replicates, generator=generator, client=client)
 
     def delta_method(
         self,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,11 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import TO_THE_LIMIT
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.parallel import each
 
 if TYPE_CHECKING:
+    import distributed
+
     from pp_mlekl.estimation.point_estimate import PointEstimate
 
 # A curve without a limit on one side is shown this many standard errors far.
@@ -33,14 +37,30 @@ def profile_of(
     var_names: str | Sequence[str] | None,
     ci_prob: float,
     points: int,
+    client: "distributed.Client | None" = None,
 ) -> Profile:
     """The profiles of a maximum, or of the limiting fit of separated observations; see ``profile``."""
     if best.existence is not None and best.existence.limit is not None:
         return limit_profile(functions, best, var_names, ci_prob, points)
     check_ci_prob(ci_prob)
     problem = regular_problem(functions, best, "A profile", penalized=True)
-    elements = [_Element.at(problem, j) for j in _coordinates(problem, var_names)]
-    coordinates = [element.coordinate for element in elements]
+    coordinates = _coordinates(problem, var_names)
+    # One batch has the same digits as one element after the other.
+    tasks = [coordinates] if client is None else [[j] for j in coordinates]
+    parts = each(partial(_profiles, problem, best, ci_prob, points), tasks, client)
+    return Profile(
+        curve=xr.concat([part.curve for part in parts], "parameter"),
+        interval=xr.concat([part.interval for part in parts], "parameter"),
+        ci_prob=ci_prob,
+        warnings=tuple(warning for part in parts for warning in part.warnings),
+    )
+
+
+def _profiles(
+    problem: Problem, best: "PointEstimate", ci_prob: float, points: int, coordinates: Sequence[int]
+) -> Profile:
+    """The profiles over some coordinates, in one batch."""
+    elements = [_Element.at(problem, j) for j in coordinates]
     z = best.flat[problem.kept]
     drop = 0.5 * float(stats.chi2.ppf(ci_prob, 1))
     covariance = best.flat_covariance[np.ix_(problem.kept, problem.kept)]

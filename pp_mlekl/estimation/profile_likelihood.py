@@ -13,6 +13,7 @@ from pp_mlekl.typing import Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 if TYPE_CHECKING:
+    import distributed
     import pymc as pm
 
 
@@ -28,6 +29,7 @@ def profile(
     points: int = 15,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
+    client: "distributed.Client | None" = None,
 ) -> Profile:
     """Profile likelihood curves and intervals of scalar elements of a model's parameters.
 
@@ -56,6 +58,8 @@ def profile(
         For the search of the maximum.
     potentials
         As for ``find_mle``.
+    client
+        A ``dask.distributed.Client``: each element is a task of its workers.
 
     Returns
     -------
@@ -79,4 +83,4 @@ def profile(
     check_ci_prob(ci_prob)
     functions = model_functions(model, potentials)
     best = find_mle(model, random_seed=random_seed, potentials=potentials) if estimate is None else estimate
-    return profile_of(functions, best, var_names=var_names, ci_prob=ci_prob, points=points)
+    return profile_of(functions, best, var_names=var_names, ci_prob=ci_prob, points=points, client=client)

@@ -10,7 +10,9 @@ import json
 import math
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +33,7 @@ from pp_mlekl.utils.files import (
     write_bytes,
     write_folder,
 )
+from pp_mlekl.utils.shared_state import alone
 
 # A file's bytes, or those of a folder's files by their names.
 Files = dict[str, bytes]
@@ -211,8 +214,20 @@ def _netcdf_bytes(tree: xr.DataTree) -> bytes:
         node.path: {name: _COMPRESSION for name, array in node.variables.items() if _is_large(array)}
         for node in tree.subtree
     }
-    with tree.to_netcdf(engine="h5netcdf", encoding=encoding) as content:
+    with _not_on_a_cluster(), tree.to_netcdf(engine="h5netcdf", encoding=encoding) as content:
         return bytes(content)
+
+
+@contextmanager
+def _not_on_a_cluster() -> Iterator[None]:
+    """xarray asks a Dask client for a lock where there is one, and there is no such lock for a file in memory."""
+    if "distributed" not in sys.modules:
+        yield
+        return
+    import dask
+
+    with alone(), dask.config.set(scheduler="synchronous"):
+        yield
 
 
 def _is_large(array: Any) -> bool:

@@ -152,6 +152,19 @@ def test_several_workers(folder):
     assert (folder / "pages" / "two.html").exists()
 
 
+@pytest.mark.slow
+def test_workers_of_a_dask_scheduler(folder):
+    distributed = pytest.importorskip("distributed")
+    (folder / "two.toml").write_text(REPORT.replace("scale = 5", "scale = 50"))
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        result = run("report", "one.toml", "two.toml", "--scheduler", address, "--out", "pages")
+    assert result.exit_code == 0, result.output
+    assert (folder / "pages" / "one.html").exists()
+    assert (folder / "pages" / "two.html").exists()
+    assert "two" in (folder / "pages" / "index.html").read_text()
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet", "nc"])
 def test_data_files(folder, kind):
     import pandas as pd

@@ -90,3 +90,16 @@ def test_a_changed_byte_is_noticed(tmp_path, name):
         read_tree(path, "test")
     with pytest.raises(ValueError, match="was not written by pp_mlekl"):
         write_tree(tree(), path, "test")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tree.nc", "tree.zarr"])
+def test_a_dask_client_in_the_process_changes_nothing(tmp_path, name):
+    distributed = pytest.importorskip("distributed")
+
+    def write_and_read(path):
+        return read_tree(write_tree(tree(), path, "test"), "test").identical(tree())
+
+    with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        assert write_and_read(tmp_path / f"here_{name}")
+        assert client.submit(write_and_read, tmp_path / f"there_{name}").result()
