@@ -104,3 +104,24 @@ def test_information_criteria_count_free_coordinates_and_terms(mle):
     # mu, sigma and two of three shares; forty rows of y and thirty of kind.
     assert mle.aic == pytest.approx(2 * 4 - 2 * log_likelihood, rel=1e-9)
     assert mle.bic == pytest.approx(4 * np.log(70) - 2 * log_likelihood, rel=1e-9)
+
+
+def test_the_local_maximum_beside_an_unbounded_density():
+    # A lognormal peak at s = 1, and a density in log(s) that passes its height at exp(-12).
+    with pm.Model() as model:
+        log = pm.math.log(pm.HalfFlat("s"))
+        pm.Potential("p", pm.math.log(pm.math.exp(-log - 12) + pm.math.exp(-(log**2) / 2)))
+        pm.Normal("y", 0, 1, observed=[0.0])
+    estimate = mk.find_map(model, potentials="prior", random_seed=1)
+    assert estimate.status == "unbounded"
+    assert np.isnan(estimate.values["s"])
+    local = estimate.local_maximum
+    assert local.status == "converged"
+    assert local.local_maximum is None
+    assert float(local.values["s"]) == pytest.approx(1.0, abs=1e-4)
+    assert float(local.standard_error["s"]) == pytest.approx(1.0, abs=1e-4)
+    # That it is no more than a local one is said.
+    assert any("grows without limit" in warning for warning in local.warnings)
+    restored = pickle.loads(pickle.dumps(estimate))
+    assert restored.local_maximum.model is None
+    assert copy.deepcopy(estimate).local_maximum.model is model
