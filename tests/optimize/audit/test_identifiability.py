@@ -6,7 +6,15 @@ from plain_objectives import analytic, kinds, line, point, without_slope
 
 from pp_mlekl.optimize.audit.identifiability import identifiability
 from pp_mlekl.optimize.audit.pipeline import judge
-from pp_mlekl.optimize.audit.soft_directions import _plateau, _singular, curved_nearby, curved_null, idle_coordinates
+from pp_mlekl.optimize.audit.soft_directions import (
+    _level_where_defined,
+    _plateau,
+    _singular,
+    _visible,
+    curved_nearby,
+    curved_null,
+    idle_coordinates,
+)
 from pp_mlekl.optimize.curvature import suspicious_directions
 from pp_mlekl.optimize.solvers.result import at_point
 
@@ -155,3 +163,19 @@ def test_a_variance_that_changes_along_a_family_is_none(bend, known):
     verdict = judge(objective, ends, line(3), np.zeros(3))
     assert verdict.status == "not_identified"
     assert np.any(np.abs(verdict.irregular) @ np.eye(3)[2] > 0.9) != known
+
+
+@pytest.mark.parametrize(("fall", "seen"), [(0.3, True), (0.03, False)])
+def test_a_fall_that_is_seen_along_a_straight_line(fall, seen):
+    objective = without_slope(lambda z: -fall * (np.abs(z[:, 0]) > 1))
+    _, _, lost = _visible(objective, np.zeros(1), 0.0, np.ones((1, 1)))
+    np.testing.assert_allclose(lost, fall if seen else 0.0)
+
+
+@pytest.mark.parametrize(("defined", "level"), [(8, True), (7, False)])
+def test_rays_that_overflow_far_off_are_level_near_by(defined, level):
+    # The points that count double up to 100 times the size of the point.
+    end = 100 * 2.0 ** (defined - 11) * 1.5
+    objective = without_slope(lambda z: np.where(np.abs(z[:, 0]) < end, 0.0, -np.inf))
+    found = _level_where_defined(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.full(1, np.inf))
+    assert found.tolist() == [level]

@@ -111,3 +111,17 @@ def test_searches_that_did_not_converge(end, kind):
 
     found = noise(point(analytic(value), 2.0, space=line(), state="stuck"))
     assert kinds(found) == [kind]
+
+
+@pytest.mark.parametrize(("height", "crosses"), [(0.15, True), (0.01, False)])
+def test_a_region_in_which_noise_is_all(height, crosses):
+    objective = without_slope(lambda z: height * np.sin(1e13 * z[:, 0]))
+    assert crosses_rounding(objective, np.zeros((1, 1)), np.ones((1, 1))).tolist() == [crosses]
+
+
+@pytest.mark.parametrize(("loss", "corrected"), [(3e-6, True), (3e-7, False)])
+def test_small_losses_are_not_corrected_for_noise(loss, corrected):
+    # Noise of about a third of the loss: what is looked at again is none.
+    objective = without_slope(lambda z: -loss * (z[:, 0] > 0) * (1 + 0.3 * np.sin(1e13 * z[:, 0])))
+    near, _ = losses_along(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.full(1, np.inf))
+    assert (near[0] < 0.9 * loss) == corrected

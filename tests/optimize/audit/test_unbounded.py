@@ -162,3 +162,17 @@ def test_a_climb_on_which_others_still_gain_as_much(share, rising):
     points = np.stack([DISTANCES, np.zeros(len(DISTANCES))], axis=-1)
     climb = climb_through(objective, points, DISTANCES, np.array([1.0, 0.0]))
     assert _is_still_rising(objective, climb) == rising
+
+
+@pytest.mark.parametrize(("nearest", "found"), [(-5.0, True), (-11.0, False)])
+def test_profiles_of_what_lies_far_out_begin_halfway(nearest, found):
+    # The objective is defined from -16 to ``nearest``; halfway from the origin to the point is -10.
+    objective = without_slope(lambda z: np.where((z[:, 0] > -16) & (z[:, 0] < nearest), -z[:, 0], -np.inf))
+    at = point(objective, -20.0, state="stuck")
+    assert bool(_from_the_middle(at)) == found
+
+
+@pytest.mark.parametrize(("loss", "found"), [(400.0, 1), (4000.0, 0)])
+def test_bounds_behind_a_large_loss_are_given_up(loss, found):
+    objective = without_slope(lambda z: -loss * (z[:, 0] < -1.0))
+    assert len(point(objective, 0.0, space=line(1, [0])).edges) == found
