@@ -121,6 +121,7 @@ def test_gallery_of_the_wheel_is_importable(wheel, tmp_path):
     assert "'radon:build_uranium'" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["models", "pp_mlekl.gallery"])
 def test_gallery_of_a_clone_is_importable_from_elsewhere(tmp_path, package):
     code = f"from {package} import eight_schools; eight_schools.load_data()"

@@ -52,6 +52,7 @@ def covers(q: Distribution, p: Distribution) -> bool:
     return bool(a.lower >= b.lower and a.upper <= b.upper)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in LINEAR])
 def test_every_measure_against_every_linear_family(name, reverse):

@@ -201,6 +201,7 @@ def test_a_second_family_of_one_name_is_an_error():
         register_family(family("Normal"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("h", "z"), [(0.05, 0.0), (1.0, 40.0), (10.0, 0.2)])
 def test_polya_gamma_of_extreme_shapes(h, z):
     p = family("PolyaGamma")(h=h, z=z)

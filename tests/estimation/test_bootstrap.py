@@ -126,6 +126,7 @@ def median():
     return model, y, find_mle(model, random_seed=1)
 
 
+@pytest.mark.slow
 def test_case_replicates_of_a_median_are_medians(median):
     """No more than half of the resampled cases lie to either side of the location, and the scale is their mean deviation."""
     model, y, estimate = median

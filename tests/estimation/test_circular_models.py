@@ -137,6 +137,7 @@ def test_two_opposite_directions_are_two_modes():
     assert np.cos(one - other) == pytest.approx(-1.0)
 
 
+@pytest.mark.slow
 def test_circular_regression_against_its_score_equations():
     generator = np.random.default_rng(6)
     x = generator.normal(size=60)
@@ -161,6 +162,7 @@ def test_circular_regression_against_its_score_equations():
     np.testing.assert_allclose(errors, np.sqrt(np.diagonal(np.linalg.inv(information))), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_rice_has_a_hessian_too():
     y = stats.rice.rvs(1.5, scale=2.0, size=100, random_state=4)
     with pm.Model() as model:
@@ -194,6 +196,7 @@ def test_derivatives_up_to_the_fourth_against_mpmath(make):
         np.testing.assert_allclose(found, expected, rtol=1e-9 if order < 3 else 1e-6, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "centre"),
     [(3, 3.1), (80, 0.3), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((3, 0.3), (80, 3.1)))],

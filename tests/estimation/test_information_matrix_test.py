@@ -63,6 +63,7 @@ def test_it_does_not_depend_on_the_parametrisation(model):
     np.testing.assert_allclose(two.ratios, one.ratios, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_and_data_of_the_estimate_are_those_of_the_test(model):
     """Frequencies are repeated rows; data in place of the model's are those of another model."""
     other, often = np.random.default_rng(5).gamma(2, size=200), np.repeat([3.0, 0.0, 1.0, 1.0], 50)

@@ -109,6 +109,7 @@ def test_verdicts_by_products(monkeypatch, build, find, status, words):
     assert all(np.isnan(error).all() for error in estimate.standard_error.values())
 
 
+@pytest.mark.slow
 def test_saddle_is_left(monkeypatch):
     """The initial point is a saddle at which the gradient vanishes; two maxima differ by the sign of all parameters."""
     model = product_of_two(30)

@@ -54,6 +54,7 @@ def test_censored_exponential_has_a_closed_form():
     assert float(found.standard_error["rate"]) == pytest.approx(rate / np.sqrt(seen), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_censored_normal_against_scipy():
     y = np.clip(RNG.normal(1.0, 2.0, 120), -0.5, 3.0)
 
@@ -184,6 +185,7 @@ def test_multinomial_simplex_has_a_closed_form():
     np.testing.assert_allclose(found.covariance, (np.diag(p) - np.outer(p, p)) / 40, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_mv_normal_with_lkj_has_closed_forms():
     y = RNG.multivariate_normal([0.0, 1.0], [[1.0, 0.6], [0.6, 2.0]], 60)
 

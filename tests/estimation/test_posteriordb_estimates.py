@@ -48,6 +48,7 @@ def test_reference_estimates(name):
     np.testing.assert_allclose(numbers(posterior.values), listed(expected["map"]["estimate"]), rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", slow_if(["eight_schools_centered", "eight_schools_noncentered"], ["eight_schools_noncentered"])
 )

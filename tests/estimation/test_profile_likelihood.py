@@ -106,6 +106,7 @@ def test_what_the_limit_does_not_determine_has_no_bounds():
     assert np.isfinite(result.interval.sel(parameter="a[1]").values[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1])
 def test_limits_of_a_location_at_the_end_of_the_data_keep_their_sides(sign):
     y = np.array([2.9, 3.3, 3.8, 4.1, 4.4, 4.6, 5.0, 5.3, 5.9, 6.4, 7.0, 8.1])

@@ -68,6 +68,7 @@ def series():
     return model
 
 
+@pytest.mark.slow
 def test_one_term_has_no_sandwich_and_no_cases_to_resample():
     model = series()
     best = find_mle(model, random_seed=1)

@@ -104,6 +104,7 @@ def test_complete_separation_of_any_size(rows, columns):
     assert estimate.existence.identified == (rows >= columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("random_seed", slow_if([1, 2, 3], [2, 3]))
 def test_ordered_logit_whose_second_cutpoint_follows_the_slope(random_seed):
     with pm.Model() as model:

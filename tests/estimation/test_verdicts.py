@@ -147,6 +147,7 @@ def test_local_maximum_of_a_mixture_comes_with_the_collapse(random_seed):
     assert "also grows without limit as s[0] -> 0 (1 nats for each unit of log(s[0]))" in estimate.warnings[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
 def test_centred_hierarchy_has_no_joint_mode(space):
     estimate = find_map(golden.eight_schools(), space=space, random_seed=1)
@@ -387,12 +388,14 @@ def test_a_knot_is_where_the_profile_over_a_fine_grid_has_its_maximum():
     assert float(estimate.values["knot"]) == pytest.approx(best, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_an_empty_category_makes_its_limits_equal():
     estimate = find_mle(degenerate.build("empty_middle_category"), random_seed=1)
     assert "cut[1] = cut[2]" in estimate.warnings[0]
     np.testing.assert_allclose(estimate.values["cut"], special.logit([0.4, 0.75, 0.75]), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_parameters_of_equal_components_have_no_errors_of_their_own():
     """How well the two means are known depends on a weight that is not identified."""
     with pm.Model() as model:

@@ -105,6 +105,7 @@ def test_intervals_from_a_differenced_hessian_are_those_of_an_exact_one(model, e
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_profiles_from_a_differenced_hessian_are_those_of_an_exact_one(model, estimate):
     exact = decay(without_small_linalg)
     found = mk.profile(model, estimate=estimate, points=2).interval

@@ -154,6 +154,7 @@ def test_the_truth_itself_is_at_distance_zero():
     assert abs(result["jsd"].item()) < 1e-12
 
 
+@pytest.mark.slow
 def test_reparametrised_model_has_the_same_divergence():
     with pm.Model() as other:
         mu = pm.Normal("mu", 0, 10)

@@ -103,6 +103,7 @@ def test_a_truth_of_a_known_family_and_a_model_of_another(model, mle):
     )
 
 
+@pytest.mark.slow
 def test_a_random_walk_is_one_joint_density():
     y = np.cumsum(np.random.default_rng(3).normal(0, 0.6, size=20))
     with pm.Model() as walk:

@@ -94,6 +94,7 @@ def test_data_are_labelled_and_loaded_anew(name):
     assert first.equals(second)
 
 
+@pytest.mark.slow
 @modules
 def test_simulated_data_are_reproducible_and_fit_the_model(name):
     gallery = module(name)

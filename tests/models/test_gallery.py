@@ -56,6 +56,7 @@ def test_logistic_agrees_with_statsmodels():
     np.testing.assert_allclose(estimate.standard_error["slope"], fit.bse[1:], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_naive_bayes_agrees_with_scikit_learn(published):
     data = naive_bayes_iris.load_data()
     fit = GaussianNB(var_smoothing=0).fit(data["features"].values, data["species"].values)

@@ -31,6 +31,7 @@ def _tree(**arrays):
     return xr.DataTree.from_dict({"posterior": xr.Dataset(dataset)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_reference_posteriors(name):
     model, tree, numbers = model_and_draws(name)
@@ -85,6 +86,7 @@ def test_many_coefficients(d):
     assert abs(float(estimate) - exact) < 0.03 * d / 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
 @pytest.mark.parametrize("name", ["gamma-poisson-12", "dirichlet-multinomial-3", "normal-known-6"])
 def test_laplace_says_how_wrong_it_is(name, space):
@@ -205,6 +207,7 @@ def ordered_mixture():
     return model, _tree(mu=np.sort(mu_draws.reshape(4, 1000, 2))), float(exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["bridge", "smc", "laplace"])
 def test_an_ordered_prior_is_normalised_by_every_method(method):
     model, idata, exact = ordered_mixture()
@@ -225,6 +228,7 @@ def test_transforms_that_restrict_elements_of_different_priors():
     assert 0 < mass.standard_error < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initval", [0.2, "support_point", "prior"])
 def test_smc_starts_from_the_prior_whatever_the_initval(initval):
     with pm.Model() as model:

@@ -119,6 +119,7 @@ def test_layout_names_dims_and_dependence(schools):
     assert list(dataset["school"].values) == list("ABCDEFGH")
 
 
+@pytest.mark.slow
 def test_batch_equals_rows(functions, points):
     batch = functions.value_gradient_hessian(points, a=1.0, b=1.0)
     for i, z in enumerate(points):

@@ -8,6 +8,7 @@ from pp_mlekl.report.study_page import study_page, write_study_index, write_stud
 from pp_mlekl.report.study_plots import study_figures
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_data(coins):
     found = study_figures(coins)
     assert list(found) == [

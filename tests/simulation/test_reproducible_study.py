@@ -65,7 +65,7 @@ def test_what_was_compiled_before_changes_nothing(monkeypatch):
     xr.testing.assert_identical(before, after)
 
 
-@pytest.mark.parametrize("case", slow_if(CASES, ["vectors"]))
+@pytest.mark.parametrize("case", slow_if(CASES, ["regression", "vectors"]))
 def test_the_number_of_blas_threads_changes_nothing(case):
     build, truth = CASES[case]
     found = []

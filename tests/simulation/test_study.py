@@ -166,6 +166,7 @@ def test_seeds_store_and_client_do_not_change_the_numbers(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_dask_client_gives_the_same_result():
     distributed = pytest.importorskip("distributed")
     arguments = {"sizes": [10], "replicates": 40, "random_seed": 7}

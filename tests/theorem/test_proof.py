@@ -130,6 +130,7 @@ def test_vector_observations_with_a_sampled_truth():
     assert result.steps[4].status == "pass"
 
 
+@pytest.mark.slow
 def test_page_is_one_file_without_outside_resources(shipped, tmp_path):
     page = shipped["gamma_by_lognormal"].to_html(tmp_path / "sub" / "proof.html")
     text = page.read_text(encoding="utf-8")

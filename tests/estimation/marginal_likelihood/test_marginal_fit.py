@@ -174,6 +174,7 @@ def test_latents_without_variance_rest_exactly_at_their_limit():
     assert np.isnan(float(estimate.standard_error["tau"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "status"), [(6, "converged"), pytest.param(4, "boundary", marks=pytest.mark.slow)])
 def test_local_level_equals_its_multivariate_normal(seed, status):
     """All latents of a random walk are one block; of a normal integrand Laplace's approximation is exact."""
@@ -235,6 +236,7 @@ def test_latents_too_far_from_normal_are_told():
     assert any("Laplace's approximation is not good enough" in warning for warning in estimate.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "shift"),
     [(1e-6, 0.0), *(pytest.param(*other, marks=pytest.mark.slow) for other in ((3e3, 1e6), (1.0, 0.0)))],
@@ -287,6 +289,7 @@ def test_an_integral_that_does_not_exist_is_refused():
         find_mle(model, marginalize=["u"], random_seed=1)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_maximum_latents_have_no_values():
     group = np.repeat(np.arange(5), 3)
     with pm.Model() as model:

@@ -86,6 +86,7 @@ def test_empirical_truth_gives_the_mle():
     assert any("sample" in w for w in found.warnings)
 
 
+@pytest.mark.slow
 def test_pseudo_true_is_where_the_mle_of_a_large_sample_goes():
     case = CASES["gamma-by-lognormal"]
     found = pseudo_true(model_of(case), truth_of(case), random_seed=1)

@@ -13,6 +13,7 @@ def log_likelihood(model, z):
     return model_functions(model).value_gradient_hessian(np.array(z))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distance", [5.0, 9.0, 30.0, 200.0])
 def test_a_censored_normal_has_a_hessian_however_far_off(distance):
     with pm.Model() as model:
@@ -25,6 +26,7 @@ def test_a_censored_normal_has_a_hessian_however_far_off(distance):
     assert hessian[0, 0, 0] == pytest.approx(-hazard * (hazard - distance), rel=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x", [-40.0, -3.0, 0.5, 12.0])
 def test_a_skew_normal_has_a_density_in_its_thin_tail(x):
     with pm.Model() as model:
