@@ -157,7 +157,9 @@ def table(file):
     rows = pd.DataFrame(map(json.loads, file.read_text().splitlines()))
     print("| problem | log Z | method | sets | bias | RMSE | claimed | covered | without number | CPU s |")
     print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for (problem, method), group in rows.groupby(["problem", "method"], sort=False):
+    groups = dict(list(rows.groupby(["problem", "method"])))
+    for problem, method in ((p, m) for p in PROBLEMS for m in METHODS if (p, m) in groups):
+        group = groups[problem, method]
         known = group[np.isfinite(group["value"])]
         off = known["value"] - known["exact"]
         covered = np.abs(off) <= HALF_WIDTH * np.hypot(known["error"], known["known_to"])

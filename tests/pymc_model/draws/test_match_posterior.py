@@ -16,6 +16,11 @@ EXACT_EVIDENCE = float(-0.5 * np.sum(Y**2) / 10 - 1.5 * np.log(2 * np.pi * 10))
 EXACT_KL = float(np.sum(0.5 * (0.1 + (0.9 * Y) ** 2 / 9 - 1 + np.log(10))))
 
 
+def test_the_exact_numbers():
+    assert round(EXACT_EVIDENCE, 4) == -8.7107
+    assert round(EXACT_KL, 3) == 4.354
+
+
 @pytest.fixture(scope="module")
 def model():
     with pm.Model(coords={"g": ["a", "b", "c"]}) as model:
