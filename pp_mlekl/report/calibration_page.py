@@ -86,7 +86,7 @@ def coverage_table(calibration: CalibrationLike) -> Table:
 def _statuses(calibration: CalibrationLike) -> Table:
     counts = calibration.statuses
     rows = [[str(method), *(str(n) for n in row)] for method, row in zip(counts.index, counts.to_numpy(), strict=True)]
-    return table_of(["method", *counts.columns], rows)
+    return table_of(["method", *(str(c).replace("_", " ") for c in counts.columns)], rows)
 
 
 def _picture(calibration: CalibrationLike, method: str) -> Picture:

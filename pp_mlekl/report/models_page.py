@@ -56,13 +56,14 @@ def models_table(comparison: ModelComparisonLike) -> Table:
 
 
 def bayes_factor_table(comparison: ModelComparisonLike) -> Table:
-    """The log Bayes factor of each model against each other, the best evidence first."""
+    """log10 of the Bayes factor of each model against each other, the best evidence first."""
     order = [str(name) for name in comparison.summary().index]
     rows = []
     for name in order:
         cells = [comparison.dataset.sel(model=name, against=other) for other in order]
-        rows.append([name, *(with_error(c["log_bayes_factor"], c["log_bayes_factor_mcse"]) for c in cells)])
-    return table_of(["log Bayes factor of … against", *order], rows)
+        nats = [(float(c["log_bayes_factor"]), float(c["log_bayes_factor_mcse"])) for c in cells]
+        rows.append([name, *(with_error(value / np.log(10), error / np.log(10)) for value, error in nats)])
+    return table_of(["log₁₀ Bayes factor of … against", *order], rows)
 
 
 def _rank(row: Any, rank: str, value: str) -> str:

@@ -1,12 +1,14 @@
 """The page of a study, and the index of a grid of studies."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from pp_mlekl.report.formatting import with_error
+from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
 from pp_mlekl.report.page import Picture, write_index
 from pp_mlekl.report.study_plots import study_figures
 from pp_mlekl.report.tables import Table, table_of
@@ -16,7 +18,7 @@ from pp_mlekl.utils.html import template
 _CAPTIONS = {
     "Bias": "Mean error of the estimates, with two Monte Carlo standard errors.",
     "Root mean squared error": "With two Monte Carlo standard errors; both axes are logarithmic.",
-    "Coverage": "Share of data sets whose interval holds the pseudo-true parameter, with two standard errors, and the nominal share.",
+    "Coverage": "Share of data sets whose interval holds the pseudo-true parameter, with Wilson's 95% interval, and the nominal share.",
     "Excess divergence": "By theory it tends to trace(J⁻¹K)/2: half the number of parameters where the model is right.",
     "Estimates against the limit law": "Standardised errors at the largest n; on the line where the estimates are normal.",
     "Data sets without a regular maximum": "Their likelihood flattens towards infinity or the boundary, or its search did not end.",
@@ -53,7 +55,7 @@ def study_page(tree: xr.DataTree, name: str = "Simulation study") -> str:
     ]
     return template("study.html").render(
         name=name,
-        lead=f"Truth: {attributes['truth']}",
+        lead=f"Truth: {_truth(attributes['truth'])}",
         chips=chips,
         divergences=_divergences(tree),
         estimates=_estimates(tree),
@@ -87,10 +89,10 @@ def _divergences(tree: xr.DataTree) -> Table:
     summary = tree.children["summary"].to_dataset()
     with_kl = "kl" in summary
     statuses = [str(s) for s in summary["status"].values[1:]]
-    header = ["estimator", "n", *(["mean KL", "theory"] if with_kl else []), *statuses]
+    header = ["estimator", "n", *(["mean KL", "theory"] if with_kl else []), *(s.replace("_", " ") for s in statuses)]
     rows = []
     for names, row in _rows(summary):
-        kl = [with_error(row["kl"].item(), row["kl_mcse"].item()), f"{row['kl_theory'].item():.4g}"] if with_kl else []
+        kl = [with_error(row["kl"].item(), row["kl_mcse"].item()), number(row["kl_theory"].item())] if with_kl else []
         rows.append([*names, *kl, *(str(int(row["status_count"].sel(status=s))) for s in statuses)])
     return table_of(header, rows)
 
@@ -112,6 +114,19 @@ def _coverage(tree: xr.DataTree) -> Table:
     for names, row in _rows(summary) if kinds else []:
         for parameter in row["parameter"].values:
             shares = [row[f"coverage_{kind}"].sel(parameter=parameter).item() for kind in kinds]
-            cells = ["" if share != share else f"{share:.3f}" for share in shares]
+            cells = [UNAVAILABLE if np.isnan(share) else f"{share:.3f}" for share in shares]
             rows.append([str(parameter), *names, *cells])
     return table_of(["parameter", "estimator", "n", *kinds], rows, "estimator")
+
+
+def _truth(text: str) -> str:
+    """The attribute of a study as a sentence's end: a mapping without the marks of Python.
+
+    Examples
+    --------
+    >>> _truth("{'mu': 1.0, 'theta': array([1., 2.])}"), _truth("Gamma(2, 1)")
+    ('mu = 1.0, theta = [1., 2.]', 'Gamma(2, 1)')
+    """
+    if not text.startswith("{"):
+        return text
+    return re.sub(r"array\((.*?)\)", r"\1", text[1:-1].replace("'", "").replace(": ", " = "), flags=re.DOTALL)

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from scipy import stats
 
 from pp_mlekl.report.elements import MAX_PANELS, literal
@@ -14,6 +15,8 @@ from pp_mlekl.report.figures import STYLE, Panel, panels
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array
 
+# Labels of the axis of sizes: more would touch each other.
+_MOST_TICKS = 5
 # Points of a Q-Q plot: more do not show.
 _QUANTILES = 60
 _INTERVALS = ("sandwich", "estimated", "naive", "unconstrained", "profile", "parametric_bootstrap", "case_bootstrap")
@@ -64,7 +67,7 @@ def _of_parameters(tree: xr.DataTree, what: str, line: float | None) -> Iterator
                 axis.axhline(line, color="0.6", linewidth=0.8)
             elif np.all(one[what] > 0):
                 axis.set_yscale("log")
-            _over_sizes(axis, name, summary["estimator"].size > 1)
+            _over_sizes(axis, summary["size"].values, name, summary["estimator"].size > 1)
 
         yield draw
 
@@ -81,12 +84,21 @@ def _coverage(tree: xr.DataTree) -> Iterator[Draw]:
 
         def draw(axis: Axes, one: xr.Dataset = one, name: str = name) -> None:
             for kind in kinds:
-                share = one[f"coverage_{kind}"]
-                axis.errorbar(summary["size"], share, 2 * np.sqrt(share * (1 - share) / count), label=kind, **_DOTS)
+                share = one[f"coverage_{kind}"].values
+                limits = np.array([_wilson(*pair) for pair in zip(share, count.values, strict=True)]).T
+                axis.errorbar(summary["size"], share, np.abs(limits - share), label=kind, **_DOTS)
             axis.axhline(prob, color="0.6", linewidth=0.8)
-            _over_sizes(axis, name, True)
+            _over_sizes(axis, summary["size"].values, name, True)
 
         yield draw
+
+
+def _wilson(share: float, count: float) -> tuple[float, float]:
+    """Wilson's 95% interval of a probability, which stays between 0 and 1; NaN without a share."""
+    if not np.isfinite(share) or count < 1:
+        return np.nan, np.nan
+    interval = stats.binomtest(round(share * count), round(count)).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def _excess(tree: xr.DataTree) -> Iterator[Draw]:
@@ -100,9 +112,9 @@ def _excess(tree: xr.DataTree) -> Iterator[Draw]:
             row = summary.sel(estimator=estimator)
             axis.errorbar(size, size * row["excess"], 2 * size * row["kl_mcse"], label=str(estimator), **_DOTS)
         axis.axhline(
-            tree.children["pseudo_true"]["trace"].item() / 2, color="0.6", linewidth=0.8, label="trace(J^-1 K) / 2"
+            tree.children["pseudo_true"]["trace"].item() / 2, color="0.6", linewidth=0.8, label="trace(J⁻¹K)/2"
         )
-        _over_sizes(axis, "n times excess KL, nats", True)
+        _over_sizes(axis, summary["size"].values, "n times excess KL, nats", True)
 
     yield draw
 
@@ -151,13 +163,21 @@ def _missing(tree: xr.DataTree) -> Iterator[Draw]:
                 markersize=3,
                 label=str(estimator),
             )
-        _over_sizes(axis, "share of data sets", True)
+        _over_sizes(axis, summary["size"].values, "share of data sets", True)
 
     yield draw
 
 
-def _over_sizes(axis: Axes, title: str, legend: bool) -> None:
+def _over_sizes(axis: Axes, sizes: Array, title: str, legend: bool) -> None:
+    """Finish a panel over the number of observations: ticks at the sizes, as plain numbers."""
     axis.set_xscale("log")
+    shown = sizes[np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), _MOST_TICKS)).round().astype(int))]
+    axis.set_xticks(shown, [f"{int(n)}" for n in shown])
+    axis.set_xticks([], minor=True)
+    if axis.get_yscale() == "log":
+        axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
     axis.set(title=literal(title), xlabel="n")
     if legend:
         axis.legend(fontsize=7)
