@@ -11,6 +11,7 @@ from pp_mlekl.diagnostics.calibration import about_calibration, are_vectors, uni
 from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
 from pp_mlekl.diagnostics.predictive_checks import about_checks, no_checks, predictive_checks
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
+from pp_mlekl.diagnostics.sampled_loo import leave_one_out
 from pp_mlekl.utils.p_values import holm
 from pp_mlekl.utils.posterior_group import draws_within
 from pp_mlekl.utils.shared_state import alone, silenced
@@ -223,30 +224,31 @@ def _loo(tree: xr.DataTree, notes: list[Finding]) -> pd.DataFrame:
 
 
 def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[float] | None:
-    import arviz as az
-
     try:
-        result = az.loo(tree, var_name=name, pointwise=True)
+        found = leave_one_out(tree, name)
     except ValueError as error:
         # Pareto smoothing refuses weights without a tail, as of a constant likelihood.
         notes.append(finding("caution", "leave-one-out", f"{name}: unavailable ({error})."))
         return None
-    k, elpd, se, p = np.asarray(result.pareto_k), float(result.elpd), float(result.se), float(result.p)
-    limit, repaired = float(result.good_k), 0
+    k, elpd, se, p = np.asarray(found.pointwise.pareto_k), found.elpd, found.se, found.p
+    limit, repaired = float(found.pointwise.good_k), 0
     if "loo" in tree.children and name in tree["loo"].children:
         stored = tree[f"loo/{name}"].to_dataset()
         k, terms, repaired = stored["pareto_k"].values, stored["elpd_i"].values, int(stored.attrs["repaired"])
         elpd, se = float(terms.sum()), float(np.sqrt(n * terms.var()))
-        p = float(result.p + result.elpd) - elpd
+        p = found.p + found.elpd - elpd
     bad = int(np.sum(~(k <= limit)))
     after = f" after moment matching of {repaired} influential observations" if repaired else ""
     if bad:
-        text = (
-            f"{bad} of {n} Pareto k exceed {limit:.2g}{after}: influential observations, for which LOO is unreliable."
-        )
+        text = f"{bad} of {k.size} Pareto k exceed {limit:.2g}{after}: influential observations, for which LOO is unreliable."
     else:
-        text = f"all {n} Pareto k are below {limit:.2g}{after}."
-    if are_vectors(tree, name, result):
+        text = f"all {k.size} Pareto k are below {limit:.2g}{after}."
+    if k.size < n:
+        text += (
+            f" {k.size} of {n} observations were left out, drawn at random; by that the elpd has a sampling error of "
+            f"{found.sampling_error:.2g} nats."
+        )
+    if are_vectors(found.tree, name, found.pointwise):
         text += " Its observations are vectors, for which there is no calibration."
     notes.append(finding("caution" if bad else "ok", "leave-one-out", f"{name}: {text}"))
     return [
@@ -257,5 +259,5 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         limit,
         bad,
         n,
-        uniformity(tree, name, result),
+        uniformity(found.tree, name, found.pointwise),
     ]
