@@ -53,6 +53,7 @@ durations: environment
 	@$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile -q --durations=60 --durations-min=0.5
 
 docs: environment
+	@$(VENV)/bin/pp-mlekl report reports/*.toml --guide ../reading_a_page.html --out docs/_build/extra/pages
 	@$(PYTHON) -m sphinx -b html -n -W --keep-going -q docs docs/_build/html
 
 notebooks: environment

@@ -24,7 +24,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = "pp_mlekl"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_extra_path = ["../reports/sample"]
+# `make docs` writes pages of the gallery to _build/extra before it calls Sphinx.
+html_extra_path = [
+    "../reports/sample",
+    *(["_build/extra"] if (Path(__file__).parent / "_build" / "extra").is_dir() else []),
+]
 html_show_sourcelink = False
 # These pages have no others below them.
 html_sidebars: dict[str, list[str]] = {page: [] for page in ("why", "install", "gallery")}

@@ -8,7 +8,8 @@ HEAD = """# Gallery
 
 Made by `tools/gallery_page.py` from the modules in `models/`. Each builder is imported by `from pp_mlekl.gallery import NAME`
 and compared by `pp-mlekl compare NAME`; "MLE" and "MAP" are the expected status of the estimates of all parameters (MAP on
-the natural scale). `make report-all` writes a page for each to `pages/`; <a href="logistic_spector.html">this</a> is one.
+the natural scale). `make docs` writes <a href="pages/index.html">the pages of the models in `reports/`</a>, `make report-all` a page
+for each builder to `pages/`; <a href="logistic_spector.html">this</a> is one.
 
 | builder | family | observations | parameters | MLE | MAP |
 |---|---|---|---|---|---|

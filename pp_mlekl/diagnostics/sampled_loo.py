@@ -10,6 +10,8 @@ import xarray as xr
 # Observations that are left out at the most. The elpd of 100,000 observations then has a sampling error that is small
 # against its standard error, because the sample estimates only the difference from the log predictive density.
 MAX_LEFT_OUT = 5_000
+_READ = ("posterior", "log_likelihood", "posterior_predictive", "observed_data")
+_ROWS = ("chain", "draw", "row")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +82,14 @@ def leave_one_out(tree: xr.DataTree, name: str, most: int = MAX_LEFT_OUT, random
 
 def _in_one_dim(tree: xr.DataTree, name: str) -> xr.DataTree:
     """What leave-one-out reads of a variable, its observations along ``row``; nothing is copied."""
-    shape = tree["log_likelihood"][name].shape[2:]
-    groups = {"posterior": tree["posterior"].to_dataset()}
+    datasets = {group: tree[group].to_dataset() for group in _READ if group in tree.children}
+    shape = datasets["log_likelihood"][name].shape[2:]
+    groups = {"posterior": datasets["posterior"]}
     for group in ("log_likelihood", "posterior_predictive"):
-        if group in tree.children and name in tree[group] and tree[group][name].shape[2:] == shape:
-            array = tree[group][name]
+        if group in datasets and name in datasets[group] and datasets[group][name].shape[2:] == shape:
+            array = datasets[group][name]
             values = array.values.reshape(*array.shape[:2], -1)
-            groups[group] = xr.Dataset(
-                {name: (("chain", "draw", "row"), values)}, coords={d: array[d] for d in ("chain", "draw")}
-            )
-    if "observed_data" in tree.children and tree["observed_data"][name].shape == shape:
-        groups["observed_data"] = xr.Dataset({name: ("row", tree["observed_data"][name].values.ravel())})
+            groups[group] = xr.Dataset({name: (_ROWS, values)}, coords={d: array[d] for d in _ROWS[:2]})
+    if "observed_data" in datasets and datasets["observed_data"][name].shape == shape:
+        groups["observed_data"] = xr.Dataset({name: ("row", datasets["observed_data"][name].values.ravel())})
     return xr.DataTree.from_dict(groups)

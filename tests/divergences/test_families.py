@@ -230,3 +230,13 @@ def test_distribution_functions_are_defined_everywhere(name):
     np.testing.assert_array_equal(
         cdf[[0, -1]], np.broadcast_to(np.reshape([0.0, 1.0], (2, *(1,) * len(d.batch_shape))), cdf[[0, -1]].shape)
     )
+
+
+def test_quantiles_of_a_bernoulli_are_those_of_one_trial():
+    """The binomial's quantiles are found by bisection of its distribution function."""
+    generator = np.random.default_rng(1)
+    p = np.concatenate([generator.uniform(size=100), [0.0, 1.0, 1e-20, 1 - 1e-16, 0.5]])
+    u = np.concatenate([generator.uniform(size=50), [0.0, 1.0, 1e-20, 0.5, 1 - 1e-16]])[:, None]
+    one, trial = family("Bernoulli")(p=p), family("Binomial")(n=1, p=p)
+    np.testing.assert_array_equal(one.quantile(u), trial.quantile(u))
+    np.testing.assert_array_equal(one.upper_quantile(u), trial.upper_quantile(u))

@@ -76,6 +76,16 @@ class Bernoulli(_WithSuccess):
     def _log_mass(self, x: Array) -> Array:
         return np.where(x == 1, self.success.log, self.success.log_complement)
 
+    def quantile(self, u: Array) -> Array:
+        """Lower quantile: 0 if P(X = 0) >= u."""
+        support = self.support()
+        return np.where(np.exp(self.success.log_complement) >= u, support.lower, support.upper)
+
+    def upper_quantile(self, u: Array) -> Array:
+        """Inverse survival function: 0 if P(X = 1) <= u."""
+        support = self.support()
+        return np.where(np.exp(self.success.log) <= u, support.lower, support.upper)
+
 
 @kl_rule(Bernoulli, Bernoulli)
 def _bernoulli(p: Bernoulli, q: Bernoulli) -> Array:
