@@ -14,7 +14,7 @@ import typer
 from pp_mlekl.cli.cluster import cluster
 from pp_mlekl.cli.gallery import entries
 from pp_mlekl.cli.options import Scheduler, Traceback
-from pp_mlekl.cli.report_build import Built, Task, build, check_targets, index_entry
+from pp_mlekl.cli.report_build import Built, Task, build, check_summaries, check_targets, index_entry, write_summaries
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
@@ -34,7 +34,7 @@ def report(
     guide: Annotated[str, typer.Option(help='address of the documentation\'s page "How to read a page"')] = "",
     traceback: Traceback = False,
 ) -> None:
-    """Every report's page, tree and numbers, and an index of them. Reports are made anew where something has changed.
+    """Every report's page, tree and numbers, an index, and all numbers in report.json. Reports are made anew where something has changed.
 
     What counts is the specification, the builder's source, the data, the settings and the versions of packages. A report
     that fails is shown in the index, and the others are made all the same.
@@ -45,7 +45,7 @@ def report(
     wanted = [read_specification(path) for path in specifications or ()] + (_of_gallery() if gallery else [])
     if not wanted:
         raise ValueError("Name at least one TOML file, e.g. reports/*.toml.")
-    stems = file_names([specification.name.lower() for specification in wanted], taken=["index"])
+    stems = file_names([specification.name.lower() for specification in wanted], taken=["index", "report"])
     tasks = [
         Task(
             specification=one,
@@ -60,6 +60,7 @@ def report(
     if not check:
         writable_folder(out)
         check_page_target(out / "index.html")
+        check_summaries(out / "report.json")
         for task in tasks:
             check_targets(task)
     with cluster(scheduler, None) as client:
@@ -68,8 +69,9 @@ def report(
         from pp_mlekl.report.page import write_index
 
         index = write_index([index_entry(one.summary) for one in built], out / "index.html")
+        numbers = write_summaries(built, out / "report.json")
         pages = [out / one.summary["href"] for one in built if "href" in one.summary]
-        for path in [*pages, index]:
+        for path in [*pages, index, numbers]:
             print(path.resolve())
     raise typer.Exit(max(one.status for one in built))
 

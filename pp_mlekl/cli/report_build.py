@@ -1,6 +1,7 @@
 """One report: its page, Markdown, tree and numbers, made anew only where something has changed."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,8 +16,8 @@ from pp_mlekl.utils.files import write_bytes
 # Longer findings are for the page itself.
 _LONGEST = 260
 _KINDS = ("nc", "md", "html", "json")
-# The key by which a later run knows a file of numbers for its own.
-_FINGERPRINT = "pp_mlekl_fingerprint"
+# The keys by which a later run knows a file of numbers for its own.
+_FINGERPRINT, _REPORTS = "pp_mlekl_fingerprint", "pp_mlekl_reports"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,21 @@ def check_targets(task: Task) -> None:
     for kind in ("md", "html"):
         check_page_target(task.path(kind))
     check_file(task.path("json"), _is_summary)
+
+
+def check_summaries(path: Path) -> None:
+    """Raise where the file of all numbers may not be written."""
+    from pp_mlekl.utils.files import check_file
+
+    check_file(path, _are_summaries)
+
+
+def write_summaries(built: Iterable[Built], path: Path) -> Path:
+    """Write verdict, badges and numbers of all reports as one JSON file; a failure has its reason in their place."""
+    left_out = {_FINGERPRINT, "card"}
+    content = {_REPORTS: [{k: v for k, v in one.summary.items() if k not in left_out} for one in built]}
+    write_bytes(path, json.dumps(content, indent=1, ensure_ascii=False).encode(), is_ours=_are_summaries)
+    return path
 
 
 def index_entry(summary: dict[str, Any]) -> dict[str, Any]:
@@ -169,17 +185,21 @@ def _listed(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def _summary_in(path: Path) -> dict[str, Any]:
-    """What the JSON file of a report holds; empty if it is none of ours."""
+def _summary_in(path: Path, key: str = _FINGERPRINT) -> dict[str, Any]:
+    """What a JSON file with this key holds; empty if it is none of ours."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) and _FINGERPRINT in found else {}
+    return found if isinstance(found, dict) and key in found else {}
 
 
 def _is_summary(path: Path) -> bool:
     return bool(_summary_in(path))
+
+
+def _are_summaries(path: Path) -> bool:
+    return bool(_summary_in(path, _REPORTS))
 
 
 def _data(specification: Specification) -> Any:

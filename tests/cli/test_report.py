@@ -68,8 +68,15 @@ def test_pages_index_and_what_is_made_anew(folder):
     # A failure or an exit is reported and does not keep the others from a page.
     assert result.exit_code == 1, result.output
     pages = folder / "pages"
-    assert {p.name for p in pages.iterdir()} == {"index.html", *(f"one.{kind}" for kind in KINDS)}
-    assert result.stdout.split() == [str((pages / name).resolve()) for name in ("one.html", "index.html")]
+    assert {p.name for p in pages.iterdir()} == {"index.html", "report.json", *(f"one.{kind}" for kind in KINDS)}
+    assert result.stdout.split() == [
+        str((pages / name).resolve()) for name in ("one.html", "index.html", "report.json")
+    ]
+    failed, made = json.loads((pages / "report.json").read_text(encoding="utf-8"))["pp_mlekl_reports"]
+    assert "no data today" in failed["failure"]
+    alone = json.loads((pages / "one.json").read_text(encoding="utf-8"))
+    assert made == {key: value for key, value in alone.items() if key not in ("pp_mlekl_fingerprint", "card")}
+    assert {badge["topic"] for badge in made["badges"]} >= {"MLE", "MAP", "Sampling"}
     index = (pages / "index.html").read_text(encoding="utf-8")
     assert "There is no page: my_model.py:raises raised RuntimeError: no data today" in index
     assert "my_model.py:exits raised SystemExit" in index
