@@ -59,9 +59,7 @@ def _prior_posterior(prior: Array, z: WithError) -> WithError:
         return WithError(value=np.inf, warnings=(reason,))
     shape = tail_shape(-prior)
     if shape >= _INFINITE:
-        reason = (
-            f"KL(prior‖posterior) appears infinite: -log L has a heavy tail under the prior (Pareto k = {shape:.2f})."
-        )
+        reason = f"The divergence appears infinite: -log L has a heavy tail under the prior (Pareto k = {shape:.2f})."
         return WithError(value=np.inf, warnings=(reason,))
     warnings: tuple[str, ...] = ()
     if shape > _UNRELIABLE:
