@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
@@ -86,13 +87,17 @@ def panels(figure: Figure, prefix: str, label: str) -> list[Panel]:
     for axis in figure.get_axes():
         axis.set_title("")
     text = _written(figure, prefix)
-    height = figure.get_size_inches()[1] * _DPI
+    width, height = figure.get_size_inches() * _DPI
+    # Texts are as wide as where the SVG was written; the renderer of the screen rounds them to pixels.
+    renderer = RendererSVG(width, height, io.StringIO(), image_dpi=_DPI)
     clips = {m[1]: m[0] for m in _CLIP.finditer(text)}
     shown = [axis for axis in figure.get_axes() if axis.get_visible() and axis.axison]
     blocks = {int(m[1]): m[0] for m in _AXES.finditer(text)}
     result = []
-    for place, (axis, title) in enumerate(zip(figure.get_axes(), titles, strict=True), 1):
-        box = axis.get_tightbbox()
+    # The number of ticks depends on the settings, too.
+    with styled(STYLE):
+        boxes = [axis.get_tightbbox(renderer) for axis in figure.get_axes()]
+    for place, (axis, title, box) in enumerate(zip(figure.get_axes(), titles, boxes, strict=True), 1):
         if axis not in shown or place not in blocks or box is None:
             continue
         x, y = box.x0 - _MARGIN, height - box.y1 - _MARGIN

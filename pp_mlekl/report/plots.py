@@ -190,7 +190,7 @@ def about_predictive(comparison: ComparisonLike) -> str:
 
 
 _ABOUT_PREDICTIVE = {
-    "real": "Densities of 50 posterior predictive data sets, and of the data (dark).",
+    "real": "Distributions of 50 posterior predictive data sets, and that of the data (dark).",
     "count": (
         "Observed frequency of each count against the posterior predictive interval; the vertical axis is a square root."
     ),
