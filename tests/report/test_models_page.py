@@ -47,4 +47,4 @@ def test_bayes_factors_of_the_row_against_the_column():
     dataset = xr.Dataset(factors, coords={"model": ["first", "second"], "against": ["first", "second"]})
     table = bayes_factor_table(SimpleNamespace(summary=lambda: SUMMARY, dataset=dataset))
     assert table.header[1:] == ("first", "second")
-    assert [row[1:] for row in table.rows] == [("0", "1.230 ± 0.045"), ("−1.230 ± 0.045", "0")]
+    assert [row[1:] for row in table.rows] == [("0", "0.534 ± 0.020"), ("−0.534 ± 0.020", "0")]
