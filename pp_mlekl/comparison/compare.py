@@ -43,7 +43,7 @@ SKIPPABLE = ("fitted", "evidence", "laplace", "loo", "predictive", "derived", "m
 # Deterministics with more elements, such as linear predictors, are not estimated by the delta method.
 _MAX_DERIVED = 50
 # Draws times observations whose likelihood is evaluated for the evidence and the divergence from the prior.
-_MAX_TERMS = 100_000_000
+_MAX_TERMS = 40_000_000
 # Prior densities are kept of variables with at most this number of elements: pages plot no more.
 _MAX_CURVES = 400
 
