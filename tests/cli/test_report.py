@@ -72,7 +72,7 @@ def test_pages_index_and_what_is_made_anew(folder):
     assert result.stdout.split() == [
         str((pages / name).resolve()) for name in ("one.html", "index.html", "report.json")
     ]
-    failed, made = json.loads((pages / "report.json").read_text(encoding="utf-8"))["pp_mlekl_reports"]
+    failed, _, made = json.loads((pages / "report.json").read_text(encoding="utf-8"))["pp_mlekl_reports"]
     assert "no data today" in failed["failure"]
     alone = json.loads((pages / "one.json").read_text(encoding="utf-8"))
     assert made == {key: value for key, value in alone.items() if key not in ("pp_mlekl_fingerprint", "card")}
