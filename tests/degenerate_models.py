@@ -343,6 +343,45 @@ def lognormal_that_becomes_normal():
     shifted_lognormal(10 - np.exp(0.3 + 0.4 * stats.norm.ppf((np.arange(30) + 0.5) / 30)))
 
 
+@case(
+    "mle",
+    "unbounded",
+    "Equal smallest rainfalls: mu - sigma / xi tends to them as the shape grows like the logarithm of the distance",
+)
+def extreme_values_with_a_tied_minimum():
+    mu, sigma, xi = pm.Normal("mu", 0, 10), pm.HalfNormal("sigma", 5), pm.Normal("xi", 0, 1)
+
+    def log_density(value, mu, sigma, xi):
+        t = 1 + xi * (value - mu) / sigma
+        inside = pt.gt(t, 0)
+        t = pt.switch(inside, t, 1.0)
+        return pt.switch(inside, -pt.log(sigma) - (1 + 1 / xi) * pt.log(t) - t ** (-1 / xi), -np.inf)
+
+    rainfall = [
+        1.83,
+        1.69,
+        3.24,
+        1.99,
+        1.69,
+        1.79,
+        2.78,
+        1.70,
+        4.85,
+        2.35,
+        3.37,
+        1.72,
+        3.96,
+        2.35,
+        2.29,
+        3.33,
+        3.97,
+        3.53,
+        3.11,
+        1.69,
+    ]
+    pm.CustomDist("y", mu, sigma, xi, logp=log_density, observed=rainfall)
+
+
 @case("mle", "unbounded", "paul-buerkner/brms#1333 and Day 1969, Biometrika 56: mixtures with free scales")
 def mixture_with_free_scales():
     mu, sigma = pm.Normal("mu", 0, 5, shape=2), pm.HalfNormal("sigma", 3, shape=2)

@@ -19,6 +19,7 @@ from pp_mlekl.optimize.audit.verdict import decide
 VERDICTS = golden.cases("degenerate/verdicts.json")
 # Cases that take a second and more, for the slow tier.
 _LONG = (
+    "extreme_values_with_a_tied_minimum",
     "knot",
     "separated_ordinal_response",
     "empty_middle_category",
