@@ -168,7 +168,7 @@ def check_comparison(functions: ModelFunctions, truth: TruthLike | None, setting
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     truth
         As in ``compare``.
     settings

@@ -15,6 +15,7 @@ from pp_mlekl.comparison.sentences import about_bayes_factor
 from pp_mlekl.diagnostics.diagnose import sampling_problems
 from pp_mlekl.diagnostics.findings import Finding
 from pp_mlekl.diagnostics.loo_weights import leave_one_out, loo_weights
+from pp_mlekl.divergences.monte_carlo import RELIABLE_SHAPE
 from pp_mlekl.posterior.evidence_estimate import log_evidence_of
 from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
@@ -28,7 +29,6 @@ from pp_mlekl.utils.seeds import generator_of
 if TYPE_CHECKING:
     import distributed
 
-_PARETO_K = 0.7
 _COLUMNS = (
     "log_evidence",
     "log_evidence_mcse",
@@ -274,10 +274,10 @@ def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, 
         notes.append(f"{name}: leave-one-out needs at least two observations of each observed variable.")
         return row
     row["elpd_loo"], row["elpd_loo_se"] = float(loo.elpd), float(loo.se)
-    bad = int(np.sum(np.asarray(loo.pareto_k) > _PARETO_K))
+    bad = int(np.sum(np.asarray(loo.pareto_k) > RELIABLE_SHAPE))
     if bad:
         notes.append(
-            f"{name}: {bad} of {len(loo.pareto_k)} Pareto k exceed {_PARETO_K}; its leave-one-out estimate is unreliable."
+            f"{name}: {bad} of {len(loo.pareto_k)} Pareto k exceed {RELIABLE_SHAPE}; its leave-one-out estimate is unreliable."
         )
     return row
 

@@ -22,7 +22,7 @@ def repaired_loo(functions: ModelFunctions, tree: xr.DataTree) -> dict[str, xr.D
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     tree
         With ``posterior`` and ``log_likelihood``.
 

@@ -27,9 +27,9 @@ def check_same_kind(p: Distribution, q: Distribution) -> None:
 
 
 def mutually_singular(p: Distribution, q: Distribution) -> bool:
-    """Whether each has its mass where the other has none because their values have different numbers of free coordinates.
+    """Whether two continuous distributions are mutually singular because they have different numbers of free coordinates.
 
-    A Dirichlet's values are on a simplex, to which a multivariate normal gives no mass.
+    A Dirichlet's values lie on a simplex, to which a multivariate normal gives no mass.
     """
     return not p.discrete and p.event_ndim > 0 and p.free_dimension != q.free_dimension
 
@@ -68,5 +68,5 @@ def identical(p: Distribution, q: Distribution) -> Array:
 
 
 def shaped(value: Array) -> Array | float:
-    """A number where there is no batch."""
+    """An array as it is, or a float where it has no axes."""
     return float(value) if np.ndim(value) == 0 else value

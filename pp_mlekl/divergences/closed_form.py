@@ -1,8 +1,8 @@
 """Closed forms of KL(P||Q): rules by pair of families, and sums of expectations.
 
 Within a family, and across families that share members, the rules are written to stay accurate where P and Q nearly
-agree. Otherwise the cross-entropy is a sum of expectations that Q asks for and P may know (mean, second moment,
-E log X, ...).
+agree. Otherwise the cross-entropy is a sum of expectations under P of statistics that Q's log density is linear in (X, X^2,
+log X, ...), where P has a closed form for each of them.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # The closed forms by the ordered pair of families.
 RULES: dict[tuple[type, type], Rule] = {}
-# A sum smaller than this fraction of its terms has lost its digits.
+# A sum smaller than this fraction of its terms has lost too many digits.
 _CANCELLED = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""Rows that have the same distributions, of which one stands for all."""
+"""Groups of rows with equal distributions, so that each group is computed once."""
 
 from dataclasses import fields
 

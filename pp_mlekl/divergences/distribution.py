@@ -1,4 +1,4 @@
-"""What the divergences need to know of a distribution: the contract that every family fulfils."""
+"""The interface of every family of distributions."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
@@ -45,12 +45,12 @@ class Distribution(ABC):
 
     discrete: ClassVar[bool] = False
     event_ndim: ClassVar[int] = 0
-    # The number of trailing event axes of each parameter; 0 where it is not named.
+    # The number of trailing event axes of each parameter; 0 for parameters that are not listed.
     parameter_ndim: ClassVar[dict[str, int]] = {}
-    # The statistics that -log density is linear in; None where there are no such.
+    # The statistics in which the log density is linear; None where there are none.
     needed_expectations: ClassVar[tuple[str, ...] | None] = None
     closed_entropy: ClassVar[bool] = False
-    # The ends of the narrowest support that the family can have as P, and of the widest that it can have as Q.
+    # The bounds of the narrowest and of the widest support in the family.
     narrowest: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     widest: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
 
@@ -100,7 +100,7 @@ class Distribution(ABC):
 
     @property
     def free_dimension(self) -> int:
-        """How many coordinates are free: fewer than a value has where it is a simplex or a symmetric matrix."""
+        """Number of free coordinates: fewer than a value has elements on a simplex or for a symmetric matrix."""
         return self.free_coordinates(np.zeros(self.event_shape)).size
 
     def _shapes(self, name: str) -> list[tuple[int, ...]]:
@@ -150,7 +150,7 @@ class Distribution(ABC):
         return None
 
     def reflected(self) -> "Distribution | None":
-        """The distribution of 1 - X, for families on the unit interval: near 1, X itself has too few digits."""
+        """The distribution of 1 - X for families on the unit interval, since X has too few digits near 1; else None."""
         return None
 
     def expectation(self, statistic: str, *arguments: Array | float) -> Array | None:
@@ -172,18 +172,18 @@ class Distribution(ABC):
         versine       c              1 - cos(X - c)
         ============  =============  ==========================================
 
-        Statistics are centred and scaled by Q's own parameters so that nothing cancels or overflows far from 0. A
-        family knows those for which it has a method ``expected_`` + statistic.
+        Statistics are centred and scaled by Q's parameters, which avoids cancellation and overflow far from 0. A family
+        implements a statistic as a method named ``expected_`` and the statistic.
         """
         method = getattr(self, f"expected_{statistic}", None)
         return None if method is None else method(*arguments)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms | None:
-        """What -E[log density] needs to be known of another distribution; None where it is not elementary."""
+        """-E[log density] under another distribution as a sum of expectations; None where there is no such sum."""
         return None
 
     def log_density_below(self, upper: Array, distance: Array) -> Array:
-        """Log density at ``upper - distance``, for families whose density is not smooth at an upper end ``upper``."""
+        """Log density at ``upper - distance``, accurate for small distances from an upper bound ``upper`` of the support."""
         return self.log_density(np.minimum(upper - distance, np.nextafter(upper, -np.inf)))
 
     def components(self) -> "list[tuple[Array, Distribution]]":
@@ -191,11 +191,11 @@ class Distribution(ABC):
         return [(np.ones(()), self)]
 
     def atoms(self) -> Array | None:
-        """Points with positive mass of a distribution that is otherwise continuous, shape (*batch, k); None without."""
+        """Points of positive mass of an otherwise continuous distribution, shape (*batch, k); None where there are none."""
         return None
 
     def points(self) -> Array | None:
-        """All values (k, *event) of a vector-valued discrete family, where they are few and the same for all elements."""
+        """All values (k, *event) of a vector-valued discrete family; None where they are many or differ between elements."""
         return None
 
     def kinks(self) -> "tuple[Array, ...]":
@@ -203,9 +203,9 @@ class Distribution(ABC):
         return ()
 
     def panels(self) -> Array | None:
-        """Ascending edges of panels over the support, (m, *batch), on each of which the density is smooth and no tail.
+        """Ascending edges (m, *batch) of panels over the support, on each of which the density is smooth.
 
-        None where quantiles place the points of a quadrature well: for all but circles.
+        None where quantiles are a good choice of panels, which holds for all families except those on a circle.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""The one result type of every number that has an error bar."""
+"""The result type of every number with an error bar."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,15 +22,15 @@ class Estimate(Displayed):
         The estimate; a float, an array or (from the labelled layer) a DataArray. May be ``inf``.
     mcse
         Monte Carlo standard error of the same shape (one number given for an array holds for all its elements); 0 for a
-        closed form, NaN where none can be had.
+        closed form, NaN where no error is available.
     method
-        How it was reached, e.g. ``"closed form"``, ``"quadrature"``, ``"bridge sampling (normal)"``.
+        How it was computed, e.g. ``"closed form"``, ``"quadrature"``, ``"bridge sampling (normal)"``.
     direction
-        What the number is, in the order that matters, e.g. ``"KL(P||Q)"``; empty where there is none.
+        The quantity and its direction, e.g. ``"KL(P||Q)"``; empty where there is none.
     unit
         ``"nats"``, ``"bits"``, or the unit of the variable for a distance.
     warnings
-        What to know before the number is believed; empty when there is nothing.
+        Reasons to doubt the number; empty where there are none.
     """
 
     value: Any

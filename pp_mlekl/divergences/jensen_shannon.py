@@ -1,4 +1,4 @@
-"""Jensen-Shannon divergence: the mean divergence of P and Q from their even mixture, at most log 2."""
+"""Jensen-Shannon divergence: the mean divergence of P and Q from their equal-weight mixture, at most log 2."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def js_divergence(
     budget: int | None = None,
     generator: np.random.Generator | None = None,
 ) -> Estimate:
-    """JSD(P, Q) = KL(P||M)/2 + KL(Q||M)/2 with M the even mixture, in nats, elementwise.
+    """JSD(P, Q) = KL(P||M)/2 + KL(Q||M)/2 with M = (P + Q)/2, in nats, elementwise.
 
     It is the divergence, not its square root (the distance that ``scipy.spatial.distance.jensenshannon`` returns);
     always finite, log 2 where P and Q share no mass.
@@ -33,7 +33,8 @@ def js_divergence(
     p, q
         Distributions of values of the same kind: both discrete or both continuous, with event axes of one shape.
     rtol, budget, generator
-        For Monte Carlo, of vector-valued distributions: relative standard error to reach, most draws, their source.
+        For Monte Carlo, of vector-valued distributions: the relative standard error to reach, the maximum number of draws
+        from each side, and the source of the draws.
 
     Raises
     ------
@@ -70,7 +71,7 @@ def js_divergence(
 def _joined(a: Distribution, b: Distribution, of_a: Array, of_b: Array) -> Array:
     """Half the sum of the two terms; log 2 where the distributions share no mass that doubles resolve."""
     larger, lost = np.maximum(of_a, of_b), np.minimum(of_a, of_b) <= 0
-    # A distribution narrower than the spacing of doubles is lost; the other term then has the whole divergence.
+    # The quadrature misses a distribution narrower than the spacing of doubles; the other term then is the divergence.
     value = np.minimum(np.where(lost & (larger > _FAR), larger, (of_a + of_b) / 2), np.log(2))
     rows = np.flatnonzero(lost | (larger > _FAR))
     if rows.size and not a.discrete:
@@ -93,4 +94,7 @@ def _by_monte_carlo(
     ]
     value = (np.asarray(sides[0].value) + np.asarray(sides[1].value)) / 2
     error = np.hypot(np.asarray(sides[0].mcse), np.asarray(sides[1].mcse)) / 2
-    return Estimate(value=shaped(value), mcse=shaped(error), method="Monte Carlo", direction="JSD(P,Q)")
+    warnings = tuple(dict.fromkeys(w for side in sides for w in side.warnings))
+    return Estimate(
+        value=shaped(value), mcse=shaped(error), method="Monte Carlo", direction="JSD(P,Q)", warnings=warnings
+    )

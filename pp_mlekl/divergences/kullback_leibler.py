@@ -9,7 +9,7 @@ from pp_mlekl.divergences.closed_form import closed_form_kl
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
-from pp_mlekl.divergences.integration.log_ratio_mean import itself, mean_of, negative, remainder, sum_of
+from pp_mlekl.divergences.integration.log_ratio_mean import itself, log_mass, mean_of, negative, remainder, sum_of
 from pp_mlekl.divergences.integration.tails import diverges_in_tail, leaves_support
 from pp_mlekl.divergences.monte_carlo import monte_carlo
 from pp_mlekl.divergences.units import in_common_unit
@@ -17,9 +17,9 @@ from pp_mlekl.typing import Array
 
 # Divergence below which the mean of the log ratio loses digits that the mean of the remainder keeps.
 _NEAR = 1e-3
-# A divergence whose own estimate of its relative error is larger has lost its digits, however small it is.
+# Estimated relative error of a divergence, however small, above which a warning is given.
 _FEW_DIGITS = 1e-3
-# A quadrature whose own estimate of its relative error is larger is warned of.
+# Estimated relative error of a quadrature above which a warning is given, unless the absolute error is negligible.
 _POOR = 1e-7
 
 
@@ -38,7 +38,7 @@ def kl_divergence(
     p, q
         Distributions of values of the same kind: both discrete or both continuous, with event axes of one shape.
     rtol
-        Relative standard error at which Monte Carlo stops; it is the last resort.
+        Relative standard error at which Monte Carlo stops; Monte Carlo is used only where no other method applies.
     budget
         Maximum number of draws of Monte Carlo.
     generator
@@ -88,7 +88,7 @@ def entropy(
 ) -> Estimate:
     """Entropy of P in nats, elementwise: differential for a continuous P.
 
-    Where P has atoms besides a density it is the sum of both parts, -sum m log m - integral of p log p.
+    For a distribution with atoms of mass m and a density p it is -sum m log m - integral of p log p.
 
     Examples
     --------
@@ -155,9 +155,9 @@ def _by_monte_carlo(
 
 
 def _has_infinite_part(p: Distribution, q: Distribution) -> Array:
-    """Whether a part of a continuous mixture P has infinite KL to every part of Q by a rule, as t(2) to normals.
+    """Whether a part of a continuous mixture P has infinite KL, by closed form, to every part of Q, as a t(2) to normals.
 
-    -log q is at most that of a part less the log of its weight, and grows like the least of theirs.
+    In a tail, -log q grows like the smallest -log density among the parts of Q.
     """
     result = np.zeros(p.batch_shape, dtype=bool)
     if p.discrete:
@@ -225,15 +225,8 @@ def _outside(p: Distribution, q: Distribution) -> Array:
     mass = mass + np.where(np.isfinite(support.upper), q.survival(support.upper), 0.0)
     if not p.discrete and p.atoms() is not None:
         # An atom of both at the lower end is not outside.
-        mass = mass - np.where(np.isfinite(support.lower), np.exp(_mass_at(q, support.lower)), 0.0)
+        mass = mass - np.where(np.isfinite(support.lower), np.exp(log_mass(q, support.lower)), 0.0)
     return mass
-
-
-def _mass_at(q: Distribution, at: Array) -> Array:
-    points = q.atoms()
-    if points is None:
-        return np.full(at.shape, -np.inf)
-    return np.where(np.any(points == at[..., None], axis=-1), q.log_density(at), -np.inf)
 
 
 def _is_infinite(p: Distribution, q: Distribution) -> Array:

@@ -1,4 +1,4 @@
-"""Log ratios of two families that keep their digits where the families nearly meet."""
+"""Log ratios of two families that stay accurate where their densities nearly agree."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,7 +15,7 @@ LOG_RATIOS: dict[tuple[type, type], Callable[..., Array]] = {}
 
 
 def log_ratio_rule(p: type[Distribution], q: type[Distribution]) -> Callable[[F], F]:
-    """Register log p - log q at points x as ``rule(p, q, x)``, NaN where the plain difference is as accurate."""
+    """Register ``rule(p, q, x)``, which gives log p - log q at points x; NaN where the plain difference is as accurate."""
 
     def register(rule: F) -> F:
         LOG_RATIOS[p, q] = rule
@@ -25,7 +25,7 @@ def log_ratio_rule(p: type[Distribution], q: type[Distribution]) -> Callable[[F]
 
 
 def log_ratio_at(p: Distribution, q: Distribution | None, x: Array, log_p: Array) -> tuple[Array, Array]:
-    """log p - log q at points x, and the size of the numbers that it is a difference of; log p alone without q."""
+    """log p - log q at points x (log p without ``q``), and the size of its terms, by which its rounding error scales."""
     log_q = np.zeros(()) if q is None else q.log_density(x)
     plain, size = log_p - log_q, 1 + np.abs(log_p) + np.abs(log_q)
     rule = LOG_RATIOS.get((type(p), type(q)))

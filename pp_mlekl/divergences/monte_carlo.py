@@ -1,4 +1,4 @@
-"""Means of a log ratio over draws, with a standard error and a look at its tail."""
+"""Means over draws, with a standard error and a diagnosis of the tail."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,14 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.typing import Array
 
-# Draws where nothing is asked for, and the most where a precision is.
-DRAWS, _MOST_DRAWS = 50_000, 2_000_000
-_FIRST = 10_000
-# Values of a first sample at the most, and values drawn at a time.
+# Default number of draws, the maximum where a precision is requested, and the first number in that case.
+DRAWS, _MOST_DRAWS, _FIRST = 50_000, 2_000_000, 10_000
+# Maximum number of values over the batch, the fewest draws, and the number of values drawn at a time.
 _MOST_VALUES, _FEWEST, _BLOCK = 20_000_000, 1_000, 4_000_000
-# Above this shape of the upper tail the variance is infinite and a standard error means nothing.
+# Pareto shape of the upper tail above which the variance is infinite and there is no standard error.
 _WORST_SHAPE = 0.5
+# Pareto shape above which the mean of importance ratios is unreliable at any practical number (Vehtari et al. 2024).
+RELIABLE_SHAPE = 0.7
 
 
 def monte_carlo(
@@ -31,7 +32,7 @@ def monte_carlo(
     -------
     Estimate
         ``inf`` where a draw of P has no density under Q; a warning where the tail of the terms is so heavy that
-        the standard error cannot be trusted, or where the budget did not suffice.
+        the standard error is unreliable, or where ``rtol`` is not reached.
 
     Raises
     ------
@@ -57,7 +58,8 @@ def monte_carlo(
     if heavy:
         warnings = (f"The terms have a heavy tail (Pareto k = {shape:.2f}), so the standard error is too small.",)
     if rtol is not None and not _precise(values, rtol):
-        warnings += (f"{len(values)} draws do not reach rtol {rtol:g}; give a larger budget.",)
+        remedy = "give a larger budget" if most < fitting else "compute fewer elements at a time"
+        warnings += (f"{len(values)} draws do not reach rtol {rtol:g}; {remedy}.",)
     value = np.where(infinite, np.inf, mean)
     error = np.where(infinite, 0.0, error)
     if value.ndim == 0:
@@ -87,7 +89,7 @@ def _precise(values: Array, rtol: float) -> bool:
 
 
 def tail_size(n: int) -> int:
-    """How many of n values are a tail (Vehtari et al. 2024)."""
+    """Number of the largest of n values that count as the tail (Vehtari et al. 2024)."""
     return int(min(n / 5, 3 * np.sqrt(n)))
 
 
@@ -102,7 +104,8 @@ def tail_shape(values: Array) -> float:
     Returns
     -------
     float
-        The shape; -inf where a quarter of the tail ties with what lies below it or it holds too few values, inf where a value is infinite.
+        The shape; -inf where the tail holds fewer than 5 values, or a quarter of it ties with the threshold; inf where a
+        value is infinite.
     """
     values = np.asarray(values, dtype=np.float64)
     if np.any(np.isposinf(values)):

@@ -1,4 +1,4 @@
-"""Distributions that are known by their log density and their draws alone: no quantiles, no closed forms."""
+"""Distributions given by their log density and draws alone, without quantiles or closed forms."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from pp_mlekl.typing import Array
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SampledDensity(Distribution):
-    """A mixture over parameter draws, one distribution for each draw and row.
+    """One distribution for each parameter draw and row.
 
     Parameters
     ----------
     taken
-        Which of the parameter draws this one stands for, shape (draws,).
+        Indices of the parameter draws, shape (draws,).
     row_shape
-        The shape of the rows, which are one axis of the batch shape.
+        The shape of the rows, which the batch shape holds as one axis.
     value_shape
         The shape of one value of all rows: ``row_shape`` and the axes of an event.
     density
-        From ``taken`` and  (k, *value_shape) to log densities (k, draws, rows).
+        From ``taken`` and values (k, *value_shape) to log densities (k, draws, rows).
     draw
         From ``taken`` and a generator to values (draws, *value_shape), one for each parameter draw.
     one_by_one
-        Whether each of those values is drawn by itself, which is slow.
+        Whether each value is drawn by a separate call, which is slow.
     """
 
     taken: Array
@@ -38,7 +38,7 @@ class SampledDensity(Distribution):
     one_by_one: bool = False
 
     def __post_init__(self) -> None:
-        """Nothing to convert: the fields are no parameters."""
+        """Do nothing: the fields are not parameters that need conversion."""
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

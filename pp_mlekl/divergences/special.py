@@ -5,8 +5,13 @@ from scipy import special
 
 from pp_mlekl.typing import Array
 
-# Where a ratio lies in [1/2, 2] a Taylor remainder is a smooth integral over [0, 1]; 20 Gauss-Legendre points give
-# it to 1e-16, because the nearest pole is a whole interval away.
+LOG_2PI = np.log(2 * np.pi)
+# The largest double, as the bound of supports that may lie anywhere but are finite.
+LARGEST = float(np.finfo(np.float64).max)
+# Log probability below which the leading power of a beta distribution function is exact in double precision.
+LOG_DEEP = -40.0
+# Nodes and weights on [0, 1] for Taylor remainders in integral form. For ratios in [1/2, 2], 20 Gauss-Legendre points give
+# them to 1e-16, because the nearest pole of the integrand is a whole interval away.
 GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
 GAUSS_NODES, GAUSS_WEIGHTS = (GAUSS_NODES + 1) / 2, GAUSS_WEIGHTS / 2
 
@@ -16,7 +21,7 @@ def log1p_minus(x: Array) -> Array:
     x = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
         result = np.asarray(np.log1p(x) - x)
-        # Further out the difference loses a digit at the most.
+        # For larger x the difference loses at most one digit.
         small = np.abs(x) < 0.1
         if np.any(small):
             y = x[small]
@@ -119,12 +124,12 @@ def gammaln_excess(a: Array, b: Array, step: Array | None = None) -> Array:
 
 
 def multigammaln_excess(a: Array, b: Array, dimension: int) -> Array:
-    """The same for the multivariate gamma function: a sum over dimensions."""
+    """``gammaln_excess`` for the multivariate gamma function: a sum over dimensions."""
     return np.sum([gammaln_excess(np.asarray(a) - j / 2, np.asarray(b) - j / 2) for j in range(dimension)], axis=0)
 
 
 def log_bessel_excess(a: Array, b: Array) -> Array:
-    """log I0(b) - log I0(a) - (b - a) I1(a) / I0(a), >= 0, by the same remainder integral."""
+    """log I0(b) - log I0(a) - (b - a) I1(a) / I0(a), >= 0, by a remainder integral where a and b are close."""
     a, b = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
     step = b - a
     k = a + GAUSS_NODES.reshape(-1, *([1] * a.ndim)) * step

@@ -18,7 +18,7 @@ from pp_mlekl.typing import Array
 
 # Panels in t = -log(2 u), u the tail probability on either side of the median; the last reaches u = 1e-300.
 _PANELS = np.array([0.0, 0.3, 0.8, 1.5, 2.5, 4.0, 6.0, 9.0, 13.0, 18.0, 26.0, 40.0, 64.0, 128.0, 256.0, 690.0])
-# Where the growth of a cost along a tail is read off: between the last two of these at which quantiles are finite.
+# Values of t between which the growth of the cost in a tail is measured: the last two at which quantiles are finite.
 _FAR = np.array([10.0, 16.0, 25.0, 50.0, 100.0, 200.0, 400.0, 600.0])
 # Elements of a batch that are integrated at a time.
 _ROWS = 1_000
@@ -79,7 +79,7 @@ def _estimate(value: Array, method: str) -> Estimate:
 
 
 def _common_range(p: Distribution, q: Distribution) -> tuple[Array, int]:
-    """The first integer that matters to either, for each element, and the length of the longest range."""
+    """For each element the first integer with mass above 1e-30 in either, and the length of the longest range."""
     tail = np.full((1, *p.batch_shape), 1e-30)
     low = np.min([np.maximum(d.quantile(tail)[0] - 1, d.support().lower) for d in (p, q)], axis=0)
     high = np.max([np.minimum(d.upper_quantile(tail)[0] + 1, d.support().upper) for d in (p, q)], axis=0)
@@ -96,12 +96,12 @@ def _by_steps(p: Distribution, q: Distribution, order: int, low: Array, length: 
         x = low[part] + np.arange(length)[:, None]
         mass = [np.exp(d.select(part).log_density(x)) for d in (p, q)]
         steps = np.concatenate([np.minimum(np.cumsum(m, axis=0), 1.0) for m in mass])
-        # The last step of each is at 1, whatever the rounding of the sum.
+        # The last step of each CDF is 1, without the rounding error of the sum.
         steps[[length - 1, -1]] = 1.0
         order_of = np.argsort(steps, axis=0, kind="stable")
         width = np.diff(np.take_along_axis(steps, order_of, axis=0), axis=0, prepend=0.0)
         of_p = order_of < length
-        # How many steps of each lie below: that is where its quantile stands.
+        # The number of steps of each CDF below gives the index of its quantile.
         at_p = np.cumsum(of_p, axis=0) - of_p
         at_q = np.cumsum(~of_p, axis=0) - ~of_p
         gap = np.abs(np.minimum(at_p, length - 1) - np.minimum(at_q, length - 1)).astype(np.float64)
@@ -149,7 +149,7 @@ def _area(p: Distribution, q: Distribution, bounded_below: bool, bounded_above: 
         x = coordinates.x(y, which)
         a, b = p.select(which), q.select(which)
         with np.errstate(all="ignore"):
-            # From the tail in which both are small.
+            # The difference of the smaller tail probabilities keeps its digits.
             gap = np.where(x < middle[1][which], a.cdf(x) - b.cdf(x), b.survival(x) - a.survival(x))
             width = np.exp(coordinates.log_jacobian(y, which))
             size = np.where(x < middle[1][which], a.cdf(x) + b.cdf(x), a.survival(x) + b.survival(x))
@@ -188,7 +188,7 @@ class _Cost:
         return np.broadcast_to(value, t.shape), np.broadcast_to(rounding, t.shape)
 
     def rest(self) -> Array:
-        """What lies beyond the last panel: infinite where the cost does not fall against the tail probability."""
+        """The integral beyond the last panel; infinite where the cost does not decrease with the tail probability."""
         u = np.broadcast_to(0.5 * np.exp(-_FAR)[:, None], (_FAR.size, *self.p.batch_shape))
         with np.errstate(all="ignore"):
             gap = np.abs(getattr(self.p, self.name)(u) - getattr(self.q, self.name)(u))

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
 from pp_mlekl.estimation.point_estimate import PointEstimate
@@ -23,6 +22,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.validation import check_distribution, given_observed
 from pp_mlekl.typing import Potentials, RandomSeed, SampleKwargs, TruthLike
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -116,7 +116,7 @@ def fitted_divergence(
         raise ValueError(f"error must be a positive number (nats), got {error!r}.")
     groups = (new_groups,) if isinstance(new_groups, str) else tuple(new_groups)
     check_redrawn(functions, groups)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     resolved = None if truth is None else as_truth(functions, truth)
     uses_draws = needs_posterior(names) or resolved is None
     about_draws = () if idata is None or not uses_draws else warnings_about_draws(functions, idata)

@@ -6,6 +6,7 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.divergences.monte_carlo import RELIABLE_SHAPE
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.optimize.curvature import curvature
@@ -20,8 +21,6 @@ from pp_mlekl.utils.shared_state import alone, silenced
 _MAX_HESSIAN_ELEMENTS = 100_000_000
 # Maximum Newton decrement in nats at a smooth maximum; at a kink the gradient does not vanish.
 _MAX_DECREMENT = 1e-4
-# Pareto k above which importance sampling is unreliable (Vehtari et al. 2024).
-_PARETO_K = 0.7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,7 +42,7 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     name
         ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
     flat
@@ -108,7 +107,7 @@ def predictive_scores(functions: ModelFunctions, draws: Array, places: Array) ->
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     draws
         Posterior draws of z, (chain, draw, d).
     places
@@ -125,6 +124,6 @@ def predictive_scores(functions: ModelFunctions, draws: Array, places: Array) ->
     # ArviZ warns about Pareto k, which is checked below.
     with alone(), silenced():
         found = az.loo(tree, var_name="y", pointwise=True)
-    failed = int(np.sum(found.pareto_k.values > _PARETO_K))
-    note = f"posterior_predictive: PSIS is unreliable for {failed} observations (Pareto k above {_PARETO_K})."
+    failed = int(np.sum(found.pareto_k.values > RELIABLE_SHAPE))
+    note = f"posterior_predictive: PSIS is unreliable for {failed} observations (Pareto k above {RELIABLE_SHAPE})."
     return LeftOut(scores=found.elpd_i.values, failed=failed, method="PSIS", warnings=(note,) if failed else ())

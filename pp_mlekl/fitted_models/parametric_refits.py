@@ -33,7 +33,7 @@ def refits(
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     name
         The estimator: ``"mle"``, ``"map"`` or ``"map_unconstrained"``.
     flat

@@ -29,7 +29,7 @@ class Setting:
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     truth
         None if fits are compared with the posterior predictive.
     new_groups

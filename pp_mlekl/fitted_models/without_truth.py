@@ -20,6 +20,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
 from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.warning_attributes import warnings_attribute
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def without_truth(
     names = _checked(estimators, replicates)
     functions = model_functions(model, potentials)
     check_distribution(model, "What stands in for a truth")
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     about_draws = () if idata is None else warnings_about_draws(functions, idata)
     if idata is None:
         seed = int(generator.integers(2**31))

@@ -28,6 +28,7 @@ from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
 from pp_mlekl.inputs.draws import is_draws
 from pp_mlekl.inputs.pairing import alone, paired
 from pp_mlekl.typing import DistributionOrDraws, RandomSeed
+from pp_mlekl.utils.seeds import generator_of
 
 _FULL_CIRCLE = 2 * np.pi
 
@@ -99,7 +100,7 @@ def kl_divergence(
     inf
     """
     _check_options(base, rtol, budget)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
         return kullback_leibler.kl_divergence(a, b, rtol=rtol, budget=budget, generator=generator)
@@ -142,7 +143,7 @@ def js_divergence(
     1.0
     """
     _check_options(base, rtol, budget)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
         return jensen_shannon.js_divergence(a, b, rtol=rtol, budget=budget, generator=generator)
@@ -189,7 +190,7 @@ def wasserstein_distance(
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}.")
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
         return wasserstein.wasserstein_distance(a, b, order=order)
@@ -235,7 +236,7 @@ def entropy(
         return sample_entropy(a[0], chains=a[1], period=period)
 
     def exact(a: Distribution) -> Estimate:
-        return kullback_leibler.entropy(a, rtol=rtol, budget=budget, generator=np.random.default_rng(random_seed))
+        return kullback_leibler.entropy(a, rtol=rtol, budget=budget, generator=generator_of(random_seed))
 
     return _in_base(alone(p, exact, of_draws, event_dims, var_names), base)
 
@@ -277,7 +278,7 @@ def cross_entropy(
         return _mean_cross_entropy(checked_draws(*a), b)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
-        generator = np.random.default_rng(random_seed)
+        generator = generator_of(random_seed)
         return kullback_leibler.cross_entropy(a, b, rtol=rtol, budget=budget, generator=generator)
 
     return _in_base(paired(p, q, exact, of_draws, event_dims, var_names), base)

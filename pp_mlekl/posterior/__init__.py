@@ -1,1 +1,1 @@
-"""What the data taught: evidence, Laplace approximation, divergences between prior and posterior."""
+"""Evidence, Laplace approximation, divergences between prior and posterior."""

@@ -1,4 +1,4 @@
-"""Whether draws that are handed in are the model's posterior: tested, and what is found out said with a guessed reason."""
+"""Tests whether given draws come from the model's posterior; messages suggest a reason."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,24 +13,24 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.posterior_group import draws_within
 
-# Draws at which densities that come with them are compared with the model's.
+# Number of draws at which stored densities are compared with the model's.
 _COMPARED = 100
-# Relative differences that are numerical noise, of doubles and of draws that went through single precision.
+# Relative differences that are numerical noise, for doubles and for draws that were stored in single precision.
 _NOISE, _NOISE_SINGLE = 1e-6, 1e-3
-# Samplers whose log density is PyMC's own in the unconstrained space; that of others may have other transforms.
+# Samplers whose log density is PyMC's in the unconstrained space; other samplers may use other transforms.
 _OF_PYMC = ("pymc", "nutpie")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawsCheck:
-    """What is found out about draws.
+    """Results of the tests of draws.
 
     Parameters
     ----------
     problems
-        Why they are not the model's posterior; numbers from them must not be used.
+        Reasons why they are not from the model's posterior; numbers from them must not be used.
     cautions
-        What may be chance.
+        Deviations that may be due to chance.
     """
 
     problems: tuple[str, ...] = ()
@@ -38,21 +38,21 @@ class DrawsCheck:
 
 
 def check_draws(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> DrawsCheck:
-    """Test draws against the gradients of the model's log density, and densities that come with them against its own.
+    """Test draws against the gradients of the model's log density, and stored densities against the model's.
 
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     idata
-        The draws; its ``log_likelihood`` and the ``lp`` of its ``sample_stats`` are compared where they are there.
+        The draws; its ``log_likelihood`` and the ``lp`` of its ``sample_stats`` are compared where they exist.
     z
         The same draws, unconstrained, shape (chain, draw, d).
 
     Notes
     -----
-    Nothing is tested where the density has no gradient, jumps or is not finite at some draws. Draws of the right model exceed
-    the limits for a caution and for a problem once in 1,000 and in 1,000,000 sets of independent draws.
+    The gradients are not tested where the density has none, jumps, or is not finite at some draws. Draws from the model's
+    posterior exceed the limit for a caution in one of 1,000 sets of independent draws, that for a problem in one of 1,000,000.
     """
     key = ("draws checked", blake2b(np.ascontiguousarray(z).tobytes()).digest())
     by_gradients = functions.kept(key, lambda: _by_gradients(functions, z))
@@ -94,8 +94,8 @@ def _sentence(functions: ModelFunctions, test: SteinTest) -> str:
     rate = REFUSAL_RATE if refused else CAUTION_RATE
     limit = test.refusal if refused else test.caution
     return (
-        f"{opening}: the {('location', 'spread')[kind]} of {name} is {scores.max():.3g} standard errors off (right draws exceed "
-        f"{limit:.2g} once in {1 / rate:,.0f} cases). {_guess(functions, test, place)}"
+        f"{opening}: the {('location', 'spread')[kind]} of {name} is {scores.max():.3g} standard errors off (draws from the "
+        f"posterior exceed {limit:.2g} once in {1 / rate:,.0f} cases). {_guess(functions, test, place)}"
     )
 
 
@@ -103,22 +103,20 @@ def _guess(functions: ModelFunctions, test: SteinTest, place: int) -> str:
     beyond = np.nan_to_num(np.abs(test.scores)) > test.caution
     chains = np.flatnonzero(beyond[:-1].any(axis=(1, 2)))
     if len(chains) == 1 and len(beyond) > 2:
-        return f"It is chain {chains[0]} (counted from 0) that differs."
+        return f"Only chain {chains[0]} (counted from 0) differs."
     if not beyond[:, 0].any():
-        return "Their spread is another: another prior, other data, a rescaled variable, or draws that are too few in the tails."
+        return "The spread differs: the prior, the data or the scale of the variable may differ, or the tails have too few draws."
     variable = next(v for v in functions.free if v.flat.start <= place < v.flat.stop)
     elements = beyond[:, 0, variable.flat].any(axis=0)
     if np.sum(elements) > 1:
         return (
-            f"The elements of {variable.name} may be in another order, or the prior, the data or the scale are others."
+            f"The elements of {variable.name} may be in another order, or the prior, the data or the scale may differ."
         )
-    return (
-        "The prior, the data or the scale of the variable may be others, or the sampler missed a part of the posterior."
-    )
+    return "The prior, the data or the scale of the variable may differ, or the sampler missed a part of the posterior."
 
 
 def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> list[str]:
-    """A sentence for each observed variable whose ``log_likelihood`` is not the model's."""
+    """A message for each observed variable whose ``log_likelihood`` differs from the model's."""
     if "log_likelihood" not in idata.children:
         return []
     group, found = idata["log_likelihood"].to_dataset(), []
@@ -133,7 +131,7 @@ def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -
         if values.shape[:2] != z.shape[:2] or values[places][0].size != terms[0, v.pointwise].size:
             found.append(
                 f"log_likelihood[{v.name!r}] in idata has shape {values.shape}, for {z.shape[0]} x {z.shape[1]} draws of "
-                f"{terms[0, v.pointwise].size} observations in the model: it is of other draws or other data."
+                f"{terms[0, v.pointwise].size} observations in the model: it belongs to other draws or other data."
             )
             continue
         own, other = terms[:, v.pointwise].sum(axis=-1), values[places].reshape(len(terms), -1).sum(axis=-1)
@@ -146,7 +144,7 @@ def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -
 
 
 def _other_density(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> list[str]:
-    """A sentence where the log posterior density that a sampler recorded differs from the model's by more than a constant."""
+    """A message where the log posterior density that a sampler recorded differs from the model's by more than a constant."""
     stats = idata["sample_stats"].to_dataset() if "sample_stats" in idata.children else xr.Dataset()
     name = next((n for n in ("lp", "logp") if n in stats), None)
     library = idata["posterior"].attrs.get("inference_library", stats.attrs.get("inference_library"))
@@ -179,6 +177,6 @@ def _differ(own: Array, other: Array, single: bool) -> bool:
 
 
 def _is_single(z: Array, functions: ModelFunctions) -> bool:
-    """Whether the draws of some variable have no more digits than single precision, so that they were rounded to it."""
+    """Whether the draws of a variable have been rounded to single precision."""
     natural = functions.natural(z[:, : max(1, _COMPARED // len(z))])
     return any(np.allclose(v, v.astype(np.float32), rtol=1e-12, atol=0) for v in natural.values())

@@ -18,11 +18,12 @@ from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.posterior_group import posterior_of
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
 
-# Chains so short have no covariance to speak of.
+# Minimum number of draws for the covariance of a proposal.
 _FEWEST_DRAWS = 100
 _METHODS = {"bridge": "bridge sampling", "smc": "sequential Monte Carlo", "laplace": "Laplace"}
 
@@ -39,24 +40,24 @@ def log_evidence(
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
-    """Log evidence in nats, the same on every scale; method "laplace" is normal on the unconstrained one, which has no bounds.
+    """Log evidence in nats, which is invariant under transforms; ``method="laplace"`` is normal on the unconstrained scale.
 
-    It is the logarithm of the integral of likelihood times prior.
+    It is the logarithm of the integral of the likelihood over the prior.
 
     Parameters
     ----------
     model
         A PyMC model.
     idata
-        Posterior draws of it (``chain``, ``draw``); sampled where it is None or has none. Not used by ``"smc"`` and ``"laplace"``.
+        Posterior draws (``chain``, ``draw``); sampled if None or without a posterior. Not used by ``"smc"`` and ``"laplace"``.
     method
         ``"bridge"`` (Meng and Wong 1996), ``"smc"`` (``pm.sample_smc``) or ``"laplace"``, whose error is its distance from
-        importance sampling over the same normal.
+        importance sampling with the same normal.
     space
-        For ``"laplace"``: the scale on which the posterior is taken to be normal.
+        For ``"laplace"``: the scale on which the posterior is approximated by a normal, by default the one without bounds.
     nuts_sampler, sample_kwargs
-        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
-        sampled.
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), used if the
+        model is sampled.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -65,15 +66,14 @@ def log_evidence(
     Returns
     -------
     Estimate
-        NaN with the reason in ``warnings`` where it is unreliable, where the draws are not the model's posterior, or where a
-        prior is improper: then it would depend on an arbitrary constant. The prior is normalised over the range of its
-        transforms, such as an ordering. Potentials that count as prior stay as they are, whatever they integrate to; a warning
-        says so.
+        NaN with the reason in ``warnings`` where it is unreliable, where the draws are not from the model's posterior, or where
+        a prior is improper, since it would depend on an arbitrary constant. The prior is normalised over the range of its
+        transforms, such as an ordering. Potentials that count as prior are not normalised; a warning reports this.
 
     Raises
     ------
     ValueError
-        Where the method is unknown, or there are fewer than 100 draws.
+        Where the method is unknown, there are fewer than 100 draws, or ``idata`` does not match the model.
 
     Examples
     --------
@@ -87,12 +87,12 @@ def log_evidence(
     if method not in _METHODS:
         raise ValueError(f'method must be "bridge", "smc" or "laplace", got {method!r}.')
     functions = model_functions(model, potentials)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     improper = improper_names(functions.model)
     if improper:
         return no_evidence(
             _METHODS[method],
-            f"The prior of {', '.join(improper)} is improper: log Z would be defined up to an arbitrary constant only. Give it a "
+            f"The prior of {', '.join(improper)} is improper: log Z is defined only up to an arbitrary constant. Give it a "
             "proper prior.",
         )
     if method == "laplace":
@@ -109,7 +109,7 @@ def log_evidence(
     centre = functions.mean_direction(z)
 
     def log_density(points: Array) -> Array:
-        # An angle's density repeats with every turn; one of them is the posterior.
+        # The density of an angle repeats with every turn; one turn is the posterior.
         return np.where(functions.in_turn(points, centre), functions.value(points, a=1.0, b=1.0), -np.inf)
 
     result = bridge_sampling(z, log_density, generator)
@@ -133,12 +133,12 @@ def with_posterior(
     nuts_sampler: str,
     sample_kwargs: SampleKwargs | None,
 ) -> xr.DataTree:
-    """A tree of posterior draws: the given one, or a sampled one where it has none.
+    """A tree of posterior draws: the given one, or a sampled one if that has none.
 
     Raises
     ------
     TypeError
-        Where it is no tree.
+        Where ``idata`` is not a DataTree.
     """
     if idata is not None and (not isinstance(idata, xr.DataTree) or "posterior" in idata.children):
         posterior_of(idata)
@@ -165,7 +165,7 @@ def _about_sampling(functions: ModelFunctions, idata: xr.DataTree) -> tuple[str,
 
 
 def no_evidence(method: str, *reasons: str) -> Estimate:
-    """NaN in place of a log evidence, and why."""
+    """NaN in place of a log evidence, with the reasons as warnings."""
     return Estimate(value=np.nan, mcse=np.nan, method=method, direction="log Z", warnings=reasons)
 
 
@@ -175,7 +175,7 @@ def _by_smc(functions: ModelFunctions, generator: np.random.Generator) -> Estima
     value, error = smc_log_evidence(functions, generator)
     if not (np.isfinite(value) and np.isfinite(error)):
         return no_evidence(
-            _METHODS["smc"], "Sequential Monte Carlo failed: its runs gave no finite evidence, or all the same one."
+            _METHODS["smc"], "Sequential Monte Carlo failed: its runs gave no finite evidence, or identical ones."
         )
     return Estimate(
         value=value, mcse=error, method=_METHODS["smc"], direction="log Z", warnings=_about_the_prior(functions)

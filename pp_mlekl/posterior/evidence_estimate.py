@@ -1,4 +1,4 @@
-"""A log evidence with the share of each draw in it, and over a proper prior."""
+"""Log evidences with the influence of each posterior draw, relative to a normalised prior."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ from pp_mlekl.typing import Array
 
 
 def log_evidence_of(joint: Any) -> tuple[float, float]:
-    """Log evidence and its error in nats, less what the prior's density integrates to where that is not 1.
+    """Log evidence and its error in nats, relative to the normalised prior.
 
     Parameters
     ----------
     joint
-        The group of that name that ``information_gain`` gives.
+        The group ``joint`` of a result of ``information_gain``.
     """
     value, error = float(joint["log_evidence"]), float(joint["log_evidence_mcse"])
     if "log_prior_normalizer" not in joint:
@@ -28,18 +28,18 @@ def log_evidence_of(joint: Any) -> tuple[float, float]:
 
 
 def log_prior_mass(functions: ModelFunctions) -> WithError:
-    """Log of the prior mass that the transforms leave: the log evidence is that of the density as it stands less this."""
+    """Log of the prior mass within the transforms' range, which is subtracted from the log normaliser of the density."""
     mass = prior_mass(functions)
     return WithError(value=mass.log_mass, rest=mass.standard_error**2)
 
 
 class NoMode(ValueError):
-    """There is no proper maximum to put a Laplace approximation at."""
+    """There is no converged mode for a Laplace approximation."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Evidence(Estimate):
-    """A log evidence from posterior draws, which knows what each of them adds to it.
+    """A log evidence from posterior draws, with the influence of each draw.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ class Evidence(Estimate):
 
 
 def evidence_over(log_evidence: Estimate, draws: Array | None = None) -> WithError:
-    """A log evidence as a part of numbers over posterior ``draws``: its error is shared with them if it comes from them.
+    """A log evidence as a term of numbers over posterior ``draws``; its error is correlated with them if it is from these draws.
 
     Parameters
     ----------
     log_evidence
         Any log evidence, in nats.
     draws
-        Unconstrained, shape (chain, draw, d); None where the number is not one over posterior draws.
+        Unconstrained, shape (chain, draw, d); None for numbers that do not depend on posterior draws.
     """
     if draws is not None and isinstance(log_evidence, Evidence) and np.array_equal(log_evidence.draws, draws):
         return log_evidence.number

@@ -1,4 +1,4 @@
-"""How far the data moved us: divergences between prior and posterior, joint and per parameter."""
+"""Information gain: divergences between prior and posterior, joint and for each parameter."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.warning_attributes import warnings_attribute
 
 if TYPE_CHECKING:
@@ -53,21 +54,22 @@ def information_gain(
     model
         A PyMC model with a proper prior.
     idata
-        Posterior draws (``chain``, ``draw``); sampled where it is None or has none.
+        Posterior draws (``chain``, ``draw``); sampled if None or without a posterior.
     log_evidence
-        log Z, estimated by bridge sampling where None.
+        log Z in nats; by default estimated by bridge sampling.
     var_names
-        The free variables and deterministics whose marginal divergence is wanted; all free variables where None. The prior
-        of a deterministic is known by draws only.
+        The free variables and deterministics for marginal divergences; by default all free variables. For a deterministic the
+        prior is known by draws only.
     groups
-        Free variables whose divergence is wanted together, by a name for each group, e.g. ``{"effects": ["a", "b"]}``;
-        by a normal where a test has nothing against it, else by nearest neighbours; the ``group`` node's attributes say which.
+        Names of groups of free variables for joint divergences, e.g. ``{"effects": ["a", "b"]}``. A group's posterior density
+        is normal where a test does not reject this, else estimated by nearest neighbours; the attributes of the node
+        ``group`` give the method.
     reverse
-        Whether to estimate KL(prior||post) of each element, too: from draws of both sides, slower, and NaN where the
+        Whether to estimate KL(prior||post) of each element, too. It uses draws of both sides, is slower, and is NaN where the
         posterior's draws do not cover the prior's.
     nuts_sampler, sample_kwargs
-        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), where draws are
-        sampled.
+        Sampler and further arguments of ``pm.sample`` (``draws``, ``tune``, ``target_accept``, ``cores``, ...), used if the
+        model is sampled.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -76,22 +78,21 @@ def information_gain(
     Returns
     -------
     xarray.DataTree
-        ``joint``: scalars ``kl_posterior_prior``, ``kl_prior_posterior``, ``jsd``, ``total_variation``,
-        ``hellinger_squared``, ``log_evidence``, ``log_prior_normalizer`` (what the potentials of the prior integrate to, which
-        ``log_evidence`` does not divide by; 0 without them),
-        ``model_dimensionality`` (2 Var(log L), Handley and Lemos 2019),
-        ``dependence_gap`` (joint KL less the sum of the marginal ones, also of elements that others determine, as on a
-        simplex), ``log_evidence_prior_sensitivity`` (d log Z / d log s
-        where the priors with constant parents are raised to the power s^-2, so that a normal's scale grows s-fold and a uniform
-        stays as it is), each with ``..._mcse`` beside it; ``marginal`` and
-        ``marginal_mcse``: KL(post||prior) of each element; with ``reverse`` also ``marginal_reverse`` and its errors; ``group``:
-        scalars of each group. What cannot be had is NaN, and the tree's ``warnings`` attribute says why.
+        Node ``joint`` has scalars, each with its ``..._mcse``: ``kl_posterior_prior``, ``kl_prior_posterior``, ``jsd``,
+        ``total_variation``, ``hellinger_squared``, ``log_evidence``; ``log_prior_normalizer``, the log integral of the prior's
+        density with its potentials, which is not subtracted from ``log_evidence`` (0 without potentials);
+        ``model_dimensionality``, 2 Var(log L) (Handley and Lemos 2019); ``dependence_gap``, the joint KL minus the sum of the
+        marginal ones, including redundant elements as on a simplex; and ``log_evidence_prior_sensitivity``, d log Z / d log s
+        if the priors with constant parents are raised to the power s^-2 and normalised, so that the scale of a normal grows
+        s-fold and a uniform does not change. Nodes ``marginal`` and ``marginal_mcse`` have KL(post||prior) of each element;
+        with ``reverse``, ``marginal_reverse`` and ``marginal_reverse_mcse`` have KL(prior||post). Node ``group`` has a scalar
+        for each group. Unavailable values are NaN, and the tree's ``warnings`` attribute gives the reasons.
 
     Raises
     ------
     ValueError
-        Where a prior is improper, its potentials leave nothing to draw from, or ``var_names`` or ``groups`` name no
-        variable of the model.
+        Where a prior is improper, hardly any prior draw is compatible with the potentials, or ``var_names`` or ``groups`` name
+        unknown variables.
 
     Examples
     --------
@@ -108,10 +109,10 @@ def information_gain(
     improper = improper_names(functions.model)
     if improper:
         raise ValueError(
-            f"The prior of {', '.join(improper)} is improper: there is no divergence from it. Give it a proper prior."
+            f"The prior of {', '.join(improper)} is improper, so that there is no divergence from it. Give it a proper prior."
         )
     names = _checked_names(functions, var_names, groups or {})
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     idata = with_posterior(model, idata, potentials, generator, nuts_sampler, sample_kwargs)
     if log_evidence is None:
         log_evidence = estimate_log_evidence(model, idata, potentials=potentials, random_seed=generator)
@@ -150,7 +151,7 @@ def _joint(
     try:
         _, gradients = functions.value_gradient(z, a=1.0, b=1.0)
     except NoDerivative:
-        # Plain means need none.
+        # Means without control variates need no gradients.
         gradients = np.full(z.shape, np.nan)
 
     def derivatives(point: Array) -> tuple[Array, Array, Array]:
@@ -167,7 +168,7 @@ def _joint(
     of_prior = WithError(value=prior.log_normalizer, rest=prior.standard_error**2)
     at_prior = functions.log_likelihood(prior.draws)
     at_prior = np.where(np.isnan(at_prior), -np.inf, at_prior)
-    # The divergences are from the prior as a distribution, whatever its density integrates to.
+    # The divergences are from the normalised prior.
     joint = density_ratio_divergences(functions.log_likelihood(z), at_prior, log_z.plus(of_prior, -1.0), mean)
     joint |= {"log_evidence": log_z, "log_prior_normalizer": of_prior}
     joint["log_evidence_prior_sensitivity"] = _prior_sensitivity(functions, z, prior.draws)
@@ -188,7 +189,7 @@ def _gains(
     generator: np.random.Generator,
     reverse: bool,
 ) -> dict[str, Gain]:
-    # Potentials change what single elements' priors are, so their densities are not those of the families.
+    # With potentials, the marginal priors of single elements are not those of their families.
     free = {} if prior_potentials(functions) else {v.name: v for v in functions.free}
     result = {}
     for name in names:
@@ -210,7 +211,7 @@ def _dependence_gap(joint: WithError, gains: Sequence[Gain]) -> WithError:
     total = sum(float(np.sum(g.values)) for g in gains)
     complete = [g.terms for g in gains if g.terms is not None]
     if len(complete) < len(gains):
-        # The errors of elements known from draws alone are added as if they all went the same way.
+        # The errors of elements known by draws only are added linearly, since their correlation is unknown.
         marginals = WithError(value=total, rest=sum(float(np.sum(g.errors)) for g in gains) ** 2)
     else:
         terms = np.sum(complete, axis=0)
@@ -225,8 +226,8 @@ def _redundant(functions: ModelFunctions) -> list[str]:
     if not names:
         return []
     return [
-        f"dependence_gap: the elements of {', '.join(names)} determine one another and are counted each in the sum of the "
-        "marginals, which lowers the gap."
+        f"dependence_gap: the elements of {', '.join(names)} are redundant, and each counts in the sum of the marginals, which "
+        "lowers the gap."
     ]
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.monte_carlo import tail_shape
+from pp_mlekl.divergences.monte_carlo import RELIABLE_SHAPE, tail_shape
 from pp_mlekl.estimation.find_mle_map import find_map
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
@@ -26,11 +26,12 @@ from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
 
-_UNRELIABLE = 0.7
+
 _KINDS = {"natural": "map", "unconstrained": "map_unconstrained"}
 _DRAWS = 4000
 
@@ -42,8 +43,8 @@ class LaplaceApproximation(Displayed):
     Parameters
     ----------
     mean, covariance
-        Of the parameters in ``names``: shape (d,) and (d, d) of the unconstrained vector, or (m,) and (m, m) of the flat
-        natural vector, whose covariance is singular for a simplex.
+        Mean and covariance of the coordinates ``names``: shapes (d,) and (d, d) for the unconstrained vector, or (m,) and
+        (m, m) for the flat natural vector, whose covariance is singular for a simplex.
     names
         Labels of the coordinates.
     space
@@ -51,11 +52,11 @@ class LaplaceApproximation(Displayed):
     tree
         ArviZ groups ``posterior`` (draws on the natural scale) and ``fit`` (mean and covariance).
     mode
-        The estimate that it stands on, by ``find_map`` on the same scale.
+        The mode, by ``find_map`` on the same scale.
     mode_covariance
-        The inverse of the negative Hessian of the log density there, by the unconstrained vector, shape (d, d).
+        Inverse of the negative Hessian of the log density at the mode, with respect to the unconstrained vector, shape (d, d).
     warnings
-        What to know before it is used.
+        Reasons to doubt the approximation.
     """
 
     mean: Array
@@ -69,7 +70,7 @@ class LaplaceApproximation(Displayed):
     warnings: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Only cloudpickle can store a PyMC model. Its functions are built again from it.
+        # Only cloudpickle can store a PyMC model. The functions are rebuilt from it.
         kept = cloudpickle.dumps((self.functions.model, self.functions.potentials))
         return self.__dict__ | {"functions": kept}
 
@@ -94,11 +95,11 @@ class LaplaceApproximation(Displayed):
         )
 
     def log_density(self, z: Array) -> Array:
-        """Log density of the approximation, as one of the unconstrained parameters, at ``z`` (..., d), in nats."""
+        """Log density of the approximation as a density of the unconstrained parameters, at ``z`` (..., d), in nats."""
         flat = z.reshape(-1, len(self.mode.flat))
         if self.space == "unconstrained":
             return self._normal().log_density(flat).reshape(z.shape[:-1])
-        # In coordinates u with theta = theta(mode) + J u, |du/dz| is the transform's Jacobian less that at the mode.
+        # In coordinates u with theta = theta(mode) + J u, log |du/dz| is the transform's log Jacobian minus that at the mode.
         natural = self.functions.natural_flat(flat) - self.mean
         u = natural @ np.linalg.pinv(self.functions.natural_jacobian(self.mode.flat)).T
         change = self.functions.log_jacobian(flat) - self.functions.log_jacobian(self.mode.flat)
@@ -106,7 +107,7 @@ class LaplaceApproximation(Displayed):
 
     def sample(self, n: int, random_seed: RandomSeed = None) -> Array:
         """Unconstrained draws, shape (n, d); NaN where a draw of natural parameters lies outside their support."""
-        z = self._normal().sample(n, np.random.default_rng(random_seed))
+        z = self._normal().sample(n, generator_of(random_seed))
         if self.space == "unconstrained":
             return z
         natural = _natural_draws(self.functions, self.mode.flat, z)
@@ -122,19 +123,21 @@ class LaplaceApproximation(Displayed):
         return height + 0.5 * len(self.mode.flat) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
 
     def importance_sampled(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
-        """Log evidence in nats by importance sampling from the approximation; warns where k-hat says it failed."""
+        """Log evidence in nats by importance sampling from the approximation; a warning reports Pareto k above 0.7."""
         log_ratio = -self._log_ratio_at_own_draws(n, random_seed)
         highest = log_ratio.max()
         weights = np.exp(log_ratio - highest)
         error = float(weights.std(ddof=1) / weights.mean() / np.sqrt(n))
         shape = self._pareto_k(log_ratio)
-        heavy = (f"Importance sampling from it is unreliable (Pareto k = {shape:.2f}).",) if shape > _UNRELIABLE else ()
+        heavy = (
+            (f"Importance sampling from it is unreliable (Pareto k = {shape:.2f}).",) if shape > RELIABLE_SHAPE else ()
+        )
         mass = log_prior_mass(self.functions)
         value, error = float(logsumexp(log_ratio) - np.log(n)) - mass.value, float(np.hypot(error, mass.standard_error))
         return Estimate(value=value, mcse=error, method="importance sampling", direction="log Z", warnings=heavy)
 
     def pareto_k(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> float:
-        """Pareto k-hat of the importance ratios posterior / approximation: above 0.7 the two differ much."""
+        """Pareto k of the importance ratios posterior / approximation; above 0.7 the approximation is poor."""
         return self._pareto_k(-self._log_ratio_at_own_draws(n, random_seed))
 
     @deprecated_arguments(renamed={"tree": "idata"})
@@ -159,7 +162,7 @@ class LaplaceApproximation(Displayed):
         )
 
     def _of_density(self, log_z: WithError) -> WithError:
-        """Log normaliser of the density as the model has it, from a log evidence, whose prior is normalised."""
+        """Log normaliser of the model's density, from a log evidence, which is relative to the normalised prior."""
         return log_z.plus(log_prior_mass(self.functions))
 
     def _log_ratio_at_own_draws(self, n: int, random_seed: RandomSeed) -> Array:
@@ -188,19 +191,19 @@ def laplace(
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
 ) -> LaplaceApproximation:
-    """Normal approximation of the posterior at its mode: by default on the unconstrained scale, where it cannot leave the support.
+    """Normal approximation of the posterior at its mode, by default on the unconstrained scale, which has no bounds.
 
     Parameters
     ----------
     model
         A PyMC model.
     estimate
-        What ``find_map(model, space=space)`` found; looked for where None.
+        The result of ``find_map(model, space=space)``; found if None.
     space
-        Where the normal lives, and whose mode it sits at: the unconstrained parameters' (the Jacobian is part of the
-        density), or the natural ones', whose normal may reach beyond their support.
+        The scale of the normal and of its mode: the unconstrained parameters (the Jacobian is part of the density), or the
+        natural ones, where the normal may extend beyond the support.
     draws
-        Draws in the ``posterior`` group of the result.
+        Number of draws in the ``posterior`` group of the result.
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
@@ -213,8 +216,8 @@ def laplace(
     Raises
     ------
     ValueError
-        Where ``space`` is neither; where the mode is another model's, does not exist or is not a proper maximum; the message
-        gives its status.
+        Where ``space`` is neither of these, or the mode belongs to another model, does not exist or is not converged; the
+        message gives its status.
 
     Examples
     --------
@@ -230,14 +233,14 @@ def laplace(
     functions = model_functions(model, potentials)
     check_count("draws", draws)
     check_memory(int(draws) * functions.size, f"{draws} draws")
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     if estimate is None:
         estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)
     check_belongs(functions, estimate)
     if estimate.kind != _KINDS[space] or "penalty" in estimate.settings:
         raise ValueError(
             f"A Laplace approximation on the {space} scale needs the mode on that scale, and the estimate is of kind "
-            f"{estimate.kind!r}; pass find_map(model, space={space!r}), or nothing to have it found."
+            f"{estimate.kind!r}; pass find_map(model, space={space!r}), or no estimate."
         )
     if estimate.status != "converged":
         reason = estimate.warnings[0] if estimate.warnings else ""
@@ -265,7 +268,7 @@ def laplace(
 
 
 def _natural_draws(functions: ModelFunctions, mode: Array, z: Array) -> Array:
-    """Draws of the normal in the natural parameters that is tangent to the transform at the mode."""
+    """Natural parameters by the transform linearised at the mode, for draws ``z`` (n, d)."""
     return functions.natural_flat(mode) + (z - mode) @ functions.natural_jacobian(mode).T
 
 
@@ -296,12 +299,12 @@ def _shifted(log_ratio: Array, sign: float, log_z: WithError, log_evidence: Esti
     """The mean of a log ratio at posterior draws (chain, draw) or at independent draws (n,), and log Z."""
     if not np.all(np.isfinite(log_ratio)):
         share = float(np.mean(~np.isfinite(log_ratio)))
-        reason = f"The second density is 0 at {share:.2%} of the draws of the first, so the divergence is infinite."
+        reason = f"The second density is 0 at {share:.2%} of the draws from the first, so the divergence is infinite."
         return Estimate(value=np.inf, mcse=0.0, method="Monte Carlo", direction=direction, warnings=(reason,))
     mean = plain_mean(log_ratio) if log_ratio.ndim == 2 else independent_mean(log_ratio)
     result = mean.plus(log_z, sign)
     shape = tail_shape(log_ratio.ravel())
-    heavy = (f"The log ratio has a heavy tail (Pareto k = {shape:.2f}).",) if shape > _UNRELIABLE else ()
+    heavy = (f"The log ratio has a heavy tail (Pareto k = {shape:.2f}).",) if shape > RELIABLE_SHAPE else ()
     return Estimate(
         value=result.value,
         mcse=result.standard_error,

@@ -1,4 +1,4 @@
-"""How far the data moved each element of a variable, and groups of variables: from draws of one or both sides."""
+"""Marginal information gains: KL(post||prior) of each element of a variable, and of groups of variables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from pp_mlekl.typing import Array
 from pp_mlekl.utils.effective_size import effective_size
 
 FORWARD, REVERSE = "KL(posterior||prior)", "KL(prior||posterior)"
-# Resampled particles repeat draws: the largest factor by which chains are thinned to remove repetitions.
+# Maximum factor of thinning, which removes repeated draws such as those of resampled particles.
 _MOST_THINNING = 32
 
 
@@ -32,11 +32,11 @@ class Gain:
     values, errors
         Shape of the variable.
     terms
-        Sum over elements of each draw's term, shape (chain, draw); None where it cannot be had.
+        Sum over elements of each draw's term, shape (chain, draw); None where it is unavailable.
     variance, bias
-        Of the sum, what does not show in ``terms``.
+        Variance and bias of the sum that the scatter of ``terms`` does not contain.
     warnings
-        What to know before the numbers are believed.
+        Reasons to doubt the numbers.
     """
 
     values: Array
@@ -83,9 +83,9 @@ def variable_gain(
 def drawn_gain(
     posterior: Array, prior: Array, name: str, generator: np.random.Generator, *, reverse: bool = False
 ) -> Gain:
-    """KL of each element where both sides are draws; (chain, draw, *shape) of the posterior, (n, *shape) of the prior.
+    """KL(post||prior) in nats of each element from draws (chain, draw, *shape) of the posterior and (n, *shape) of the prior.
 
-    With ``reverse`` it is KL(prior||post); NaN where the posterior's draws do not cover the prior's.
+    With ``reverse`` it is KL(prior||post), and NaN where the posterior's draws do not cover the prior's.
     """
     shape = posterior.shape[2:]
     estimates = []
@@ -105,10 +105,10 @@ def drawn_gain(
 def group_gain(
     functions: ModelFunctions, names: Sequence[str], z: Array, prior: Array, generator: np.random.Generator
 ) -> Estimate:
-    """KL(post||prior) of some free variables together.
+    """Joint KL(post||prior) of some free variables, in nats.
 
-    Where their prior density is known, the posterior's is that of a normal if a test has nothing against it, and found by
-    nearest neighbours if it has; where it is not known, by neighbours of the draws of both sides.
+    Where their prior density is known, the posterior density is normal if a test does not reject this, else estimated by
+    nearest neighbours. Where it is unknown, the divergence is estimated from draws of both sides.
     """
     index = np.concatenate([np.arange(functions.size)[v.flat] for v in functions.free if v.name in names])
     try:
@@ -130,7 +130,7 @@ def _group_terms(p: Draws, log_prior: Array) -> Terms:
     if normality.accepted:
         by_chain = values.reshape(p.chains or 1, -1, d)
         worth = min(p.size, *(effective_size(by_chain[..., j]) for j in range(d)))
-        # At the draws it was fitted to, a density is too high by half a nat for each parameter, over their number.
+        # At the draws it was fitted to, a log density is too high by half a nat per parameter, divided by their number.
         return Terms(
             values=normality.log_density - log_prior - d * (d + 3) / 4 / worth,
             method=f"normal (p = {normality.p_value:.2g} against it), exact log prior",

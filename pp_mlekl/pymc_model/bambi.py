@@ -1,8 +1,8 @@
 """Bambi models as PyMC models, and their draws.
 
-Bambi samples a model of centred predictors, whose intercept is another than the one that it reports, and leaves out the
-standardised group effects. The PyMC model made here has the centred intercept under a name of its own, ``Intercept_centered``,
-beside a deterministic with Bambi's name and meaning, so that results and draws agree with Bambi's by name.
+Bambi samples a model with centred predictors. The intercept of that model differs from the one that Bambi reports, and Bambi
+does not report the standardised group effects. The PyMC model built here names the centred intercept
+``Intercept_centered`` and defines the reported intercept as a deterministic, so that names mean the same as in Bambi's draws.
 """
 
 import sys
@@ -28,7 +28,7 @@ class Centring:
     Parameters
     ----------
     name
-        Of the reported intercept.
+        Name of the reported intercept.
     coefficients
         Names of the coefficients, in the order of ``means``.
     means
@@ -42,7 +42,7 @@ class Centring:
 
 @dataclass(frozen=True, kw_only=True)
 class BambiTerms:
-    """How the free variables follow from what Bambi reports: centrings, and (offset, effect, its scale) by name."""
+    """The free variables that Bambi does not report: centred intercepts, and the names (offset, effect, scale of the effect)."""
 
     centrings: tuple[Centring, ...]
     offsets: tuple[tuple[str, str, str], ...]
@@ -53,7 +53,7 @@ _MODELS: WeakKeyDictionary[pm.Model, pm.Model] = WeakKeyDictionary()
 
 
 def pymc_model_of(model: Any) -> Any:
-    """The PyMC model of a Bambi model, the same at each call; anything else as it is."""
+    """The PyMC model of a Bambi model, the same object at each call; any other argument unchanged."""
     bambi = sys.modules.get("bambi")
     if bambi is None or not isinstance(model, bambi.Model):
         return model
@@ -68,18 +68,18 @@ def pymc_model_of(model: Any) -> Any:
 
 
 def with_free_variables(model: pm.Model, posterior: xr.Dataset) -> xr.Dataset:
-    """Draws of a model with the free variables that Bambi leaves out; of other models as they are.
+    """Add the free variables that Bambi does not report to its draws; draws of other models are unchanged.
 
     Raises
     ------
     ValueError
-        Where the draws are Bambi's and the model is not: their intercept would be taken for the centred one.
+        Where the draws come from Bambi but the model is a plain PyMC model, whose intercept is the centred one.
     """
     terms = _TERMS.get(model)
     if terms is None:
         if posterior.attrs.get("modeling_interface") == "bambi":
             raise ValueError(
-                "These draws are Bambi's, whose intercept is not the one of its PyMC model; pass the bambi.Model itself."
+                "These draws come from Bambi, whose reported intercept is not that of its PyMC model; pass the bambi.Model itself."
             )
         return posterior
     found = {}
@@ -132,7 +132,7 @@ def _name(term: Any) -> str:
 
 
 def _with_reported_intercepts(model: pm.Model, centrings: tuple[Centring, ...]) -> pm.Model:
-    """A copy of a model in which each centred intercept has a name of its own and the reported one is a deterministic."""
+    """A copy of a model in which the centred intercepts are renamed and the reported ones are deterministics."""
     result = clone_model(model)
     for centring in centrings:
         dims = result.named_vars_to_dims.pop(centring.name, None)

@@ -14,7 +14,7 @@ def model_density(functions: ModelFunctions, name: str, z: Array) -> SampledDens
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     name
         The observed variable; the others stay at their data.
     z
@@ -23,7 +23,7 @@ def model_density(functions: ModelFunctions, name: str, z: Array) -> SampledDens
     Returns
     -------
     SampledDensity
-        Its draws raise ValueError where PyMC has no random function for the variable.
+        Drawing from it raises ValueError where PyMC has no random function for the variable.
     """
     (variable,) = [v for v in functions.observed if v.name == name]
 

@@ -1,4 +1,4 @@
-"""Graphs of derivatives, and which operation is the reason where there is none."""
+"""Graphs of derivatives, and the names of operations that have none."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -45,7 +45,7 @@ def derived[T](make: Callable[[], T], what: str, order: int, outputs: Sequence[V
     what, order
         As for ``NoDerivative``.
     outputs, wrt
-        What is differentiated last: the gradient, where the graphs are Hessians.
+        The graphs that are differentiated (the gradient, where ``make`` builds a Hessian), and the variable.
 
     Raises
     ------

@@ -27,7 +27,7 @@ class Quantities:
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     names
         Deterministics or free variables.
     data
@@ -63,7 +63,7 @@ class Quantities:
 
     @cached_property
     def ranges(self) -> list[tuple[float, float]]:
-        """Bounds of each variable, whatever the values of the parameters; infinite where its graph tells none."""
+        """Bounds of each variable over all values of the parameters; infinite where its graph gives none."""
         values = self.functions.values
         data = self.functions.observed_data() | dict(self.data or {})
         known = {variable: np.asarray(data[name]) for name, variable in values.data.items()}

@@ -54,7 +54,7 @@ def _argument(graph: Variable, names: Mapping[Variable, str]) -> str:
 
 
 def _without_shape(graph: Any) -> Any:
-    """A graph without operations that only change its shape or type, behind which conversions look for others."""
+    """A graph without operations that only change its shape or type, so that conversions recognise what is inside."""
     while graph.owner is not None and _keeps_values(graph.owner.op):
         graph = graph.owner.inputs[0]
     return graph
@@ -129,7 +129,7 @@ def _value(graph: Any) -> str:
     try:
         return _number(graph.eval(mode="FAST_COMPILE"))
     except Exception:
-        # Of an input without a value; the text is only shown.
+        # An input without a value. The text is for display only.
         return _DATA
 
 

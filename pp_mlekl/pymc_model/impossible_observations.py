@@ -17,7 +17,9 @@ def impossible_observations(
     weights: ArrayLike | None = None,
     data: Mapping[str, ArrayLike] | None = None,
 ) -> str:
-    """The observations of positive weight whose log density is finite at none of the points, as text; empty where there are none.
+    """List the observations whose log density is finite at none of the points, as text; empty where there are none.
+
+    Observations with weight 0 are left out.
 
     Parameters
     ----------

@@ -19,23 +19,23 @@ from pp_mlekl.pymc_model.weighted_objective import Data
 from pp_mlekl.typing import Array
 
 _DIRECTIONS = 3
-# Simplifying a graph takes _HARDER times as long as simplifying that of the order below, and makes the graph of the highest
-# order a third shorter. That one is simplified only once its calls have taken _WORTH times that long.
+# Simplifying the graph of one order takes about _HARDER times as long as that of the order below. It makes the graph of the
+# highest order a third shorter. That graph is simplified once its calls have taken _WORTH times as long as simplifying would.
 _HARDER, _WORTH = 6.0, 2.0
 
 
 class IntegrandDerivatives:
-    """The integrand h(z) of a marginal likelihood and D^k h[a, b, ..., .]: derivatives in k - 1 directions and by z.
+    """The integrand h(z) of a marginal likelihood and D^k h[a, b, ..., .], derivatives along k - 1 directions and by z.
 
-    No derivative holds a matrix, and none contains linear algebra: that is done with the numbers. So the graphs stay
-    small, and their cost is that of the log-likelihood times the number of directions.
+    The graphs contain no matrices and no linear algebra, which is done in NumPy. They stay small, and their cost is that of
+    the log-likelihood times the number of directions.
 
     Parameters
     ----------
     functions
         The model's functions with the latents' densities in the likelihood.
     weights
-        Of all terms of h, the latents' among them, (n,).
+        Weights of all terms of h, including the latents' terms, shape (n,).
     data
         As for ``find_mle``.
     """
@@ -53,7 +53,7 @@ class IntegrandDerivatives:
             return np.where(self.weights == 0.0, 0.0, self.weights * values)
 
     def value_gradient(self, z: Array, weights: Array | None = None) -> tuple[Array, Array]:
-        """h (*batch) and its gradient (*batch, d), for other weights of the terms if some are given."""
+        """h (*batch) and its gradient (*batch, d); ``weights`` replace those of the object."""
         return self.functions.value_gradient(z, weights=self.weights if weights is None else weights, data=self.data)
 
     def contracted(self, z: Array, *directions: Array) -> Array:
@@ -104,7 +104,7 @@ class _Graphs:
             if scalar is not flat:
                 scalar = flattened(scalar)
         else:
-            # A dot product would be looked at for special matrices, at length.
+            # Not a dot product, for which PyTensor's rewrites search for special matrices and take long.
             scalar = pt.sum(self._slope(count - 1, simple=True) * self._directions[count - 1])
         with without_c():
             slope = derived(

@@ -1,4 +1,4 @@
-"""Names of variables and dims, and labels: those that samplers, tables and files all keep as they are."""
+"""Checks that samplers, tables and files keep names of variables and dims, and labels, unchanged."""
 
 import re
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pymc as pm
 
-# What pandas calls labels of one kind that NetCDF, Zarr and samplers can hold.
+# Kinds of labels, by pandas' names, that NetCDF, Zarr and samplers can hold.
 _KINDS = {
     "string",
     "integer",
@@ -20,14 +20,14 @@ _KINDS = {
 }
 # In characters: names become parts of paths, labels parts of names in tables.
 _LONGEST = 200
-# Dims of the results.
+# Names that results use themselves.
 _TAKEN_DIMS = ("chain", "draw", "sample", "estimator", "variable")
 _TAKEN_NAMES = ("chain", "draw", "estimator")
 _WRONG = re.compile(r"[/\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def check_labels(model: pm.Model) -> None:
-    """Raise ValueError where a name or a label would be lost or changed on the way to a result or a file.
+    """Raise ValueError where a name or a label would be lost or changed in a result or a file.
 
     Parameters
     ----------

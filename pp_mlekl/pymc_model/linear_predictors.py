@@ -31,14 +31,14 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.weighted_objective import Data, WeightedObjective
 from pp_mlekl.typing import Array
 
-# What a predictor may be off a linear function, relative to its size: rounding.
+# Largest deviation from a linear function, relative to the predictor's size, that counts as rounding.
 _LINEAR = 1e-9
 
 
 def linear_predictors(functions: ModelFunctions) -> "LinearPredictors | None":
-    """The linear predictors of a likelihood in which an observation may be separated; None where it has none.
+    """The linear predictors of a likelihood in which observations may be separated; None where it has none.
 
-    They are looked for once, and kept with the functions.
+    The result is cached with the functions.
     """
     free = any(v.transform_name is None or _is_ordered(functions, v.name) for v in functions.free)
     if not free or not _has_bounded_outcomes(functions):
@@ -51,8 +51,8 @@ def linear_predictors(functions: ModelFunctions) -> "LinearPredictors | None":
 class LinearPredictors:
     """The likelihood as a function of arrays that are linear in x.
 
-    The vector x has the layout of the unconstrained vector z. It is the same but for variables in increasing order, which
-    are themselves in x: the ordering is then an inequality.
+    The vector x has the layout of the unconstrained vector z. It equals z, except that ordered variables have their natural
+    values in x. Their ordering is then a linear inequality.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class LinearPredictors:
 
     @classmethod
     def of(cls, functions: ModelFunctions) -> "LinearPredictors | None":
-        """Look for them in the graph of the pointwise log-likelihood."""
+        """Search the graph of the pointwise log-likelihood for linear predictors; None where there are none."""
         names = [v.name for v in functions.free if _is_ordered(functions, v.name)]
         graphs = functions.graphs
         if names:
@@ -132,7 +132,7 @@ class LinearPredictors:
         return result
 
     def natural_places(self) -> dict[int, int]:
-        """Of the coordinates of x that are natural values, their places in the flat natural vector."""
+        """For each coordinate of x that is a natural value, its place in the flat natural vector."""
         return {
             v.flat.start + k: v.natural.start + k
             for v in self.functions.free
@@ -141,7 +141,7 @@ class LinearPredictors:
         }
 
     def order_rows(self) -> Array:
-        """Rows (k, d) whose products with a direction of x must not be negative for what is in increasing order."""
+        """Rows (k, d) whose products with a direction of x must be non-negative, so that ordered variables stay ordered."""
         size = self.functions.size
         rows = [np.zeros((0, size))]
         for place, shape in self.ordered:
@@ -151,7 +151,7 @@ class LinearPredictors:
 
     @cached_property
     def held(self) -> Array:
-        """Coordinates (d,) of bool that no direction is to change: those of variables with a range."""
+        """Which coordinates no direction may change, shape (d,) of bool: those of variables with a bounded range."""
         result = np.zeros(self.functions.size, dtype=bool)
         for v in self.functions.free:
             result[v.flat] = v.transform_name is not None
@@ -161,14 +161,14 @@ class LinearPredictors:
 
     @without_c()
     def rows(self, x: Array, weights: ArrayLike | None, data: Data) -> RecessionRows | None:
-        """The rows of the likelihood of some data, with its other arguments as they are at x (d,).
+        """The recession rows of the likelihood of the data, with all other coordinates at their values in x.
 
-        None where it has none, or where directions change what is held.
+        None where the likelihood has none, or where a row involves a held coordinate.
 
         Parameters
         ----------
         x
-            A point with a positive likelihood.
+            A point (d,) with a positive likelihood.
         weights, data
             As for the weighted objective.
         """
@@ -176,7 +176,7 @@ class LinearPredictors:
         values = self._values(x, *arrays)
         size = self.functions.size
         jacobians = [j.reshape(size, -1).T for j in self._slopes(np.eye(size), x, *arrays)]
-        # Rounding and steps (which have no slope) are seen where the point is far off.
+        # A distant point reveals rounding, and steps, whose derivative is 0.
         far = x + np.random.default_rng(0).normal(size=size)
         for value, there, jacobian in zip(values, self._values(far, *arrays), jacobians, strict=True):
             change = jacobian @ (far - x)
@@ -200,9 +200,9 @@ class LinearPredictors:
         return found
 
     def terms(self, shape: tuple[int, ...], members: Sequence[int]) -> Array | None:
-        """Which unit of an array of a shape each term of the log-likelihood depends on, (n,) of int; -1 for none.
+        """The element, of an array of this shape, that each log-likelihood term depends on: (n,) of int, -1 for none.
 
-        None where a term is a sum over units.
+        None where a term depends on several elements.
         """
         result = np.full(self.functions.n_observations, -1)
         for observed in self.functions.observed:
@@ -236,7 +236,7 @@ class LinearPredictors:
         return BatchedFunction([direction, self.graphs.z, *self.graphs.data.values()], slopes)
 
     def _gradients(self, shapes: tuple[tuple[int, ...], ...]) -> BatchedFunction:
-        """Of the weighted log-likelihood by the predictors, as a function of them."""
+        """The weighted log-likelihood and its gradients with respect to the predictors, as functions of the predictors."""
         return self.functions.kept(("gradients by linear predictors", shapes), lambda: self._by_predictors(shapes))
 
     def _by_predictors(self, shapes: tuple[tuple[int, ...], ...]) -> BatchedFunction:
@@ -258,17 +258,18 @@ class LinearPredictors:
 def affine_variables(
     outputs: Sequence[TensorVariable], z: TensorVariable
 ) -> tuple[list[TensorVariable], list[TensorVariable]]:
-    """The outputs, and the last affine variables of their graph: those from which a variable that is not affine in z is computed.
+    """The outputs, and the last affine variables of their graph.
 
-    An operation is linear in its inputs if its derivative along a direction does not contain them. A sum of everything is
-    not followed: a likelihood that is one number has its terms before it.
+    A variable is affine if it is an affine function of z, and a last one if a variable that is not affine is computed from it.
+    An operation is linear in its inputs if its derivative along a direction does not contain them. Where an output is a
+    single number, its sum over all terms does not count as affine, since the terms themselves are sought.
 
     Parameters
     ----------
     outputs
-        The graph. In what is returned a sum of affine terms and others has the affine ones in a sum of their own.
+        The graphs. The returned graphs group the affine terms of each sum, so that their sum is one variable.
     z
-        What it is a function of.
+        The vector of which they are functions.
     """
     whole = any(out.type.ndim == 0 for out in outputs)
     affine = _affine(outputs, z, whole)
@@ -290,7 +291,7 @@ def affine_variables(
 
 
 def _affine(outputs: Sequence[TensorVariable], z: TensorVariable, whole: bool) -> dict[Variable, bool]:
-    """Of all variables that depend on z, whether they are affine in it."""
+    """Whether each variable that depends on z is affine in it."""
     result: dict[Variable, bool] = {z: True}
     for node in toposort(outputs):
         inside = [i for i in dict.fromkeys(node.inputs) if i in result]
@@ -323,7 +324,7 @@ def _is_linear(node: Apply, inputs: list[Variable]) -> bool:
     directions = [i.type() for i in inputs]
     try:
         slopes = pushforward(outputs, list(fresh.values()), directions, disconnected_outputs="raise")
-    except Exception:  # An operation says in ways of its own that it has no derivative.
+    except Exception:  # Operations without a derivative raise exceptions of any type.
         return False
     return not _depends(slopes, list(fresh.values()))
 
@@ -347,7 +348,7 @@ def _depends(outputs: Sequence[Variable], inputs: Sequence[Variable]) -> bool:
 
 
 def _has_bounded_outcomes(functions: ModelFunctions) -> bool:
-    """Whether some outcomes are the last of their kind, as counts of 0 and censored values are, or may be for all one knows."""
+    """Whether an outcome may lie at a bound of its range, like a count of 0 or a censored value; True where this is unknown."""
     known = {rv.name: rv for rv in functions.model.observed_RVs}
     return any(
         v.name not in known

@@ -21,7 +21,8 @@ _QUANTILES, _GRID = 100, 60
 _PARENTS = 4000
 # Numbers held at a time for the curves of one variable.
 _CURVE_NUMBERS = 20_000_000
-# Curves for plots: their range in multiples of the posterior's, their points, parents and step of the Jacobian's difference.
+# Curves for plots: posterior quantiles and a margin in multiples of their distance, numbers of own and shared points, draws of
+# the parents, and the step of the difference quotient for the Jacobian.
 _CURVE_QUANTILES, _CURVE_MARGIN, _CURVE_POINTS, _CURVE_PARENTS, _CURVE_STEP = (0.001, 0.999), 1.0, (121, 41), 300, 1e-5
 
 
@@ -34,7 +35,7 @@ class MarginalPrior:
     draws, log_density
         Shape (chain, draw, elements), on a scale on which the divergence is invariant.
     extra_variance
-        Shape (elements,): what the average over finitely many random parents adds to the variance of the mean of ``log_density``.
+        Variance of the mean of ``log_density`` due to the finite number of prior draws of the parents, shape (elements,).
     """
 
     draws: Array
@@ -50,7 +51,7 @@ def marginal_log_prior(
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     variable
         A free variable.
     z
@@ -60,7 +61,8 @@ def marginal_log_prior(
 
     Returns
     -------
-    None where the elements' density is unknown.
+    MarginalPrior or None
+        None where the elements' density is unknown.
     """
     rv = next(rv for rv in functions.model.free_RVs if rv.name == variable.name)
     kind = type(rv.owner.op).__name__
@@ -87,7 +89,7 @@ def prior_density_curves(
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     variable
         A free variable.
     z
@@ -129,7 +131,7 @@ def prior_density_curves(
 
 
 def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: Array) -> Array | None:
-    """Log prior density of some free variables together, of their unconstrained values, shape (*batch,).
+    """Joint log prior density of the unconstrained values of some free variables, in nats, shape (*batch,).
 
     None where it is unknown: a parent is random and not among the variables, or a potential is part of the prior.
     """
@@ -159,7 +161,7 @@ def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: Array) -
 
 
 def log_top_level_prior(functions: ModelFunctions, z: Array) -> Array:
-    """Log prior density of the variables whose parents are constant, together, shape (*batch,)."""
+    """Joint log prior density, in nats, of the variables whose parents are constant, shape (*batch,)."""
     values = functions.values
     own = set(values.rvs_to_values.values())
     result = np.zeros(z.shape[:-1])

@@ -21,7 +21,7 @@ from pp_mlekl.typing import Array
 
 # The name of a coordinate in messages, by PyMC's name of its transform.
 _SPOKEN = {"log": "log({})", "logodds": "logit({})", "circular": "{}", None: "{}"}
-# exp(-800) is 0 in double precision: there a variable has its bound.
+# exp(-800) is 0 in double precision, so that a variable equals its bound there.
 _AT_THE_BOUND = 800.0
 
 
@@ -95,7 +95,7 @@ class ModelTransforms:
         return dict(zip([v.name for v in self.free], self._natural(self._checked(z)), strict=True))
 
     def natural_flat(self, z: Array) -> Array:
-        """The same in one vector, shape (*batch, natural_size)."""
+        """The free variables on their natural scale in one vector, shape (*batch, natural_size)."""
         z = self._checked(z)
         return np.concatenate([v.reshape(*z.shape[:-1], -1) for v in self._natural(z)], axis=-1)
 
@@ -104,11 +104,11 @@ class ModelTransforms:
         return self._natural_jacobian(self._checked(z))[0]
 
     def natural_rows(self, z: Array, probes: Array) -> Array:
-        """``probes`` (k, natural_size) times the same Jacobian, shape (k, d), without forming it."""
+        """``probes`` (k, natural_size) times the Jacobian of ``natural_flat``, shape (k, d), without forming it."""
         return self._natural_rows(probes, self._checked(z))[0]
 
     def natural_bend(self, z: Array, vector: Array) -> Array:
-        """Second derivatives by ``z`` (d,) of ``vector`` (natural_size,) times the flat natural vector, shape (d, d)."""
+        """Hessian with respect to ``z`` (d,) of the product of ``vector`` and ``natural_flat(z)``, shape (d, d)."""
         return self._natural_bend(np.eye(self.size), vector, self._checked(z))[0]
 
     @cached_property

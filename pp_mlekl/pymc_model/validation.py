@@ -83,8 +83,8 @@ def check_distribution(model: pm.Model, what: str) -> None:
     if not model.observed_RVs:
         names = ", ".join(p.name for p in model.potentials)
         raise ValueError(
-            f"{what} needs the distribution of new data, of which a likelihood that is a pm.Potential alone ({names}) says "
-            "nothing; write it as a pm.CustomDist with a random function."
+            f"{what} needs the distribution of new data, which a pm.Potential ({names}) does not define; write the likelihood "
+            "as a pm.CustomDist with a random function."
         )
 
 
@@ -103,7 +103,7 @@ def check_independence(model: pm.Model) -> None:
 
 
 def given_observed(model: pm.Model) -> dict[str, str]:
-    """The observed variables whose distribution depends on another observed variable, and the first such."""
+    """For each observed variable whose distribution depends on other observed variables, the first of these."""
     result = {}
     for rv in model.observed_RVs:
         parents = {v for v in ancestors(rv.owner.inputs) if v is not rv}

@@ -126,7 +126,8 @@ def _times(first: Range, second: Range) -> Range:
 
 def _quotient(node: Apply, inputs: Sequence[Range]) -> Range:
     top = inputs[0] if len(inputs) == 2 else (1.0, 1.0)
-    if len(inputs) == 2 and top[0] >= 0 and _is_part(node.inputs[0], node.inputs[1]) and inputs[1][0] >= 0:
+    # The other terms of the sum are non-negative where its lower bound is at least that of this term.
+    if len(inputs) == 2 and 0 <= top[0] <= inputs[1][0] and _is_part(node.inputs[0], node.inputs[1]):
         return 0.0, 1.0
     low, high = np.array(inputs[-1])
     if low < 0 < high:

@@ -196,6 +196,28 @@ def test_an_unknown_family_names_the_nearest():
         family("Lognormal")
 
 
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Binomial", {"n": 2.5, "p": 0.5}),
+        ("Binomial", {"n": np.inf, "p": 0.5}),
+        ("BetaBinomial", {"n": 2.5, "alpha": 1.0, "beta": 1.0}),
+        ("HyperGeometric", {"N": 10.5, "k": 5, "n": 3}),
+        ("DiscreteUniform", {"lower": 0.5, "upper": 2}),
+        ("Multinomial", {"n": 2.5, "p": [0.5, 0.5]}),
+        ("DirichletMultinomial", {"n": 2.5, "a": [1.0, 1.0]}),
+    ],
+)
+def test_fractions_of_counts_are_refused(name, parameters):
+    with pytest.raises(ValueError, match="whole number"):
+        family(name)(**parameters)
+
+
+def test_an_interval_without_length_is_not_censored():
+    with pytest.raises(ValueError, match="lower must be less"):
+        family("Censored")(dist=family("Normal")(mu=0.0, sigma=1.0), lower=1.0, upper=1.0)
+
+
 def test_a_second_family_of_one_name_is_an_error():
     with pytest.raises(ValueError, match="registered already"):
         register_family(family("Normal"))

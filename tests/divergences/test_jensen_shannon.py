@@ -88,3 +88,9 @@ def test_several_dimensions_are_sampled_with_an_error():
     line = js_divergence(normal(mu=0, sigma=1), normal(mu=1, sigma=1)).value
     assert_within(estimate, line, mcse_below=0.0006)
     assert 0 < estimate.mcse < 1e-3
+
+
+def test_a_precision_that_is_not_reached_is_reported():
+    p, q = (family("MvNormal")(mu=np.full(2, mu), cov=np.eye(2)) for mu in (0.0, 1.0))
+    estimate = js_divergence(p, q, rtol=1e-6, budget=1000, generator=np.random.default_rng(0))
+    assert any("rtol" in w for w in estimate.warnings)

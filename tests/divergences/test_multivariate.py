@@ -166,3 +166,14 @@ def test_values_with_other_numbers_of_free_coordinates_share_no_mass(p, q):
         assert js_divergence(a, b).value == pytest.approx(np.log(2))
     with pytest.raises(ValueError, match="subspace"):
         family("Mixture")(w=[0.5, 0.5], parts=(p, q))
+
+
+@pytest.mark.parametrize(
+    "parameters", [("MvNormal", {"cov": np.eye(2)}), ("MvStudentT", {"nu": 5.0, "scale": np.eye(2)})]
+)
+def test_one_number_is_the_location_of_all_coordinates(parameters):
+    name, shared = parameters
+    one, two = (family(name)(mu=mu, **shared) for mu in (1.0, [1.0, 1.0]))
+    assert one.event_shape == (2,)
+    x = np.array([[0.3, -1.0]])
+    assert one.log_density(x) == two.log_density(x)

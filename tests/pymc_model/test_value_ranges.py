@@ -23,6 +23,10 @@ CASES = {
     "uniform between bounds": (3 + 2 * P, (3, 5)),
     "share of a variance": (POSITIVE[0] ** 2 / (POSITIVE[0] ** 2 + POSITIVE[1] ** 2), (0, 1)),
     "shares": (POSITIVE / pt.sum(POSITIVE), (0, 1)),
+    "share beside a term that may be negative": (
+        (2 + POSITIVE[0]) / ((2 + POSITIVE[0]) + (POSITIVE[1] - 1)),
+        (0, np.inf),
+    ),
     "softmax": (pt.special.softmax(Z), (0, 1)),
     "sum of probabilities": (pt.sum(P), (0, 4)),
     "square": (Z**2, (0, np.inf)),

@@ -16,6 +16,12 @@ def test_what_is_no_seed_is_named_before_anything_runs(call):
         getattr(mk, call)(*arguments, random_seed=-1)
 
 
+@pytest.mark.parametrize("divergence", [mk.kl_divergence, mk.js_divergence, mk.wasserstein_distance])
+def test_divergences_name_what_is_no_seed(divergence):
+    with pytest.raises(ValueError, match="whole number of at least 0"):
+        divergence("Normal(0, 1)", "Normal(1, 1)", random_seed=-1)
+
+
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.SeedSequence, int, np.int64])
 def test_the_kept_integer_is_that_of_the_seed(make):
     kept = integer_of(make(7))

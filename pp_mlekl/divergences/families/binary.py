@@ -28,8 +28,7 @@ class Binomial(_WithSuccess):
     def validate(self) -> None:
         """Raise where ``p`` is no probability or ``n`` no count."""
         self._require_probability("p")
-        if not np.all((self.n >= 0) & (self.n == np.floor(self.n))):
-            raise ValueError("Binomial: n must be a whole number, not negative.")
+        self._require_counts("n")
 
     def frozen(self) -> Any:
         """SciPy's binomial."""
@@ -47,7 +46,7 @@ class Binomial(_WithSuccess):
 
 @kl_rule(Binomial, Binomial)
 def _binomial(p: Binomial, q: Binomial) -> Array:
-    # One number of trials: the coefficients cancel. Otherwise E log of them is not elementary.
+    # The binomial coefficients cancel for equal numbers of trials. Otherwise their expected logarithm is not elementary.
     return np.where(p.n == q.n, p.n * p.success.divergence(q.success), np.nan)
 
 

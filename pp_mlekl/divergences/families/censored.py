@@ -1,4 +1,4 @@
-"""Distributions of which what lies outside an interval is moved to its ends."""
+"""Censored distributions: values outside an interval are moved to its bounds."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from pp_mlekl.typing import Array
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Censored(Distribution):
-    """``dist`` with what lies outside [``lower``, ``upper``] moved to the bounds."""
+    """``dist`` with values outside [``lower``, ``upper``] moved to the nearest bound."""
 
     dist: Distribution
     lower: Array = -np.inf  # type: ignore[assignment]
@@ -26,9 +26,9 @@ class Censored(Distribution):
         return self.dist.discrete
 
     def validate(self) -> None:
-        """Raise where the bounds are crossed."""
-        if not np.all(np.asarray(self.lower) <= self.upper):
-            raise ValueError("Censored: lower must not exceed upper.")
+        """Raise where the interval is empty."""
+        if not np.all(np.asarray(self.lower) < self.upper):
+            raise ValueError("Censored: lower must be less than upper.")
 
     def _masses(self) -> tuple[Array, Array]:
         edge = np.ceil(self.upper) - 1 if self.discrete else self.upper
@@ -42,7 +42,7 @@ class Censored(Distribution):
         return np.stack([np.broadcast_to(self.lower, shape), np.broadcast_to(self.upper, shape)], axis=-1)
 
     def components(self) -> list[tuple[Array, Distribution]]:
-        """Two point masses and the truncated base; a discrete one is whole."""
+        """Two point masses and the truncated base; a discrete distribution is one component."""
         if self.discrete:
             return [(np.ones(()), self)]
         low, high = self._masses()

@@ -62,7 +62,7 @@ class VonMises(Univariate):
         return self._turned(1 - np.asarray(u) + self._cut())
 
     def panels(self) -> Array:
-        """Some standard deviations wide about the mode, wherever on the circle that is, and cut at -pi."""
+        """Panels in units of the standard deviation about the mode, with an edge at the cut at -pi."""
         width = np.minimum(1.0, 1 / np.sqrt(self.kappa))
         away = np.minimum(width * _EDGES.reshape(-1, *[1] * len(self.batch_shape)), np.pi)
         inner = _wrapped(np.concatenate([self.mu - away, self.mu + away]))

@@ -14,10 +14,8 @@ from pp_mlekl.divergences.families.probability import Probability
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import entropy_term, excess, expm1_minus
+from pp_mlekl.divergences.special import LARGEST, entropy_term, excess, expm1_minus
 from pp_mlekl.typing import Array
-
-LARGEST = float(np.finfo(np.float64).max)
 
 
 class _Count(Univariate):
@@ -37,18 +35,18 @@ class _Count(Univariate):
         return self.frozen().logpmf(x)
 
     def quantile(self, u: Array) -> Array:
-        """Lower quantile, from the side on which the tail probability is exact."""
+        """Lower quantile, by inversion of the CDF."""
         return integer_quantile(self, u, upper=False)
 
     def upper_quantile(self, u: Array) -> Array:
-        """Inverse survival function; SciPy's, which inverts 1 - u, has none below 1e-16."""
+        """Inverse survival function, by inversion of the survival function; SciPy's inverts 1 - u, which fails below 1e-16."""
         return integer_quantile(self, u, upper=True)
 
 
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Poisson(_Count):
-    """Poisson with mean ``mu``, or exp(``log_mu``): a mean that underflows to 0 is not 0."""
+    """Poisson with mean ``mu``, or exp(``log_mu``), which stays positive where ``mu`` would underflow to 0."""
 
     mu: Array = None  # type: ignore[assignment]
     log_mu: Array | None = None
@@ -114,7 +112,7 @@ class NegativeBinomial(_Count):
         return negative_binomial_log_mass(x, self.mu, self.alpha)
 
     def cdf(self, x: Array) -> Array:
-        """P(X <= x); from mu / (mu + alpha), as the other probability rounds to 1 at a large alpha."""
+        """P(X <= x), computed from mu / (mu + alpha), since alpha / (mu + alpha) rounds to 1 for a large alpha."""
         x = np.floor(np.asarray(x, dtype=np.float64))
         inside = special.betaincc(np.maximum(x, 0) + 1, self.alpha, self.mu / (self.mu + self.alpha))
         return np.where(x >= 0, inside, 0.0)
@@ -128,7 +126,7 @@ class NegativeBinomial(_Count):
 
 @kl_rule(NegativeBinomial, NegativeBinomial)
 def _negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Array:
-    # One dispersion: the binomial coefficients cancel. Otherwise E log Gamma(X + alpha) is not elementary.
+    # The binomial coefficients cancel for equal dispersions. Otherwise E log Gamma(X + alpha) is not elementary.
     total, other = p.mu + p.alpha, q.mu + p.alpha
     # The difference of the totals is that of the means, exactly.
     totals = np.where(other < total / 2, entropy_term(total, other), total * excess((q.mu - p.mu) / total))
@@ -203,7 +201,7 @@ class Geometric(WithMoments, _WithSuccess):
         return 1 / self.p, self.success.complement / self.p**2
 
     def expected_x(self, centre: Array) -> Array:
-        """E[X - c]; about 1 it is the mean number of failures, which may be far below the rounding of the mean."""
+        """E[X - c], accurate for c = 1, where it is the mean number of failures and may be far below the rounding of the mean."""
         return self.success.complement / self.p + (1.0 - centre)
 
 
@@ -226,9 +224,11 @@ class DiscreteUniform(WithMoments, _Count):
     widest = (-LARGEST, LARGEST)
 
     def validate(self) -> None:
-        """Raise where there is no integer."""
+        """Raise where a bound is not a whole number, or there is no integer between them."""
         self._require_finite("lower", "upper")
-        if not np.all(np.floor(self.upper) >= np.ceil(self.lower)):
+        if not np.all((self.lower == np.floor(self.lower)) & (self.upper == np.floor(self.upper))):
+            raise ValueError("DiscreteUniform: lower and upper must be whole numbers.")
+        if not np.all(self.upper >= self.lower):
             raise ValueError("DiscreteUniform: upper must not be less than lower.")
 
     def frozen(self) -> Any:
@@ -312,21 +312,20 @@ class BetaBinomial(_Count):
     n: Array
 
     def validate(self) -> None:
-        """Raise where a shape is not positive or ``n`` is negative."""
+        """Raise where a shape is not positive or ``n`` is not a count."""
         self._require_positive("alpha", "beta")
-        if not np.all(self.n >= 0):
-            raise ValueError("BetaBinomial: n must not be negative.")
+        self._require_counts("n")
 
     def frozen(self) -> Any:
         """SciPy's beta-binomial."""
         return stats.betabinom(self.n, self.alpha, self.beta)
 
     def quantile(self, u: Array) -> Array:
-        """The limits of the support: a sum over a bounded count needs no quantiles."""
+        """The bounds of the support: sums over a bounded count need no quantiles."""
         return np.where(np.asarray(u) < 1, 0.0, self.n)
 
     def upper_quantile(self, u: Array) -> Array:
-        """The ends of the support."""
+        """The bounds of the support, as for ``quantile``."""
         return np.where(np.asarray(u) < 1, self.n + 0.0, 0.0)
 
 
@@ -340,8 +339,9 @@ class HyperGeometric(_Count):
     n: Array
 
     def validate(self) -> None:
-        """Raise where the numbers contradict one another."""
-        if not np.all((self.k >= 0) & (self.k <= self.N) & (self.n >= 0) & (self.n <= self.N)):
+        """Raise where a number is not a count, or a part exceeds the whole."""
+        self._require_counts("N", "k", "n")
+        if not np.all((self.k <= self.N) & (self.n <= self.N)):
             raise ValueError("HyperGeometric: 0 <= k <= N and 0 <= n <= N must hold.")
 
     def frozen(self) -> Any:

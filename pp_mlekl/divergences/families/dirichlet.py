@@ -11,7 +11,7 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import gammaln_excess
 from pp_mlekl.typing import Array
 
-# A sum farther from 1 than rounding, of double or of single precision, explains.
+# Largest distance of a sum from 1 that rounding in single precision explains.
 _OFF_SIMPLEX = 1e-5
 
 
@@ -43,7 +43,7 @@ class Dirichlet(Distribution):
         return np.where(on_simplex, value, -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-        """Independent draws, by gammas of which small shapes are raised to a power in log space."""
+        """Independent draws, by normalised gammas in log space, which do not underflow for small concentrations."""
         full = (*shape, *self.a.shape)
         logs = np.log(generator.gamma(self.a + 1, size=full)) + np.log(generator.uniform(size=full)) / self.a
         return special.softmax(logs, axis=-1)
@@ -58,7 +58,7 @@ class Dirichlet(Distribution):
 
 @kl_rule(Dirichlet, Dirichlet)
 def _dirichlet(p: Dirichlet, q: Dirichlet) -> Array:
-    # The step of the total is the sum of the steps: the difference of two rounded totals would have lost it.
+    # The sum of the differences is more accurate than the difference of two rounded sums.
     step = q.a - p.a
     total = gammaln_excess(np.sum(p.a, axis=-1), np.sum(q.a, axis=-1), np.sum(step, axis=-1))
     return np.sum(gammaln_excess(p.a, q.a), axis=-1) - total

@@ -1,4 +1,4 @@
-"""Closed forms of counts with excess zeros and hurdles, by the chain rule: first whether there is a 0, then the rest."""
+"""Closed forms for counts with excess zeros and for hurdles, by the chain rule: zero or not, then the positive part."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from pp_mlekl.divergences.families.zero_inflated import (
 from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, expm1_minus, log1p_minus
 from pp_mlekl.typing import Array
 
-# Within this change of the natural parameter the variance is a polynomial to 20 Gauss points.
+# Change of the natural parameter within which 20 Gauss points integrate the variance exactly.
 _NEAR = 0.5
 
 
@@ -72,7 +72,7 @@ def _binomial(theta: Array, n: Array) -> _Positive:
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """A family of counts: its natural parameter, what must be equal in p and q, and the truncated family."""
+    """A family of counts: natural parameter, parameter that p and q must share, step from p to q, zero-truncated family."""
 
     theta: Callable[[Any], Array]
     fixed: Callable[[Any], Array]
@@ -130,7 +130,7 @@ def _positive_part(kind: _Kind, p: Any, q: Any) -> Array:
 
 
 def _log_zero_and_rest(d: Any, kind: _Kind) -> tuple[Array, Array]:
-    """Logarithms of the mass at 0 and of the mass above."""
+    """Logarithms of the mass at 0 and of the mass above 0."""
     name = type(d).__name__
     if name.startswith("Hurdle"):
         return d.presence.log_complement, d.presence.log

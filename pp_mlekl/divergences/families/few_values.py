@@ -1,4 +1,4 @@
-"""Closed forms for a P of few values, known one by one: Bernoulli and Categorical against every family of counts."""
+"""Closed forms for P with few values: Bernoulli and Categorical against every family of counts."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ from pp_mlekl.typing import Array
 
 
 def few_values(p: Bernoulli | Categorical, q: Distribution) -> Array:
-    """KL(p||q) as the sum of p log(p / q) - p + q over p's values, and q's mass elsewhere: nothing cancels."""
+    """KL(p||q) as the sum of p log(p / q) - p + q over p's values, plus q's mass elsewhere, which avoids cancellation."""
     count = p.p.shape[-1] if isinstance(p, Categorical) else 2
     dims = max(len(p.batch_shape), len(q.batch_shape))
     x = np.arange(float(count)).reshape(-1, *([1] * dims))
     log_p, log_q = p.log_density(x), q.log_density(x)
     present = np.where(log_p == -np.inf, np.exp(log_q), np.exp(log_p) * expm1_minus(log_q - log_p))
-    # Far above p the exponential overflows, times a p that underflows.
+    # For q far above p, expm1 overflows while p underflows.
     present = np.where(log_q - log_p > 100, np.exp(log_q) + np.exp(log_p) * (log_p - log_q - 1), present)
     last = np.full((), count - 1.0)
     return np.sum(present, axis=0) + q.survival(last) + q.cdf(np.full((), -1.0))

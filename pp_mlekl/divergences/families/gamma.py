@@ -17,7 +17,7 @@ from pp_mlekl.typing import Array
 
 
 class _GammaLike(WithPartialMean, WithLogMoments, WithPowers, Univariate):
-    """What Gamma and its special cases share."""
+    """The base class of Gamma and its special cases."""
 
     needed_expectations = ("x", "log")
     closed_entropy = True

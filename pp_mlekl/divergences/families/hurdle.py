@@ -20,7 +20,7 @@ class _Hurdle(WithPresence):
     logit_psi: Array | None
 
     def positive(self) -> Distribution:
-        """What lies behind the hurdle."""
+        """The distribution of positive values."""
         raise NotImplementedError
 
     def validate(self) -> None:
@@ -68,7 +68,7 @@ class _Hurdle(WithPresence):
         """Lower quantile."""
         u = np.asarray(u, dtype=np.float64)
         with np.errstate(all="ignore"):
-            above = self.positive().quantile(np.clip((u - (self.presence.complement)) / self.psi, 0.0, 1.0))
+            above = self.positive().quantile(np.clip((u - self.presence.complement) / self.psi, 0.0, 1.0))
         return np.where(u <= self.presence.complement, 0.0, above)
 
     def upper_quantile(self, u: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Densities given by points between which they are linear."""
+"""Piecewise linear densities."""
 
 from dataclasses import dataclass
 
@@ -89,7 +89,7 @@ class Interpolated(Univariate):
         """Lower quantile: the root of a quadratic in the segment where the CDF reaches ``u``."""
         masses = self._masses()
         reached = np.cumsum(masses, axis=-1)
-        # Values of the CDF at the points, on the axes of u; the last is 1 but for rounding.
+
         shape = np.broadcast_shapes(np.shape(u), self.batch_shape)
         u = np.broadcast_to(u, shape)
         index = np.sum(u[..., None] > reached[..., :-1], axis=-1)

@@ -12,10 +12,8 @@ from pp_mlekl.divergences.families.beta import Beta, Kumaraswamy
 from pp_mlekl.divergences.families.moments import WithMoments, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, log_ratio
+from pp_mlekl.divergences.special import GAUSS_NODES, GAUSS_WEIGHTS, LARGEST, log_ratio
 from pp_mlekl.typing import Array
-
-LARGEST = float(np.finfo(np.float64).max)
 
 
 @register_family
@@ -41,7 +39,7 @@ class Uniform(WithMoments, WithPowers, Univariate):
         return stats.uniform(self.lower, self.upper - self.lower)
 
     def support(self) -> Support:
-        """The interval; SciPy's, of a standardised one, is off by rounding."""
+        """The interval, without the rounding of SciPy's standardised one."""
         lower, upper = (np.broadcast_to(end, self.batch_shape) for end in (self.lower, self.upper))
         return Support(lower=lower, upper=upper, discrete=False)
 
@@ -58,7 +56,7 @@ class Uniform(WithMoments, WithPowers, Univariate):
         return np.broadcast_to(np.log(self.upper - self.lower), self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
-        """Nothing but the support."""
+        """The log length alone: the log density is constant."""
         return CrossEntropyTerms(constant=np.log(self.upper - self.lower), statistics=())
 
     def mean_variance(self) -> tuple[Array, Array]:
@@ -72,7 +70,7 @@ class Uniform(WithMoments, WithPowers, Univariate):
         return np.where(above * below < 0, inside, np.abs(above + below) / 2)
 
     def expected_exp(self, t: Array, centre: Array) -> Array:
-        """E exp(t (X - c)), from the end where it is larger."""
+        """E exp(t (X - c)), relative to the bound at which the exponential is larger."""
         end = np.where(t > 0, self.upper, self.lower)
         return np.exp(t * (end - centre)) * special.exprel(-np.abs(t) * (self.upper - self.lower))
 
@@ -123,13 +121,13 @@ class Uniform(WithMoments, WithPowers, Univariate):
             return z * np.log1p(z * z) - 2 * z + 2 * np.arctan(z)
 
         wide = (primitive(b) - primitive(a)) / (b - a)
-        # The difference cancels on a short interval; there the function is a polynomial as far as one can tell.
+        # The difference cancels on a short interval, where Gauss-Legendre quadrature is exact in double precision.
         points = a + (b - a) * GAUSS_NODES.reshape(-1, *([1] * np.ndim(a + b)))
         short = np.tensordot(GAUSS_WEIGHTS, np.log1p(points**2), axes=1)
         return np.where(b - a < 0.5, short, wide)
 
     def expected_versine(self, centre: Array) -> Array:
-        """E[1 - cos(X - c)]; with half the length h and middle m, 1 - cos(m - c) sin(h) / h."""
+        """E[1 - cos(X - c)] = 1 - cos(m - c) sin(h) / h, with h half the length and m the middle of the interval."""
         h, d = (self.upper - self.lower) / 2, (self.upper + self.lower) / 2 - centre
         h2 = h * h
         rest = np.where(h < 0.3, h2 / 6 * (1 - h2 / 20 * (1 - h2 / 42 * (1 - h2 / 72))), 1 - np.sinc(h / np.pi))
@@ -139,7 +137,7 @@ class Uniform(WithMoments, WithPowers, Univariate):
 @kl_rule(Uniform, Uniform)
 def _uniform(p: Uniform, q: Uniform) -> Array:
     inside = (p.lower >= q.lower) & (p.upper <= q.upper)
-    # The lengths differ by what sticks out at either end, a difference of near numbers only where they are near.
+    # The difference of the lengths, from the differences of the bounds, which are exact where they are close.
     longer = ((q.upper - p.upper) + (p.lower - q.lower)) / (p.upper - p.lower)
     return np.where(inside, np.log1p(longer), np.inf)
 
@@ -205,14 +203,14 @@ class Triangular(WithMoments, Univariate):
 
 @kl_rule(Beta, Uniform)
 def _beta_in_uniform(p: Beta, q: Uniform) -> Array:
-    # Against the uniform on [0, 1], which is Beta(1, 1), then by the length that q adds.
+    # KL to the uniform on [0, 1], which is Beta(1, 1), plus the log of q's length.
     own = closed_form_kl(p, Beta(alpha=np.ones(()), beta=np.ones(())))
     return np.where((q.lower <= 0) & (q.upper >= 1), own + np.log1p((q.upper - 1) - q.lower), np.inf)
 
 
 @kl_rule(Kumaraswamy, Uniform)
 def _kumaraswamy_in_uniform(p: Kumaraswamy, q: Uniform) -> Array:
-    # The same; close to the uniform its entropy has lost the digits of the divergence.
+    # As for Beta; close to the uniform the entropy has lost the digits of the divergence.
     own = np.where(np.abs(p.entropy()) > 1e-6, -p.entropy(), np.nan)
     own = np.where((p.a == 1) & (p.b == 1), 0.0, own)
     return np.where((q.lower <= 0) & (q.upper >= 1), own + np.log1p((q.upper - 1) - q.lower), np.inf)
@@ -220,7 +218,7 @@ def _kumaraswamy_in_uniform(p: Kumaraswamy, q: Uniform) -> Array:
 
 @kl_rule(Uniform, Beta)
 def _uniform_in_beta(p: Uniform, q: Beta) -> Array:
-    # The uniform on [0, 1] is Beta(1, 1); a shorter one is not, and has expectations of logarithms.
+    # The uniform on [0, 1] is Beta(1, 1); for a shorter one the expected logarithms are known.
     whole = np.asarray(closed_form_kl(Beta(alpha=np.ones(()), beta=np.ones(())), q))
     middle = (1 - q.alpha) * p.expected_log(np.zeros(())) + (1 - q.beta) * p.expected_log1m()
     part = special.betaln(q.alpha, q.beta) - p.entropy() + middle

@@ -1,4 +1,4 @@
-"""Quantiles of families that have none of their own, by bisection of the CDF or the survival function."""
+"""Quantiles of counts, by bisection of the CDF or the survival function."""
 
 import numpy as np
 

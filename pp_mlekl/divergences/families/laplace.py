@@ -142,9 +142,9 @@ def _asymmetric_laplace(p: Laplace | AsymmetricLaplace, q: Laplace | AsymmetricL
     a, c = _asymmetric(p).sides(), _asymmetric(q).sides()
     up, down = relative_change(a.up, c.up), relative_change(a.down, c.down)
     mean = a.above * up + (1 - a.above) * down
-    # With the cusps together: E[u^2 / (1 + u)] + log(1 + E u) - E u, u the relative change of the rates.
+    # For equal locations: E[u^2 / (1 + u)] + log(1 + E u) - E u, u the relative change of the rates.
     together = a.above * up**2 / (1 + up) + (1 - a.above) * down**2 / (1 + down) + log1p_minus(mean)
-    # What q's moving by d adds. Its term of first order vanishes where p and q are alike.
+    # Shifting q by d adds this; its first-order term vanishes where the rates of p and q are equal.
     d = q.mu - p.mu
     rate, weight = np.where(d >= 0, a.up, a.down), np.where(d >= 0, a.above, 1 - a.above)
     first = a.up * a.above * (up - down) / ((1 + up) * (1 + down))

@@ -54,7 +54,7 @@ class LKJCorr(Distribution):
         """Log density in nats of the entries below the diagonal."""
         value = (self.eta - 1) * np.linalg.slogdet(x)[1]
         for count, b in self.shapes():
-            # Each partial correlation r spans 2; the powers of 1 - r^2 beyond eta - 1 are the change of variables'.
+            # A partial correlation r has a range of length 2; the change of variables adds powers of 1 - r^2.
             value = value - count * (special.betaln(b, b) + (2 * b - 1) * np.log(2))
         return np.broadcast_to(value, np.broadcast_shapes(np.shape(value), self.batch_shape))
 

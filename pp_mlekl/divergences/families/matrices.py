@@ -1,10 +1,8 @@
-"""What families with covariance or scale matrices share."""
+"""Helpers of families with covariance or scale matrices."""
 
 import numpy as np
 
 from pp_mlekl.typing import Array
-
-LOG_2PI = np.log(2 * np.pi)
 
 
 def check_positive_definite(name: str, parameter: str, matrix: Array) -> Array:
@@ -21,7 +19,7 @@ def log_determinant(chol: Array) -> Array:
 
 
 def eigenvalue_changes(inner: Array, outer: Array) -> Array:
-    """Eigenvalues of outer^-1 inner, less 1: from the difference of the matrices, which is exact where they are close."""
+    """Eigenvalues of outer^-1 inner minus 1, from the difference of the matrices, which is exact where they are close."""
     chol = np.linalg.cholesky(outer)
     half = np.linalg.solve(chol, inner - outer)
     whole = np.linalg.solve(chol, np.swapaxes(half, -1, -2))

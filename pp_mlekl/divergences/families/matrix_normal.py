@@ -1,4 +1,4 @@
-"""Matrices whose rows and columns have covariances."""
+"""Matrix normal distribution."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.families.matrices import LOG_2PI, check_positive_definite, eigenvalue_changes, log_determinant
+from pp_mlekl.divergences.families.matrices import check_positive_definite, eigenvalue_changes, log_determinant
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.special import excess
+from pp_mlekl.divergences.special import LOG_2PI, excess
 from pp_mlekl.typing import Array
 
 

@@ -1,4 +1,4 @@
-"""Mixtures of distributions of one kind."""
+"""Mixtures of distributions, all discrete or all continuous."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from pp_mlekl.typing import Array
 
 
 class _Mixture(Distribution):
-    """Weights ``w`` (last axis) and ``parts``, however these are given."""
+    """The base class of mixtures with weights ``w`` (last axis) of ``parts``."""
 
     w: Array
     parts: tuple[Distribution, ...]
@@ -28,7 +28,7 @@ class _Mixture(Distribution):
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]
-        """As the parts are; point masses go with counts as well as with densities."""
+        """Whether a part is discrete; point masses may be parts of either kind of mixture."""
         return any(part.discrete for part in self.parts)
 
     @property
@@ -46,7 +46,7 @@ class _Mixture(Distribution):
         return self.parts[0].free_coordinates(x)
 
     def components(self) -> list[tuple[Array, Distribution]]:
-        """Weights and parts, those of a part that is a mixture itself included."""
+        """Weights and parts, with nested mixtures expanded."""
         return [
             (self.w[..., i] * weight, part) for i, whole in enumerate(self.parts) for weight, part in whole.components()
         ]
@@ -141,7 +141,7 @@ class Mixture(_Mixture):
     parameter_ndim = {"w": 1}  # noqa: RUF012
 
     def validate(self) -> None:
-        """Raise where a weight is negative or their number is not that of the parts."""
+        """Raise where a weight is negative, or the parts are of different number, kind, shape or dimension."""
         self._normalise()
         if self.w.shape[-1] != len(self.parts):
             raise ValueError(
@@ -167,7 +167,7 @@ class NormalMixture(_Mixture):
     parameter_ndim = {"w": 1, "mu": 1, "sigma": 1}  # noqa: RUF012
 
     def validate(self) -> None:
-        """Raise where a weight is negative or a scale is not positive; one value stands for all components."""
+        """Raise where a weight is negative or a scale is not positive; one number stands for all components."""
         self._normalise()
         for name in ("mu", "sigma"):
             value = getattr(self, name)

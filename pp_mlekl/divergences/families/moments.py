@@ -1,4 +1,4 @@
-"""Expectations that follow from others: from mean and variance, from powers, from logarithms, from partial means."""
+"""Expectations derived from mean and variance, powers, logarithms and partial means."""
 
 import numpy as np
 
@@ -63,6 +63,6 @@ class WithPowers(Distribution):
         raise NotImplementedError
 
     def expected_power(self, k: Array | float, scale: Array | float) -> Array:
-        """E (X / s)^k; the logarithms are added first, so that nothing overflows on the way."""
+        """E (X / s)^k, with the logarithms added first, which avoids overflow."""
         k = np.asarray(k, dtype=np.float64)
         return np.exp(self.log_power(k) - k * np.log(scale))

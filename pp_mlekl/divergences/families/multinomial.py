@@ -15,7 +15,7 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import entropy_term
 from pp_mlekl.typing import Array
 
-# Vectors of counts that are summed over; beyond, a sum over them is no longer quick.
+# Maximum number of count vectors to sum over.
 _MOST_POINTS = 200_000
 
 
@@ -26,8 +26,13 @@ class _CountVector(Distribution):
     discrete = True
     event_ndim = 1
 
+    def validate(self) -> None:
+        """Raise where ``n`` is not a count."""
+        if not np.all((self.n >= 0) & np.isfinite(self.n) & (self.n == np.floor(self.n))):
+            raise ValueError(f"{type(self).__name__}: n must be a whole number, not negative.")
+
     def points(self) -> Array | None:
-        """All vectors of k counts with the sum n, where n is the same for all elements and they are not too many."""
+        """All vectors of k counts with the sum n; None where n differs between elements or there are too many vectors."""
         total, k = np.unique(self.n), self.event_shape[0]
         if total.size != 1 or math.comb(int(total[0]) + k - 1, k - 1) > _MOST_POINTS:
             return None
@@ -53,11 +58,6 @@ class Multinomial(_CountVector):
         object.__setattr__(self, "p", p)
         object.__setattr__(self, "logit_p", logit_p)
         super().__post_init__()
-
-    def validate(self) -> None:
-        """Raise where ``n`` is negative."""
-        if not np.all(self.n >= 0):
-            raise ValueError("Multinomial: n must not be negative.")
 
     @property
     def log_p(self) -> Array:
@@ -100,9 +100,10 @@ class DirichletMultinomial(_CountVector):
     parameter_ndim = {"a": 1}  # noqa: RUF012
 
     def validate(self) -> None:
-        """Raise where a concentration is not positive."""
-        if not np.all(self.a > 0) or not np.all(self.n >= 0):
-            raise ValueError("DirichletMultinomial: a must be positive and n not negative.")
+        """Raise where a concentration is not positive, or ``n`` is not a count."""
+        super().validate()
+        if not np.all(self.a > 0):
+            raise ValueError("DirichletMultinomial: a must be positive.")
 
     def log_density(self, x: Array) -> Array:
         """Log mass in nats."""

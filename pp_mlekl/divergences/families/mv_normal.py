@@ -7,9 +7,9 @@ from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.families.matrices import LOG_2PI, check_positive_definite, eigenvalue_changes, log_determinant
+from pp_mlekl.divergences.families.matrices import check_positive_definite, eigenvalue_changes, log_determinant
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.special import excess
+from pp_mlekl.divergences.special import LOG_2PI, excess
 from pp_mlekl.typing import Array
 
 
@@ -24,7 +24,7 @@ class MvNormal(Distribution):
     parameter_ndim = {"mu": 1, "cov": 2}  # noqa: RUF012
 
     def validate(self) -> None:
-        """Raise where the covariance is not positive definite."""
+        """Raise where the covariance is not positive definite; one number for ``mu`` stands for all coordinates."""
         if self.mu.ndim == 0:
             object.__setattr__(self, "mu", np.broadcast_to(self.mu, self.cov.shape[-1:]))
         check_positive_definite("MvNormal", "cov", self.cov)
@@ -67,7 +67,9 @@ class MvStudentT(Distribution):
     parameter_ndim = {"mu": 1, "scale": 2}  # noqa: RUF012
 
     def validate(self) -> None:
-        """Raise where the scale is not positive definite."""
+        """Raise where the scale is not positive definite; one number for ``mu`` stands for all coordinates."""
+        if self.mu.ndim == 0:
+            object.__setattr__(self, "mu", np.broadcast_to(self.mu, self.scale.shape[-1:]))
         check_positive_definite("MvStudentT", "scale", self.scale)
         if not np.all(self.nu > 0):
             raise ValueError("MvStudentT: nu must be positive.")

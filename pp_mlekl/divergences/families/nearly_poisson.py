@@ -1,4 +1,4 @@
-"""Negative binomials of little overdispersion, whose masses agree with a Poisson's to many digits."""
+"""Accurate log ratios of negative binomials with little overdispersion, whose masses nearly equal a Poisson's."""
 
 import numpy as np
 
@@ -7,8 +7,7 @@ from pp_mlekl.divergences.log_ratios import log_ratio_rule
 from pp_mlekl.divergences.special import excess, log1p_minus, log_ratio
 from pp_mlekl.typing import Array
 
-# Below this dispersion the difference of the log masses keeps ten digits; from it on two terms of Stirling's series are
-# exact.
+# Dispersion below which the difference of the log masses keeps ten digits. Above it, two terms of Stirling's series are exact.
 _LARGE = 1e5
 
 

@@ -1,4 +1,4 @@
-"""Normal and what is normal after a bijection: log-normal, logit-normal, half-normal, skew-normal."""
+"""Normal, log-normal, logit-normal and half-normal."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +11,8 @@ from pp_mlekl.divergences.distribution import CrossEntropyTerms, Distribution, S
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess
+from pp_mlekl.divergences.special import LOG_2PI, excess
 from pp_mlekl.typing import Array
-
-LOG_2PI = np.log(2 * np.pi)
 
 
 @register_family
@@ -213,7 +211,7 @@ class HalfNormal(WithPartialMean, WithLogMoments, WithPowers, Univariate):
         return stats.halfnorm(0, self.sigma)
 
     def quantile(self, u: Array) -> Array:
-        """Lower quantile; SciPy's goes by (1 + u) / 2, which loses small ``u``."""
+        """Lower quantile, accurate for small ``u``; SciPy's inverts (1 + u) / 2, which is not."""
         return self.sigma * np.sqrt(2) * special.erfinv(u)
 
     def cdf(self, x: Array) -> Array:
@@ -243,14 +241,14 @@ class HalfNormal(WithPartialMean, WithLogMoments, WithPowers, Univariate):
         return -self.sigma * np.sqrt(2 / np.pi) * np.expm1(-((c / self.sigma) ** 2) / 2)
 
     def expected_exp(self, t: Array, centre: Array) -> Array:
-        """E exp(t (X - c)); both factors by their logarithms."""
+        """E exp(t (X - c)), from the sum of the logarithms of its factors."""
         r = t * self.sigma
         return np.exp(np.log(2) + r**2 / 2 - t * centre + special.log_ndtr(r))
 
 
 @kl_rule(HalfNormal, Normal)
 def _half_normal_in_normal(p: HalfNormal, q: Normal) -> Array:
-    # As if P were the whole normal about 0, less what its mean's being positive gains.
+    # KL of the whole normal about 0, log 2 for the half, and the term of P's positive mean.
     mean = p.sigma * np.sqrt(2 / np.pi)
     ratio = (p.sigma - q.sigma) * (p.sigma + q.sigma) / q.sigma**2
     return excess(ratio) / 2 + np.log(2) + q.mu * (q.mu - 2 * mean) / (2 * q.sigma**2)

@@ -13,15 +13,16 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.typing import Array
 
 _POLE = np.pi**2 / 2
-# Along the path: steps and where it ends, in standard deviations about the saddle point; a pole needs smaller ones.
+# Step along the path (smaller where the integrand has a pole) and its end, in standard deviations about the saddle point.
 _STEP, _STEP_BY_POLE, _END = 0.12, 0.05, 14.0
-# The path of the distribution function keeps so far from the pole at 0, and values that are computed at a time.
+# Distance of the distribution function's path from the pole at 0, in standard deviations; values computed at a time.
 _AWAY, _BLOCK = 0.25, 500_000
 _BISECTIONS = 45
-# Beyond this multiple of its scale a value's log density is its leading power, and nothing else fits into a double.
+# Multiple of the scale beyond which the leading term of the log density is exact in double precision.
 _FAR = 1e60
+# Gamma variables that are drawn one by one.
 _TERMS = 200
-# A difference of larger numbers this small has lost its digits.
+# A difference smaller than this fraction of its terms has lost too many digits.
 _CANCELLED = 1e-6
 
 
@@ -67,7 +68,7 @@ class PolyaGamma(Distribution):
     def _tails(self, x: Array) -> tuple[Array, Array]:
         log_tail = self._blockwise(_log_tail, x)
         upper = self._blockwise(_is_upper, x) > 0
-        # Far from the mean the saddle point overflows; a tail there is 0 in double precision.
+        # Far from the mean the saddle point overflows; the tail is 0 in double precision there.
         far = ~np.isfinite(log_tail)
         upper = np.where(far, x > self._mean(), upper)
         with np.errstate(all="ignore"):
@@ -106,7 +107,7 @@ class PolyaGamma(Distribution):
         return np.exp(high)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
-        """Independent draws: the first terms of its sum of gammas, and a gamma with the moments of the others."""
+        """Independent draws: the first terms of its representation as a sum of gammas, and a gamma with the moments of the rest."""
         full = (*shape, *self.batch_shape)
         total, mean, variance = np.zeros(full), self._mean(), self._variance()
         for k in range(_TERMS):

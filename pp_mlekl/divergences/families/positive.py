@@ -1,4 +1,4 @@
-"""Families on a half-line that are not of the gamma kind."""
+"""Pareto, Wald and Rice."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -123,7 +123,7 @@ class Wald(WithMoments, WithPowers, Univariate):
         return self._extreme(super().survival(x), x, below=1.0, above=0.0)
 
     def _extreme(self, value: Array, x: Array, below: float, above: float) -> Array:
-        """SciPy's probabilities are NaN at some numbers far below and far above the mean."""
+        """Replace NaN, which SciPy returns at some points far from the mean, by the limits."""
         limit = np.where(np.asarray(x) > self.mu + self.alpha, above, below)
         return np.where(np.isnan(value) & ~np.isnan(x), limit, value)
 

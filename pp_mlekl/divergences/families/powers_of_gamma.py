@@ -1,4 +1,4 @@
-"""One rule for all that is a power of a gamma variable, or the logarithm of one: the generalised gamma (Stacy 1962)."""
+"""One rule for powers of gamma variables and their logarithms: the generalised gamma (Stacy 1962)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,8 +48,8 @@ def _divergence(p: _Power, q: _Power, log_scale: Array) -> Array:
 
 
 def _same_sign(a: Array, b: Array, k: Array, m: Array, shift: Array) -> Array:
-    # With v = log of q's standardised G, E[e^v] = b e^l and r = m / k = 1 + d the divergence is a sum of Bregman
-    # remainders: each vanishes to second order as p approaches q.
+    # Let v be the log of the gamma variable of q's representation, E[e^v] = b e^l, and r = m / k = 1 + d. The divergence is
+    # then a sum of Bregman remainders, which vanish to second order as p approaches q.
     d = np.where(m / k > 0, relative_change(m, k), 0.0)
     powers = gammaln_excess(a + 1, a + 1 + d)
     log_mean = shift + log_ratio(a, b) + d * special.digamma(a + 1) + powers

@@ -1,4 +1,4 @@
-"""Probabilities that keep their digits on both sides: p and 1 - p, or their log odds where p rounds to 0 or 1."""
+"""Probabilities p with accurate 1 - p and logarithms, given as numbers or by log odds, which do not round to 0 or 1."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.special import entropy_term, excess, expm1_minus, log1p_minus
 from pp_mlekl.typing import Array
 
-# Log odds that differ by more than this are compared by logarithms: exp(difference) - 1 may overflow.
+# Difference of log odds above which logarithms are compared, since exp(difference) - 1 may overflow.
 _FAR_APART = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Probability:
-    """The probability of an event, known as a number or by its log odds.
+    """The probability of an event, given as a number or by its log odds.
 
     Parameters
     ----------
@@ -52,23 +52,23 @@ class Probability:
 
     @property
     def is_impossible(self) -> Array:
-        """Whether the event has no probability at all."""
+        """Whether the probability is 0."""
         return np.isneginf(self.log)
 
     @property
     def is_certain(self) -> Array:
-        """Whether the other event has no probability at all."""
+        """Whether the probability is 1."""
         return np.isneginf(self.log_complement)
 
     def divergence(self, other: "Probability") -> Array:
-        """KL in nats between two events of these probabilities; infinite where ``other`` excludes what this allows."""
+        """KL(self||other) in nats between two Bernoulli variables; infinite where ``other`` excludes a possible outcome."""
         if self.logit is None and other.logit is None:
             return _between_numbers(self.p, other.p)
         return _between_log_odds(self, other)
 
 
 class WithPresence(Distribution):
-    """A distribution with a mass besides that of 0, whose probability is ``psi``, or given by its log odds ``logit_psi``."""
+    """A distribution with excess mass at 0 and another part of probability ``psi``, or log odds ``logit_psi``."""
 
     psi: Array
     logit_psi: Array | None
@@ -82,14 +82,14 @@ class WithPresence(Distribution):
 
     @property
     def presence(self) -> Probability:
-        """The probability of what is not the mass at 0."""
+        """The probability of the part other than the excess mass at 0."""
         return Probability(p=self.psi, logit=self.logit_psi)
 
 
 def _between_numbers(p: Array, q: Array) -> Array:
     p, q = np.broadcast_arrays(np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64))
     with np.errstate(all="ignore"):
-        # The difference of the complements is that of p and q, exactly; 1 - p and 1 - q would round it.
+        # (1 - q) - (1 - p) is p - q, which does not have the rounding errors of the complements.
         near = (1 - p) * excess((p - q) / (1 - p))
         far = special.xlog1py(1 - p, -p) - special.xlog1py(1 - p, -q) - (1 - p) + (1 - q)
     other = np.where(1 - q < 0.5 * (1 - p), far, near)

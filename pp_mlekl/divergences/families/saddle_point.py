@@ -8,11 +8,11 @@ import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.families.probability import Probability
-from pp_mlekl.divergences.special import entropy_term
+from pp_mlekl.divergences.special import LOG_2PI, entropy_term
 from pp_mlekl.typing import Array
 
-_HALF_LOG_2PI = np.log(2 * np.pi) / 2
-# Below this the plain formula loses nothing and is faster.
+_HALF_LOG_2PI = LOG_2PI / 2
+# Argument below which the plain formula is as accurate, and faster.
 _LARGE = 500.0
 
 

@@ -1,4 +1,4 @@
-"""Skewed families whose divergences have no closed form."""
+"""Skew normal, ex-Gaussian and skew Student t, whose divergences have no closed form."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +8,8 @@ from scipy import special, stats
 
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.divergences.special import LOG_2PI, LOG_DEEP
 from pp_mlekl.typing import Array
-
-LOG_2PI = np.log(2 * np.pi)
-# Below this log a beta variable's distribution function is its leading power to every digit.
-_LOG_DEEP = -40.0
 
 
 @register_family
@@ -36,7 +33,7 @@ class SkewNormal(Univariate):
         return stats.skewnorm(self.alpha, self.mu, self.sigma)
 
     def log_density(self, x: Array) -> Array:
-        """Log density in nats; SciPy's loses the far tail."""
+        """Log density in nats, accurate in the far tail; SciPy's is not."""
         z = (x - self.mu) / self.sigma
         return np.log(2) - 0.5 * z**2 - 0.5 * LOG_2PI - np.log(self.sigma) + special.log_ndtr(self.alpha * z)
 
@@ -125,10 +122,10 @@ class SkewStudentT(Univariate):
 
 
 def _minus_lower_quantile(u: Array, a: Array, b: Array) -> Array:
-    """Minus the point of the standard distribution below which lies the probability ``u``."""
+    """Minus the lower quantile at ``u`` of the standard distribution."""
     total = a + b
     with np.errstate(all="ignore"):
         log_share = (np.log(u) + np.log(a) + special.betaln(a, b)) / a
         share = special.betaincinv(a, b, u)
         point = np.sqrt(total) * (1 - 2 * share) / (2 * np.sqrt(share * (1 - share)))
-        return np.where(log_share < _LOG_DEEP, np.sqrt(total) / 2 * np.exp(-log_share / 2), point)
+        return np.where(log_share < LOG_DEEP, np.sqrt(total) / 2 * np.exp(-log_share / 2), point)

@@ -1,4 +1,4 @@
-"""Student t and Cauchy, whole and halved."""
+"""Student t and Cauchy, and the half distributions of both."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,20 +11,18 @@ from pp_mlekl.divergences.distribution import CrossEntropyTerms
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import half_step_of_digamma, log1p_square, student_t_log_density
+from pp_mlekl.divergences.special import LOG_DEEP, half_step_of_digamma, log1p_square, student_t_log_density
 from pp_mlekl.typing import Array
-
-_LOG_DEEP = -40.0
 
 
 def _upper_t_quantile(u: Array, nu: Array) -> Array:
-    """Point that a standard t exceeds with probability ``u`` <= 1/2; SciPy's loses its way beyond about 1e150.
+    """Point that a standard t exceeds with probability ``u`` <= 1/2; SciPy's is wrong beyond about 1e150.
 
-    There w = nu / (nu + x^2) is so small that P(T > x) = w^(nu/2) / (nu B(nu/2, 1/2)) to every digit.
+    For a small w = nu / (nu + x^2), P(T > x) equals w^(nu/2) / (nu B(nu/2, 1/2)) in double precision.
     """
     with np.errstate(all="ignore"):
         log_w = 2 / nu * (np.log(u) + np.log(nu) + special.betaln(nu / 2, 0.5))
-        return np.where(log_w < _LOG_DEEP, np.sqrt(nu) * np.exp(-0.5 * log_w), stats.t.isf(u, nu))
+        return np.where(log_w < LOG_DEEP, np.sqrt(nu) * np.exp(-0.5 * log_w), stats.t.isf(u, nu))
 
 
 @register_family
@@ -171,7 +169,7 @@ class HalfCauchy(WithLogMoments, Univariate):
         return np.log(self.beta), np.full((), np.pi**2 / 4)
 
     def expected_log1p_square(self, centre: Array, scale: Array) -> Array:
-        """E log(1 + (X / s)^2), that of the whole Cauchy; unknown about another centre."""
+        """E log(1 + (X / s)^2), equal to that of the whole Cauchy; NaN for a centre other than 0."""
         return np.where(np.asarray(centre) == 0, 2 * np.log1p(self.beta / scale), np.nan)
 
 

@@ -1,4 +1,4 @@
-"""Distributions kept to an interval."""
+"""Truncated distributions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,7 @@ from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.typing import Array
 
-# In standard deviations: an interval shorter than this, or with both ends further out than that, has no moments to
-# full precision in closed form.
+# In standard deviations: the closed forms of the moments lose precision on an interval shorter than _SHORT, or beyond _FAR.
 _SHORT = 0.3
 _FAR = 5.0
 
@@ -21,7 +20,7 @@ _FAR = 5.0
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TruncatedNormal(WithMoments, Univariate):
-    """Normal (``mu``, ``sigma``) kept to [``lower``, ``upper``]."""
+    """Normal (``mu``, ``sigma``) truncated to [``lower``, ``upper``]."""
 
     mu: Array
     sigma: Array
@@ -45,12 +44,12 @@ class TruncatedNormal(WithMoments, Univariate):
         )
 
     def support(self) -> Support:
-        """The interval; SciPy's, of a standardised one, is off by rounding."""
+        """The interval, without the rounding of SciPy's standardised one."""
         lower, upper = (np.broadcast_to(end, self.batch_shape) for end in (self.lower, self.upper))
         return Support(lower=lower, upper=upper, discrete=False)
 
     def entropy(self) -> Array | None:
-        """Differential entropy in nats; None where an interval is short or in a far tail: the closed form cancels there."""
+        """Differential entropy in nats; None where an interval is short or in a far tail, since the closed form cancels."""
         with np.errstate(all="ignore"):
             mass, _, square = self._standardised()
             value = np.log(self.sigma * mass) + (np.log(2 * np.pi) + square) / 2
@@ -67,7 +66,7 @@ class TruncatedNormal(WithMoments, Univariate):
         return self.mu + self.sigma * mean, self.sigma**2 * (square - mean**2)
 
     def _standardised(self) -> tuple[Array, Array, Array]:
-        """Mass kept, mean and mean square of (X - mu) / sigma; NaN where they are differences of near numbers."""
+        """Mass of the interval, mean and mean square of (X - mu) / sigma; NaN where the closed forms cancel."""
         low, high = ((end - self.mu) / self.sigma for end in (np.asarray(self.lower), np.asarray(self.upper)))
         mass = special.ndtr(np.where(low > 0, -low, high)) - special.ndtr(np.where(low > 0, -high, low))
         ends = [np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) / mass for z in (low, high)]
@@ -79,7 +78,7 @@ class TruncatedNormal(WithMoments, Univariate):
 @register_family
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Truncated(Distribution):
-    """``dist`` kept to [``lower``, ``upper``], both included."""
+    """``dist`` truncated to [``lower``, ``upper``], both included."""
 
     dist: Distribution
     lower: Array = -np.inf  # type: ignore[assignment]
@@ -91,7 +90,7 @@ class Truncated(Distribution):
         return self.dist.discrete
 
     def validate(self) -> None:
-        """Raise where nothing is left, or the base is truncated itself."""
+        """Raise where the base has no mass in the interval, or is truncated itself."""
         if isinstance(self.dist, Truncated):
             raise ValueError("Truncated: the base is truncated itself; give its base, and the narrower bounds.")
         if not np.all(self._mass() > 0):
@@ -115,7 +114,7 @@ class Truncated(Distribution):
 
     def _mass(self) -> Array:
         cdf, survival = self._below()
-        # From the side on which the numbers are small.
+        # The difference of the smaller tail probabilities keeps its digits.
         return np.where(cdf < 0.5, self.dist.cdf(self.upper) - cdf, survival - self.dist.survival(self.upper))
 
     def log_density(self, x: Array) -> Array:

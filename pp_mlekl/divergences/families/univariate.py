@@ -1,4 +1,4 @@
-"""What the one-dimensional families share: SciPy's densities, quantiles and samplers."""
+"""The base class of one-dimensional families: SciPy's densities, quantiles and samplers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from pp_mlekl.utils.shared_state import silenced
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Far tails overflow and underflow as they should; NumPy and Boost each have their own way to warn of it."""
+    """Silence floating-point warnings of NumPy and of Boost: overflow and underflow in far tails are expected."""
     with np.errstate(all="ignore"), silenced():
         yield
 
@@ -21,7 +21,7 @@ def quiet() -> Iterator[None]:
 class Univariate(Distribution):
     """A one-dimensional family that SciPy knows; ``frozen`` gives SciPy's distribution."""
 
-    # Smallest tail probability at which SciPy's quantiles are reliable; quantiles of smaller ones are taken at it.
+    # Smallest tail probability at which SciPy's quantiles are reliable; smaller ones are replaced by it.
     deepest: ClassVar[float] = 0.0
 
     def frozen(self) -> Any:
@@ -60,7 +60,7 @@ class Univariate(Distribution):
             return self.frozen().sf(x)
 
     def support(self) -> Support:
-        """The interval that is the same for all members of the family, or that of SciPy's distribution."""
+        """The support that all members of the family share, or that of SciPy's distribution."""
         cls, shape = type(self), self.batch_shape
         is_fixed = cls.narrowest is not Distribution.narrowest and cls.narrowest == cls.widest
         lower, upper = cls.narrowest if is_fixed else self.frozen().support()
@@ -88,6 +88,12 @@ class Univariate(Distribution):
             value = getattr(self, name)
             if not np.all(np.isfinite(value)):
                 raise ValueError(f"{type(self).__name__}: {name} must be finite, got {_worst(value)}.")
+
+    def _require_counts(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not np.all((value >= 0) & np.isfinite(value) & (value == np.floor(value))):
+                raise ValueError(f"{type(self).__name__}: {name} must be a whole number, not negative.")
 
     def _require_probability(self, *names: str) -> None:
         for name in names:

@@ -24,7 +24,7 @@ class _ExcessZeros(WithPresence):
     logit_psi: Array | None
 
     def counts(self) -> Distribution:
-        """The counts that come with probability ``psi``."""
+        """The distribution of the counts that occur with probability ``psi``."""
         raise NotImplementedError
 
     def validate(self) -> None:
@@ -57,7 +57,7 @@ class _ExcessZeros(WithPresence):
     def quantile(self, u: Array) -> Array:
         """Lower quantile."""
         with np.errstate(all="ignore"):
-            inner = np.clip((np.asarray(u) - (self.presence.complement)) / self.psi, 0.0, 1.0)
+            inner = np.clip((np.asarray(u) - self.presence.complement) / self.psi, 0.0, 1.0)
             count = self.counts().quantile(inner)
         return np.where(np.asarray(u) <= self.cdf(np.zeros(())), 0.0, np.nan_to_num(count))
 

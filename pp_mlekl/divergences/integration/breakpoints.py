@@ -1,18 +1,18 @@
-"""Where the mass of one-dimensional distributions lies: the points between which their densities are smooth."""
+"""Breakpoints of one-dimensional integrals: quantiles, kinks and bounds between which densities are smooth."""
 
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
-# Tail probabilities of the points that divide P's range; the last is where a range ends.
+# Tail probabilities of the points that divide P's range; the last is the end of the range.
 LEVELS = np.array([0.3, 0.1, 1e-2, 1e-4, 1e-7, 1e-12, 1e-20, 1e-32])
-# The same for the other distribution of a pair, whose mass should not be missed, nor the edge at which it ends.
+# Tail probabilities for the other distribution of a pair.
 _FEW = np.array([0.2, 1e-2, 1e-5, 1e-10, 1e-18, 1e-32])
-# Further out, where a log ratio grows so fast that tails below 1e-32 matter.
+# Smaller tail probabilities, which matter where a log ratio grows fast.
 DEEP = np.array([1e-44, 1e-64, 1e-90, 1e-130, 1e-190, 1e-250, 1e-300])
 
-# Less mass than that does not show in a sum with 1.
+# Mass that is negligible beside 1 in double precision.
 _NOTHING = 1e-16
 
 
@@ -48,7 +48,7 @@ def _outermost(p: Distribution) -> tuple[Array, Array]:
 
 
 def middles(p: Distribution) -> Array:
-    """Three points (3, n) in the middle of P's mass: of a mixture, of the part that is narrowest."""
+    """The quartiles (3, n) of P; for a mixture, those of its narrowest part."""
     points = np.stack([_at(part, np.array([0.25, 0.5, 0.75])) for part in _continuous_parts(p)])
     narrowest = np.argmin(points[:, 2] - points[:, 0], axis=0)
     return np.take_along_axis(points, narrowest[None, None], axis=0)[0]
@@ -75,7 +75,7 @@ def bends(p: Distribution) -> Array:
 
 
 def quantiles(part: Distribution, levels: Array, *, upper: bool) -> Array:
-    """Quantiles (k, n) at tail probabilities, not beyond the support; where one cannot be had, the next inner one."""
+    """Quantiles (k, n) at tail probabilities, clipped to the support; NaN is replaced by the next inner quantile."""
     u = np.broadcast_to(levels[:, None], (len(levels), *part.batch_shape))
     with np.errstate(all="ignore"):
         points = np.array(part.upper_quantile(u) if upper else part.quantile(u), dtype=np.float64)
@@ -92,7 +92,7 @@ def _at(part: Distribution, levels: Array) -> Array:
 
 
 def _continuous_parts(p: Distribution) -> list[Distribution]:
-    # A point mass is an atom of a continuous distribution, but an integer like any other of a discrete one.
+    # A point mass is an atom of a continuous distribution, but an ordinary value of a discrete one.
     return [part.expand(p.batch_shape) for _, part in p.components() if p.discrete or not _is_point(part)]
 
 

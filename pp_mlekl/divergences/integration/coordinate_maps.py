@@ -1,7 +1,7 @@
-"""Coordinates in which a one-dimensional density is smooth right up to the ends of its support.
+"""Coordinates in which a one-dimensional density is smooth up to the ends of its support.
 
-The line is stretched by x = c + s sinh(y), a half-line by x = a + s exp(y), an interval by a logistic function: tails
-that are powers of x, or of the distance from an end, become exponential in y.
+The line is mapped by x = c + s sinh(y), a half-line by x = a + s exp(y), an interval by a logistic function. Tails that are
+powers of x, or of the distance from a bound, become exponential in y.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from scipy import special
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
-# The farthest from the origin, and the nearest to an end at 0, that densities are asked for.
+# Largest distance from the origin, and smallest distance from a bound at 0, at which densities are evaluated.
 _LARGEST, _SMALLEST = 1e290, 1e-290
 _EPSILON = np.finfo(float).eps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Coordinates of n distributions whose supports are of one kind.
+    """Coordinates of n distributions whose supports are bounded on the same sides.
 
     Parameters
     ----------
     bounded_below, bounded_above
-        The kind.
+        Whether the supports have finite bounds.
     lower, upper, centre, scale
         Shape (n,): the ends of the support, the middle of the mass and half its width.
     """
@@ -50,7 +50,7 @@ class Chart:
             return self.centre[which] + self.scale[which] * np.sinh(y)
 
     def below(self, y: Array) -> Array:
-        """Which columns of ``y`` (k, m) are nearer to the upper end of an interval: none where there is none."""
+        """Which columns of ``y`` (k, m) are nearer to the upper bound of an interval; none for other supports."""
         nearer = y[0] + y[-1] > 0
         return nearer if self.bounded_below and self.bounded_above else np.zeros_like(nearer)
 
@@ -78,14 +78,14 @@ class Chart:
                 value = -np.log((self.upper - x) / self.scale)
             else:
                 value = np.arcsinh((x - self.centre) / self.scale)
-        # Beyond an end of the support: at that end.
+        # Points beyond a bound of the support are moved to it.
         value = np.where(np.isnan(value), np.where(x >= self.centre, np.inf, -np.inf), value)
         return np.clip(value, low, high)
 
     def ends(self) -> tuple[Array, Array]:
-        """The range of coordinates within which points are distinct from the ends and finite."""
+        """The range of coordinates within which points are finite and distinct from the bounds."""
         with np.errstate(all="ignore"):
-            # Next to an end other than 0 points are not distinct from it; at an upper one families may do better.
+            # Doubles close to a bound other than 0 equal it. At an upper bound, families may compute from the distance.
             near = [
                 np.log(np.maximum(_SMALLEST, _EPSILON * np.abs(end)) / self.scale) for end in (self.lower, self.upper)
             ]
@@ -101,7 +101,7 @@ class Chart:
 
 
 def kinds(p: Distribution) -> list[tuple[Array, bool, bool]]:
-    """Index arrays of the elements of each kind of support that occurs, with whether it has ends."""
+    """For each kind of support that occurs: the indices of its elements, and whether it is bounded below and above."""
     support = p.support()
     below = np.broadcast_to(np.isfinite(support.lower), p.batch_shape)
     above = np.broadcast_to(np.isfinite(support.upper), p.batch_shape)

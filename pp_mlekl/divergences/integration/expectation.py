@@ -15,18 +15,19 @@ from pp_mlekl.typing import Array
 _EPSILON = np.finfo(float).eps
 # Elements of a batch that are integrated at a time, to bound memory.
 _ROWS = 2_000
-# A tail is followed below 1e-32 where what it adds there is not below the last digit.
+# A tail is followed below a probability of 1e-32 where it adds more than this.
 _NEGLIGIBLE = 1e-17
-# Beyond the last representable point a log ratio is continued as a parabola in y, where it is not so large that it
-# must be a power of x; the parabola is that of three points at this distance.
+# Beyond the last representable point, log ratios below _LOGARITHMIC (larger ones are powers of x) are extrapolated by a parabola
+# in y through three points at distances of _STEP.
 _LOGARITHMIC = 1e7
 _STEP = 10.0
-# The log of the mass that may be left beyond the ends of a range, and how often an end is moved.
+# Log of the mass that may remain beyond the ends of a range, the maximum number of times that an end is moved, and the distance
+# in y over which the decrease of the density is measured.
 _BEYOND, _REACHES, _NEARBY = np.log(1e-26), 12, 0.05
 # Relative to the ratio, second differences below this are rounding errors.
 _NOISE = 1e-10
 
-# Of a log ratio: the function and the size of its slope, by which rounding of the ratio is multiplied.
+# Maps a log ratio to the function's value and the absolute slope, by which the ratio's rounding error is multiplied.
 Function = Callable[[Array], tuple[Array, Array]]
 
 
@@ -92,7 +93,7 @@ def _edges(
             low, high = (np.minimum(low, end), high) if i == 0 else (low, np.maximum(high, end))
     if q is not None:
         points.append(chart.y(other_points(q)))
-    # The middle of an interval, from which on distances from its upper end are taken.
+    # The middle of an interval, above which distances from the upper bound are used.
     points += [chart.y(bends(p)), np.zeros((1, low.size))]
     return np.concatenate(points), low, high
 
@@ -107,7 +108,7 @@ def _reach(integrand: "_Integrand", low: Array, high: Array) -> tuple[Array, Arr
             with np.errstate(all="ignore"):
                 here, inner = (integrand.at(y[None], which)[0][0] for y in (end, end - sign * _NEARBY))
                 fall = (inner - here) / _NEARBY
-                # The mass beyond, were the density exponential in y from here on.
+                # The mass beyond, if the density is exponential in y from here on.
                 more = (here - np.log(np.maximum(fall, 1e-3)) > _BEYOND) & (sign * (limit - end) > 0)
             if not np.any(more):
                 break
@@ -120,12 +121,12 @@ def _reach(integrand: "_Integrand", low: Array, high: Array) -> tuple[Array, Arr
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Tail:
-    """What lies beyond the last point at which densities are computed, at one end, for n distributions.
+    """Extrapolation beyond the last point at which densities are computed, at one end, for n distributions.
 
-    ``linear`` says where mass beyond ``start`` matters: there the log density (with the chart's Jacobian) is a line in
-    y, as it is for powers of x or of the distance from the end, the log ratio at most a parabola, as it is for
-    log-normal tails, and both are continued to ``end``.
-    Elsewhere ``mass`` beyond ``start`` is negligible unless the ratio grows as the power ``order`` of it.
+    ``linear`` marks elements with relevant mass beyond ``start``. Their log density (with the chart's Jacobian) is
+    extrapolated to ``end`` as a line in y, which is exact for powers of x or of the distance from the bound, and their log
+    ratio as a parabola, which is exact for log-normal tails. For other elements ``mass`` beyond ``start`` is negligible
+    unless the ratio grows as its power ``order``.
     """
 
     start: Array
@@ -150,9 +151,9 @@ class _Tail:
             curvature = (ratio_inner - 2 * ratio_near + ratio) / step**2
             curvature = np.where(np.abs(curvature) * step**2 > _NOISE * (1 + np.abs(ratio)), curvature, 0.0)
             ratio_slope = (ratio_near - ratio) / step - curvature * step / 2
-            # Where Q has no density at all it has none further out.
+            # Where Q has no density, it has none beyond.
             ratio_slope, curvature = (np.where(np.isinf(ratio), 0.0, v) for v in (ratio_slope, curvature))
-            # Of a density that is exponential in y.
+            # The mass beyond, for a density that is exponential in y.
             mass = np.exp(log_mass) / np.abs(slope)
             linear = (mass > 10 * LEVELS[-1]) & (step * slope > 0) & np.isfinite(ratio_slope)
             linear &= (np.abs(ratio) < _LOGARITHMIC) | np.isinf(ratio)

@@ -55,8 +55,8 @@ GAUSS[11:20:2] = _GAUSS[::-1]
 
 # Values computed at a time: a few temporaries of 8 MB each.
 _CHUNK = 1_000_000
+# Maximum number of rounds of halving, and of panels for one integral; its error is then reported as it is.
 _ROUNDS = 40
-# Where more panels would be needed for one integral its error is reported instead.
 _MOST_PANELS = 1_500
 
 Integrand = Callable[[Array, Array], tuple[Array, Array]]
@@ -138,6 +138,6 @@ def _rule(function: Integrand, low: Array, high: Array, which: Array) -> tuple[A
         value = half * (KRONROD @ values)
         spread = half * (KRONROD @ np.abs(values - value / (2 * half)))
         error = np.abs(value - half * (GAUSS @ values))
-        # QUADPACK's scaling: Kronrod's rule is much more exact than Gauss' that it is compared to.
+        # QUADPACK's scaling, since Kronrod's rule is much more accurate than the Gauss rule with which it is compared.
         error = np.where(spread > 0, spread * np.minimum(1.0, (200 * error / spread) ** 1.5), error)
     return value, error, half * (KRONROD @ rounding)

@@ -1,4 +1,4 @@
-"""Expectations under P of functions of log p - log q: atoms exactly, the rest by quadrature or by a sum."""
+"""Expectations under P of functions of log p - log q: the exact sum over atoms, plus a quadrature or a sum."""
 
 import numpy as np
 from scipy import special
@@ -11,7 +11,7 @@ from pp_mlekl.divergences.special import expm1_minus
 from pp_mlekl.typing import Array
 
 _LOG_2 = np.log(2)
-# h of a small argument by its series, whose next term is below 1e-17 of the sum.
+# Argument below which h is computed by a series, and the number of its terms; the next one is below 1e-17 of the sum.
 _SMALL = 0.3
 _TERMS = 16
 # Terms computed at a time.
@@ -29,7 +29,7 @@ def negative(ratio: Array) -> tuple[Array, Array]:
 
 
 def remainder(ratio: Array) -> tuple[Array, Array]:
-    """r - 1 + exp(-r) >= 0, that is p log(p / q) - p + q: nothing cancels where P and Q nearly agree."""
+    """r - 1 + exp(-r) >= 0, that is p log(p / q) - p + q, which avoids cancellation where P and Q nearly agree."""
     return expm1_minus(-ratio), np.abs(np.expm1(-ratio))
 
 
@@ -50,7 +50,7 @@ def even_part(ratio: Array) -> tuple[Array, Array]:
 
 
 def sum_of(p: Distribution, q: Distribution | None, function: Function) -> Array | None:
-    """E_P[function(log p - log q)] of vectors of counts, of P's and Q's batch shape; None where they are too many."""
+    """E_P[function(log p - log q)] by a sum over all count vectors, of the broadcast batch shape; None where there are too many."""
     points = p.points()
     if points is None:
         return None
@@ -74,7 +74,7 @@ def mean_of(p: Distribution, q: Distribution | None, function: Function) -> Inte
     points = p.atoms()
     if points is None:
         return expectation(p, q, function)
-    # Off its atoms a log density is that of the continuous part; quadrature never lands on one.
+    # Away from the atoms the log density is that of the continuous part; quadrature nodes never coincide with an atom.
     smooth = expectation(p, q, function)
     total = smooth.value
     for k in range(points.shape[-1]):
@@ -83,13 +83,13 @@ def mean_of(p: Distribution, q: Distribution | None, function: Function) -> Inte
         with np.errstate(all="ignore"):
             at = np.where(np.isfinite(at), at, 0.0)
             log_p = p.log_density(at)
-            ratio = log_p if q is None else log_p - _log_mass(q, at)
+            ratio = log_p if q is None else log_p - log_mass(q, at)
             term = np.exp(log_p) * function(ratio)[0]
         total = total + np.where(earlier | ~(log_p > -np.inf), 0.0, term)
     return Integral(value=total, error=smooth.error)
 
 
-def _log_mass(q: Distribution, at: Array) -> Array:
+def log_mass(q: Distribution, at: Array) -> Array:
     """Log of Q's mass at one point; -inf where it has only a density."""
     points = q.atoms()
     if points is None:

@@ -1,8 +1,8 @@
-"""Sums over very many integers, in blocks of 2^j terms of which 32 are computed.
+"""Sums over very many integers, in blocks of 2^j terms, 32 of which are computed.
 
-A function that is smooth on the scale of a block is a polynomial there, up to a small rest. Polynomials are summed
-exactly by weights at a few integers, from the orthogonal polynomials of the integers 0, ..., N - 1 (Gram): of these
-only the constant has a sum that is not 0. Blocks on which two degrees disagree are halved.
+A function that is smooth on the scale of a block is close to a polynomial there. Weights at a few integers sum polynomials
+exactly. They follow from the orthogonal polynomials on the integers 0, ..., N - 1 (Gram), whose sums are 0 except for the
+constant. Blocks on which the weights of two degrees disagree are halved.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def long_sum(terms: Terms, rows: Array, low: Array, high: Array, middle: Array) 
     terms
         Maps integers (32, m) and rows (m,) to values and to the size of their rounding errors.
     rows, low, high, middle
-        Shape (n,): the rows' names for ``terms``, their ranges, and an integer near which the terms are concentrated.
+        Shape (n,): indices of the rows for ``terms``, their ranges, and an integer near which the terms are concentrated.
     """
     start, power, local = _blocks(low, high, np.clip(middle, low, high))
     n = rows.size
@@ -59,7 +59,7 @@ def _blocks(low: Array, high: Array, middle: Array) -> tuple[Array, Array, Array
     for upward in (True, False):
         left = high - middle + 1 if upward else middle - low
         offset, power = np.zeros(low.size), first.copy()
-        # Two blocks of each length, then twice the length; what is left at an end of the range in binary.
+        # Two blocks of each length, then of twice the length; smaller powers of two at the end of the range.
         step = 0
         while np.any(left > offset):
             size = 2.0**power
@@ -105,7 +105,7 @@ def _rule(power: int) -> tuple[Array, Array, Array]:
 
 
 def _weights(offsets: Array, size: int, degree: int) -> Array:
-    """The smallest weights with which every polynomial up to a degree is summed exactly."""
+    """The weights of least norm that sum every polynomial up to a degree exactly."""
     x = (2 * offsets - (size - 1)) / size
     polynomials = [np.ones_like(x), x]
     for k in range(1, degree):

@@ -1,4 +1,4 @@
-"""Expectations under a distribution as weighted sums over a few well-placed points."""
+"""Quadrature nodes: expectations under a distribution as weighted sums over points."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,18 +8,19 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
-# Panels of t = -log(tail probability), on which quantiles are smooth in both tails; the last reaches 1e-300, which
-# second moments of heavy-tailed scores need.
+# Panels of t = -log(tail probability), on which quantiles are smooth in both tails. The last one reaches 1e-300, as second
+# moments of heavy-tailed scores require.
 _DEEP_PANELS = np.array([np.log(2), 1.2, 2.0, 3.5, 6.0, 10.0, 18.0, 32.0, 64.0, 128.0, 256.0, 690.0])
 POINTS_A_PANEL = 8
-# For log densities alone, where the tails are light.
+# Panels and points for log densities under light tails, and the ratio of extreme quantiles up to which a tail is light.
 _LIGHT_PANELS, _LIGHT_POINTS = np.array([np.log(2), 1.2, 2.2, 4.5, 9.0, 18.0, 37.0]), 6
 _LIGHT_GROWTH = 100.0
 
-# Beyond these magnitudes a fourth power overflows, and x = 0 exactly would be a boundary of the support.
+# Magnitudes beyond which a fourth power overflows, or a point is too close to 0, which may be a bound of the support.
 _LARGEST, _SMALLEST = 1e75, 1e-250
 
-# A discrete tail below this is left out, and a support longer than this is stratified instead of summed.
+# Discrete tail probability that is left out, the longest support that is summed (longer ones are stratified), and the default
+# number of sampled nodes.
 _DISCRETE_TAIL = 1e-30
 LONGEST_SUM = 20_000
 SAMPLE_SIZE = 4_096
@@ -34,7 +35,7 @@ class Nodes:
     points
         Shape (k, *batch, *event).
     weights
-        Shape (k, *batch), not negative; they sum to 1 up to the mass of the tails left out.
+        Shape (k, *batch), not negative; they sum to 1 up to the omitted mass of the tails.
     method
         ``"quadrature"``, ``"summation"``, ``"stratified"`` or ``"sample"``; only the last has a sampling error.
     """
@@ -76,11 +77,11 @@ def expectation_nodes(
     generator
         Used only where a sample has to be drawn.
     sample_size
-        How many points that sample has.
+        Number of points of that sample.
     deep
-        Whether squares of scores are to be integrated, not only log densities: then the tails count for more.
+        Whether squares of scores are integrated, for which the tails matter more than for log densities.
     points_a_panel
-        A coarser rule shows by its distance how good the finer one is.
+        Number of nodes of a panel; the difference between two numbers shows the accuracy.
 
     Examples
     --------
@@ -97,7 +98,7 @@ def expectation_nodes(
         ]
         points = np.concatenate([part.points for part in parts])
         weights = np.concatenate([w * part.weights for (w, _), part in zip(components, parts, strict=True)])
-        # A bound that is not there is an atom at infinity, of weight 0.
+        # An infinite bound is an atom at infinity, of weight 0.
         return Nodes(points=np.where(weights > 0, points, parts[-1].points[:1]), weights=weights, method="quadrature")
     if p.event_ndim == 0:
         atoms = p.atoms()
@@ -122,7 +123,7 @@ def _panel_nodes(p: Distribution, edges: Array, points_a_panel: int) -> Nodes:
 
 
 def _quantile_nodes(p: Distribution, deep: bool, points_a_panel: int) -> Nodes:
-    """Gauss-Legendre panels in t = -log u for each tail u: then X is a smooth function of t, and du = e^-t dt."""
+    """Gauss-Legendre panels in t = -log u for each tail probability u: X is a smooth function of t, and du = e^-t dt."""
     if deep or _heavy(p):
         edges, count = _DEEP_PANELS, points_a_panel
     else:
@@ -155,7 +156,7 @@ def _split(edges: Array, p: Distribution, tail: Callable[[Array], Array]) -> Arr
 
 
 def _heavy(p: Distribution) -> bool:
-    """Whether the extreme quantiles run away, so that mass beyond 1e-16 can matter."""
+    """Whether the extreme quantiles are so far apart that mass beyond 1e-16 can matter."""
     middle = p.quantile(np.full(p.batch_shape, 0.5))
     distance = []
     for tail in (1e-15, 1e-300):

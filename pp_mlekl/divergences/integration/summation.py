@@ -13,7 +13,7 @@ from pp_mlekl.typing import Array
 _EPSILON = np.finfo(float).eps
 # Terms computed at a time.
 _CHUNK = 1_000_000
-# A range longer than this is summed by blocks in which few terms are computed.
+# Longest range of which all terms are computed; longer ones are summed in blocks.
 _LONGEST = 30_000
 _NEGLIGIBLE = 1e-17
 
@@ -70,7 +70,7 @@ class _Terms:
 
 
 def _whole_sums(terms: _Terms, rows: Array, low: Array, length: Array) -> tuple[Array, Array]:
-    """Sums over ranges of different lengths, laid end to end."""
+    """Sums over ranges of different lengths, by one call for their concatenation."""
     local = np.repeat(np.arange(rows.size), length)
     start = np.cumsum(length) - length
     x = low[local] + (np.arange(local.size) - start[local])

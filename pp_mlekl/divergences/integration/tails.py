@@ -5,15 +5,15 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
-# Tail probabilities at which the growth is looked at, from P's bulk to the end of double precision. The first are for
-# quantiles that underflow soon, as those of a gamma of shape 0.02.
+# Minus log10 of the tail probabilities at which the growth is evaluated, up to the limit of double precision. The first ones
+# serve quantiles that soon underflow, as those of a gamma of shape 0.02.
 _EXPONENTS = np.concatenate([np.arange(1.0, 10.0), np.arange(10.0, 301.0, 10.0)])
 # u * (-log q) at P's quantile of u behaves as u^slope; the integral over u diverges at slope 0.
 _SLOPE = 1e-4
 
 
 def leaves_support(p: Distribution, q: Distribution) -> Array:
-    """Whether P puts mass where Q has none, judged by the supports; of the broadcast batch shape."""
+    """Whether P's support extends beyond Q's, of the broadcast batch shape."""
     inner, outer = p.support(), q.support()
     return (inner.lower < outer.lower) | (inner.upper > outer.upper)
 
@@ -21,9 +21,9 @@ def leaves_support(p: Distribution, q: Distribution) -> Array:
 def diverges_in_tail(p: Distribution, q: Distribution) -> Array:
     """Whether E_P[-log q] diverges at either end of P's support; for P and Q of one batch shape (n,).
 
-    At u = 0.1, ..., 1e-10, 1e-20, ..., 1e-300 the product u * (-log q(quantile(u))) is a power of u in the limit, if P's tail
-    and the growth of -log q are powers, or vanishes faster. Its slope tells: the integral of -log q over u exists if
-    and only if the slope is positive.
+    If P's tail and the growth of -log q are powers, the product u * (-log q(quantile(u))) is a power of u in the limit. The
+    integral of -log q over u exists if and only if the exponent is positive. It is measured as a slope in logarithms at
+    u = 0.1, ..., 1e-10, 1e-20, ..., 1e-300.
     """
     result = np.zeros(p.batch_shape, dtype=bool)
     if p.discrete and np.all(np.isfinite(p.support().lower) & np.isfinite(p.support().upper)):
@@ -34,9 +34,9 @@ def diverges_in_tail(p: Distribution, q: Distribution) -> Array:
     for quantile, end in ((p.quantile, support.lower), (p.upper_quantile, support.upper)):
         with np.errstate(all="ignore"):
             x = quantile(u)
-            # Underflow to the end of the support, or overflow to infinity, says nothing about the density there.
+            # Points that underflow to the bound of the support or overflow to infinity are useless.
             usable = np.isfinite(x) & (x != end) & (np.abs(x - np.where(np.isfinite(end), end, 0.0)) > 1e-290)
-            # Equal neighbours are where a quantile function has come to its end, the first of them included.
+            # Equal consecutive quantiles, including the first of them, are at the limit of the quantile function.
             moves = np.concatenate([np.ones((1, *p.batch_shape), dtype=bool), np.diff(x, axis=0) != 0])
             usable &= moves & np.concatenate([moves[1:], np.ones((1, *p.batch_shape), dtype=bool)])
             growth = -q.log_density(x)

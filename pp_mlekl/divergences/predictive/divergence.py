@@ -12,9 +12,9 @@ from pp_mlekl.divergences.predictive.mixture import CHUNK
 from pp_mlekl.divergences.predictive.nodes import LONGEST_WHOLE_SUM, common_nodes, lengths_of_sums
 from pp_mlekl.typing import Array
 
-# Log densities computed in all, beyond which rows that need a sample get a smaller one.
+# Maximum number of log densities; beyond it, rows that need a sample get a smaller one.
 _BUDGET = 20_000_000
-# Nodes of a row, about.
+# Approximate number of nodes of a row; more where many integers are summed.
 _NODES_A_ROW = 150
 _SMALLEST_SAMPLE, _LARGEST_SAMPLE = 64, 4_096
 
@@ -28,20 +28,20 @@ class PredictiveDivergence:
     kl
         KL(p||mixture), with the bias of the finite number of draws removed.
     kl_bias
-        That bias, as halves of the draws show it; it falls as one over their number.
+        That bias, estimated from halves of the draws; it falls as one over their number.
     kl_reverse, jsd
         KL(mixture||p) and the Jensen-Shannon divergence.
     wasserstein
-        Of order 1, in the unit of the variable; infinite where either has no mean, NaN for vectors, and where there is
-        a mean but no variance: the nodes do not reach far enough into such tails.
+        Of order 1, in the unit of the variable; infinite where either has no mean. NaN for vectors, and where there is no
+        variance, since the nodes do not reach far enough into such tails.
     kl_influence, kl_reverse_influence, jsd_influence, wasserstein_influence
-        What each draw adds, shape (draws, *rows), mean 0: the standard error of their mean over a (possibly
-        autocorrelated) chain is that of the divergence.
+        Influence of each draw, shape (draws, *rows), mean 0. The standard error of their mean over a (possibly
+        autocorrelated) chain is the standard error of the divergence.
     kl_node_error, kl_reverse_node_error, jsd_node_error, wasserstein_node_error
         Sampling error of the expectations themselves; 0 where they are quadratures or sums.
     kl_tail_shape
-        Pareto shape of the largest terms of a sampled KL(p||mixture), whose error means nothing above 0.5; -inf where
-        nothing is sampled.
+        Pareto shape of the largest terms of a sampled KL(p||mixture), whose error is invalid above 0.5; -inf where nothing
+        is sampled.
     """
 
     kl: Array
@@ -66,8 +66,8 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
     Parameters
     ----------
     p
-        Batch shape (*rows); or (draws, *rows), for a mixture over draws of its own that belong to those of ``q`` one
-        by one (such as the same new groups).
+        Batch shape (*rows); or (draws, *rows) for a mixture over draws that correspond one by one to those of ``q`` (as for
+        the same new groups).
     q
         Batch shape (draws, *rows); the mixture over draws has equal weights.
     generator
@@ -80,7 +80,7 @@ def predictive_divergence(p: Distribution, q: Distribution, generator: np.random
     Raises
     ------
     ValueError
-        Where there are fewer than four draws: their halves could not show the bias.
+        Where there are fewer than four draws, whose halves do not suffice to estimate the bias.
 
     Examples
     --------

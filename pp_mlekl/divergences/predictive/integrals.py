@@ -1,4 +1,4 @@
-"""The integrals behind the divergences between two mixtures over draws, of which the first may be one distribution."""
+"""Divergences between two mixtures over draws as integrals; the first mixture may be a single distribution."""
 
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ def _error_of_panels(log_p: Array, log_q: Array, nodes: CommonNodes, whole: Part
 
 
 def _where_known(p: Distribution, q: Distribution, nodes: CommonNodes, value: Array) -> Array:
-    """Infinite where either has no mean; NaN where there is no variance: the nodes end too early for such tails."""
+    """Infinite where either has no mean; NaN where either has no variance, since the nodes end too early for such tails."""
     if nodes.discrete:
         return value
     growth = np.max(np.concatenate([tail_growth(scouts(p)), tail_growth(scouts(q))]), axis=0)
@@ -73,7 +73,7 @@ def _where_known(p: Distribution, q: Distribution, nodes: CommonNodes, value: Ar
 
 
 def _bias(whole: Array, halves: list[Array]) -> Array:
-    """A bias that falls as one over the number of draws: halves of the draws have twice as much of it."""
+    """The bias of an estimate, which falls as one over the number of draws and is therefore twice as large for halves."""
     with np.errstate(invalid="ignore"):
         bias = 0.5 * (halves[0] + halves[1]) - whole
     return np.where(np.isfinite(bias), bias, 0.0)
@@ -130,7 +130,7 @@ def by_sampling(
 ) -> Parts:
     """All divergences from draws of both; ``p`` has batch shape (1 or draws, rows).
 
-    Without ``reverse`` nothing is drawn from ``q``, and only KL(p||q) is known.
+    Without ``reverse`` nothing is drawn from ``q``, and all but KL(p||q) is NaN.
     """
     x = mixture_sample(p, size, generator)
     p_x, q_x = mixture_values(p, x), mixture_values(q, x)

@@ -1,4 +1,4 @@
-"""The mean of densities over draws, at points: its log, that of halves of the draws, and each draw's share."""
+"""The mean of densities over draws at points: its log, the log of the means of halves of the draws, and each draw's share."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
-# Log densities held at a time: 16 MB for each of the few temporaries.
+# Log densities in memory at a time: 16 MB for each of a few temporaries.
 CHUNK = 2_000_000
 
 
@@ -24,7 +24,7 @@ class MixtureValues:
         return np.einsum("kr,ksr->sr", weights, self.share)
 
     def centred_sum(self, weights: Array) -> Array:
-        """The same less its mean over draws: 0 for a mixture of one."""
+        """``sum_over_nodes`` minus its mean over draws, which is 0 for a mixture of one."""
         return self.sum_over_nodes(weights) - np.sum(weights, axis=0)
 
 
@@ -58,7 +58,7 @@ def _values_at(q: Distribution, points: Array) -> MixtureValues:
         whole = log_q[:, 0]
         return MixtureValues(log_mean=whole, log_halves=(whole, whole), share=np.ones_like(log_q))
     half = log_q.shape[1] // 2
-    # Each half is scaled by its own largest term: in a far tail one half is much smaller than the other, yet not 0.
+    # Each half is scaled by its own largest term, since one may be much smaller than the other in a far tail.
     first, second = _log_sum(log_q[:, :half]), _log_sum(log_q[:, half:])
     log_sum = np.logaddexp(first, second)
     with np.errstate(invalid="ignore"):

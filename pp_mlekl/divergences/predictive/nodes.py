@@ -15,7 +15,7 @@ POINTS_A_PANEL = 5
 _DISCRETE_TAIL = 1e-30
 # Ranges of integers up to this length are summed whole, longer ones by panels.
 LONGEST_WHOLE_SUM = 128
-# As many draws as it takes to see where the mixture lies.
+# Number of draws from which the range of the mixture is found.
 _SCOUTS = 64
 
 
@@ -80,7 +80,7 @@ def _panels(p: Distribution, q: Distribution) -> CommonNodes:
     edges = []
     with np.errstate(all="ignore"):
         for few in (scouts(p), scouts(q)):
-            # Of each part by itself: a mass at 0 would take the quantiles of what lies beyond it.
+            # Quantiles of each part, since a large mass at 0 would hide those of the other part.
             for _, part in few.components():
                 edges += _edges(part.expand(few.batch_shape))
     merged = np.concatenate(edges)
@@ -93,7 +93,7 @@ def _panels(p: Distribution, q: Distribution) -> CommonNodes:
         return CommonNodes(points=points, measure=measure, discrete=False)
     # Points of positive mass: there log_density is the log of that mass.
     at = np.moveaxis(np.broadcast_to(atoms, (*p.batch_shape, atoms.shape[-1]))[0], -1, 0)
-    # A bound that is not there is an atom at infinity.
+    # An infinite bound is an atom at infinity.
     mass = np.where(np.isfinite(at), 1.0, 0.0)
     at = np.where(np.isfinite(at), at, points[:1])
     return CommonNodes(
@@ -102,7 +102,7 @@ def _panels(p: Distribution, q: Distribution) -> CommonNodes:
 
 
 def _edges(few: Distribution) -> list[Array]:
-    """Quantiles of draws (few, rows): the outermost at each level, and a few of the medians."""
+    """Quantiles of draws (few, rows): the outermost at each level, and three quantiles of the medians."""
     u = np.broadcast_to(np.exp(-_LEVELS).reshape(-1, 1, 1), (len(_LEVELS), *few.batch_shape))
     lower, upper = few.quantile(u), few.upper_quantile(u)
     middle = [np.quantile(lower[0], [0.1, 0.5, 0.9], axis=0)] if few.batch_shape[0] > 1 else []
@@ -110,7 +110,7 @@ def _edges(few: Distribution) -> list[Array]:
 
 
 def lengths_of_sums(p: Distribution, q: Distribution) -> Array | None:
-    """The number of integers of each row that count; None where the rows are no sums.
+    """The number of integers of each row with relevant mass; None if the rows are not sums.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _integers_of_panels(p: Distribution, q: Distribution, lower: Array, upper: A
 
 
 def _range(p: Distribution, q: Distribution) -> tuple[Array, Array]:
-    """The smallest and the largest integer of each row that counts."""
+    """The smallest and the largest integer of each row with relevant mass."""
     with np.errstate(all="ignore"):
         own, others = _bounds(scouts(p)), _bounds(scouts(q))
     return np.minimum(own[0].min(axis=0), others[0].min(axis=0)), np.maximum(own[1].max(axis=0), others[1].max(axis=0))

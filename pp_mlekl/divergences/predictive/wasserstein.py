@@ -1,7 +1,7 @@
 """Wasserstein distance of order 1 between a distribution and a mixture, from densities at their common nodes.
 
-In one dimension it is the integral of ``|F - G|`` (Vallender 1974), and both CDFs follow from densities that the
-divergences need anyhow: within a panel the integral of a density is that of its interpolating polynomial.
+In one dimension it is the integral of ``|F - G|`` (Vallender 1974). Both CDFs follow from the densities that are computed
+for the divergences: within a panel, the integral of a density is that of its interpolating polynomial.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from pp_mlekl.divergences.integration.integer_panels import IntegerPanels
 from pp_mlekl.divergences.predictive.nodes import POINTS_A_PANEL, CommonNodes
 from pp_mlekl.typing import Array
 
-# Places in a panel at which |F - G| is looked at: it has a kink where the CDFs cross.
+# Points of a panel at which |F - G| is evaluated; it has a kink where the CDFs cross.
 _FINE = 24
-# Tail probabilities between which the growth of a quantile is read off.
+# Tail probabilities between which the growth of quantiles is measured.
 _TAILS = np.array([1e-100, 1e-200])
-# Growth of quantiles from which on a distribution has no mean, or no variance.
+# Growth of quantiles from which a distribution has no mean, or no variance.
 NO_MEAN, NO_VARIANCE = 1 - 1e-6, 0.5
 
 
@@ -126,7 +126,7 @@ def _by_steps(nodes: CommonNodes, difference: Array) -> DistanceAndSlope:
 
 
 def _atoms(nodes: CommonNodes, difference: Array, panels: int) -> tuple[Array, Array]:
-    """Before which panel each atom stands, (atoms, rows), and the jumps there, (panels + 1, rows)."""
+    """The panel that each atom precedes, (atoms, rows), and the jumps there, (panels + 1, rows)."""
     rows = difference.shape[1]
     middles = nodes.points[nodes.atoms :].reshape(panels, -1, rows).mean(axis=1)
     place = np.sum(middles < nodes.points[: nodes.atoms, None], axis=1)

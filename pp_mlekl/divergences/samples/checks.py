@@ -6,10 +6,10 @@ import numpy as np
 
 from pp_mlekl.typing import Array
 
-# Minimum number of draws: with fewer the error bar is itself noise. More dimensions need more.
+# Minimum number of draws, and per dimension; with fewer draws the error bar itself is unreliable.
 FEWEST = 50
 _FEWEST_PER_DIMENSION = 10
-# A larger fraction of repeated draws is a point mass or a stuck chain, not rounding.
+# Maximum fraction of repeated draws that rounding explains; a larger one means a point mass or a stuck chain.
 MOST_REPEATED = 0.02
 # From this number of draws for each distinct value on the variable is discrete.
 _DRAWS_PER_VALUE = 20
@@ -24,7 +24,7 @@ class Draws:
     discrete: bool
 
     def with_values(self, values: Array) -> "Draws":
-        """Other values in the place of these."""
+        """A copy with other values."""
         return Draws(values=values, chains=self.chains, discrete=self.discrete)
 
     @property
@@ -49,8 +49,8 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
     Raises
     ------
     ValueError
-        Where there are too few, a value is not finite, or a share of them is repeated although the values are
-        continuous (rounding, a point mass in a density). A chain may stay where it is, as where proposals are rejected.
+        Where there are too few, a value is not finite, or many are repeated although the values are continuous (rounding,
+        a point mass). Consecutive repeats within a chain are allowed, since samplers reject proposals.
     """
     values = np.asarray(draws, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -76,9 +76,9 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
 
 
 def share_repeated(values: Array, chains: int | None) -> float:
-    """The fraction of draws (n, d) whose value occurs earlier; in chains, earlier than in the previous draw.
+    """The fraction of draws (n, d) whose value occurs earlier; for chains, consecutive repeats do not count.
 
-    A chain repeats its previous value where it rejects a proposal. A value to which it returns later has a mass.
+    A chain repeats its previous value where a proposal is rejected. A value to which it returns later has positive mass.
     """
     return _share_repeated(values, chains, _count_different(values))
 

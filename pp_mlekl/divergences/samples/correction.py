@@ -7,13 +7,13 @@ import numpy as np
 
 from pp_mlekl.divergences.samples.density import Correction, LogDensities, SampleDensity
 from pp_mlekl.divergences.samples.gaussianize import identity_maps
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
 # Maximum sample size at which the correction is simulated, number of simulated draws, maximum number of samples.
 _LARGEST_SIMULATED = 1000
 _SIMULATED = 30_000
 _MOST_ROUNDS = 100
-_LOG_2PI = np.log(2 * np.pi)
 
 
 def corrected_within(density: SampleDensity, queries: Array) -> LogDensities:
@@ -27,9 +27,9 @@ def corrected_at(density: SampleDensity, x: Array, queries: Array) -> LogDensiti
 
 
 def density_correction(n: int, d: int) -> tuple[Correction, Correction]:
-    """The errors of ``SampleDensity`` on independent standard normals, at its own draws and at as many others.
+    """The errors of ``SampleDensity`` on independent standard normals, at its own draws and at an equal number of others.
 
-    It is simulated for at most 1,000 draws; for more it is taken to fall like their square root.
+    They are simulated for up to 1,000 draws and assumed to fall as 1 / sqrt(n) beyond.
     """
     size = min(n, _LARGEST_SIMULATED)
     scale = np.sqrt(size / n)
@@ -58,8 +58,8 @@ def _simulated(n: int, d: int) -> tuple[Correction, Correction]:
 
 
 def _error(found: LogDensities, z: Array) -> tuple[float, float]:
-    """Mean of the error of the log densities, and the variance that its terms show of it."""
-    errors = found.terms + 0.5 * (z**2 + _LOG_2PI).sum(axis=1)
+    """Mean error of the log densities, and the variance of that mean as estimated from its terms."""
+    errors = found.terms + 0.5 * (z**2 + LOG_2PI).sum(axis=1)
     return float(errors.mean()), float(errors.var(ddof=1) / len(errors))
 
 

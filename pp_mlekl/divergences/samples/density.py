@@ -1,8 +1,8 @@
 """The density of one sample: its margins by spacings, their dependence by a normal copula and nearest neighbours.
 
 log p = sum of log densities of the margins + log copula density. The margins are taken in the scale of a smooth fitted
-map. The copula's density is that of a normal copula (whitened normal scores) times what nearest neighbours see
-beyond it; what they would see at the same place of exactly normal scores is known and taken off point by point.
+map. The copula's density is that of a normal copula (whitened normal scores) times a ratio that nearest neighbours estimate.
+The expected estimate for exactly normal scores at the same place is known and subtracted point by point.
 """
 
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ from pp_mlekl.divergences.samples.neighbours import (
     log_density_by_neighbours,
 )
 from pp_mlekl.divergences.samples.spacings import log_density_against, log_density_within, normal_scores
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
-# Neighbours: at least and at most, and in between as a share of the root of the number of draws.
+# Number of neighbours: minimum, maximum, and in between this fraction of the square root of the number of draws.
 _FEWEST, _MOST, _SHARE_OF_ROOT = 5, 10, 0.1
 # Factor on the error of a mean over draws: draws share neighbours, so their terms are correlated.
 SHARED_NEIGHBOURS = 1.3
-_LOG_2PI = np.log(2 * np.pi)
 
 
 def neighbours_for(n: int) -> int:
-    """How many neighbours: more of many draws, where they are near all the same and less noise."""
+    """Number of neighbours for n draws; more neighbours reduce the noise, and many draws keep them close."""
     return int(np.clip(_SHARE_OF_ROOT * np.sqrt(n), _FEWEST, _MOST))
 
 
@@ -50,8 +50,8 @@ class Correction:
     mean, error
         Its mean, and the standard error of that.
     hidden_variance
-        Variance of the mean from sample to sample on top of what the scatter of its terms shows: of neighbours that
-        draws share, of fitted correlations.
+        Variance of the mean between samples beyond that estimated from the scatter of its terms, due to shared neighbours
+        and fitted correlations.
     """
 
     mean: float
@@ -61,18 +61,18 @@ class Correction:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LogDensities:
-    """Log densities at points in two parts.
+    """Log densities at points, in two parts.
 
     Parameters
     ----------
     smooth
-        Of the margins and of their normal copula, (n,).
+        Log density of the margins and their normal copula, (n,).
     beyond
-        What neighbours see beyond the normal copula, (q,).
+        Log density relative to the normal copula, by nearest neighbours, at some of the points, (q,).
     queries
-        The places of those q points among the n.
+        Indices of those q points among the n.
     correction
-        What the mean of both parts misses on normals, to be taken off.
+        Error of the mean of both parts on normal draws, which is subtracted.
     """
 
     smooth: Array
@@ -86,12 +86,12 @@ class LogDensities:
 
     @property
     def at_queries(self) -> Array:
-        """Both parts at the points where neighbours were looked for, (q,)."""
+        """The log densities at the points ``queries``, (q,)."""
         return self.smooth[self.queries] + self.beyond - self._missed
 
     @property
     def terms(self) -> Array:
-        """One value for each point (n,), whose mean is the estimate; what lies beyond as a mean where it is not all."""
+        """One value for each point, (n,), whose mean is the estimate; ``beyond`` enters as a mean if it has fewer points."""
         beyond = self.beyond if len(self.beyond) == len(self.smooth) else np.mean(self.beyond)
         return self.smooth + beyond - self._missed
 
@@ -102,23 +102,23 @@ class LogDensities:
 
     @property
     def extra_variance(self) -> float:
-        """Variance of the mean that the scatter of ``terms`` does not show: of the correction, of what draws share."""
+        """Variance of the mean that the scatter of ``terms`` does not contain: shared neighbours and the correction's error."""
         return self.correction.hidden_variance + self.correction_error**2 if self.correction else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beyond:
-    """What neighbours see beyond a normal copula, as a mean.
+    """The mean log density relative to a normal copula, by nearest neighbours.
 
     Parameters
     ----------
     mean, noise
         The mean and its standard error.
     shrunken
-        What of the mean is more than noise, (1 - noise^2 / mean^2) of it where that is positive (James and Stein
-        1961): between normals, where there is nothing to see, neighbours then add no noise.
+        The mean times 1 - noise^2 / mean^2 where that is positive, else 0 (James and Stein 1961). For a normal copula,
+        neighbours then add little noise.
     added_variance
-        Variance that the mean adds to an estimate because it was taken at some of the draws only.
+        Variance that the mean adds to an estimate where it is taken over some of the draws only.
     """
 
     mean: float
@@ -128,7 +128,7 @@ class Beyond:
 
 
 def mean_beyond(beyond: Array, n: int) -> Beyond:
-    """The mean of what neighbours see beyond a normal copula at (q,) of n draws."""
+    """The mean of ``LogDensities.beyond`` (q,) at q of n draws, with its noise."""
     seen = len(beyond)
     mean, variance = float(np.mean(beyond)), float(np.var(beyond, ddof=1))
     noise = SHARED_NEIGHBOURS * np.sqrt(variance / seen)
@@ -163,7 +163,7 @@ class SampleDensity:
         levels = special.ndtri((np.arange(self.n) + 0.5) / self.n)
         np.put_along_axis(result, self._order, levels[:, None], axis=0)
         if len(self._different) < self.n:
-            # Draws that coincide have one place: the first one's.
+            # Equal draws get the score of the first.
             result = result[self._different][self._which]
         return result
 
@@ -176,12 +176,12 @@ class SampleDensity:
 
     @property
     def _different(self) -> Array:
-        """Places of draws that all differ, one for each value."""
+        """Indices of distinct draws, the first of each value."""
         return self._unique[0]
 
     @property
     def _which(self) -> Array:
-        """Each draw's place among those."""
+        """Index of each draw's value among the distinct draws."""
         return self._unique[1]
 
     @cached_property
@@ -191,12 +191,12 @@ class SampleDensity:
 
     @cached_property
     def whitened_scores(self) -> Array:
-        """The draws where neighbours are looked for."""
+        """The draws in the coordinates in which neighbours are searched."""
         return whitened(self._scores, self.chol)
 
     @cached_property
     def tree(self) -> cKDTree:
-        """The different draws where neighbours are looked for, as a tree."""
+        """The distinct whitened scores as a tree."""
         # Whitened draws fill space evenly: a balanced tree would take longer to build than it saves.
         return cKDTree(self.whitened_scores[self._different], balanced_tree=False, compact_nodes=False)
 
@@ -211,7 +211,7 @@ class SampleDensity:
         return standard_log_density(self.z, self._log_slopes, self.smooth.chol)
 
     def within(self, queries: Array) -> LogDensities:
-        """Log densities at the draws themselves; what lies beyond the normal copula at those of places ``queries``."""
+        """Log densities at the draws themselves, with neighbours searched at the draws ``queries``."""
         margins = self._log_slopes.sum(axis=1)
         for order, ordered in zip(self._order.T, self._sorted.T, strict=True):
             margins[order] += log_density_within(ordered)
@@ -222,10 +222,10 @@ class SampleDensity:
         return self._densities(margins, self._scores, v, distance, queries, itself=1)
 
     def at(self, x: Array, queries: Array) -> LogDensities:
-        """Log densities at other points (q, d)."""
+        """Log densities at other points ``x`` (m, d), with neighbours searched at the points ``queries``."""
         z, log_slopes = self.maps(x)
-        margins, scores = (log_slopes - 0.5 * z**2 - 0.5 * _LOG_2PI).sum(axis=1), np.empty_like(z)
-        # Points in order are found among the draws several times as fast.
+        margins, scores = (log_slopes - 0.5 * z**2 - 0.5 * LOG_2PI).sum(axis=1), np.empty_like(z)
+        # Searching for sorted points is several times faster.
         for j, (order, ordered) in enumerate(zip(np.argsort(z, axis=0).T, self._sorted.T, strict=True)):
             margins[order] += log_density_against(z[order, j], ordered)
             scores[order, j] = normal_scores(z[order, j], ordered)

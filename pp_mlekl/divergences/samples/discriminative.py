@@ -1,4 +1,4 @@
-"""A bound on KL(P||Q) from below by telling draws apart: logistic regression on quadratic features."""
+"""A lower bound on KL(P||Q) by classification of the draws: logistic regression on quadratic features."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from scipy import special
 from pp_mlekl.divergences.samples.size_bias import halves
 from pp_mlekl.typing import Array
 
-# Draws of each side that are used, and the dimension beyond which the features are too many.
+# Maximum number of draws of each side, and maximum dimension.
 _MOST_DRAWS = 1000
 _MOST_DIMENSIONS = 15
 _STEPS = 15
@@ -47,7 +47,7 @@ def _features(z: Array) -> Array:
 
 
 def _fit(a: Array, b: Array) -> Array:
-    """Coefficients of log p/q by Newton's method, with a ridge so that separated draws have an end."""
+    """Coefficients of log p/q by Newton's method, with a ridge that keeps them finite for separated draws."""
     features = np.concatenate([a, b])
     label = np.concatenate([np.ones(len(a)), np.zeros(len(b))])
     balance = np.concatenate([np.full(len(a), 0.5 / len(a)), np.full(len(b), 0.5 / len(b))])

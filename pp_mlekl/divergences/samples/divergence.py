@@ -1,4 +1,4 @@
-"""Divergences of which one side or both are draws."""
+"""Divergences where one side or both are draws."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from pp_mlekl.divergences.samples.two_sample import log_ratio_terms
 from pp_mlekl.typing import Array
 
 _DIRECTION = "KL(P||Q)"
-# Draws taken of a distribution that is compared with draws.
+# Minimum number of draws from a distribution that is compared with draws.
 _DRAWS = 10_000
 _JSD_NEIGHBOURS = 5
 
@@ -45,7 +45,7 @@ def kl_between_draws(p: Draws, q: Draws, generator: np.random.Generator, ess: fl
 def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: float | None = None) -> Estimate:
     """KL(P||Q) in nats from draws of P and the density of Q: the entropy is estimated, E_P[-log q] is a mean.
 
-    ``angles`` are the draws as Q knows them, where P's lie on a circle that was cut open.
+    For draws on a circle, ``p`` holds them relative to the cut, and ``angles`` as arguments of Q's density.
     """
     p = of_the_kind_of(p, q)
     x = values_for(q, p) if angles is None else angles[:, 0]
@@ -68,7 +68,7 @@ def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: f
 
 
 def of_the_kind_of(draws: Draws, distribution: Distribution) -> Draws:
-    """The draws, discrete where the distribution is so and they are whole numbers, however seldom one comes twice.
+    """The draws, marked discrete where the distribution is discrete and they are whole numbers.
 
     Raises
     ------
@@ -100,22 +100,22 @@ def values_for(distribution: Distribution, draws: Draws) -> Array:
 
 
 def in_free_coordinates(draws: Draws, distribution: Distribution) -> Draws:
-    """The draws without the coordinates that the others give where the distribution is on a simplex or symmetric."""
+    """The draws without redundant coordinates, where the distribution is on a simplex or of symmetric matrices."""
     if distribution.event_ndim == 0 or distribution.discrete:
         return draws
     return draws.with_values(distribution.free_coordinates(values_for(distribution, draws)))
 
 
 def draws_of(distribution: Distribution, size: int, generator: np.random.Generator) -> Draws:
-    """Draws of one distribution, as many as are worth comparing with ``size`` draws of another."""
+    """Draws of a distribution, at least 10,000, to compare with ``size`` draws of another."""
     values = distribution.sample((max(size, _DRAWS),), generator)
     return Draws(values=values.reshape(len(values), -1), chains=None, discrete=distribution.discrete)
 
 
 def js_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> Estimate:
-    """Jensen-Shannon divergence in nats: what a draw tells of whether it is P's or Q's (Ross 2014, PLoS ONE 9).
+    """Jensen-Shannon divergence in nats, as the mutual information of a draw and its sample's label (Ross 2014, PLoS ONE 9).
 
-    Chains that repeat draws are thinned. The larger sample is cut to the size of the smaller, so that the two sides weigh the same.
+    Chains that repeat draws are thinned. The larger sample is reduced to the size of the smaller, for equal weights.
     """
     _check_alike(p, q)
     if np.array_equal(p.values, q.values):
@@ -167,8 +167,8 @@ def _information(x: Array, y: Array) -> Array:
 def _js_of_counts(x: Array, y: Array, effective: float) -> Terms:
     """Frequencies, less the first-order bias of the three entropies (Miller 1955).
 
-    A value that both samples have adds (1 - 2 p q / (p + q)) / 4n to it, one that only one of them has adds nothing: the
-    mixture has as many draws of P as of Q. The estimate so stays below log 2.
+    A value in both samples adds (1 - 2 p q / (p + q)) / 4n to the bias, a value in one of them adds nothing, since the
+    mixture has equal numbers of draws of P and Q. The estimate therefore stays below log 2.
     """
     n = len(x)
     _, which = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)

@@ -14,16 +14,16 @@ def sample_entropy(
 ) -> Estimate:
     """Differential entropy of the distribution of draws, in nats; entropy of frequencies for discrete draws.
 
-    One dimension by spacings, more by nearest neighbours, after a smooth map that makes the draws close to normal and
-    less what the same estimator misses on normals of the same number and dimension. The error has the spread of
-    log p, and the bias left over, judged from parts of the draws.
+    One dimension by spacings, more by nearest neighbours, after a smooth map that makes the draws close to normal. The bias of
+    the same estimator on normal draws of the same number and dimension is subtracted. The error contains the scatter of
+    log p and the remaining bias, which is estimated from parts of the draws.
 
     Parameters
     ----------
     draws
         Shape (n,) or (n, d), stacked chain by chain where there are chains.
     ess
-        How many independent draws they are worth; n if neither this nor ``chains`` is given.
+        Effective sample size; n if neither this nor ``chains`` is given.
     chains
         The number of chains; the effective sample size is then that of the estimate's own terms.
     period

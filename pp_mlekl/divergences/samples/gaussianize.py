@@ -1,9 +1,9 @@
-"""A smooth bijection after which draws look normal: what nearest neighbours are most accurate on.
+"""A smooth bijection after which draws are close to normal, for which nearest neighbours are most accurate.
 
-Each coordinate goes through log or logit where it is positive or in (0, 1) and that makes it more normal, then through
-the sinh-arcsinh map of Jones and Pewsey (2009, Biometrika 96), which takes out skewness and heavy or light tails; then
-all are whitened. Entropy changes by the mean log Jacobian, and the divergence of two samples under one map not at all,
-whatever the map: a bad fit costs accuracy, never correctness.
+Each coordinate is transformed by log or logit, where it is positive or in (0, 1) and this makes it more normal. The
+sinh-arcsinh map of Jones and Pewsey (2009, Biometrika 96) then removes skewness and heavy or light tails. Finally all
+coordinates are whitened. Entropy changes by the mean log Jacobian. The divergence of two samples is invariant under any such
+map, so that a poor fit affects the accuracy only.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from scipy import special
 
 from pp_mlekl.typing import Array
 
-# Quantiles that stand for a coordinate while its map is fitted.
+# Number of quantiles of a coordinate to which its map is fitted.
 _QUANTILES = 1000
-# Bounds of the skewness and of the log of the tail weight: beyond them the map loses digits.
+# Bounds of the skewness and of the log tail weight, beyond which the map loses digits.
 _LARGEST = np.array([3.0, 2.0])
-# Newton's method: most steps, the step at which it stops, the difference for the Hessian.
-_STEPS, _SMALLEST_STEP, _DIFFERENCE = 40, 1e-3, 1e-4
-_STEPS_NEAR = 1
-_SMALLEST_EIGENVALUE = 1e-12
+# Newton's method: maximum number of steps, the step at which it stops, the difference for the Hessian; steps from near maps.
+_STEPS, _SMALLEST_STEP, _DIFFERENCE, _STEPS_NEAR = 40, 1e-3, 1e-4, 1
+# Smallest eigenvalue of a correlation matrix of full rank.
+SMALLEST_EIGENVALUE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,9 +66,9 @@ def fit_margins(draws: Array, starts: tuple[Start, ...] | None = None, near: Mar
     Parameters
     ----------
     starts
-        The first bijection of each coordinate; the best ones if none are given.
+        The first bijection of each coordinate; by default the best ones.
     near
-        Maps of nearly the same draws, from which one step is enough.
+        Maps of nearly the same draws, from which one Newton step suffices.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def fit_margins(draws: Array, starts: tuple[Start, ...] | None = None, near: Mar
 
 
 def identity_maps(d: int) -> MarginMaps:
-    """Maps that leave d coordinates as they are."""
+    """Identity maps of d coordinates."""
     one, zero = np.ones(d), np.zeros(d)
     return MarginMaps(starts=(_IDENTITY,) * d, centre=zero, scale=one, skewness=zero, tail=one, mean=zero, spread=one)
 
@@ -145,13 +145,13 @@ def _fitted(
         start, steps = np.stack([near.skewness, np.log(near.tail)]), _STEPS_NEAR
     t = (y - centre) / scale
     fixed = np.mean(0.5 * np.log1p(t * t) - log_slope, axis=0) + np.log(scale)
-    # A coordinate's quantiles lie side by side in memory: sums over them are most of the work.
+    # The quantiles of a coordinate are contiguous in memory, since sums over them are most of the work.
     cost, (skewness, log_tail) = _newton(np.ascontiguousarray(np.arcsinh(t).T), start, steps)
     return cost + fixed, centre, scale, skewness, log_tail
 
 
 def _newton(a: Array, at: Array, steps: int) -> tuple[Array, Array]:
-    """Least cost over skewness and log tail weight, for each row of ``a`` (c, n), by damped Newton steps."""
+    """Minimum cost over skewness and log tail weight, and its place (2, c), for each row of ``a`` (c, n), by damped Newton steps."""
     cost, gradient = _cost(a, at)
     damping = np.full(len(a), 1e-3)
     for _ in range(steps):
@@ -172,7 +172,7 @@ def _newton(a: Array, at: Array, steps: int) -> tuple[Array, Array]:
 
 
 def _damped_step(hessian: Array, gradient: Array, damping: Array) -> Array:
-    """-(H + damping)^-1 g for the columns, with H made positive definite; no step is longer than half a unit."""
+    """-(H + damping)^-1 g for each column, with H made positive definite and steps of length at most 1/2."""
     (a, b), (_, d) = hessian
     smallest = 0.5 * (a + d) - np.hypot(0.5 * (a - d), b)
     shift = damping + np.maximum(1e-3 - smallest, 0.0)
@@ -182,7 +182,7 @@ def _damped_step(hessian: Array, gradient: Array, damping: Array) -> Array:
 
 
 def _cost(a: Array, at: Array) -> tuple[Array, Array]:
-    """Negative log-likelihood of a normal after the map, up to what does not depend on it, and its gradient (2, c)."""
+    """Negative log-likelihood of a normal after the map, up to a constant, and its gradient (2, c)."""
     tail = np.exp(at[1])
     w = tail[:, None] * a - at[0][:, None]
     raw = np.sinh(w)
@@ -257,7 +257,7 @@ def cholesky_of_correlation(z: Array) -> Array:
         Where it is singular.
     """
     correlation = np.atleast_2d(np.corrcoef(z.T))
-    if np.linalg.eigvalsh(correlation)[0] < _SMALLEST_EIGENVALUE:
+    if np.linalg.eigvalsh(correlation)[0] < SMALLEST_EIGENVALUE:
         raise ValueError(
             "The draws lie in a subspace (a coordinate is constant or a combination of others), where they have no "
             "density; drop the redundant coordinate."

@@ -1,8 +1,8 @@
-"""Two samples that share values or depend on each other: parts of them that do not.
+"""Independent parts of two samples that share values or are correlated pair by pair.
 
-Estimates from two samples take them to be independent. A draw that is in both samples, or whose coordinates come from the
-other sample in another order, is its own nearest neighbour, and the errors of samples that were drawn in pairs cancel or add up.
-The scatter of the terms does not contain that.
+Estimates from two samples assume that they are independent. A draw in both samples, or one whose coordinates occur in the other
+sample in another order, is its own nearest neighbour. The errors of samples drawn in pairs are correlated. The scatter of the
+terms contains neither effect.
 """
 
 from dataclasses import replace
@@ -14,11 +14,11 @@ from pp_mlekl.divergences.samples.checks import FEWEST, Draws
 from pp_mlekl.divergences.samples.terms import effective_draws
 from pp_mlekl.typing import Array
 
-# Fraction of Q's draws with values of P's from which the two samples are taken to share draws.
+# Fraction of Q's draws with values of P's above which the two samples share draws.
 _SHARED = 0.01
-# Rounded values coincide by chance, also within one sample. Shared values coincide this many times as often.
+# Rounded values coincide by chance, also within one sample. Values that coincide this many times more often are shared.
 _OFTENER = 3.0
-# Probability that independent samples are taken to be drawn in pairs.
+# Probability that independent samples are mistaken for samples drawn in pairs.
 _FALSE_ALARM = 1e-6
 
 
@@ -67,22 +67,22 @@ def _owners(x: Array, y: Array) -> Array:
 
 
 def _coincidence(values: Array) -> float:
-    """The probability that two values of one sample are equal, as where they are rounded; a chain that stays counts once."""
+    """Probability that two values of one sample are equal, as for rounded values; consecutive repeats in a chain count once."""
     moved = values[np.append(True, values[1:] != values[:-1])]
     return 2 * (len(moved) - len(np.unique(moved))) / len(moved) ** 2
 
 
 def _find(ordered: Array, values: Array) -> Array:
-    """The places of values among ordered ones; -1 where they are not there."""
+    """The indices of values among ordered ones; -1 where they are absent."""
     place = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
     return np.where(ordered[place] == values, place, -1)
 
 
 def _without_shared_values(n: int, owners: Array, generator: np.random.Generator) -> tuple[Array, Array]:
-    """Which of P's and Q's draws to keep: P's rows are dealt to the two sides at random, Q's follow the owners of their values.
+    """Which draws of P and Q to keep: rows of P are assigned to the sides at random; Q keeps draws with values of its rows only.
 
-    A draw of Q that owes its values to m rows of P is kept with probability b^m where a fraction b of the rows is dealt
-    to Q's side, and P keeps 1 - b. The two are equal.
+    If a fraction b of the rows is assigned to Q, a draw of Q with values from m rows of P is kept with probability b^m, and P
+    keeps a fraction 1 - b. The b that makes the two equal is used.
     """
     known = np.any(owners >= 0, axis=1)
     ordered = np.sort(owners[known], axis=1)
@@ -96,7 +96,7 @@ def _without_shared_values(n: int, owners: Array, generator: np.random.Generator
 
 
 def _are_paired(p: Draws, q: Draws) -> bool:
-    """Whether draws at the same places are correlated, by normal scores of the coordinates."""
+    """Whether draws at equal positions are correlated, by normal scores of the coordinates."""
     if p.size != q.size or p.chains != q.chains:
         return False
     scores = [_normal_scores(d.values) for d in (p, q)]

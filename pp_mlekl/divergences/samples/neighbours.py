@@ -1,4 +1,4 @@
-"""Log densities at draws from the distances to their nearest neighbours, and what they are on average for a normal."""
+"""Log densities from distances to nearest neighbours, and their expectations for a normal distribution."""
 
 from functools import lru_cache
 
@@ -28,7 +28,7 @@ def log_density_by_neighbours(distance: Array, k: int, m: int, d: int) -> Array:
 
 
 def expected_log_density(radius: Array, k: int, m: int, d: int) -> Array:
-    """What ``log_density_by_neighbours`` is on average at distances ``radius`` from the mean of a standard normal.
+    """Expectation of ``log_density_by_neighbours`` at distances ``radius`` from the mean of a standard normal.
 
     The mass within the distance to the k-th neighbour is Beta(k, m - k + 1), the mass within a distance of a point is
     a noncentral chi-square probability. Beyond the table the distance grows like the radius.
@@ -53,10 +53,10 @@ def _expected(k: int, m: int, d: int) -> interpolate.CubicSpline:
 
 
 def distances_within(tree: cKDTree, k: int, queries: Array) -> Array:
-    """Distance of draws of the tree itself to their k-th neighbours among the others."""
+    """Distance of points of the tree to their k-th nearest among its other points, shape (n,)."""
     return tree.query(queries, [k + 1])[0][:, 0]
 
 
 def distances_to(tree: cKDTree, k: int, queries: Array) -> Array:
-    """Distance of points to the k-th nearest of the tree's draws, shape (n,)."""
+    """Distance of other points to the k-th nearest point of the tree, shape (n,)."""
     return tree.query(queries, [k])[0][:, 0]

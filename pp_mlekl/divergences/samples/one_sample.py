@@ -1,4 +1,4 @@
-"""log p at draws of p: the part of a divergence that one sample determines."""
+"""Estimates of log p at draws of p, which one sample determines."""
 
 import numpy as np
 from scipy import special
@@ -14,13 +14,13 @@ from pp_mlekl.utils.effective_size import effective_size
 
 # Maximum number of draws at which neighbours are searched, among all draws.
 QUERIES = 1500
-# The part of a non-normal dependence that neighbours miss, per dimension, as a fraction of the part that they detect:
-# measured on mixtures of normals and Student t in 3 to 10 dimensions, within a factor of 1.5. The part that they detect
-# counts from this number of standard errors on.
+# The part of a non-normal dependence that neighbours miss, per dimension, as a fraction of the part that they detect. It was
+# measured on mixtures of normals and Student t in 3 to 10 dimensions, within a factor of 1.5. The detected part counts above
+# _SIGNIFICANT standard errors.
 _UNSEEN = 0.15
 _SIGNIFICANT = 2.0
 
-# A larger fraction of discrete values that occur once means that much of the mass has not been sampled.
+# Fraction of discrete draws whose value occurs once, above which much of the mass has not been sampled.
 _MOST_SINGLE = 0.05
 
 
@@ -88,7 +88,7 @@ def _bias(density: SampleDensity, full: LogDensities, beyond: Beyond) -> float:
 
 
 def unseen(beyond: Beyond, d: int) -> float:
-    """What neighbours may miss beyond a normal copula, judged from what they see; 0 where that may be noise."""
+    """The dependence beyond a normal copula that neighbours may miss, in nats; 0 where the detected part may be noise."""
     return _UNSEEN * d * abs(beyond.mean) if abs(beyond.mean) > _SIGNIFICANT * beyond.noise else 0.0
 
 
@@ -97,7 +97,9 @@ def _discrete_terms(draws: Draws) -> Terms:
     single = float(np.mean(counts[which.ravel()] == 1))
     warnings: tuple[str, ...] = ()
     if single > _MOST_SINGLE:
-        warnings = (f"{single:.0%} of the draws are the only one of their value: mass is unseen, the entropy too low.",)
+        warnings = (
+            f"{single:.0%} of the draws have a value that occurs once: much mass is unseen, the entropy too low.",
+        )
     # For Poisson counts E[n digamma(n)] is close to E[n] log E[n] except for rare values (Grassberger 2003). The digamma of
     # the total removes the bias (k - 1) / 2n and gives a constant the entropy 0.
     return Terms(

@@ -1,4 +1,4 @@
-"""The bias that remains at the number of draws, estimated from parts of the draws."""
+"""The remaining bias of an estimate from n draws, estimated from parts of the draws."""
 
 from collections.abc import Callable
 
@@ -7,10 +7,10 @@ import numpy as np
 from pp_mlekl.divergences.samples.density import SHARED_NEIGHBOURS
 from pp_mlekl.typing import Array
 
-# Number of parts and maximum size of one. The bias of quarters is enough larger to be distinguished from noise.
+# Number of parts and maximum size of one. The bias of quarters is large enough to be distinguished from noise.
 PARTS, LARGEST_PART = 4, 1500
-# Largest power of the number of draws with which a bias is taken to fall: where a density is discontinuous, or draws lie
-# outside the other support, it falls more slowly than where it is smooth.
+# Largest assumed exponent gamma of the bias n^-gamma. It falls more slowly where a density is discontinuous or draws lie
+# outside the other support than where densities are smooth.
 _FASTEST = 0.5
 
 
@@ -32,7 +32,7 @@ def evenly(n: int, count: int) -> Array:
 
 
 def remaining_bias(changes: list[Array], n: int, dimension: int, correction_error: float = 0.0) -> float:
-    """Bias of a mean of terms, from how the terms change when fewer draws are used, less what may be noise.
+    """Bias of a mean of terms, from the change of the terms when fewer draws are used, with the noise of the change removed.
 
     The bias of neighbour estimates falls as n^-gamma with gamma = 2 / d (Gao, Oh and Viswanath 2018).
 
@@ -57,7 +57,7 @@ def remaining_bias(changes: list[Array], n: int, dimension: int, correction_erro
 def changes_with_size(
     full: Array, part: Callable[[int, Array, Array], Array], queries: Array, index: list[Array]
 ) -> list[Array]:
-    """Changes of terms ``full`` (q,) at draws ``queries`` (q,) when each part of the draws stands alone.
+    """Changes of terms ``full`` (q,) at draws ``queries`` (q,) when only one part of the draws is used.
 
     ``part(r, draws, queries)`` gives the terms that the draws of the r-th part give at its elements ``queries``.
     """

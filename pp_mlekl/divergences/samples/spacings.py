@@ -8,11 +8,12 @@ from scipy import special
 
 from pp_mlekl.typing import Array
 
-# Half-widths of the windows in order statistics: at least, and at most as a share of the root of the number of draws.
+# Half-widths of the windows in order statistics: the minimum, the maximum as a fraction of the square root of the number of
+# draws, and the maximum as a fraction of the draws beyond, since the density changes from draw to draw in a tail.
 _NARROWEST = 3
 _SHARE_OF_ROOT = 0.5
-# A window is at most so wide, as a share of the draws beyond it: in a tail the density changes from draw to draw.
 _SHARE_OF_TAIL = 0.25
+# Relative difference below which values are equal up to the rounding of a map.
 _ROUNDING = 8 * np.finfo(float).eps
 
 
@@ -23,16 +24,16 @@ def _half_widths(rank: Array, n: int) -> Array:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Distinct:
-    """The values that ordered draws take.
+    """The distinct values of ordered draws.
 
     Parameters
     ----------
     values
         In order, (k,).
     counts
-        How many draws each has, (k,).
+        Number of draws of each value, (k,).
     drawn
-        How many draws there are.
+        Number of all draws.
     """
 
     values: Array
@@ -44,10 +45,10 @@ class _Distinct:
         return np.concatenate([[0], np.cumsum(self.counts)])
 
     def log_repeats(self, first: Array, last: Array, without: Array | int = 0) -> Array | float:
-        """Log of how often values with ranks in [first, last) are drawn, some ``without`` their own, relative to all.
+        """Log mean number of draws per value among ranks in [first, last), ``without`` some draws, relative to all values.
 
-        A sampler that rejects proposals repeats draws, and most in tails: the values are then spread as the density
-        over its mean number of repeats.
+        A sampler that rejects proposals repeats draws, most often in the tails. The density of the values is then the density
+        of the draws divided by the mean number of repeats.
         """
         if self.drawn == len(self.values):
             return 0.0
@@ -58,7 +59,7 @@ class _Distinct:
 
 def _distinct(ordered: Array) -> _Distinct:
     n = len(ordered)
-    # What differs by the rounding of a map alone is one value.
+
     apart = np.diff(ordered) > _ROUNDING * max(abs(ordered[0]), abs(ordered[-1]))
     if apart.all():
         return _Distinct(values=ordered, counts=np.ones(n, dtype=int), drawn=n)
@@ -70,8 +71,8 @@ def log_density_within(ordered: Array) -> Array:
     """Log density at the draws ``ordered`` (n,), from the width between order statistics on either side.
 
     The expected log of a spacing of w steps is digamma(w) - digamma(n + 1) - log p where p is flat (Vasicek 1976; the
-    digammas after Singh et al. 2003); at the ends the window is what is there. Steps are between different values, and
-    what the window's other values are repeated multiplies the density.
+    digammas after Singh et al. 2003). Windows are cut at the ends. Steps are between distinct values, and the density is
+    multiplied by the mean number of repeats of the other values in the window.
     """
     found = _distinct(ordered)
     k, rank = len(found.values), np.arange(len(found.values))
@@ -86,9 +87,9 @@ def log_density_within(ordered: Array) -> Array:
 def log_density_against(at: Array, ordered: Array) -> Array:
     """Log density relative to a standard normal at points (n,) from the spacings of ordered draws (m,) about each.
 
-    In the scale of the normal's distribution function, where the draws are near to uniform on [0, 1]. From a fixed
-    point to the w-th draw on one side it is as far as w spacings, between the w-th draws on both sides 2 w. Points near
-    or beyond an end look to the inside alone, so that it does not matter how far beyond they are.
+    Distances are measured after the normal distribution function, where the draws are close to uniform on [0, 1]. A fixed
+    point is w spacings away from the w-th draw on one side; the w-th draws on both sides are 2 w spacings apart. Windows of
+    points near or beyond an end extend inwards only, so that the distance beyond the end does not matter.
     """
     found = _distinct(ordered)
     values, k = found.values, len(found.values)
@@ -105,7 +106,7 @@ def log_density_against(at: Array, ordered: Array) -> Array:
 
 
 def normal_scores(z: Array, ordered: Array) -> Array:
-    """Points (n,) as normal quantiles of their ranks among draws (m,); beyond those in proportion to normal tails."""
+    """Normal scores of points (n,) by their ranks among draws (m,); beyond the draws they follow the normal tails."""
     m = len(ordered)
     half_step = 0.5 / m
     scores = np.interp(z, ordered, special.ndtri((np.arange(m) + 0.5) / m))

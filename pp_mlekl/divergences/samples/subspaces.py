@@ -1,35 +1,36 @@
-"""Draws that lie in a subspace, on a curve or on a surface have no density; neighbours would give a number all the same."""
+"""Checks for draws in a subspace, on a curve or on a surface, which have no density."""
 
 import numpy as np
 from scipy import special
 
 from pp_mlekl.divergences.samples.density import SampleDensity
+from pp_mlekl.divergences.samples.gaussianize import SMALLEST_EIGENVALUE
 from pp_mlekl.divergences.samples.size_bias import evenly
 from pp_mlekl.typing import Array
 
-_SMALLEST_EIGENVALUE = 1e-12
-# Neighbours whose distances are compared, draws at which they are, and the dimension beyond which the two are too alike.
+# Ranks of the neighbours whose distances are compared, and the maximum number of draws at which they are.
 _NEAR, _FAR = 2, 5
 _ENOUGH = 1000
+# Maximum dimension; in higher ones the two distances are too similar.
 _MOST_DIMENSIONS = 4
-# Dimensions that have to be missing: half of one and a bit, for noise.
+# Number of missing dimensions from which a warning is given; it exceeds 1/2 because the estimate is noisy.
 _MISSING = 0.6
 
 
 def check_full_rank(values: Array, name: str = "The draws") -> None:
-    """Refuse draws (n, d) of which a coordinate is a linear combination of others.
+    """Refuse draws (n, d) where a coordinate is constant or a linear combination of others.
 
     Raises
     ------
     ValueError
-        Which says what to do.
+        Where the correlation matrix of the draws is singular; the message gives the remedy.
     """
     if values.shape[1] == 1:
         return
     spread = values.std(axis=0)
     if np.any(spread == 0):
         raise ValueError(f"{name} have a constant coordinate, where they have no density; drop it.")
-    if np.linalg.eigvalsh(np.corrcoef(values / spread, rowvar=False))[0] < _SMALLEST_EIGENVALUE:
+    if np.linalg.eigvalsh(np.corrcoef(values / spread, rowvar=False))[0] < SMALLEST_EIGENVALUE:
         raise ValueError(
             f"{name} lie in a subspace (a coordinate is a combination of others, as on a simplex), where they have no "
             "density; drop the redundant coordinate."
@@ -37,7 +38,7 @@ def check_full_rank(values: Array, name: str = "The draws") -> None:
 
 
 def local_dimension(density: SampleDensity) -> float:
-    """The dimension that the draws have about themselves, from distances to neighbours (Levina and Bickel 2005).
+    """The local dimension of the draws, from distances to neighbours (Levina and Bickel 2005).
 
     The log of the ratio of the distances to the k-th and j-th neighbour has mean (digamma(k) - digamma(j)) / dimension.
     """

@@ -10,13 +10,14 @@ from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.effective_size import effective_size
 
-# Shape of the tail above which the terms have no variance.
+# Pareto shape of the tail above which the terms have no variance.
 _INFINITE = 0.5
-# Minimum fraction of the terms' variance from a heavy tail that is reported: where P and Q agree, the terms are noise.
+# Fraction of the terms' variance in a heavy tail above which it is reported. Where P and Q agree the terms are noise.
 _MATTERS = 0.15
-# Bias in sampling errors from which it is reported.
+# Bias in units of the sampling error above which it is reported.
 _LARGE_BIAS = 1.5
-# Shapes between which the variance of the tail is that of its fit, so that it is stable when a large term is missing.
+# Shape above which the tail's variance is that of the fitted tail, which is stable if a large term is missing, and the largest
+# shape used for it.
 _LIGHT, _HEAVIEST = 0.15, 0.45
 
 
@@ -29,9 +30,9 @@ class Terms:
     values
         Shape (n,), stacked chain by chain.
     smooth
-        The same terms from a fit without neighbours or spacings, without their noise: their tail is diagnosed.
+        The terms by a smooth fit, without the noise of neighbours or spacings; their tail is diagnosed.
     extra_variance
-        Variance of the estimate that the scatter of the terms does not contain: of the other sample, of a correction.
+        Variance of the estimate that the scatter of the terms does not contain: that of the other sample, of a correction.
     bias
         The remaining bias, as far as it is distinguishable from noise; it is part of the error.
     """
@@ -45,8 +46,8 @@ class Terms:
 
 
 def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, ess: float | None) -> Estimate:
-    """The mean of the terms times ``sign``, with an error made of its spread, the other sample's and the bias."""
-    # Not -0.
+    """The mean of the terms times ``sign``; its error combines the scatter of the terms, ``extra_variance`` and the bias."""
+    # Adding 0 turns -0 into 0.
     value = sign * float(np.mean(terms.values)) + 0.0
     if not np.isfinite(value):
         lost = np.count_nonzero(~np.isfinite(terms.values))

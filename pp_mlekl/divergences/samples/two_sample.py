@@ -1,4 +1,4 @@
-"""log p/q at draws of p, from draws of p and of q alone."""
+"""Estimates of log p/q at draws of p, from draws of p and of q."""
 
 import numpy as np
 from scipy import special
@@ -48,7 +48,7 @@ class _LogRatio:
     """Estimates of log p and of log q at the draws of P."""
 
     def __init__(self, x: Array, y: Array):
-        # One start for both: q's has to be defined at P's draws.
+        # Both sides share one start, since Q's map must be defined at P's draws.
         starts = best_starts(x, y)
         # Column by column in memory, since most of the work is done by coordinate.
         x, y = np.asfortranarray(x), np.asfortranarray(y)
@@ -62,7 +62,7 @@ class _LogRatio:
 
     @property
     def extra_variance(self) -> float:
-        """Variance of the mean that neither the scatter of the terms nor Q's draws show."""
+        """Variance of the mean due to shared neighbours and corrections."""
         return self.of_p.extra_variance + self.of_q.extra_variance + self.beyond.added_variance
 
 
@@ -72,7 +72,7 @@ def _method(ratio: _LogRatio) -> str:
 
 
 def _bias(ratio: _LogRatio, generator: np.random.Generator) -> float:
-    """The bias that the numbers of draws leave, from parts of both samples, at the same draws of P."""
+    """The bias due to the finite numbers of draws, from parts of both samples."""
     of_y = parts(len(ratio.y), generator)
 
     def by_part(r: int, draws: Array, queries: Array) -> Array:
@@ -88,7 +88,7 @@ def _bias(ratio: _LogRatio, generator: np.random.Generator) -> float:
 
 
 def _in_gaps(ratio: _LogRatio) -> float:
-    """Mean distance of log q below a normal copula at P's draws in gaps of Q's; log q is lower still by about as much."""
+    """Bias at P's draws in gaps of Q's: log q is about as far below its estimate as that is below a normal copula."""
     return -float(np.mean(np.minimum(ratio.of_q.beyond, 0.0) * (ratio.of_q.beyond < _GAP)))
 
 
@@ -108,13 +108,13 @@ def _variance_by_fits(p: Draws, q: Draws, ratio: _LogRatio) -> float:
 
 
 def _variance_by_weights(q: Draws, ratio: _LogRatio) -> float:
-    """Variance that Q's draws add through their local density: that of p/q over them, from the fitted densities."""
-    # Of many draws some are enough: a variance need not be exact.
+    """Variance that Q's draws add through their local density: the variance of p/q over them, from the fitted densities."""
+    # A subset of many draws gives the variance accurately enough.
     step = max(1, q.size // QUERIES) if q.chains is None else 1
     y = ratio.y[::step]
     with np.errstate(all="ignore"):
         weight = np.exp(ratio.p.smooth.log_density(y) - ratio.q.smooth.log_density(y))
-    # Truncated (Ionides 2008, JCGS 17): where the variance is infinite the error is the uncovered tail's, not this.
+    # Truncated (Ionides 2008, JCGS 17): where the variance is infinite, the uncovered tail dominates the error.
     weight = np.minimum(np.where(np.isfinite(weight), weight, 0.0), np.sqrt(len(weight)))
     return float(np.var(weight, ddof=1) / (step * independent_size(weight, q.chains, None)))
 
@@ -135,9 +135,9 @@ def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) ->
 
 
 def _discrete_terms(p: Draws, q: Draws) -> Terms:
-    """Frequencies; digamma(m + 1) has the expectation log E m for Poisson counts m, and is finite where m = 0.
+    """Log ratios of frequencies. For Poisson counts m, digamma(m + 1) has about the expectation log E m, and is finite at 0.
 
-    Relative to the same of their totals, so that it is also right where one value has all the mass.
+    The digammas of the totals are subtracted, so that the estimate is also right where one value has all the mass.
     """
     _, which = np.unique(np.concatenate([p.values, q.values]), axis=0, return_inverse=True)
     which = which.ravel()

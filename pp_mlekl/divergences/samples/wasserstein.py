@@ -13,7 +13,7 @@ from pp_mlekl.typing import Array
 _DIRECTIONS = 200
 # Blocks of the jackknife.
 _BLOCKS = 20
-# Random halvings of each sample that the distance between equal distributions is averaged over.
+# Number of random halvings of each sample over which the distance between equal distributions is averaged.
 _HALVINGS = 8
 # Standard errors from 0 within which the distance is reported as indistinguishable from 0.
 _FROM_ZERO = 2.0

@@ -1,1 +1,1 @@
-"""Bridge sampling and what follows from the density ratio: arrays in, frozen dataclasses out."""
+"""Bridge sampling and divergences from the density ratio: arrays in, frozen dataclasses out."""

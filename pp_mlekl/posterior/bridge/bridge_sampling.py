@@ -13,23 +13,22 @@ from pp_mlekl.utils.effective_size import effective_size, mean_and_error
 
 _ITERATIONS = 1000
 _TOLERANCE = 1e-10
-# A relative error beyond this says that the two densities hardly overlap.
+# Largest relative error; beyond it the two densities hardly overlap.
 _WORST_ERROR = 0.25
-# With fewer independent draws in a fold, neither the proposal nor the error is reliable.
+# Minimum effective sample size of a fold, for a reliable proposal and error.
 _FEWEST_EFFECTIVE = 20
-# Folds where there are as many effective draws for each; two otherwise.
+# Number of folds, and the effective sample size for each that it requires; with fewer draws there are two folds.
 _FOLDS, _EFFECTIVE_PER_FOLD = 4, 100
-# Folds further from their mean than this many errors are draws of different densities.
+# Distance of a fold from the mean, in standard errors, beyond which the folds are draws from different densities.
 _DISAGREEMENT = 6.0
 KINDS = ("normal", "warp-III", "Student t")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BridgeResult:
-    """``number`` is the log normaliser in nats; it is NaN where ``problems`` say why it must not be believed.
+    """``number`` is the log normaliser in nats; it is NaN where there are ``problems``.
 
-    Its ``influence`` is what each draw adds to the estimate; its ``rest`` comes from the proposal's points and the noise of
-    its fit.
+    Its ``influence`` is that of each draw; its ``rest`` comes from the proposal's points and the noise of its fit.
     """
 
     number: WithError
@@ -43,15 +42,15 @@ class BridgeResult:
 
     @property
     def standard_error(self) -> float:
-        """Of the estimate."""
+        """Standard error of the estimate, in nats."""
         return self.number.standard_error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Fold:
-    """One fold's estimate, its draws' influence (chain, draw), the variance that its points add, and ``shared``.
+    """One fold's estimate, the influence of its draws (chain, draw), the variance due to its points, and ``shared``.
 
-    The last is the share of the draws' variance that is the noise of the proposal's moments rather than the posterior's shape.
+    ``shared`` is the fraction of the draws' variance that is noise of the proposal's moments, not the posterior's shape.
     """
 
     log_z: float = np.nan
@@ -64,9 +63,9 @@ class _Fold:
 def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator) -> BridgeResult:
     """Log normaliser of an unnormalised density from draws of it.
 
-    Each chain is cut into folds, and for each fold the proposal is fitted on the others: a normal, a Student t, and a normal
+    Each chain is split into folds. For each fold the proposal is fitted to the others: a normal, a Student t, and a normal
     with the target mirrored about its centre (the symmetric step of Warp-III bridge sampling, Meng and Schilling 2002).
-    The kind with the smallest error is kept.
+    The kind of proposal with the smallest error is kept.
 
     Parameters
     ----------
@@ -80,7 +79,7 @@ def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator
     Returns
     -------
     BridgeResult
-        With ``log_normalizer`` NaN and the reason in ``problems`` where it failed: too few draws, chains that have not met,
+        With ``log_normalizer`` NaN and the reason in ``problems`` where it failed: too few draws, chains that do not mix,
         a density that is not finite, no overlap, no convergence, folds that disagree.
     """
     n, d = draws.shape[0] * draws.shape[1], draws.shape[-1]
@@ -89,13 +88,13 @@ def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator
     at_draws = target(draws.reshape(n, d)).reshape(draws.shape[:2])
     if not np.all(np.isfinite(at_draws)):
         return _failed("The log density is not finite at some of the draws.")
-    # Chains that an unbounded density has drawn to the end of floating point stand there, without any autocorrelation.
+    # Chains stuck where an unbounded density overflows have no autocorrelation, so distinct draws are counted as well.
     distinct = len(np.unique(draws.reshape(n, d), axis=0))
     worth = min(distinct, *(effective_size(draws[..., j]) for j in range(d)))
     if worth < 2 * _FEWEST_EFFECTIVE:
         return _failed(
-            f"The draws are worth {worth:.0f} independent ones only: chains that stand still, or that have found different "
-            "modes; draw longer chains and look at their R-hat."
+            f"The effective sample size is only {worth:.0f}: chains are stuck, or are in different modes; draw longer chains and "
+            "check R-hat."
         )
     folds = _FOLDS if worth >= _FOLDS * _EFFECTIVE_PER_FOLD else 2
     pieces = np.array_split(np.arange(draws.shape[1]), folds)
@@ -111,7 +110,7 @@ def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator
 def _one_way(
     draws: Array, at_draws: Array, piece: Array, target: Target, generator: np.random.Generator
 ) -> dict[str, _Fold]:
-    """The estimate from the draws of one fold with each kind of proposal, fitted on the others."""
+    """The estimate from the draws of one fold with each kind of proposal, fitted to the other folds."""
     d = draws.shape[-1]
     others = np.delete(draws, piece, axis=1)
     normal = fit_normal(others.reshape(-1, d))
@@ -120,7 +119,7 @@ def _one_way(
     wide = student.sample(len(flat), generator)
     everywhere = np.concatenate([points, wide, 2 * centre - points, 2 * centre - flat])
     at_points, at_wide, at_mirrored, at_mirrored_flat = np.split(_or_nothing(target(everywhere)), 4)
-    # Averaged with its mirror image a density keeps its normaliser and loses its skewness.
+    # The average of a density and its mirror image has the same normaliser and no skewness.
     mirrored_flat = np.logaddexp(at_flat, at_mirrored_flat) - np.log(2)
     mirrored_points = np.logaddexp(at_points, at_mirrored) - np.log(2)
     at_normal = normal.log_density(flat), normal.log_density(points)
@@ -135,14 +134,14 @@ def _one_way(
 
 
 def _or_nothing(log_density: Array) -> Array:
-    """Far outside, overflow makes NaN of a density that is 0."""
+    """Replace NaN, which overflow far from the posterior causes, by a density of 0."""
     return np.where(np.isnan(log_density), -np.inf, log_density)
 
 
 def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fold:
     """The iterative estimate from log ratios of target to proposal at draws (chain, draw) and at points (n,).
 
-    ``fitted_on`` is the number of draws that the proposal was fitted to, as a multiple of those used here.
+    ``fitted_on`` is the ratio of the number of draws to which the proposal was fitted to the number used here.
     """
     if np.any(np.isposinf(at_points)) or not np.all(np.isfinite(at_draws)):
         return _Fold(problem="The density is unbounded.")
@@ -150,7 +149,7 @@ def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fol
         return _Fold(problem="The density is 0 at every draw of the proposal: the two do not overlap.")
     n1, n2 = effective_size(at_draws), float(len(at_points))
     if n1 < _FEWEST_EFFECTIVE:
-        return _Fold(problem=f"A part of the draws is worth {n1:.0f} independent ones only; draw longer chains.")
+        return _Fold(problem=f"The effective sample size of a part of the draws is only {n1:.0f}; draw longer chains.")
     log_s1, log_s2 = np.log(n1 / (n1 + n2)), np.log(n2 / (n1 + n2))
     log_z, change = np.median(at_draws), np.inf
     for _ in range(_ITERATIONS):
@@ -162,10 +161,10 @@ def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fol
             break
     if not change < 1e-6:
         return _Fold(problem="The iteration did not converge: posterior and proposal hardly overlap.")
-    # Fruehwirth-Schnatter (2004, eq. 31): the logarithm of a ratio of means moves by their relative deviations.
+    # Fruehwirth-Schnatter (2004, eq. 31): the log of a ratio of means changes by their relative deviations.
     of_points = np.exp(at_points - log_z - np.logaddexp(log_s1 + at_points - log_z, log_s2))
     of_draws = np.exp(-np.logaddexp(log_s1 + at_draws - log_z, log_s2))
-    # A normal's d (d + 3) / 2 moments, fitted to n draws, differ from the truth's by as many half nats over n.
+    # Fitting the d (d + 3) / 2 moments of a normal to n draws costs half a nat per moment, divided by n.
     noise = d * (d + 3) / 2 / (fitted_on * n1)
     return _Fold(
         log_z=float(log_z),
@@ -187,7 +186,7 @@ def _combined(kind: str, folds: list[_Fold]) -> BridgeResult:
     influence = np.concatenate(influences, axis=1)
     of_draws = mean_and_error(influence)[1] ** 2
     of_points = np.array([fold.of_points for fold in folds])
-    # Each pair of folds meets twice, once with either as the one fitted, and the product of their noises is the same.
+    # Each pair of folds occurs twice, with either as the fitted one, and the product of their noises is the same.
     rest = weights**2 @ of_points + of_draws * (weights @ [fold.shared for fold in folds])
     value, error = float(weights @ log_z), float(np.sqrt(of_draws + rest))
     distances = np.abs(log_z - value) / np.sqrt(own + of_points)
@@ -202,7 +201,7 @@ def _combined(kind: str, folds: list[_Fold]) -> BridgeResult:
 
 
 def _excess(distances: Array) -> float:
-    """What the errors are to be multiplied with where the folds differ by more than chance, as in meta-analysis; else 1."""
+    """Factor on the errors where the folds differ by more than chance, as in meta-analysis; else 1."""
     chi_squared, freedom = float(distances @ distances), len(distances) - 1
     return float(np.sqrt(chi_squared / freedom)) if stats.chi2(freedom).sf(chi_squared) < 0.01 else 1.0
 

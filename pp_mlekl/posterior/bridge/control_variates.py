@@ -1,4 +1,4 @@
-"""Posterior means with control variates made of the gradient of the log density."""
+"""Posterior means with control variates from the gradient of the log density."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from pp_mlekl.posterior.bridge.number_with_error import WithError, plain_mean
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.effective_size import effective_size
 
-# More coefficients than this share of the effective draws cannot be fitted to them.
+# Maximum number of coefficients as a fraction of the effective sample size.
 _LARGEST_SHARE = 0.1
-# The curvature of a function of more parameters is too large a matrix.
+# Maximum number of parameters for which Hessians are formed.
 _LARGEST_CURVATURE = 500
 Derivatives = Callable[[Array], tuple[Array, Array, Array]]
 
@@ -18,10 +18,10 @@ Derivatives = Callable[[Array], tuple[Array, Array, Array]]
 def controlled_mean(values: Array, draws: Array, gradients: Array, derivatives: Derivatives | None = None) -> WithError:
     """Mean of ``values`` over a posterior, and its error, by zero-variance control variates.
 
-    For a density that vanishes at infinity E[g_j] = 0 and E[z_i g_j + delta_ij] = 0 where g is the gradient of its logarithm,
-    so these have known means (Mira, Solgi and Imparato 2013); ``values`` that are quadratic under a normal posterior lose all
-    their variance. Where there are too many pairs of parameters to fit a coefficient to each, the curvatures of ``values`` and
-    of the log density at the posterior mean say how to add them up: what a Laplace approximation would make of them.
+    For a density that vanishes at infinity, with gradient g of its logarithm, E[g_j] = 0 and E[z_i g_j + delta_ij] = 0. These
+    serve as control variates (Mira, Solgi and Imparato 2013). Under a normal posterior, quadratic ``values`` lose all their
+    variance. With too many pairs of parameters to fit a coefficient to each, the pairs are combined by the Hessians of
+    ``values`` and of the log density at the posterior mean, as in a Laplace approximation.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def controlled_mean(values: Array, draws: Array, gradients: Array, derivatives: 
     draws, gradients
         Unconstrained draws and the gradients of their log density, shape (chain, draw, d).
     derivatives
-        Of a point (d,): gradient (d,) and Hessian (d, d) of ``values`` and Hessian of the log density, if they can be had.
+        Maps a point (d,) to gradient (d,) and Hessian (d, d) of ``values`` and the Hessian of the log density, if available.
     """
     plain = plain_mean(values)
     worth = min(float(values.size), effective_size(values))
@@ -43,11 +43,11 @@ def controlled_mean(values: Array, draws: Array, gradients: Array, derivatives: 
     u, singular, vt = np.linalg.svd(design, full_matrices=False)
     inverse = np.where(singular > 1e-10 * singular[0], 1 / np.maximum(singular, np.finfo(float).tiny), 0.0)
     projected = u.T @ values.ravel()
-    # The first column is constant, and its part of the fit is the mean where all control variates have theirs.
+    # The first column is constant; its coefficient is the mean when all control variates have their known means.
     share = u @ (inverse * vt[:, 0]) * design[0, 0]
     mean = float(share @ values.ravel())
     residual = values.ravel() - u[:, inverse > 0] @ projected[inverse > 0]
-    # The change of the mean if one draw is left out; without the leverage, outlying draws that determine the fit would seem exact.
+    # The change of the mean when one draw is left out. The leverage accounts for outlying draws that determine the fit.
     leverage = np.sum(u[:, inverse > 0] ** 2, axis=1)
     influence = n * share * residual / np.maximum(1 - leverage, 1 / n)
     lost = np.sqrt((1 - count / n) / (1 - count / worth))
@@ -67,7 +67,7 @@ def _features(z: Array, g: Array, most: float, derivatives: Derivatives | None) 
     straight = g if d + 1 <= most else g[..., :0]
     if derivatives is None or d > _LARGEST_CURVATURE or not np.all(np.isfinite(g)):
         return straight
-    # Round three thirds no two meet twice; halves would, and their noises' product would count double.
+    # With thirds, each ordered pair of parts is used at most once; with halves, the product of their noises would count twice.
     thirds = np.array_split(np.arange(z.shape[1]), 3)
     try:
         bent = [
@@ -80,9 +80,9 @@ def _features(z: Array, g: Array, most: float, derivatives: Derivatives | None) 
 
 
 def _bent(z: Array, g: Array, centre: Array, derivatives: Derivatives) -> Array:
-    """Two functions of draws, linear and quadratic, about a centre that other draws gave.
+    """Two functions of draws, linear and quadratic, about a centre from other draws.
 
-    About their own centre, or with their own covariance for the inverse of the curvature, the means would not be 0.
+    The centre and the Hessians must not depend on the same draws, or the means would not be 0.
     """
     slope, curvature, of_density = derivatives(centre)
     direction = np.linalg.solve(-of_density, slope)

@@ -1,18 +1,18 @@
 """Divergences between prior and posterior from the log-likelihood at draws of both and one log evidence.
 
-With r = L / Z, the posterior density over the prior's, every one of them is a mean of a function of r.
+Each divergence is a mean of a function of r = L / Z, the ratio of the posterior to the prior density.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from pp_mlekl.divergences.monte_carlo import tail_shape
+from pp_mlekl.divergences.monte_carlo import RELIABLE_SHAPE, tail_shape
 from pp_mlekl.posterior.bridge.number_with_error import Mean, WithError, independent_mean, plain_mean
 from pp_mlekl.typing import Array
 
-# Vehtari et al. (2024): above 0.7 the mean of the tail is unreliable, at 1 it does not exist.
-_UNRELIABLE, _INFINITE = 0.7, 1.0
+# Pareto shape from which the mean of a tail does not exist.
+_INFINITE = 1.0
 # Step for the derivative with respect to log Z where it has no error of its own.
 _STEP = 1e-3
 
@@ -20,7 +20,7 @@ _STEP = 1e-3
 def density_ratio_divergences(
     posterior: Array, prior: Array, log_evidence: WithError, mean: Mean = plain_mean
 ) -> dict[str, WithError]:
-    """Every divergence between prior and posterior, in nats where it has a unit.
+    """Divergences between prior and posterior, in nats where they have a unit.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def density_ratio_divergences(
     """
     z = log_evidence
     result = {
-        # The control variates are fitted to log L alone: the influence on log Z is itself a product of the draws' moments.
+        # The control variates are fitted to log L alone, since the influence on log Z already depends on the draws' moments.
         "kl_posterior_prior": mean(posterior).plus(z, -1.0),
         "kl_prior_posterior": _prior_posterior(prior, z),
     }
@@ -62,22 +62,22 @@ def _prior_posterior(prior: Array, z: WithError) -> WithError:
         reason = f"The divergence appears infinite: -log L has a heavy tail under the prior (Pareto k = {shape:.2f})."
         return WithError(value=np.inf, warnings=(reason,))
     warnings: tuple[str, ...] = ()
-    if shape > _UNRELIABLE:
+    if shape > RELIABLE_SHAPE:
         warnings = (f"-log L has a heavy tail under the prior (Pareto k = {shape:.2f}), so the error is too small.",)
     under = independent_mean(prior)
     return WithError(value=-under.value, rest=under.rest, warnings=warnings).plus(z)
 
 
 def _bounded(posterior: Array, prior: Array, z: WithError) -> dict[str, WithError]:
-    """Divergences that are bounded, from log r at draws of both, and the log Z in it.
+    """Bounded divergences from log r at draws of both, and the log Z that it contains.
 
-    E_prior[g(r)] = E_post[g(r) / r], so each mean is taken where its terms are bounded: over posterior draws where r > 1, over
-    prior draws where r <= 1. Over prior draws alone, the few that reach the posterior would decide, or be missed unseen.
+    Since E_prior[g(r)] = E_post[g(r) / r], each mean is taken where its terms are bounded: over posterior draws where r > 1,
+    over prior draws where r <= 1. A mean over prior draws alone would depend on the few that reach the posterior.
     """
     log_2 = np.log(2)
 
     def jsd_terms(x: Array) -> Array:
-        # With x = |log r| the two halves are one function: log(1 + e^-x) + e^-x log(1 + e^x).
+        # Both parts are the same function of x = |log r|: log(1 + e^-x) + e^-x log(1 + e^x).
         x = np.minimum(x, 700.0)
         return np.log1p(np.exp(-x)) + np.exp(-x) * np.logaddexp(0, x)
 

@@ -1,4 +1,4 @@
-"""Whether draws are normal, and what their log density is if they are."""
+"""Tests of normality, and the log density of the fitted normal."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from scipy import stats
 from pp_mlekl.posterior.bridge.proposals import fit_normal
 from pp_mlekl.typing import Array
 
-# Maximum number of draws whose pairwise products are formed: 32 MB, and enough power for the tests.
+# Maximum number of draws whose pairwise products are formed, which takes 32 MB and gives the tests enough power.
 _MOST = 2000
 _LEVEL = 0.01
 
@@ -20,11 +20,11 @@ class Normality:
     Parameters
     ----------
     log_density
-        Of the normal with the draws' moments, at the draws, shape (n,), in nats.
+        Log density at the draws of the normal with their moments, shape (n,), in nats.
     p_value
-        The smallest one of joint skewness, joint kurtosis and the margins' skewness, times three.
+        The smallest p value of joint skewness, joint kurtosis and the margins' skewness, times three.
     missed
-        By how much the entropy of the normal may exceed that of the draws, in nats: what their skewness beyond chance makes of it.
+        Estimated excess of the normal's entropy over that of the draws, in nats, from their skewness beyond chance.
     """
 
     log_density: Array
@@ -33,7 +33,7 @@ class Normality:
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing speaks against the normal."""
+        """Whether the tests do not reject the normal at the level of 1%."""
         return self.p_value > _LEVEL
 
 
@@ -53,10 +53,10 @@ def check_normality(draws: Array) -> Normality:
     skewness, kurtosis = np.mean(products**3), np.mean(np.diag(products) ** 2)
     freedom = d * (d + 1) * (d + 2) / 6
     of_skewness = stats.chi2(freedom).sf(n * skewness / 6)
-    # One skewed margin among many is lost in the joint skewness.
+    # The joint skewness has little power against one skewed margin among many.
     of_margins = d * 2 * stats.norm.sf(np.abs(stats.skew(draws)).max() * np.sqrt(len(draws) / 6))
     of_kurtosis = 2 * stats.norm.sf(abs(kurtosis - d * (d + 2)) / np.sqrt(8 * d * (d + 2) / n))
-    # Of the negative entropy, skewness has a twelfth of its square (Edgeworth); 6 freedom / n of that is noise.
+    # Skewness contributes a twelfth of its square to the negentropy (Edgeworth); the noise of that square is 6 freedom / n.
     missed = max(0.0, float(skewness - 6 * freedom / n)) / 12
     return Normality(
         log_density=normal.log_density(draws),

@@ -1,4 +1,4 @@
-"""Numbers whose errors come in part from the same draws, and are combined draw by draw."""
+"""Numbers whose errors come in part from the same draws, combined by the influence of each draw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from pp_mlekl.utils.effective_size import mean_and_error
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WithError:
-    """A number, what each posterior draw adds to it, and the variance that comes from elsewhere.
+    """A number, the influence of each posterior draw, and the variance from other sources.
 
     Parameters
     ----------
     value
         The number.
     influence
-        Shape (chain, draw), with mean 0: the number moves by its mean. None where no posterior draw has a part in it.
+        Shape (chain, draw), with mean 0; None where the number does not depend on posterior draws.
     rest
         Variance that is independent of the posterior draws.
     warnings
-        What to know before it is believed.
+        Reasons to doubt the number.
     """
 
     value: float
@@ -33,7 +33,7 @@ class WithError:
 
     @cached_property
     def standard_error(self) -> float:
-        """Of both parts together; exact to first order in what numbers over the same draws have in common."""
+        """Standard error from both sources; to first order exact for numbers that share posterior draws."""
         of_draws = 0.0 if self.influence is None else mean_and_error(self.influence)[1]
         return float(np.sqrt(of_draws**2 + self.rest))
 
@@ -59,5 +59,5 @@ def plain_mean(values: Array) -> WithError:
 
 
 def independent_mean(values: Array) -> WithError:
-    """Mean of independent ``values`` (n,), which are none of the posterior's."""
+    """Mean of independent ``values`` (n,) that do not depend on posterior draws."""
     return WithError(value=float(np.mean(values)), rest=float(np.var(values, ddof=1) / len(values)))

@@ -1,4 +1,4 @@
-"""Proposals for bridge sampling, fitted to draws: normal, Student t, and a centre about which the target is mirrored."""
+"""Proposals for bridge sampling, fitted to draws: normal and Student t."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import gammaln
 
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
-LOG_2PI = np.log(2 * np.pi)
 Target = Callable[[Array], Array]
 
 
@@ -54,7 +54,7 @@ class StudentProposal:
 
 
 def fit_normal(draws: Array) -> NormalProposal:
-    """Match mean and covariance of ``draws`` (n, d).
+    """The normal with mean and covariance of ``draws`` (n, d).
 
     Raises
     ------
@@ -62,7 +62,7 @@ def fit_normal(draws: Array) -> NormalProposal:
         Where they lie in a subspace.
     """
     covariance = np.atleast_2d(np.cov(draws, rowvar=False))
-    # Jitter is relative to each variance: a common one could exceed the smallest variance.
+    # The jitter is relative to each variance, since a common one could exceed the smallest variance.
     jitter = 1e-12 * np.diag(np.diag(covariance))
     try:
         chol = np.linalg.cholesky(covariance + jitter)

@@ -1,8 +1,8 @@
-"""Whether draws can come from a density: means that are 0 under it are compared with their Monte Carlo errors.
+"""Test whether draws come from a density: means that are 0 under it are compared with their Monte Carlo errors.
 
 For a smooth density that vanishes at infinity, with g the gradient of its logarithm, E[g_j] = 0 and E[f(z_j) g_j + f'(z_j)] = 0
-(Stein's identity). The first shows draws that are shifted. The second, with the bounded f(u) = u / sqrt(1 + u^2) of the
-standardised coordinate, shows a wrong spread; as with the kernel of Gorham and Mackey (2017), outlying draws do not dominate it.
+(Stein's identity). The first mean detects a shift. The second, with the bounded f(u) = u / sqrt(1 + u^2) of the
+standardised coordinate, detects a wrong spread; as with the kernel of Gorham and Mackey (2017), outlying draws do not dominate.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from scipy import stats
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.effective_size import effective_sizes
 
-# How often draws of the right density are to exceed the limits by chance in one set of all coordinates and chains. Measured over
-# 10,000 sets of 4 x 500 draws of each of four densities: cautions 0.7 to 1.8 in 1,000, no refusal.
+# False alarm rates of the two limits in one set of all coordinates and chains. Measured over 10,000 sets of 4 x 500 draws from
+# each of four densities: cautions 0.7 to 1.8 in 1,000, no refusal.
 CAUTION_RATE, REFUSAL_RATE = 1e-3, 1e-6
-# Below this number of independent draws in a part, its mean is not taken to be normal.
+# Minimum effective sample size of a part for which its mean is approximately normal.
 _FEWEST_EFFECTIVE = 50
-# Columns whose spectra are held in memory together.
+# Number of columns whose spectra are in memory at a time.
 _COLUMNS = 100
-# Segments that are searched for a jump, by how much of the distance between two draws each goes beyond the second, how often it
-# is halved, and the nats that are no rounding.
+# Number of segments that are searched for a jump, the fraction of their length by which they extend beyond the second draw, the
+# number of halvings, and the smallest jump in nats that rounding does not explain.
 _SEGMENTS, _BEYOND, _HALVINGS, _JUMP = 200, 0.25, 30, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
 class SteinTest:
-    """Means that are 0 under the density, over their errors.
+    """Means that are 0 under the density, divided by their errors.
 
     Parameters
     ----------
@@ -36,8 +36,8 @@ class SteinTest:
         Shape (parts, 2, d): parts are each chain, then all chains together; the two are location and spread; d coordinates.
         NaN where there are too few independent draws.
     caution, refusal
-        The absolute scores that the right density's draws exceed at ``CAUTION_RATE`` and ``REFUSAL_RATE`` (two-sided normal
-        quantiles, Bonferroni's correction for the number of scores).
+        Absolute scores that draws from the density exceed at ``CAUTION_RATE`` and ``REFUSAL_RATE`` (two-sided normal
+        quantiles with Bonferroni's correction for the number of scores).
     """
 
     scores: Array
@@ -77,7 +77,7 @@ def stein_test(draws: Array, gradients: Array, periodic: Array) -> SteinTest:
 def _terms(z: Array, g: Array) -> tuple[Array, Array]:
     """Location and spread terms in units of the draws' spread, shape (chain, draw, k)."""
     low, centre, high = np.quantile(z, (0.25, 0.5, 0.75), axis=(0, 1))
-    # Of a normal the quartiles are 1.349 standard deviations apart.
+    # The quartiles of a normal are 1.349 standard deviations apart.
     spread = np.maximum((high - low) / 1.349, np.finfo(float).tiny)
     u = (z - centre) / spread
     root = np.sqrt(1 + u**2)
@@ -85,7 +85,7 @@ def _terms(z: Array, g: Array) -> tuple[Array, Array]:
 
 
 def _scores(terms: Array) -> Array:
-    """Mean over its error of each column of (chain, draw, k); NaN where the draws are worth too few independent ones."""
+    """Mean divided by its error of each column of (chain, draw, k); NaN where the effective sample size is too small."""
     sizes = effective_sizes(terms)
     mean, spread = terms.mean(axis=(0, 1)), terms.std(axis=(0, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -96,11 +96,11 @@ def _scores(terms: Array) -> Array:
 def has_jump(
     value_gradient: Callable[[Array], tuple[Array, Array]], draws: Array, generator: np.random.Generator
 ) -> bool:
-    """Whether a log density jumps, or falls to -inf, among the draws or beside them; then Stein's identity does not hold.
+    """Whether a log density jumps, or falls to -inf, at or near the draws, so that Stein's identity does not hold.
 
-    Segments from one draw through another are halved towards the half whose change of value differs most from the one that
-    the gradients at its ends give: of a smooth function nothing is left of that difference, of a jump all. A jump counts
-    where the density is as high as at the draws.
+    Segments from one draw through another are halved repeatedly. The half is kept whose change of value differs most from the
+    change that the gradients at its ends predict. The difference vanishes for a smooth function and remains for a jump. A jump
+    counts where the density is as high as at the draws.
     """
     flat = draws.reshape(-1, draws.shape[-1])
     low, high = (flat[generator.integers(len(flat), size=_SEGMENTS)] for _ in range(2))

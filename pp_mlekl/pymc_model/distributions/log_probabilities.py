@@ -126,7 +126,7 @@ def _between_cutpoints(p: TensorVariable) -> TensorVariable | None:
 
 
 def _bare(graph: TensorVariable) -> TensorVariable:
-    """The graph without copies and casts; a change of axes or a selection of elements goes inside its operation."""
+    """The graph without copies and casts, and with changes of axes and selections moved inside an elementwise operation."""
     while (inputs := _inputs(graph, Identity, Cast)) is not None:
         graph = inputs[0]
     node = graph.owner
@@ -151,7 +151,7 @@ def _inputs(graph: Variable, *kinds: type) -> Sequence[TensorVariable] | None:
 
 
 def _number(graph: TensorVariable) -> float | None:
-    """The number that a graph of a constant is everywhere; None if it is none."""
+    """The value of a graph of one constant number; None for other graphs."""
     while graph.owner is not None and isinstance(graph.owner.op, DimShuffle):
         graph = graph.owner.inputs[0]
     if not isinstance(graph, Constant) or np.size(graph.data) != 1:

@@ -48,8 +48,8 @@ class Parameter:
     event_ndim
         The number of its trailing axes that belong to one distribution.
     extra
-        Batch axes that it has on top of the random variable's: 1 for the components of a mixture that are one
-        variable with the mixture on its last axis.
+        Number of batch axes that it has beyond those of the random variable: 1 where the components of a mixture lie on the
+        last axis of one variable.
     """
 
     graph: TensorVariable
@@ -121,7 +121,7 @@ def _of_family(variable: TensorVariable, name: str) -> Recipe:
 
 
 def _inner(variable: TensorVariable) -> Recipe:
-    """A variable that PyMC has wrapped around the graph of another (``pm.CustomDist(dist=...)``)."""
+    """A variable that wraps the graph of another, as ``pm.CustomDist(dist=...)`` does."""
     node = variable.owner
     output = node.op.inner_outputs[node.outputs.index(variable)]
     inner_op = None if output.owner is None else output.owner.op
@@ -218,7 +218,7 @@ def _of_several(weights: TensorVariable, recipes: list[Recipe]) -> Recipe:
 
 
 def _of_one_variable(weights: TensorVariable, recipe: Recipe) -> Recipe:
-    """Components that are one random variable with the mixture on its last batch axis."""
+    """A mixture whose components lie on the last batch axis of one random variable."""
     inner = tuple(replace(p, extra=p.extra + 1) for p in recipe.parameters)
 
     def build(values: Sequence[Array]) -> Distribution:

@@ -32,16 +32,17 @@ def model_distributions(
     model
         Without free variables.
     shapes
-        The names of the variables, and the shapes of the data that they are to be compared on.
+        Shape of the data by name of the variable.
 
     Returns
     -------
-    Distributions of known families, and those of unknown families with their log density and draws.
+    known, sampled
+        By name: the distributions of known families, and the log densities and draws of unknown families.
 
     Raises
     ------
     ValueError
-        Where the model has free variables, or lacks one of the names.
+        Where the model has free variables, lacks one of the names, or has other shapes.
     """
     free = [rv.name for rv in model.free_RVs if rv.name not in shapes]
     if free:

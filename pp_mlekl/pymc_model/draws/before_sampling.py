@@ -1,4 +1,4 @@
-"""What is checked before a sampler starts: that its settings can be meant, and that the data are possible somewhere."""
+"""Checks before a sampler starts: its settings are valid, and the posterior density is positive somewhere."""
 
 from importlib.util import find_spec
 
@@ -9,7 +9,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.counts import check_count, check_memory
 
-# The samplers of pm.sample, and what each needs beside what this package needs.
+# The samplers of pm.sample, and the packages that each needs beyond the dependencies of this package.
 SAMPLERS: dict[str, tuple[str, ...]] = {
     "nutpie": (),
     "pymc": (),
@@ -22,7 +22,7 @@ _JITTER = 1.0
 
 
 def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_sampler: str) -> None:
-    """Raise where draws with these settings could not be made or kept.
+    """Raise where the settings are invalid or the draws do not fit into memory.
 
     Raises
     ------
@@ -44,17 +44,17 @@ def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_s
 
 
 def initial_values(functions: ModelFunctions) -> dict[str, Array] | None:
-    """Where a sampler should start; None where it finds a place about the model's initial point by itself.
+    """Where a sampler should start; None where the density is positive at or near the model's initial point.
 
     Returns
     -------
     dict or None
-        Natural values of the free variables, those of a draw from the prior at which the data are possible.
+        Natural values of the free variables in a prior draw at which the density is positive.
 
     Raises
     ------
     ValueError
-        Where the density is finite at none of many points; it names the observations that are at fault.
+        Where the density is positive at none of many points; the message names the observations that cause this.
     """
     center = functions.initial_point()
     if _possible(functions, center):
@@ -68,9 +68,7 @@ def initial_values(functions: ModelFunctions) -> dict[str, Array] | None:
     if len(possible):
         return functions.natural(draws[possible[0]])
     found = impossible_observations(functions, np.concatenate([about, draws]))
-    reason = (
-        f", because that of single observations is not: {found}. Compare them with the range of their distribution, or"
-    )
+    reason = f", because single observations have no finite log density: {found}. Compare them with the range of their distribution, or"
     raise ValueError(
         f"The posterior density is not finite at the initial point, nor at {2 * _POINTS} other points, so that no sampler can "
         f"start{reason if found else ';'} give the free variables an initval=... at which it is finite."

@@ -26,25 +26,25 @@ def check_redrawn(functions: ModelFunctions, names: Sequence[str]) -> None:
 
 
 def parents_of(functions: ModelFunctions, names: Sequence[str]) -> list[str]:
-    """The other free variables that the priors of these depend on."""
+    """Names of the other free variables on which the priors of ``names`` depend."""
     variables = {rv.name: rv for rv in functions.model.free_RVs}
     found = set(ancestors([i for name in names for i in variables[name].owner.inputs]))
     return [name for name, rv in variables.items() if rv in found and name not in names]
 
 
 def redrawn(functions: ModelFunctions, z: Array, names: Sequence[str], generator: np.random.Generator) -> Array:
-    """The same points with some variables drawn anew from their prior given all the others.
+    """Points with some variables redrawn from their prior given all the others, shape (n, d).
 
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     z
         Unconstrained, shape (n, d).
     names
-        Free variables to be drawn anew; with the same seed and ``n``, equal hyperparameters give equal draws.
+        Free variables to redraw; with the same seed and ``n``, equal hyperparameters give equal draws.
     generator
-        Where they come from.
+        Source of the draws.
 
     Raises
     ------
@@ -79,13 +79,13 @@ def observed_draws(functions: ModelFunctions, name: str, z: Array, generator: np
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     name
         An observed variable; others that it depends on stay at their data.
     z
         Unconstrained, shape (n, d).
     generator
-        Where the draws come from.
+        Source of the draws.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def observed_draws(functions: ModelFunctions, name: str, z: Array, generator: np
 
 
 def drawn_one_by_one(functions: ModelFunctions, name: str) -> bool:
-    """Whether each draw of an observed variable takes a call of its own, so that thousands take minutes."""
+    """Whether each draw of an observed variable takes a separate call, so that thousands of draws take minutes."""
     return _observed_sampler(functions, name).one_by_one
 
 

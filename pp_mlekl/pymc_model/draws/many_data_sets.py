@@ -1,4 +1,4 @@
-"""The posterior of one model given many data sets, by NUTS: one compiled density, into which each data set is put."""
+"""The posterior of one model given many data sets, by NUTS with one compiled density for all of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Chains:
     z
         Unconstrained draws, (chains, draws, d).
     divergences
-        Of the trajectories, after tuning.
+        Number of divergent trajectories after tuning.
     """
 
     z: Array
@@ -33,9 +33,9 @@ class Chains:
 
 
 class ManyDataSets:
-    """Samples the posterior given any weighted copies of a model's data.
+    """Sampler of the posterior given weighted copies of a model's data.
 
-    The density is that of the unconstrained parameters, compiled at the first data set and never again.
+    The density, that of the unconstrained parameters, is compiled once, for the first data set.
 
     Parameters
     ----------
@@ -102,9 +102,9 @@ class ManyDataSets:
         weights, data
             Copies of the model's rows: (copies, n_observations), and (copies, *data shape) by observed variable.
         start
-            Where the chains begin, (d,).
+            Initial point of all chains, (d,).
         draws, tune, chains
-            Of nutpie.
+            As for ``nutpie.sample``.
         seed
             The same seed gives the same draws.
         """

@@ -1,4 +1,4 @@
-"""Posterior draws matched to a model by the names of variables, dims and labels; all functions that take draws use this."""
+"""Posterior draws matched to a model by the names of variables, dims and labels, for all functions that take draws."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -13,29 +13,29 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.posterior_group import SAMPLE_DIMS, posterior_of
 
-# Labels that a message names before it says how many more there are.
+# Labels that a message lists; it counts the others.
 _NAMED_LABELS = 4
 
 
 def matched_posterior(functions: ModelFunctions, idata: xr.DataTree) -> xr.Dataset:
-    """The free variables' draws in double precision, on the model's own dims (after chain and draw) in its own order of labels.
+    """The free variables' draws in double precision, with dims (chain, draw, *the model's dims) and the model's order of labels.
 
-    A dim without labels in the model or in ``idata`` is matched by its name and length, a dim without a name in the model
-    by its place among those without a name.
+    A dim without labels in the model or in ``idata`` is matched by name and length. A dim without a name in the model is
+    matched by its position among such dims.
 
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     idata
-        With a group ``posterior``; variables that are no free variables of the model are left out.
+        With a group ``posterior``; variables that are not free variables of the model are left out.
 
     Raises
     ------
     TypeError
-        Where ``idata`` is no DataTree, or draws are no real numbers.
+        Where ``idata`` is not a DataTree, or draws are not real numbers.
     ValueError
-        Where a variable, ``chain`` or ``draw`` is missing, or where dims, lengths or labels are not those of the model.
+        Where a variable, ``chain`` or ``draw`` is missing, or dims, lengths or labels differ from those of the model.
     """
     posterior = with_free_variables(functions.model, posterior_of(idata))
     missing = [v.name for v in functions.free if v.name not in posterior]
@@ -50,7 +50,7 @@ def matched_posterior(functions: ModelFunctions, idata: xr.DataTree) -> xr.Datas
 def unconstrained_draws(functions: ModelFunctions, idata: xr.DataTree) -> Array:
     """The unconstrained vectors of the draws, shape (chain, draw, d); angles lie within half a turn of their mean direction.
 
-    Raises as ``matched_posterior`` does.
+    It raises the errors of ``matched_posterior``.
     """
     posterior = matched_posterior(functions, idata)
     z = functions.unconstrain({v.name: posterior[v.name].values for v in functions.free})
@@ -74,7 +74,7 @@ def _with_dims(functions: ModelFunctions, variable: FreeVariable, draws: xr.Data
     lacking = [dim for dim in SAMPLE_DIMS if dim not in draws.dims]
     others = [str(dim) for dim in draws.dims if dim not in SAMPLE_DIMS]
     if set(others) != set(variable.dims):
-        # Only dims that the model gives no name may have another one.
+        # Only dims without a name in the model may be renamed.
         named = set(functions.model.named_vars_to_dims.get(variable.name) or ())
         unnamed = [dim for dim in variable.dims if dim not in named]
         unknown = [dim for dim in others if dim not in variable.dims]
@@ -115,11 +115,11 @@ def _equal(given: Array, wanted: Array) -> bool:
 
 
 def _places(given: Array, wanted: Array) -> Array | None:
-    """Where each wanted label is among the given ones; None where they are not the same labels once each."""
+    """The position of each wanted label among the given ones; None unless both hold the same labels, each once."""
     for labels, sought in ((pd.Index(given), pd.Index(wanted)), (pd.Index([*map(str, given)]), [*map(str, wanted)])):
         if labels.is_unique:
             places = labels.get_indexer(sought)
-            # A file format may give numbers back as text, or text as objects.
+            # File formats may return numbers as text, or text as objects.
             if sorted(places) == list(range(len(places))):
                 return places
     return None

@@ -20,12 +20,13 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.shared_state import alone
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
-# A predictive check of the prior needs no more draws than this.
+# Enough draws for a predictive check of the prior.
 PRIOR_PREDICTIVE_DRAWS = 1000
-# Numbers of a group with one for each draw and observation: beyond this it holds every k-th draw of each chain.
+# Largest number of elements of a group over draws and observations; larger groups hold every k-th draw of each chain.
 _MAX_NUMBERS = 40_000_000
 
 
@@ -90,10 +91,10 @@ def sample(
     check_settings(functions, draws=draws, chains=chains, nuts_sampler=nuts_sampler)
     start = initial_values(functions)
     seed = np.random.SeedSequence().entropy if random_seed is None else random_seed
-    generator = np.random.default_rng(seed)
+    generator = generator_of(seed)
     keywords = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
-    # Numba's fast arithmetic orders sums by what it has in its disk cache: the same seed would draw otherwise the second time.
-    # Chains use all cores already, so that samplers of several threads lose little by waiting for one another.
+    # With fast arithmetic, Numba's order of summation depends on its disk cache, so that one seed could give different draws.
+    # Chains use all cores already; threads that sample at the same time lose little by waiting for each other.
     with alone(), functions.model, settings(numba__fastmath=False):
         try:
             tree = pm.sample(
@@ -105,19 +106,19 @@ def sample(
                 **keywords,
             )
         except RuntimeError as error:
-            # What samplers written in other languages raise, with traces of many lines.
+            # Samplers in other languages raise this error with long tracebacks.
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             other = "pymc" if nuts_sampler != "pymc" else "nutpie"
             raise ValueError(
                 f"{nuts_sampler} cannot sample this model ({reason}); pass nuts_sampler={other!r}."
             ) from error
     if tree["posterior"].sizes["draw"] < draws:
-        # Samplers keep an interrupt to themselves and give the draws made so far.
+        # Samplers catch an interrupt and return the draws made so far.
         raise KeyboardInterrupt
     tree["sample_stats"] = xr.DataTree(_plain_text(tree["sample_stats"].to_dataset()))
     tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
     tree.attrs |= {f"{package}_version": version(package) for package in ("pp_mlekl", "pymc", "pytensor")}
-    # An entropy has more digits than a file format's integers, so the seed is kept as text; a generator's is not known.
+    # Stored as text, since an entropy has more digits than the integers of file formats; the seed of a generator is unknown.
     kept = "of a Generator" if isinstance(seed, np.random.Generator) else str(seed)
     tree.attrs |= {"sampler": nuts_sampler, "random_seed": kept}
     return tree
@@ -130,7 +131,7 @@ def ensure_groups(
     random_seed: RandomSeed = None,
     functions: ModelFunctions | None = None,
 ) -> xr.DataTree:
-    """The tree with those of ``groups`` that it lacks, computed from the model; what is there is kept.
+    """Add missing groups to a tree, computed from the model; groups that exist are kept.
 
     Parameters
     ----------
@@ -139,9 +140,9 @@ def ensure_groups(
     tree
         A tree with a ``posterior`` group (dims ``chain`` and ``draw``); it is not changed.
     groups
-        Any of ``GROUPS``. Those of the prior are left out where there is nothing to draw from: an improper prior, or
-        one with a ``pm.Potential``; the prior's predictive also where it holds data too large for a number, which
-        ``attrs["prior_predictive_left_out"]`` then says.
+        Any of ``GROUPS``. Groups of the prior are left out where it cannot be drawn from: an improper prior, or one with a
+        ``pm.Potential``. The prior predictive is also left out where data overflow; the reason is then in
+        ``attrs["prior_predictive_left_out"]``.
     random_seed
         Anything ``numpy.random.default_rng`` takes.
     functions
@@ -157,7 +158,7 @@ def ensure_groups(
         raise ValueError(f"Unknown groups {', '.join(unknown)}; choose among {', '.join(GROUPS)}.")
     functions = model_functions(model) if functions is None else functions
     matched_posterior(functions, tree)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     result = tree.copy()
     drawable = _has_prior_draws(functions)
     for group in sorted(set(groups), key=GROUPS.index):
@@ -168,13 +169,13 @@ def ensure_groups(
         except ValueError as error:
             if group != "prior_predictive":
                 raise
-            # A wide prior allows data that no number holds, such as counts at a rate of exp(50).
+            # A wide prior allows data that overflow, such as counts at a rate of exp(50).
             result.attrs["prior_predictive_left_out"] = f"The prior allows data that cannot be drawn ({error})."
     return result
 
 
 def _plain_text(stats: xr.Dataset) -> xr.Dataset:
-    """Messages of the sampler as text, empty where there is none: mixed objects do not come back from a file."""
+    """Messages of the sampler as text, empty where there is none; files do not store mixed objects."""
     messages = {k: v for k, v in stats.data_vars.items() if v.dtype == object}
     texts = {
         k: v.copy(data=np.array([m if isinstance(m, str) else "" for m in v.values.flat]).reshape(v.shape))
@@ -245,7 +246,7 @@ def _posterior_predictive(functions: ModelFunctions, tree: xr.DataTree, generato
 
 
 def _with_few_draws(functions: ModelFunctions, tree: xr.DataTree) -> xr.DataTree:
-    """A tree whose posterior has every k-th draw of each chain, so that a number for each observation of each fits."""
+    """A tree whose posterior has every k-th draw of each chain, so that one number per draw and observation fits into memory."""
     posterior = matched_posterior(functions, tree)
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     step = -(-chains * draws * functions.n_observations // _MAX_NUMBERS)
@@ -260,7 +261,7 @@ def _predictive(functions: ModelFunctions, tree: xr.DataTree, generator: np.rand
     try:
         distributions = observed_distributions(functions, unconstrained_draws(functions, tree))
     except TypeError:
-        # A family that the divergence engine does not know: PyMC's own way, which compiles.
+        # For a family without a rule here, PyMC draws the data, which takes a compilation.
         return _predictive_by_pymc(functions, matched_posterior(functions, tree), generator)
     arrays = {}
     for v in functions.observed:
@@ -291,7 +292,7 @@ def _with_sample_coords(dataset: xr.Dataset, like: Any) -> xr.Dataset:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let through what PyMC warns of, and none of its notes.
+    """Silence PyMC's log messages below the level of warnings.
 
     Examples
     --------

@@ -15,8 +15,8 @@ def smc_log_evidence(
 ) -> tuple[float, float]:
     """Mean over independent runs of PyMC's SMC, in nats, and the standard error of that mean.
 
-    The particles start from the prior. PyMC's own start is a variable's ``initval`` where it has one, at which all particles
-    would have the same weight: then no run differs from another, and the estimate is the likelihood of that point.
+    The particles start from the prior. PyMC itself would start variables with an ``initval`` there. All particles would then
+    have the same weight, and every run would return the likelihood of that point.
 
     Parameters
     ----------
@@ -29,13 +29,14 @@ def smc_log_evidence(
 
     Returns
     -------
-    Log of the mean likelihood under the prior that the transforms leave, and its error; NaN where the runs do not differ or
-    one of them has no estimate.
+    log_evidence, standard_error
+        Log of the mean likelihood over the prior within the transforms' range, and its error; NaN where the runs do not
+        differ or one of them has no estimate.
     """
     starts = []
     for _ in range(runs):
         z = prior_within_transforms(functions, draws, generator)
-        # Where the transforms leave little of the prior there are fewer draws; some then start two particles.
+        # There are fewer draws where few are within the transforms' range; some then start several particles.
         z = z[np.arange(draws) % len(z)]
         starts.append({v.value_name: z[:, v.flat].reshape(draws, *v.value_shape) for v in functions.free})
     with functions.model, quiet():

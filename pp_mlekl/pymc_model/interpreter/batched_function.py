@@ -11,10 +11,10 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import LazyFunction, simplifi
 from pp_mlekl.pymc_model.interpreter.vectorize import vectorized
 from pp_mlekl.typing import Array
 
-# Elements that one vectorised call may hold per intermediate array: 3 MB of doubles. Tens of arrays of ten times that size fall
-# out of the processor's cache: the log density of a logistic regression of 100,000 rows then takes 2.4 times as long.
+# Largest number of elements of an intermediate array in one vectorised call: 3 MB of doubles. Arrays ten times larger do not
+# fit into the processor's cache; the log density of a logistic regression of 100,000 rows then takes 2.4 times as long.
 CHUNK_ELEMENTS = 400_000
-# A second graph, for two batch axes, takes about a second to build: evaluations of fewer elements do not repay it.
+# A second graph, for two batch axes, takes about a second to build, which pays from this number of elements on.
 _WORTH_TWO_AXES = 10 * CHUNK_ELEMENTS
 
 
@@ -84,7 +84,7 @@ class BatchedFunction:
         batch: tuple[int, ...],
         axes: Sequence["_Axes"],
     ) -> list[Array]:
-        """Evaluate a batch of two axes that no input shares: what depends on one of them alone is computed once for the other."""
+        """Evaluate a batch over two axes; terms that depend on one axis alone are computed once for all of the other."""
         batched = tuple(tuple(bool(axis.long[i]) for axis in axes) if shape else () for i, shape in enumerate(leading))
         function = self._function(batched)
         two = [
@@ -144,14 +144,14 @@ class BatchedFunction:
 
 @dataclass(frozen=True, kw_only=True)
 class _Axes:
-    """Neighbouring batch axes that the same inputs have.
+    """Adjacent batch axes that the same inputs have, merged into one.
 
     Parameters
     ----------
     length
-        Their product.
+        Product of their lengths.
     long
-        For each input whether it has them, and not length 1 in their place.
+        For each input, whether it has these axes with a length other than 1.
     """
 
     length: int
@@ -159,7 +159,7 @@ class _Axes:
 
 
 def _merged_axes(leading: Sequence[tuple[int, ...]], batch: tuple[int, ...]) -> list[_Axes]:
-    """The batch axes, those of length 1 left out and neighbours that the same inputs have made one."""
+    """The batch axes without those of length 1; adjacent axes that the same inputs have are merged."""
     found: list[_Axes] = []
     for place, length in enumerate(batch):
         if length == 1:

@@ -1,4 +1,4 @@
-"""Linear algebra of small matrices in one thread. OpenBLAS' threads cost a thousand times what they save there."""
+"""Linear algebra of small matrices in one thread, where OpenBLAS' threads cost far more than they save."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -17,7 +17,7 @@ _LARGE = 300
 
 
 def has_small_matrices(outputs: Sequence[TensorVariable]) -> bool:
-    """Whether a graph solves or factorises matrices, none of which is known to be large."""
+    """Whether a graph has linear algebra, and no matrix in it is known to be large."""
     found = False
     for node in toposort(outputs):
         core = node.op.core_op if isinstance(node.op, Blockwise) else node.op
@@ -29,7 +29,7 @@ def has_small_matrices(outputs: Sequence[TensorVariable]) -> bool:
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """A context in which BLAS uses one thread, as it does in other threads of the process meanwhile."""
+    """A context in which BLAS uses one thread; this holds for all threads of the process meanwhile."""
     return _ONE
 
 

@@ -37,7 +37,7 @@ from pp_mlekl.utils.shared_state import alone, silenced
 # more than twice the better of the two choices (the ski-rental bound). Seconds are those of the thread's own CPU time, so that a
 # busy machine makes the same choice.
 COMPILATION_PRICE_SECONDS = 20.0
-# A search calls a function about as often.
+# Approximate number of calls of a function in a search.
 _CALLS_OF_A_LOOP = 100
 
 _UFUNCS = {
@@ -88,10 +88,10 @@ _may_compile: ContextVar[bool] = ContextVar("may_compile", default=True)
 
 @contextmanager
 def reproducible() -> Iterator[None]:
-    """Within it a function's values depend on its arguments alone, to the last digit.
+    """A block in which the values of functions depend on their arguments alone, to the last digit.
 
-    Whether a function is compiled depends on how fast the machine was, and a compiled one rounds otherwise than an interpreted
-    one; BLAS with several threads adds in another order than with one. So all is interpreted, by one thread of BLAS.
+    Whether a function is compiled depends on the speed of the machine, and compiled and interpreted functions round
+    differently; so do different numbers of BLAS threads. In the block all functions are interpreted, with one BLAS thread.
     """
     token = _may_compile.set(False)
     try:
@@ -114,7 +114,7 @@ class LazyFunction:
         self._inputs = list(inputs)
         self._outputs = list(outputs)
         self._spent = 0.0
-        # PyTensor's functions keep their arguments and results within: each is called by one thread at a time.
+        # PyTensor's functions store their arguments and results, so that only one thread at a time may call each.
         self._idle: list[Any] = []
         self._compiled: Any = None
         self._compiled_lock = threading.RLock()
@@ -137,7 +137,7 @@ class LazyFunction:
             return self._by_either(arguments)
         result, seconds = self._by_interpreter(arguments)
         self._spent += seconds
-        # An interpreted loop is slower than a compiled one by far, and the calls that follow a first one are many.
+        # An interpreted loop is far slower than a compiled one, and many calls usually follow the first.
         foreseen = _CALLS_OF_A_LOOP * seconds if self._has_loop else 0.0
         if max(self._spent, foreseen) > COMPILATION_PRICE_SECONDS:
             self._spent, self._has_loop = -np.inf, False
@@ -145,7 +145,7 @@ class LazyFunction:
         return result
 
     def _by_interpreter(self, arguments: Sequence[Array]) -> tuple[list[Array], float]:
-        """The interpreted function's results, and the seconds that it took without being made."""
+        """The interpreted function's results, and the seconds of the call without building the function."""
         try:
             function = self._idle.pop()
         except IndexError:
@@ -157,12 +157,12 @@ class LazyFunction:
             self._idle.append(function)
 
     def _compile(self, arguments: Sequence[Array], expected: list[Array], interpreted_seconds: float) -> None:
-        """Change over to the compiled function where it gives the expected values and is the faster one.
+        """Use a compiled function from now on if it gives the expected values and is faster.
 
         Parameters
         ----------
         arguments, expected, interpreted_seconds
-            Arguments of a call, what the interpreted function gave for them, and the seconds that it took.
+            Arguments of a call, the interpreted function's results and its seconds.
         """
         function = compiled(self._inputs, self._outputs)
         try:
@@ -184,7 +184,7 @@ class LazyFunction:
             with self._compiled_lock:
                 return self._compiled(*arguments)
         except Exception as error:
-            # An error in the arguments themselves is raised again here.
+            # If the arguments cause the error, it is raised again here.
             result, _ = self._by_interpreter(arguments)
             self._compiled = None
             _stays_slow(error)
@@ -234,7 +234,7 @@ def interpreted(inputs: Sequence[TensorVariable], outputs: Sequence[TensorVariab
 
 
 def _compiled_mode() -> Mode:
-    # The rewrite compares static shapes and does not see that ScalarFromTensor(1) is 1: it stops loops by an assertion.
+    # This rewrite compares static shapes and misses that ScalarFromTensor(1) is 1; its assertion then fails in loops.
     mode: Mode = get_default_mode().excluding("local_merge_alloc")
     return mode
 

@@ -14,7 +14,7 @@ from pp_mlekl.typing import Array
 
 Function = Callable[..., tuple[Array, ...]]
 
-# Systems a row of the matrix from which substitution for the whole batch is faster than LAPACK for each system.
+# Number of systems per row of the matrix from which substitution for the whole batch is faster than LAPACK for each system.
 _SYSTEMS_A_ROW = 2
 
 

@@ -1,8 +1,8 @@
 """PyTensor's settings, changed for one thread alone.
 
-``pytensor.config.change_flags`` changes the settings of the whole process. PyMC uses it as well, also while a user defines a model.
-If two threads are within such blocks at the same time, the one that leaves last puts back what the other had set, and the setting
-stays changed for good. A change by ``settings`` is seen by its own thread alone, so that no two threads cross.
+``pytensor.config.change_flags`` changes the settings of the whole process. PyMC uses it too, even while a user defines a model.
+If two threads are in such blocks at the same time, the last one to leave restores the value that the other had set, and the
+setting stays changed. A change by ``settings`` is visible to its own thread alone.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _own: ContextVar[dict[str, Any] | None] = ContextVar("own", default=None)
 
 
 class _ValueOfThread:
-    """A mixin for PyTensor's parameters: ``val``, which holds the value, is the thread's own one where it has one."""
+    """A mixin for PyTensor's parameters: their value ``val`` is that of the current thread where the thread has set one."""
 
     name: str
 
@@ -63,9 +63,10 @@ def settings(**values: Any) -> Iterator[None]:
 
 
 def _give_values_to_threads(name: str) -> None:
-    """Extend a parameter of PyTensor by values of threads, once; it must have its value for the process by then."""
+    """Let a parameter of PyTensor have one value for each thread; does nothing the second time."""
     with alone():
         parameter = pytensor.config._config_var_dict[name]
         if not isinstance(parameter, _ValueOfThread):
+            # Reading it sets the value for the process, if it is not set yet.
             getattr(pytensor.config, name)
             parameter.__class__ = type(type(parameter).__name__, (_ValueOfThread, type(parameter)), {})

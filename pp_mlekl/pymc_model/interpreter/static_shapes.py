@@ -1,7 +1,7 @@
 """Static shapes of allocated arrays, read off the types of the variables that determine their lengths.
 
-PyTensor rewrites a graph for each ``Alloc`` to find which lengths are constant. This takes up to half of the time in which the
-Hessian of a model with linear algebra is built. A length that is that of a batch, or known from a type, needs no rewriting.
+PyTensor rewrites a graph for each ``Alloc`` to find which lengths are constant. This takes up to half of the time needed to
+build the Hessian of a model with linear algebra. A length of a batch axis, or one known from a type, needs no rewriting.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,7 +67,7 @@ def _scalars(shape: Any) -> list[Any] | None:
 
 
 def _length(variable: Variable) -> int | str | None:
-    """The value of a length: an integer, ``_SYMBOL`` where it is symbolic, None where only rewriting can tell."""
+    """The value of a length: an integer, ``_SYMBOL`` where it is symbolic, None where only rewriting finds it."""
     if isinstance(variable, Constant):
         return int(variable.data) if np.ndim(variable.data) == 0 else None
     if variable.owner is None:
@@ -91,7 +91,7 @@ def _length(variable: Variable) -> int | str | None:
 
 
 def _element(variable: Variable) -> int | str | None:
-    """One length of a vector of lengths, or the only one."""
+    """One element of a vector of lengths."""
     op, inputs = variable.owner.op, variable.owner.inputs
     vector = _vector(inputs[0])
     if vector is None:
@@ -103,7 +103,7 @@ def _element(variable: Variable) -> int | str | None:
 
 
 def _vector(variable: Variable) -> list[int | str | None] | None:
-    """The values of a vector of lengths; None where only rewriting can tell."""
+    """The values of a vector of lengths; None where only rewriting finds them."""
     if isinstance(variable, Constant):
         return [int(length) for length in variable.data] if np.ndim(variable.data) == 1 else None
     if variable.owner is None:

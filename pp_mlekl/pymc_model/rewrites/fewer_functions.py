@@ -59,7 +59,7 @@ ONE_FUNCTION = EquilibriumGraphRewriter([_choice, _range_check], max_use_ratio=_
 """For ``rewrite_graph(custom_rewrite=...)``, before derivatives are taken."""
 
 AXES_OUTSIDE = EquilibriumGraphRewriter([_new_axes], max_use_ratio=_MOST_USES)
-"""The same for graphs that are simplified: what differs by its axes alone is merged from then on."""
+"""For graphs that are simplified: results that differ only in their axes are then merged."""
 
 
 def _of_one_function(graph: FunctionGraph, node: Apply) -> TensorVariable | None:
@@ -67,7 +67,7 @@ def _of_one_function(graph: FunctionGraph, node: Apply) -> TensorVariable | None
     one, other = first.owner, second.owner
     if one is None or other is None or not isinstance(one.op, Elemwise) or one.op != other.op or len(one.inputs) != 1:
         return None
-    # A function of fewer elements than the choice has, or one that is used elsewhere too, stays.
+    # Keep a function that has fewer elements than the choice, or that is also used elsewhere.
     full = node.outputs[0].type.broadcastable
     if any(v.type.broadcastable != full or len(graph.clients[v]) > 1 for v in (first, second)):
         return None

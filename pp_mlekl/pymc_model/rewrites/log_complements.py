@@ -42,7 +42,7 @@ def _of_log1mexp(node: Apply, memo: dict[Variable, Variable]) -> Variable | None
 
 
 def _complement(graph: TensorVariable) -> TensorVariable | None:
-    """log(1 - exp(graph)) where the graph's own formula says how; None for other graphs."""
+    """log(1 - exp(graph)) without cancellation, for graphs of known form; None for other graphs."""
     node = graph.owner
     if node is None:
         return None
@@ -67,7 +67,7 @@ def _complement(graph: TensorVariable) -> TensorVariable | None:
 
 
 def _of_choice(condition: TensorVariable, *branches: TensorVariable) -> TensorVariable | None:
-    """A choice between log F = 0 or minus infinity out of the support and a formula inside; formulas may be nested."""
+    """A choice between log F = 0 or minus infinity outside the support and a formula inside; choices may be nested."""
     found = []
     for branch in branches:
         value = _number(branch)
@@ -84,7 +84,7 @@ def _of_negative(exponent: TensorVariable) -> TensorVariable | None:
     if is_elementwise(exponent.owner, Softplus):
         return -pt.softplus(-exponent.owner.inputs[0])
     if is_elementwise(exponent.owner, Exp):
-        # From exp(-37) on the exponential is its own first term.
+        # Below exp(-37), 1 - exp(-x) equals x in double precision.
         log = exponent.owner.inputs[0]
         small = log < -37.0
         return pt.switch(small, log, pt.log1mexp(-pt.exp(pt.switch(small, 0.0, log))))
@@ -126,7 +126,7 @@ def _one_minus(x: TensorVariable) -> TensorVariable:
 
 
 def _number(graph: TensorVariable) -> float | None:
-    """The number that a constant graph is everywhere; None for others."""
+    """The common value of a constant graph; None for other graphs."""
     while graph.owner is not None and (
         isinstance(graph.owner.op, DimShuffle) or is_elementwise(graph.owner, Cast, Identity)
     ):

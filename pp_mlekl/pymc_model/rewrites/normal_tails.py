@@ -63,7 +63,7 @@ def _in_error_function(variable: Variable, *formulas: Variable) -> bool:
 
 
 def _constant(variable: Variable) -> float | None:
-    """The value of a constant variable; None where it is no constant or has several values."""
+    """The common value of a constant variable; None for other variables."""
     while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
         variable = variable.owner.inputs[0]
     if not isinstance(variable, Constant) or np.size(variable.data) == 0:

@@ -27,9 +27,9 @@ def without_checks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     return rewritten
 
 
-# Correct values and derivatives of whatever is a function of z.
+# Correct values and derivatives, for all functions of z.
 ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails)
-# Digits of log densities (the first four), speed in batches (the fifth), both (the last).
+# Accuracy of log densities (the first four), speed in batches (the fifth), both (the last).
 ON_DENSITIES: tuple[Rewrite, ...] = (
     with_sigmoids_outside,
     with_closed_forms,

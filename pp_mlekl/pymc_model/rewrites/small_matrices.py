@@ -1,7 +1,7 @@
 """Cholesky factors and triangular systems of two or three rows, written out element by element.
 
-Each derivative of linear algebra holds several times as much linear algebra. Derivatives of products, quotients and roots
-are simplified as they arise.
+A derivative of a matrix operation contains several matrix operations, so that graphs of higher derivatives grow fast.
+Derivatives of products, quotients and roots stay small, because PyTensor simplifies them.
 """
 
 from collections.abc import Sequence
