@@ -157,6 +157,10 @@ class StudyJob:
             post = nuts_draws(functions, drawn, found, starts, generator, **run)
         natural = functions.natural_flat(post.z)
         mean = np.einsum("cs,csm->cm", post.weights, natural)
+        direction = np.angle(
+            np.einsum("cs,csm->cm", post.weights, np.exp(1j * np.where(functions.circular, natural, 0.0)))
+        )
+        mean = np.where(functions.circular, direction, mean)
         flat = functions.unconstrain(functions.split(mean))
         exists = post.exists & np.isfinite(flat).all(axis=1)
         piece: dict[str, Array] = functions.split(mean) | {"exists": exists, "status": post.status}
@@ -165,7 +169,8 @@ class StudyJob:
         nothing = {name: np.full(drawn.count, np.nan) for name in DIAGNOSTICS}
         covers = {kind: np.full(mean.shape, np.nan) for kind in self._intervals()}
         if "credible" in covers:
-            below = np.einsum("cs,csm->cm", post.weights, natural < functions.natural_flat(pseudo_true.flat))
+            off = functions.natural_difference(natural, functions.natural_flat(pseudo_true.flat))
+            below = np.einsum("cs,csm->cm", post.weights, off < 0)
             inside = np.abs(below - 0.5) <= self.requested.ci_prob / 2
             covers["credible"] = np.where(exists[:, None], inside, np.nan)
         return piece | nothing | post.diagnostics | {f"covers_{kind}": holds for kind, holds in covers.items()}
@@ -182,7 +187,7 @@ class StudyJob:
             return inside
         prob = self.requested.ci_prob
         half = np.sqrt(np.diagonal(natural_sandwich(functions, pseudo_true, drawn.size)))
-        off = np.abs(values - functions.natural_flat(pseudo_true.flat))
+        off = np.abs(functions.natural_difference(values, functions.natural_flat(pseudo_true.flat)))
         inside["sandwich"] = np.where(half > 0, off <= half * stats.norm.ppf(0.5 + prob / 2), np.nan)
         if estimator != "mle" or not fits.exists.any():
             return inside

@@ -226,5 +226,15 @@ def test_evidence_of_one_turn_whether_the_posterior_is_cut_or_spread_over_the_ci
 def test_coverage_of_the_intervals_across_the_seam(model):
     tree = study(model, {"mu": 3.1, "kappa": 4.0}, sizes=[100], replicates=1000, random_seed=5)
     summary = tree["summary"].to_dataset().isel(size=0, estimator=0)
-    for kind in ("estimated", "naive"):
+    for kind in ("sandwich", "estimated", "naive"):
         assert np.all(np.abs(summary[f"coverage_{kind}"] - 0.95) < 0.025)
+
+
+def test_posterior_means_and_credible_intervals_across_the_seam(model):
+    truth = {"mu": 3.1, "kappa": 4.0}
+    tree = study(model, truth, sizes=[100], replicates=200, estimators=["laplace"], draws=100, random_seed=5)
+    summary = tree["summary"].to_dataset().isel(size=0, estimator=0).sel(parameter="mu")
+    assert abs(summary["bias"]) < 4 * summary["bias_mcse"]
+    # The standard deviation of a mean direction is about 1 / sqrt(n kappa A(kappa)) = 0.054.
+    assert summary["rmse"] < 0.07
+    assert abs(summary["coverage_credible"] - 0.95) < 0.05
