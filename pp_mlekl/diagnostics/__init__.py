@@ -1,1 +1,1 @@
-"""Whether the sampling is sound, and whether the model predicts its data."""
+"""Diagnostics of sampling, leave-one-out cross-validation, prior sensitivity and predictive checks."""

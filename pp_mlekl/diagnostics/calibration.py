@@ -8,7 +8,7 @@ import xarray as xr
 from pp_mlekl.diagnostics.findings import Finding, finding
 from pp_mlekl.utils.p_values import p_value
 
-# Tesso et al. (2026): below this p value the LOO-PIT is taken to be uneven.
+# p value below which LOO-PIT values count as not uniform (Tesso et al. 2026).
 _UNEVEN = 0.01
 
 
@@ -19,7 +19,7 @@ def uniformity(tree: xr.DataTree, name: str, loo: Any) -> float:
     observed = tree["observed_data"].get(name) if "observed_data" in tree.children else None
     if observed is None or "posterior_predictive" not in tree.children or are_vectors(tree, name, loo):
         return np.nan
-    # The tail of a continuous prediction can be smoothed; a count's value is drawn within its step.
+    # Tails of continuous predictions are smoothed; values for counts are randomised within their steps.
     smooth = observed.dtype.kind == "f"
     weights, k = (xr.Dataset({name: found}) for found in (loo.log_weights, loo.pareto_k))
     pit = az.loo_pit(tree, var_names=[name], log_weights=weights, pareto_k=k, pareto_pit=smooth)

@@ -7,7 +7,7 @@ import xarray as xr
 
 
 def in_one_turn(tree: xr.DataTree, names: Sequence[str]) -> xr.DataTree:
-    """The tree with some variables' posterior draws within half a turn of their mean direction, beyond pi if need be.
+    """The tree with draws of some variables shifted to within half a turn of their mean direction; they may exceed pi.
 
     Parameters
     ----------

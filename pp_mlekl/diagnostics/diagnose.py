@@ -1,4 +1,4 @@
-"""ArviZ's diagnostics of a sampled tree, read together."""
+"""Findings from ArviZ's diagnostics of a sampled tree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from pp_mlekl.utils.shared_state import alone, silenced
 
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
 _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
-# Above the older limit of Gelman et al. (2013) chains have plainly not met, however few the draws.
+# Above a limit close to the older one of Gelman et al. (2013), chains disagree, however few the draws.
 _R_HAT_APART = 1.05
 _TOO_FEW = "needs more draws: there are so few draws that it is unavailable."
 
@@ -38,9 +38,9 @@ class Diagnostics:
     checks
         Posterior predictive checks, as ``predictive_checks`` gives them.
     sensitivity
-        ArviZ's power-scaling sensitivity to prior and likelihood; empty where it cannot be had.
+        ArviZ's power-scaling sensitivity to prior and likelihood; empty where it is unavailable.
     findings
-        What the numbers mean.
+        Interpretations of the numbers.
     """
 
     summary: pd.DataFrame
@@ -61,15 +61,18 @@ def diagnose(
     Parameters
     ----------
     tree
-        With ``posterior``, ``sample_stats``; ``log_likelihood`` and ``log_prior`` where they are to be used.
+        With ``posterior`` and ``sample_stats``; ``log_likelihood`` and ``log_prior`` are used where they exist.
     var_names
-        The variables that are judged; all of the posterior where None.
+        The variables that are diagnosed; by default all of the posterior.
     prior_var_names
-        The variables whose priors are scaled to see how the posterior reacts; all where None. The distribution of a
-        hierarchical model's group effects is part of the model, not a prior that one would vary.
-
+        The variables whose priors are power-scaled; by default all. The distribution of a hierarchical model's group effects
+        is part of the model, not a prior to vary.
     ci_prob
-        Probability of the summary's intervals; ArviZ's default where None.
+        Probability of the summary's intervals; ArviZ's default if None.
+
+    Returns
+    -------
+    Diagnostics
 
     Examples
     --------
@@ -82,7 +85,7 @@ def diagnose(
     import arviz as az
 
     notes: list[Finding] = []
-    # What ArviZ warns of is read from the numbers below and said once.
+    # ArviZ's warnings are silenced, since the findings report the same numbers.
     with alone(), silenced():
         summary = az.summary(tree, var_names=var_names, ci_prob=ci_prob, round_to="none")
         notes += _sampling(tree, summary)
@@ -104,9 +107,9 @@ def sampling_problems(idata: xr.DataTree, var_names: Sequence[str] | None = None
     Parameters
     ----------
     idata
-        With ``posterior``, and ``sample_stats`` where divergences are to be counted.
+        With ``posterior``; divergent transitions are counted from ``sample_stats`` where it exists.
     var_names
-        Variables whose R-hat is computed; all where None.
+        Variables whose R-hat is computed; by default all.
     """
     import arviz as az
 
@@ -130,7 +133,7 @@ def _sampling(tree: xr.DataTree, summary: pd.DataFrame) -> list[Finding]:
 def _convergence(r_hat: pd.Series, chains: int) -> Finding:
     worst = r_hat.max()
     if chains == 1:
-        return not_judged("convergence", "One chain cannot show what others would have found; run four.")
+        return not_judged("convergence", "R-hat needs several chains to compare; run four.")
     if not np.isfinite(worst):
         return not_judged("convergence", f"R-hat {_TOO_FEW}")
     if worst <= _R_HAT:
@@ -191,7 +194,7 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
 
 
 def _of_the_same_draws(tree: xr.DataTree) -> xr.DataTree:
-    """The tree with those draws for which the log-likelihoods of the observations are kept."""
+    """The tree reduced to the draws whose log-likelihoods are stored."""
     if "log_likelihood" not in tree.children:
         return tree
     posterior = tree["posterior"].to_dataset()

@@ -1,4 +1,4 @@
-"""Leave-one-out of a whole model by Pareto-smoothed importance sampling, and the weights it gives several models."""
+"""Leave-one-out cross-validation of whole models by Pareto-smoothed importance sampling, and stacking weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from pp_mlekl.utils.shared_state import alone, silenced
 
 
 def leave_one_out(tree: xr.DataTree) -> Any:
-    """ArviZ's leave-one-out of all observations of all observed variables together; None with fewer than two."""
+    """ArviZ's leave-one-out for all observations of all observed variables; None with fewer than two observations."""
     terms = [
         v.stack(row=[d for d in v.dims if d not in ("chain", "draw")]) if v.ndim > 2 else v.expand_dims("row", -1)
         for v in tree["log_likelihood"].data_vars.values()
@@ -22,13 +22,13 @@ def leave_one_out(tree: xr.DataTree) -> Any:
         return None
     group = xr.Dataset({"observations": (("chain", "draw", "row"), joined)})
     posterior = tree["posterior"].to_dataset()
-    # What it warns of is counted from the k-hat and said once.
+    # ArviZ's warnings about Pareto k are silenced, since callers count and report it.
     with alone(), silenced():
         return az.loo(xr.DataTree.from_dict({"posterior": posterior, "log_likelihood": group}), pointwise=True)
 
 
 def loo_weights(loos: Mapping[str, Any]) -> Array:
-    """Stacking weights; NaN where a model has no leave-one-out."""
+    """Stacking weights of the models; all NaN if a model has no leave-one-out estimate."""
     if any(r is None for r in loos.values()):
         return np.full(len(loos), np.nan)
     with alone(), silenced():

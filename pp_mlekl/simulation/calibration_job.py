@@ -1,4 +1,4 @@
-"""The work on one batch of a calibration: parameters from the prior, data from them, and where they lie in each posterior."""
+"""One batch of a calibration: parameters from the prior, data sets, and the ranks of the parameters in each posterior."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -49,19 +49,19 @@ Sampler = Callable[[dict[str, Array], np.random.Generator], Mapping[str, Array]]
 
 @dataclass(kw_only=True, eq=False)
 class CalibrationJob:
-    """The model that is fitted, the one that the data come from, and how posteriors are computed.
+    """The fitted model, the model that generates the data, and the settings of the posteriors.
 
     Parameters
     ----------
     build, truth, potentials
-        The fitted model, the one that parameters and data come from, and what potentials count as in both.
+        The fitted model, the model that generates parameters and data, and what potentials count as in both.
     methods, draws, tune, chains, draw_posterior
         As for ``calibrate``.
     simulations, root
         The number of data sets and the root of the batches' seeds.
     idata
-        Posterior draws to take parameters from instead of the prior; the model's data are then kept beside the
-        simulated ones (posterior SBC).
+        Posterior draws from which parameters are taken instead of the prior; the model's own data are then fitted together
+        with the simulated ones (posterior SBC).
     """
 
     build: "pm.Model | ModelBuilder"
@@ -79,7 +79,7 @@ class CalibrationJob:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def prepared(self) -> tuple[ModelFunctions, ModelFunctions]:
-        """The functions of the fitted model and of the one that the data come from."""
+        """The functions of the fitted model and of the model that generates the data."""
         with self._lock:
             if self._prepared is None:
                 fitted = model_functions(_built(self.build), self.potentials)
@@ -96,7 +96,7 @@ class CalibrationJob:
         self.__dict__.update(state | {"_lock": threading.RLock()})
 
     def fingerprint(self) -> dict[str, Any]:
-        """What distinguishes one pair of models from another: names, densities at the initial point, a data set."""
+        """Numbers that identify the pair of models: parameter names, densities at the initial point, a data set."""
         numbers: list[float] = []
         for functions in self.prepared():
             start = functions.initial_point()
@@ -107,7 +107,7 @@ class CalibrationJob:
         return {"parameters": self.prepared()[0].natural_names, "numbers": numbers}
 
     def layout(self) -> Layout:
-        """The variables that every batch gives; ``estimator`` is the method."""
+        """The variables of every batch's result; ``estimator`` is the method."""
         functions, _ = self.prepared()
         quantities = [*functions.natural_names, LOG_LIKELIHOOD]
         meanings = {"flag_values": list(range(len(STATUSES))), "flag_meanings": " ".join(STATUSES)}
@@ -126,7 +126,7 @@ class CalibrationJob:
         )
 
     def run(self, batch: Batch) -> dict[str, Array]:
-        """Simulate and judge the data sets of a batch."""
+        """Simulate the data sets of a batch and compute the ranks."""
         functions, source = self.prepared()
         generator = batch.generator(self.root)
         z = self._parameters(batch.count, generator)
@@ -152,8 +152,8 @@ class CalibrationJob:
             if len(found) >= count:
                 return found[:count]
         raise ValueError(
-            "Almost no draws of the prior lie where its transforms are defined, so there are no parameters to simulate "
-            "from; check the priors of the model."
+            "Almost no draws of the prior are in the range of its transforms, so there are no parameters to simulate from; "
+            "check the priors of the model."
         )
 
     def _data(self, z: Array, generator: np.random.Generator) -> dict[str, Array]:
@@ -224,7 +224,7 @@ class CalibrationJob:
         )
 
     def _by_wald_intervals(self, drawn: Replicates, flat: Array, target: Array) -> dict[str, Array]:
-        """Where the parameters lie in the normal distributions of which Wald's intervals are quantiles."""
+        """The ranks of the parameters in the normal distributions whose quantiles are the Wald intervals."""
         functions, _ = self.prepared()
         kept = Problem(functions=functions, kind="mle").kept
         base = functions.initial_point()
@@ -243,7 +243,7 @@ class CalibrationJob:
             with np.errstate(divide="ignore", invalid="ignore"):
                 error = np.sqrt(np.einsum("mi,ij,mj->m", jacobian, covariance, jacobian))
                 scores = (target[row, :-1] - functions.natural_flat(z[row])) / error
-            # On the unconstrained scale where a parameter has a coordinate of its own, as ``wald_interval``.
+            # On the unconstrained scale for parameters with a coordinate of their own, as in ``wald_interval``.
             places, own = one_to_one(jacobian)
             moved = (flat[row, kept] - z[row, kept])[own] / np.sqrt(np.diagonal(covariance))[own]
             scores[places] = np.sign(jacobian[places, own]) * moved
@@ -252,10 +252,10 @@ class CalibrationJob:
 
 
 def error_bar_pits(post: PosteriorDraws) -> Array:
-    """Differences of two independent estimates over their errors, as probabilities of a standard normal, (count, 2).
+    """Normal probabilities of the difference of two independent estimates divided by its error, (count, 2).
 
-    Of the log evidence by importance sampling and of KL(posterior||prior), each from one half of the draws. They are uniform
-    where the errors are right, whatever the bias that both halves share.
+    The estimates are the log evidence by importance sampling and KL(posterior||prior), each from one half of the draws. The
+    probabilities are uniform if the errors are right; a bias that both halves share cancels.
     """
     assert post.log_ratio is not None
     half = post.log_ratio.shape[1] // 2
@@ -263,7 +263,7 @@ def error_bar_pits(post: PosteriorDraws) -> Array:
     for part in (slice(0, half), slice(half, 2 * half)):
         ratio, log_likelihood = post.log_ratio[:, part], post.log_likelihood[:, part]
         log_evidence = logsumexp(ratio, axis=1) - np.log(half)
-        # Each weight over the mean of all.
+        # Weights divided by their mean.
         weight = np.exp(ratio - log_evidence[:, None])
         mean = np.mean(weight * np.where(weight > 0, log_likelihood, 0.0), axis=1)
         influence = weight * np.where(weight > 0, log_likelihood - mean[:, None], 0.0) - (weight - 1)
@@ -271,7 +271,7 @@ def error_bar_pits(post: PosteriorDraws) -> Array:
         errors.append(np.stack([weight.std(axis=1, ddof=1), influence.std(axis=1, ddof=1)], axis=1) / np.sqrt(half))
     with np.errstate(divide="ignore", invalid="ignore"):
         pits = stats.norm.cdf((values[0] - values[1]) / np.hypot(*errors))
-    # Of an exact estimate there are rounding errors alone.
+    # Exact estimates differ by rounding errors only, which are not tested.
     return np.where(post.exists[:, None] & (np.hypot(*errors) > ROUNDING), pits, np.nan)
 
 
@@ -280,7 +280,7 @@ def _built(build: Any) -> Any:
 
 
 def _finite(flat: Array, functions: ModelFunctions) -> Array:
-    """Parameters as starts; the initial point where they are outside the support of the fitted model's prior."""
+    """Starting points: the parameters, or the initial point where they are outside the support of the fitted model's prior."""
     return np.where(np.isfinite(flat).all(axis=1, keepdims=True), flat, functions.initial_point())
 
 
@@ -293,6 +293,6 @@ def _check_alike(fitted: ModelFunctions, source: ModelFunctions) -> None:
         for v in wanted:
             if shapes.get(v.name) != v.shape:
                 raise ValueError(
-                    f"The model that the data come from must have the {what} {v.name!r} of shape {v.shape}, and has "
-                    f"{sorted(shapes)}; name and shape them alike."
+                    f"The model that generates the data must have the {what} {v.name!r} of shape {v.shape}, but has "
+                    f"{sorted(shapes)}; use equal names and shapes."
                 )

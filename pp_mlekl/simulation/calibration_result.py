@@ -1,4 +1,4 @@
-"""The result of a calibration: ranks, tests, coverages, and a sentence for each parameter."""
+"""The result of a calibration: ranks, tests and coverages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _MEANING = {
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Calibration(Displayed):
-    """Where the true parameters lie among the draws from each posterior; uniformly, where all is right.
+    """Ranks of the true parameters among the draws from each posterior, which are uniform if the computation is right.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Calibration(Displayed):
         ``simulations``: ``rank`` in (0, 1) over (method, simulation, quantity), ``status`` and ``exists`` of the fits,
         ``pit_error_bar``, diagnostics of the sampling.
     level
-        The probability that a method that is right is found wrong in any of its quantities.
+        Probability that a calibrated method is rejected for at least one of its quantities.
     """
 
     tree: xr.DataTree
@@ -45,12 +45,12 @@ class Calibration(Displayed):
 
     @property
     def simulations(self) -> xr.Dataset:
-        """What is known of each data set."""
+        """The results of each data set."""
         return self.tree.children["simulations"].to_dataset()
 
     @property
     def methods(self) -> list[str]:
-        """What was calibrated."""
+        """The methods that were tested."""
         return [str(m) for m in self.simulations["method"].values]
 
     @cached_property
@@ -93,13 +93,13 @@ class Calibration(Displayed):
 
     @property
     def statuses(self) -> pd.DataFrame:
-        """How many data sets ended in each status, by method."""
+        """Number of data sets with each status, by method."""
         codes = self.simulations["status"]
         counts = {m: [int(np.sum(codes.sel({"method": m}) == i)) for i in range(len(STATUSES))] for m in self.methods}
         return pd.DataFrame(counts, index=pd.Index(STATUSES, name="status")).T.rename_axis("method")
 
     def sentences(self) -> list[str]:
-        """What is found about each quantity, in a sentence."""
+        """One sentence for each quantity: verdict, p value and coverage."""
         result = []
         for key, row in self.table.iterrows():
             method, quantity = key
@@ -114,14 +114,14 @@ class Calibration(Displayed):
         return self.table[[c for c in self.table.columns if not c.startswith(("low", "high"))]]
 
     def plot_ecdf(self, method: str | None = None, var_names: Sequence[str] | None = None) -> Any:
-        """The ranks' empirical distribution function less the uniform one, with simultaneous limits by arviz-stats.
+        """The empirical distribution function of the ranks minus the uniform one, with simultaneous limits by arviz-stats.
 
         Parameters
         ----------
         method
-            The first one where None.
+            By default the first one.
         var_names
-            Quantities; all where None.
+            Quantities; by default all.
 
         Returns
         -------
@@ -141,7 +141,7 @@ class Calibration(Displayed):
         p_values = self.p_values
         wrong = [m for m, p in p_values.items() if p < self.level]
         lines = [f"{m}: overall p = {p:.2g}" for m, p in p_values.items()]
-        lines.append(f"A method that is right is found wrong with probability {self.level:g} at most.")
+        lines.append(f"A calibrated method is rejected with probability at most {self.level:g}.")
         return Display(
             title=f"Calibration, {self.tree.attrs['simulations']} simulated data sets",
             badge=f"{', '.join(wrong)} not calibrated" if wrong else "calibrated",

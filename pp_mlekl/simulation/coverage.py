@@ -1,4 +1,4 @@
-"""Whether the intervals computed from each data set contain the pseudo-true parameter."""
+"""Coverage: whether the intervals of each data set contain the pseudo-true parameter."""
 
 from dataclasses import dataclass
 
@@ -51,15 +51,15 @@ class Coverage:
 
     @property
     def own(self) -> tuple[Array, Array]:
-        """Natural parameters with a coordinate of their own, and those coordinates among the kept ones."""
+        """Natural parameters with a coordinate of their own, and the places of these coordinates among the kept ones."""
         return one_to_one(self.functions.natural_jacobian(self.pseudo_true.flat)[:, self.pseudo_true.problem.kept])
 
     def nothing(self) -> Array:
-        """No interval anywhere."""
+        """NaN for every data set and parameter: no interval."""
         return np.full((self.replicates.count, self.functions.natural_size), np.nan)
 
     def wald(self) -> dict[str, Array]:
-        """By the inverse information, symmetric on the natural scale (``naive``) and on the unconstrained one."""
+        """Intervals by the inverse information, symmetric on the natural (``naive``) or the unconstrained scale."""
         functions, kept, rows = self.functions, self.pseudo_true.problem.kept, self.places
         quantile = stats.norm.ppf(0.5 + self.prob / 2)
         inverse = np.linalg.inv(-self.fits.hessian[rows])
@@ -74,7 +74,7 @@ class Coverage:
         return {"naive": naive, "unconstrained": unconstrained}
 
     def sandwich(self) -> Array:
-        """By the sandwich, as ``mk.sandwich_interval``."""
+        """Sandwich intervals, as by ``mk.sandwich_interval``."""
         result, functions, kept = self.nothing(), self.functions, self.pseudo_true.problem.kept
         terms = self.replicates.weights[0].size * max(functions.size, functions.natural_size)
         step = max(1, _CHUNK // terms)
@@ -86,15 +86,16 @@ class Coverage:
             off = np.abs(functions.natural_difference(functions.natural_flat(self.fits.flat[rows]), self.target))
             half = robust_error(influence @ jacobian.swapaxes(-1, -2), used).half_width(self.prob)
             result[rows] = _within(off, half)
-            # Symmetric in the unconstrained coordinate, where a parameter has one of its own.
+            # Symmetric in the unconstrained coordinate for parameters with one of their own.
             half = robust_error(influence[..., coordinates], used).half_width(self.prob)
             result[np.ix_(rows, places)] = _within(np.abs(self.off(rows))[:, coordinates], half)
         return result
 
     def profile(self) -> Array:
-        """By the profile likelihood: whether its ratio at the target is below the chi-squared quantile.
+        """Profile likelihood intervals: whether the likelihood ratio at the target is below the chi-squared quantile.
 
-        For parameters with a coordinate of their own, as ``mk.profile``; all data sets are maximised in one batch.
+        They exist for parameters with a coordinate of their own, as for ``mk.profile``. All data sets are maximised in one
+        batch.
         """
         result, rows, kept = self.nothing(), self.places, self.pseudo_true.problem.kept
         top = self.replicates.evaluate(self.functions, 0, self.fits.flat[rows], rows)[0]
@@ -127,7 +128,7 @@ class Coverage:
         objective = Objective(size=self.functions.size, evaluate=evaluate).restricted(kept[others], base)
         precision = -self.fits.hessian[rows]
         covariance = np.linalg.inv(precision)
-        # For a normal likelihood the others follow the fixed one by their regression on it.
+        # For a normal likelihood, the other coordinates follow the fixed one by linear regression.
         slope = covariance[:, others, coordinate] / covariance[:, coordinate, coordinate, None]
         starts = self.fits.flat[rows][:, kept[others]] - slope * self.off(rows)[:, coordinate, None]
         inverse = np.linalg.inv(precision[:, others[:, None], others])
@@ -136,12 +137,12 @@ class Coverage:
         return maximize_again(objective, starts, inverse).value
 
     def _influence(self, rows: Array) -> tuple[Array, Array]:
-        """What each observation adds to the kept coordinates, (r, n, k), and how often it counts, (r, n)."""
+        """Influence of each observation on the kept coordinates, (r, n, k), and its weight, (r, n)."""
         kept = self.pseudo_true.problem.kept
         data, weights = self.replicates.of(rows)
         scores = self.functions.scores(self.fits.flat[rows][:, None], data=data)[..., kept]
         scores = scores.reshape(len(rows), -1, len(kept))
-        # A row that is not used may have no finite score.
+        # A row of weight 0 may have no finite score.
         used = np.broadcast_to(weights.reshape(len(weights), -1), scores.shape[:2])
         return np.where(used[..., None] > 0, scores, 0.0) @ np.linalg.inv(-self.fits.hessian[rows]), used
 

@@ -1,4 +1,4 @@
-"""Batches on the workers of a Dask cluster, which may be lost and come back."""
+"""Batches on the workers of a Dask cluster, which may be lost and restarted."""
 
 import threading
 from collections.abc import Iterator
@@ -13,17 +13,17 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_com
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import Batch, Job, Results
 
-# Batches that each thread of the cluster has in hand or in its queue, so that no worker waits for the next one.
+# Number of batches per thread of the cluster that are running or queued, so that no worker waits for the next one.
 _IN_HAND = 3
 
 
 class LostWorkers(ConnectionError):
-    """The cluster ended, or its workers did so often that a batch was given up."""
+    """The cluster ended, or a batch failed because its workers were lost repeatedly."""
 
 
 @contextmanager
 def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client | None]:
-    """A client of a scheduler at an address, or of so many worker processes on this machine; None without either."""
+    """A client of a scheduler at an address, or of new worker processes on this machine; None without either."""
     if scheduler is not None:
         try:
             client = Client(scheduler)  # type: ignore[no-untyped-call]
@@ -42,15 +42,15 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
 
 
 def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Batch, Results]]:
-    """The batches and their results, in the order in which they are done.
+    """The batches and their results, in order of completion.
 
-    A batch whose worker is lost is done by another one, or by the worker that takes its place. No more batches are in the
-    scheduler's hands than the workers need, so that neither its memory nor that of this process grows with their number.
+    A batch whose worker is lost is run again by another one. Only as many batches are submitted at a time as the workers
+    need, so that the memory of the scheduler and of this process does not grow with their number.
 
     Raises
     ------
     LostWorkers
-        Where the client is closed or the scheduler gone; where a batch lost its worker time and again
+        Where the client is closed, the scheduler has ended, or a batch loses its worker repeatedly
         (``distributed.scheduler.allowed-failures``).
     """
     plugin = JobPlugin(job)
@@ -60,7 +60,7 @@ def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Ba
     def submitted(key: str, batch: Batch) -> Any:
         return client.submit(_run, plugin.name, batch, key=key, pure=False)
 
-    # A worker that starts later, or again, gets the job from the scheduler.
+    # Workers that start later, or restart, get the job from the scheduler.
     client.register_plugin(plugin, name=plugin.name)
     try:
         threads = sum(client.nthreads().values())
@@ -84,21 +84,21 @@ def _result(future: Any, batch: Batch) -> Results:
     which = f"batch {batch.index} ({batch.count} data sets of {batch.size} observations)"
     if future.status in ("cancelled", "lost"):
         raise LostWorkers(
-            f"The Dask client or its scheduler ended before {which} was done; what is in the store stays, and the same "
-            f"call goes on from there."
+            f"The Dask client or its scheduler ended before {which} was done; finished batches stay in the store, and the "
+            f"same call continues from there."
         )
     try:
         values: Results = future.result()
         return values
     except KilledWorker as error:
         raise LostWorkers(
-            f"Every worker that took {which} was lost, perhaps for want of memory; give the workers more of it. What is in "
-            f"the store stays, and the same call goes on from there."
+            f"Every worker that ran {which} was lost, perhaps for want of memory; give the workers more memory. Finished "
+            f"batches stay in the store, and the same call continues from there."
         ) from error
 
 
 class JobPlugin(WorkerPlugin):
-    """A job on every worker, unpacked by the first batch that needs it and prepared once."""
+    """A job on every worker, unpacked once, by the first batch that needs it."""
 
     def __init__(self, job: Job):
         self.name = f"pp_mlekl-{uuid4().hex}"

@@ -1,4 +1,4 @@
-"""What all batches of a study share, and the work on one batch."""
+"""The work on one batch of a study, and the model, truth and settings that all batches share."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 _OWN_INTERVALS = ("estimated", "naive", "unconstrained")
-# What NumPy raises for a data set, and not for a mistake in a call.
+# Numerical failures on a data set, as opposed to programming errors.
 _NUMERICAL = (np.linalg.LinAlgError, FloatingPointError, ZeroDivisionError)
 
 Fits = Callable[[Replicates, np.random.Generator], dict[str, Array]]
@@ -34,7 +34,7 @@ Fits = Callable[[Replicates, np.random.Generator], dict[str, Array]]
 
 @dataclass(kw_only=True, eq=False)
 class StudyJob:
-    """The model, the truth and the settings; the prepared parts are made on first use, once in each process."""
+    """The model, the truth and the settings; the functions are prepared once in each process, on first use."""
 
     build: "pm.Model | ModelBuilder"
     requested: Settings
@@ -44,7 +44,7 @@ class StudyJob:
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def prepared(self) -> tuple[ModelFunctions, ExpectedFit, Simulator]:
-        """The model's functions, the pseudo-true parameter and what draws data sets."""
+        """The model's functions, the pseudo-true parameter and the simulator of data sets."""
         with self._lock:
             if self._prepared is None:
                 self._prepared = self._prepare()
@@ -65,13 +65,13 @@ class StudyJob:
             )
         if resampled and pseudo_true.kl_at_kinks is None:
             problem = pseudo_true.problem
-            # The mean scores of the rows, which need not vanish in a wrong model, then add to the variance.
+            # The mean scores of the rows, which may differ from 0 in a misspecified model, then add to the variance.
             information = information_at(functions, problem.nodes, pseudo_true.flat, problem.kept, random_rows=True)
             pseudo_true = replace(pseudo_true, information=information)
         return functions, pseudo_true, simulator
 
     def fingerprint(self) -> dict[str, Any]:
-        """What distinguishes one model and truth from another: names, the log-likelihood at two points, a data set."""
+        """Numbers that identify the model and truth: parameter names, the log-likelihood at two points, a data set."""
         functions, pseudo_true, simulator = self.prepared()
         at = functions.log_likelihood(np.stack([functions.initial_point(), pseudo_true.flat]))
         drawn = simulator.draw(functions.n_observations, 1, np.random.default_rng(0))
@@ -92,7 +92,7 @@ class StudyJob:
         self.__dict__.update(state | {"_lock": threading.RLock()})
 
     def layout(self) -> Layout:
-        """The variables that every batch gives."""
+        """The variables of every batch's result."""
         functions, _, _ = self.prepared()
         one = functions.dataset(functions.initial_point())
         columns = {str(n): Column(dims=tuple(map(str, v.dims)), shape=v.shape) for n, v in one.data_vars.items()}
@@ -146,7 +146,7 @@ class StudyJob:
         return piece | {f"covers_{kind}": holds for kind, holds in covers.items()}
 
     def _from_draws(self, drawn: Replicates, estimator: str, generator: np.random.Generator) -> dict[str, Array]:
-        """Posterior means, and whether the central credible intervals hold the pseudo-true parameter."""
+        """Posterior means (mean directions of angles), and whether central credible intervals hold the pseudo-true parameter."""
         functions, pseudo_true, _ = self.prepared()
         starts = np.repeat(pseudo_true.flat[None], drawn.count, axis=0)
         found = modes(functions, drawn, starts)
@@ -204,7 +204,7 @@ class StudyJob:
 
 
 def fitted_or_failed(fits: Fits, drawn: Replicates, generator: np.random.Generator, layout: Layout) -> dict[str, Array]:
-    """The fits of all data sets; those for which linear algebra fails are found by halving, and have status ``failed``."""
+    """The fits of all data sets; data sets for which linear algebra fails are isolated by halving and get status ``failed``."""
     try:
         return fits(drawn, generator)
     except _NUMERICAL:
@@ -232,7 +232,7 @@ def natural_sandwich(functions: ModelFunctions, pseudo_true: ExpectedFit, size: 
 
 
 def of_pseudo_true(functions: ModelFunctions, pseudo_true: ExpectedFit) -> xr.Dataset:
-    """The pseudo-true parameter and its theory, as a group of the result."""
+    """The pseudo-true parameter and its information, as a group of the result."""
     information = pseudo_true.information
     assert information is not None
     return functions.dataset(pseudo_true.flat).assign(

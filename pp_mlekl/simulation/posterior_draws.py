@@ -16,11 +16,11 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 DIAGNOSTICS = ("pareto_k", "rhat", "ess", "divergences")
-"""What is kept of each data set's draws: Pareto k of the importance weights; the worst R-hat and effective size, divergences of NUTS."""
+"""Diagnostics of each data set's draws: Pareto k of the importance weights; largest R-hat, smallest ESS and divergences of NUTS."""
 
 # Elements of the draws of one evaluation.
 _CHUNK = 4_000_000
-# Differences of log ratios, in nats.
+# Largest differences of log ratios, in nats, that are rounding errors.
 ROUNDING = 1e-8
 
 
@@ -33,15 +33,16 @@ class PosteriorDraws:
     z
         Unconstrained, (count, draws, d).
     weights
-        They sum to 1 for each data set, (count, draws); 0 for what fills up a shorter sample.
+        They sum to 1 for each data set, (count, draws); 0 for padding.
     log_likelihood
-        Of the data set's own data at the draws, (count, draws).
+        Log-likelihood of the data set at its draws, (count, draws), in nats.
     exists, status
-        Whether there are draws, and which of ``STATUSES`` the mode has, (count,).
+        Whether there are draws, and the mode's index in ``STATUSES``, (count,).
     diagnostics
-        Of each data set, by name, (count,).
+        By name, (count,).
     log_ratio
-        Density less proposal at the draws, (count, draws); None for draws of the posterior itself.
+        Log of the posterior density (unnormalised) over the proposal at the draws, (count, draws); None for draws from the
+        posterior itself.
     """
 
     z: Array
@@ -54,13 +55,14 @@ class PosteriorDraws:
 
     @property
     def effective_size(self) -> Array:
-        """Independent draws that the weights are worth (Kish), (count,)."""
+        """Effective number of draws given the weights (Kish), (count,)."""
         return 1 / np.sum(self.weights**2, axis=1)
 
     def ranks(self, drawn: Array, target: Array, generator: np.random.Generator) -> Array:
-        """Where targets (count, m) lie among scalar functions of the draws, (count, draws, m): uniform where all is right.
+        """Ranks in (0, 1) of targets (count, m) among scalar functions of the draws, (count, draws, m).
 
-        Ties are broken at random, and the discreteness of the draws is spread out.
+        They are uniform if the draws come from the posterior. Ties are broken at random, and ranks are randomised between the
+        values that a finite number of draws allows.
         """
         below = np.einsum("cs,csm->cm", self.weights, drawn < target[:, None])
         equal = np.einsum("cs,csm->cm", self.weights, drawn == target[:, None])
@@ -71,7 +73,7 @@ class PosteriorDraws:
 
 
 def log_likelihoods(functions: ModelFunctions, drawn: Replicates, z: Array) -> Array:
-    """Of each data set at its own draws (count, draws, d): (count, draws)."""
+    """Log-likelihood of each data set at its own draws (count, draws, d), shape (count, draws), in nats."""
     return _at_draws(functions, drawn, z, 0.0)
 
 
@@ -102,7 +104,7 @@ class Modes:
 
 
 def modes(functions: ModelFunctions, drawn: Replicates, starts: Array) -> Modes:
-    """Search from ``starts`` (count, d), all data sets in one batch."""
+    """Posterior modes of all data sets, searched from ``starts`` (count, d) in one batch."""
     objective = Objective(size=functions.size, evaluate=drawn.evaluator(functions, a=1.0, b=1.0))
     ends = maximize_replicates(objective, starts)
     exists = ends.converged & np.isfinite(ends.hessian).all(axis=(1, 2))
@@ -128,11 +130,11 @@ def laplace_draws(
     log_ratio = np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
     smoothed, k = np.full(log_ratio.shape, -np.log(draws)), np.full(drawn.count, np.nan)
     psis: Any = array_stats.psislw
-    # Where the posterior is the normal, the ratios differ by rounding alone and there is no tail to smooth.
+    # For a normal posterior, the ratios differ by rounding only, and there is no tail to smooth.
     alike = np.isfinite(log_ratio).all(axis=1) & (np.ptp(np.nan_to_num(log_ratio), axis=1) < ROUNDING)
     k[found.exists & alike] = -np.inf
     for place in np.flatnonzero(found.exists & np.isfinite(log_ratio).any(axis=1) & ~alike):
-        # PSIS smooths the right tail of the ratios; ArviZ is given their negative, as for leave-one-out.
+        # PSIS smooths the right tail of the ratios; ArviZ expects their negative, as for leave-one-out.
         smoothed[place], k[place] = psis(-log_ratio[place], r_eff=1.0, axis=-1)
     equal = np.full(log_ratio.shape, 1 / draws)
     shared = {"z": z, "log_likelihood": log_likelihood, "exists": found.exists, "status": found.status}
@@ -153,7 +155,7 @@ def nuts_draws(
     tune: int,
     chains: int,
 ) -> PosteriorDraws:
-    """Draws by nutpie, thinned to about independent ones; each data set's chains begin at its mode, else at its start."""
+    """Draws by nutpie, thinned until nearly independent; chains start at the data set's mode, or at ``starts`` without one."""
     sampler: ManyDataSets = functions.kept("many data sets", lambda: ManyDataSets(functions))
     seeds = generator.integers(2**31, size=drawn.count)
     count, most = drawn.count, draws * chains

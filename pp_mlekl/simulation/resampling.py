@@ -1,4 +1,4 @@
-"""Bootstrap intervals of many data sets at once: every resample of every data set is a row of one batch."""
+"""Bootstrap intervals of many data sets, with all resamples of all data sets in one batch."""
 
 from typing import Literal
 
@@ -28,9 +28,9 @@ def bootstrap_covers(coverage: Coverage, kind: Kind, resamples: int, generator: 
     kind
         ``"case"``, or ``"parametric"`` (data sets must hold their rows one by one, see ``Simulator``).
     resamples
-        Of each data set; those without a regular maximum are left out.
+        Number for each data set; resamples without a regular maximum are left out.
     generator
-        For the resampling.
+        Source of the resamples.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def _of_model(coverage: Coverage, rows: Array, resamples: int, generator: np.ran
 
 
 def _moves(coverage: Coverage, rows: Array, resampled: Replicates) -> list[Array]:
-    """How far the estimates of the resamples lie from that of their data set, natural scale, (resamples, m) each."""
+    """Estimates of the resamples minus that of their data set, on the natural scale, (resamples, m) for each data set."""
     functions, problem = coverage.functions, coverage.pseudo_true.problem
     resamples = resampled.count // len(rows)
     objective = Objective(size=functions.size, evaluate=resampled.evaluator(functions)).restricted(

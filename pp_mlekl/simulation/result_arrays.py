@@ -1,4 +1,4 @@
-"""What a simulation keeps of every data set, in arrays over (size, estimator, replicate)."""
+"""Results of all data sets of a simulation, as arrays over (size, estimator, replicate)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Column:
     Parameters
     ----------
     dims, shape
-        Those behind ``size``, ``estimator`` and ``replicate``.
+        Dims and shape after ``size``, ``estimator`` and ``replicate``.
     dtype
         A name of NumPy's: float64, bool or int8.
     attrs
@@ -34,7 +34,7 @@ class Column:
 
     @property
     def fill(self) -> Any:
-        """The value of what has not been computed."""
+        """The value of elements that have not been computed."""
         return np.nan if self.dtype.startswith("float") else np.dtype(self.dtype).type(0)
 
 
@@ -60,28 +60,28 @@ class Layout:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of the leading dims."""
+        """Lengths of the leading dims."""
         return len(self.sizes), len(self.estimators), self.replicates
 
     def coordinates(self) -> xr.Dataset:
-        """A dataset of coordinates alone."""
+        """A dataset with the coordinates only."""
         return self.coords.assign_coords(size=list(self.sizes), estimator=list(self.estimators))
 
 
 class ResultArrays(Protocol):
-    """Where the results of batches are kept."""
+    """Storage of the results of batches."""
 
     def finished(self, batch: Batch) -> bool:
-        """Whether the batch is there already."""
+        """Whether the results of the batch are stored."""
 
     def write(self, batch: Batch, values: Mapping[str, Array]) -> None:
-        """Keep the results of a batch: arrays (estimators, count, *shape of the column)."""
+        """Store the results of a batch: arrays (estimators, count, *shape of the column)."""
 
     def read(self, batch: Batch) -> dict[str, Array]:
-        """Give them back."""
+        """Return the stored results of a batch."""
 
     def dataset(self) -> xr.Dataset:
-        """All of them, labelled."""
+        """All results with their dims and coordinates."""
 
 
 class MemoryArrays:

@@ -19,25 +19,25 @@ def run_batches(
     client: "distributed.Client | None" = None,
     progress: Progress = False,
 ) -> None:
-    """Run batches and hand each result over as soon as it is there.
+    """Run batches and hand over each result as soon as it is available.
 
     Parameters
     ----------
     job
-        What does them.
+        Runs a batch.
     batches
-        Those to be done.
+        The batches to run.
     keep
-        Called with each batch and its results, in the order in which they come.
+        Called with each batch and its results, in order of completion.
     client
-        Of the cluster that runs them; None for this process.
+        Client of a Dask cluster; None runs the batches in this process.
     progress
-        A bar, or a function that is called with a line for each batch: data sets a second, and the time left.
+        A bar, or a function that is called with a line for each batch: data sets per second, and the time left.
 
     Raises
     ------
     LostWorkers
-        Where the cluster is gone or a batch's workers were lost again and again; what was handed over stays.
+        Where the cluster has ended or a batch loses its workers repeatedly; results that were handed over are kept.
     """
     todo = list(batches)
     if not todo:

@@ -1,4 +1,4 @@
-"""The settings of a study: checked once, and kept with its result."""
+"""The settings of a study, which are checked once and stored with its result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 
 _LIBRARIES = ("pp_mlekl", "pymc", "pytensor", "numpy", "scipy")
-# Intervals for which every data set is fitted many times.
+# Intervals that need many fits of every data set.
 REFITTING = ("profile", "parametric_bootstrap", "case_bootstrap")
 # Estimates that are means of posterior draws: by Laplace with importance weights, and by NUTS.
 FROM_DRAWS = ("laplace", "posterior")
-# What is computed of every fit, unless the user asks for less.
+# What is computed for every fit by default.
 COMPUTE = ("kl", "coverage")
 
 
@@ -63,7 +63,7 @@ class Settings:
             raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
 
     def attributes(self) -> dict[str, Any]:
-        """As attributes of the result."""
+        """The settings as attributes of the result."""
         found = {
             "truth": str(self.truth),
             "sizes": [int(s) for s in self.sizes],
@@ -78,9 +78,9 @@ class Settings:
         return found | self._further()
 
     def identity(self) -> dict[str, Any]:
-        """What distinguishes one study from another, in types that JSON keeps.
+        """The settings that identify a study, in types that JSON preserves.
 
-        Only the kind of a model or of a distribution as truth is kept here; ``study`` adds numbers computed with it.
+        For a model or a distribution as truth only its kind is included; ``study`` adds numbers computed from it.
         """
         return {
             "truth": _values(self.truth) or type(self.truth).__name__,

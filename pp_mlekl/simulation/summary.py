@@ -1,4 +1,4 @@
-"""Means, errors and shares over the data sets, batch by batch, in memory that does not grow with their number."""
+"""Means, standard errors and fractions over the data sets, batch by batch, in constant memory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ _COVERS = "covers_"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moments:
-    """Number, mean and sum of squared deviations, each (estimators, *core), of the values that are not NaN.
+    """Number, mean and sum of squared deviations of the values that are not NaN, each of shape (estimators, *core).
 
-    Joined by the update of Chan, Golub and LeVeque (1983).
+    Moments of two batches are joined by the update of Chan, Golub and LeVeque (1983).
     """
 
     count: Array
@@ -30,7 +30,7 @@ class Moments:
 
     @classmethod
     def of(cls, values: Array) -> "Moments":
-        """Of values (estimators, replicates, *core)."""
+        """The moments of values (estimators, replicates, *core) over replicates."""
         known = ~np.isnan(values)
         count = known.sum(axis=1)
         mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(count, 1)
@@ -38,7 +38,7 @@ class Moments:
         return cls(count=count, mean=mean, squares=squares.sum(axis=1))
 
     def joined(self, other: "Moments") -> "Moments":
-        """Of both."""
+        """The moments of both sets of values together."""
         count = self.count + other.count
         share = other.count / np.maximum(count, 1)
         off = other.mean - self.mean
@@ -47,12 +47,12 @@ class Moments:
 
     @property
     def average(self) -> Array:
-        """The mean; NaN where there is nothing."""
+        """The mean; NaN where there are no values."""
         return np.where(self.count > 0, self.mean, np.nan)
 
     @property
     def standard_error(self) -> Array:
-        """Of the mean; NaN for fewer than two values."""
+        """Standard error of the mean; NaN for fewer than two values."""
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.sqrt(self.squares / (self.count - 1) / self.count)
         return np.where(self.count > 1, error, np.nan)
@@ -105,7 +105,7 @@ def study_summary(
 
 
 def _quantities(values: Mapping[str, Array], functions: ModelFunctions, target: Array) -> dict[str, Array]:
-    """What is averaged: NaN where a data set has no fit, (estimators, count, *core)."""
+    """The quantities that are averaged, (estimators, count, *core); NaN where a data set has no fit."""
     exists = values["exists"]
     estimates = np.concatenate([values[v.name].reshape(*exists.shape, -1) for v in functions.free], axis=-1)
     error = np.where(exists[..., None], functions.natural_difference(estimates, target), np.nan)
