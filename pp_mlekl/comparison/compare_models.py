@@ -1,6 +1,5 @@
 """Compare models of the same data: evidence, leave-one-out, divergence from the truth."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.parallel import each
 from pp_mlekl.utils.seeds import generator_of
+from pp_mlekl.utils.warning_attributes import read_warnings
 
 if TYPE_CHECKING:
     import distributed
@@ -250,9 +250,7 @@ def _about_improper(improper: Mapping[str, set[str]]) -> list[str]:
 
 def _without_evidence(tree: xr.DataTree) -> str:
     """Why a tree has no evidence, as its information gain says."""
-    reasons = tree["information_gain"].attrs.get("warnings", [])
-    listed = json.loads(reasons) if isinstance(reasons, str) else list(reasons)
-    return str(listed[0]) if listed else "bridge sampling failed."
+    return next(iter(read_warnings(tree["information_gain"].attrs)), "bridge sampling failed.")
 
 
 def _row(name: str, tree: xr.DataTree, loo: Any, notes: list[str]) -> dict[str, float]:

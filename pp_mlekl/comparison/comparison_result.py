@@ -213,10 +213,10 @@ class Comparison:
         Parameters
         ----------
         path
-            Of the file, or of the folder of a Zarr store.
+            The file, or the folder of a Zarr store.
         compact
-            Leave out what has a number for each draw and each observation: log-likelihoods, predictive draws, and
-            deterministics without an estimate. Tables, verdict and page stay the same but for the plots of predictions.
+            Leave out large groups: log-likelihoods, predictive draws, and deterministics without an estimate. Tables, verdict
+            and page stay the same, except for the plots of predictions.
 
         Raises
         ------
@@ -244,7 +244,7 @@ class Comparison:
         Parameters
         ----------
         path
-            Of the page.
+            The file to write.
         guide
             Address of the documentation's page "How to read a page", to which each section then links.
         """

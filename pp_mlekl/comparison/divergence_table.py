@@ -15,9 +15,9 @@ def gained_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
     Parameters
     ----------
     tree
-        Of a comparison.
+        Tree of a comparison.
     warnings
-        Of its group ``information_gain``.
+        Warnings of its group ``information_gain``.
     """
     gained = tree["information_gain"]
     if "joint" not in gained.children:
@@ -53,9 +53,9 @@ def fitted_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
     Parameters
     ----------
     tree
-        Of a comparison.
+        Tree of a comparison.
     warnings
-        Of its group ``fitted``.
+        Warnings of its group ``fitted``.
     """
     fitted, rows = tree["fitted"].to_dataset(), []
     source = "posterior predictive" if tree.attrs["truth"] == "unknown" else "truth"

@@ -1,4 +1,4 @@
-"""What is found out about a result, in words."""
+"""Findings: statements about a result, each with a level."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ class Finding:
     level
         ``"ok"``, ``"caution"`` or ``"problem"``.
     topic
-        What it is about.
+        The aspect that was examined, such as ``"convergence"``.
     text
-        In sentences.
+        One or more sentences.
     judged
-        False where it says that something could not be judged, so that nothing is known to be right.
+        False where the aspect could not be assessed.
     """
 
     level: str
@@ -27,12 +27,12 @@ class Finding:
 
 
 def finding(level: str, topic: str, text: str) -> Finding:
-    """A finding that judges."""
+    """A finding about an aspect that was assessed."""
     return Finding(level=level, topic=topic, text=text)
 
 
 def not_judged(topic: str, text: str) -> Finding:
-    """A finding that something could not be judged."""
+    """A finding that an aspect could not be assessed."""
     return Finding(level="caution", topic=topic, text=text, judged=False)
 
 

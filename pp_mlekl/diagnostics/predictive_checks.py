@@ -1,8 +1,8 @@
-"""Posterior predictive checks: statistics of the data against those of replicated data.
+"""Posterior predictive checks: statistics of the data compared with those of replicated data.
 
 The p values are posterior predictive (Rubin 1984; Gelman, Meng and Stern 1996): the probability under the model of a
-statistic at least as extreme as that of the data, twice the smaller tail. They use the data twice and so are conservative:
-a small one is evidence against the model, a large one is none for it.
+statistic at least as extreme as that of the data, twice the smaller tail. They use the data twice and are therefore
+conservative. A small p value is evidence against the model; a large one is no evidence for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,21 +18,21 @@ from pp_mlekl.diagnostics.findings import Finding, finding
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.p_values import holm, p_value
 
-# Statistics of rows of values.
+# Maps values (..., n) to a statistic of each row (...).
 Statistic = Callable[[Array], Array]
 
 TOPIC = "predictive checks"
 _FAILED = 0.01
 _COLUMNS = ["observed", "check", "data", "low", "high", "p", "p_adjusted"]
-# Numbers that are replicated at once, in all, and in all for calibration curves, which are fitted one by one.
+# Maximum number of replicated values at a time, in total, and in total for calibration curves, which are fitted one by one.
 _BLOCK, _NUMBERS, _CURVE_NUMBERS = 2_000_000, 100_000_000, 20_000_000
 _FEWEST_REPLICATES = 200
-# The fit varies from row to row if its variance is that many times what the number of draws explains.
+# Ratio of the fit's variance over rows to its Monte Carlo variance above which the fit varies between rows.
 _VARIES = 10.0
 
 
 def predictive_checks(tree: xr.DataTree) -> pd.DataFrame:
-    """Each check of each observed variable that has one number for each term of its log-likelihood.
+    """All checks of the observed variables with one number for each term of the log-likelihood.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def no_checks() -> pd.DataFrame:
 
 
 def about_checks(table: pd.DataFrame) -> list[Finding]:
-    """A finding for each observed variable: the checks that fail, or that none does."""
+    """A finding for each observed variable: the checks that fail, or that none fails."""
     found = []
     for name, checks in table.groupby("observed", sort=False):
         failed = checks[checks["p_adjusted"] < _FAILED]
@@ -127,7 +127,7 @@ def _distribution(data: Array, fit: Array, counts: bool) -> dict[str, Statistic]
 
 
 def _skewness(values: Array) -> Array:
-    # SciPy's function warns of constant values, whose skewness is NaN here too.
+    # SciPy's function warns about constant values; their skewness is NaN here, too.
     centred = values - values.mean(axis=-1, keepdims=True)
     return np.mean(centred**3, axis=-1) / np.mean(centred**2, axis=-1) ** 1.5
 
@@ -149,7 +149,7 @@ def _lag_one(residuals: Array) -> Array:
 
 
 def _miscalibration(fit: Array) -> Statistic:
-    """By how much the calibration curve would improve the Brier score of the predicted probabilities.
+    """Improvement of the Brier score of the predicted probabilities by the calibration curve.
 
     The curve is the isotonic regression of events on probabilities by pooled adjacent violators, and the difference is
     the miscalibration of Dimitriadis, Gneiting and Jordan (2021).

@@ -1,4 +1,4 @@
-"""How a posterior reacts when its prior or its likelihood is made stronger or weaker."""
+"""Sensitivity of a posterior to power scaling of its prior and likelihood."""
 
 import logging
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ _ROUNDING = 1e-10
 def prior_sensitivity(
     tree: xr.DataTree, var_names: list[str] | None, prior_var_names: list[str] | None, notes: list[Finding]
 ) -> pd.DataFrame:
-    """ArviZ's power-scaling sensitivity to prior and likelihood; empty where it cannot be had, and ``notes`` says why.
+    """ArviZ's power-scaling sensitivity to prior and likelihood; empty where it is unavailable, with the reason in ``notes``.
 
     Parameters
     ----------
     tree
         With ``posterior``; without ``log_likelihood`` and ``log_prior`` there is no sensitivity.
     var_names, prior_var_names
-        The variables that react, and those whose priors are scaled; all where None.
+        The variables whose posterior is examined, and those whose priors are scaled; by default all.
     notes
-        What is found is added here.
+        Findings are appended to this list.
     """
     import arviz as az
 
@@ -71,7 +71,7 @@ def _psense_disabled() -> Iterator[None]:
         logger.disabled = before
 
 
-# It logs where to read on; the findings say it.
+# ArviZ logs a pointer to its documentation; the findings report the result.
 _WITHOUT_NOTES = Shared(_psense_disabled)
 
 
@@ -81,7 +81,7 @@ def no_sensitivity() -> pd.DataFrame:
 
 
 def _is_flat(log_prior: xr.Dataset, names: list[str] | None) -> bool:
-    """Whether the prior's density is the same at every draw."""
+    """Whether the prior density is equal at all draws, up to rounding."""
     total: xr.DataArray | float = 0.0
     for name in names or log_prior.data_vars:
         term = log_prior[name]

@@ -1,4 +1,4 @@
-"""Diagnostics as groups of a tree, for trees that are stored without what they were computed from."""
+"""Diagnostics as groups of a tree, for trees that are stored without the draws they were computed from."""
 
 import json
 from dataclasses import asdict
@@ -24,7 +24,7 @@ def diagnostics_tree(found: Diagnostics) -> xr.DataTree:
 
 
 def read_diagnostics(tree: xr.DataTree) -> Diagnostics:
-    """What ``diagnostics_tree`` was given."""
+    """The diagnostics from which ``diagnostics_tree`` made a tree."""
     tables = {}
     for name in _TABLES:
         group = tree[name].to_dataset()

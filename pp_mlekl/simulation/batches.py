@@ -1,4 +1,4 @@
-"""The batches that a simulation is divided into: how many data sets each holds, and the seed of each."""
+"""The batches of a simulation: their data sets and seeds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ import numpy as np
 from pp_mlekl.typing import Array
 
 Results = Mapping[str, Array]
-"""What a batch gives: by variable an array (estimators, count, *shape of the variable)."""
+"""The results of a batch: for each variable an array (estimators, count, *shape of the variable)."""
 
 # Observations in one batch of data sets: about 25 MB of memory.
 _BATCH_TERMS = 250_000
-# Data sets in one batch, whatever their size.
+# Maximum number of data sets in one batch.
 LARGEST_BATCH = 4096
 FEW, MANY = 16, 256
-"""Data sets in a batch where each is sampled by NUTS (a quarter of a second), and where it has draws of its own."""
+"""Data sets in a batch where each is sampled by NUTS (a quarter of a second), and where each has other posterior draws."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +26,13 @@ class Batch:
     Parameters
     ----------
     index
-        Of the batch, among all batches of the simulation.
+        Index of the batch among all batches of the simulation.
     size
         Observations in each data set.
     place
         The position of ``size`` among all sizes.
     start, count
-        The first data set of this size, and how many there are.
+        Index of the first data set among those of this size, and the number of data sets.
     """
 
     index: int
@@ -43,25 +43,25 @@ class Batch:
 
     @property
     def where(self) -> tuple[int, slice, slice]:
-        """Its place in an array over (size, estimator, replicate)."""
+        """The index of the batch in arrays over (size, estimator, replicate)."""
         return self.place, slice(None), slice(self.start, self.start + self.count)
 
     def generator(self, seed: np.random.SeedSequence) -> np.random.Generator:
-        """The batch's own generator: that of the root's child of this index, whoever runs it and when."""
+        """The batch's own generator, from the root's child of this index; it does not depend on who runs the batch."""
         return np.random.default_rng(
             np.random.SeedSequence(entropy=seed.entropy, spawn_key=(*seed.spawn_key, self.index))
         )
 
 
 class Job(Protocol):
-    """What knows how to do a batch; it travels to each worker once."""
+    """Runs batches; it is sent to each worker once."""
 
     def run(self, batch: Batch) -> dict[str, Array]:
-        """The results of a batch, which depend on its index alone."""
+        """The results of a batch, which depend on its index only."""
 
 
 def batches_of(sizes: Sequence[int], replicates: int, most: int = LARGEST_BATCH) -> list[Batch]:
-    """Batches of bounded memory, which do not depend on who runs them.
+    """Batches of bounded memory.
 
     Parameters
     ----------

@@ -44,36 +44,36 @@ def calibrate(
     random_seed: RandomSeed = None,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Test by simulation whether posteriors, intervals and error bars are as wide and where they ought to be.
+    """Test by simulation whether posteriors, intervals and error bars have the right location and width.
 
-    Parameters are drawn from the prior, a data set of the model's own size from each, and the model is fitted to all of them. Where the
-    computation is right, a parameter's rank among its posterior draws is uniform (Talts et al. 2018), and so is that of the
-    log-likelihood, which notices when data are ignored (Modrák et al. 2023).
+    Parameters are drawn from the prior, a data set of the model's own size is drawn for each, and the model is fitted to all
+    of them. If the computation is right, the rank of a parameter among its posterior draws is uniform (Talts et al. 2018). So
+    is the rank of the log-likelihood, which detects that data are ignored (Modrák et al. 2023).
 
     Parameters
     ----------
     build
         A PyMC model with proper priors, or a function that returns one.
     methods
-        Among ``posterior`` (by nutpie: one density is compiled, and each data set put into it), ``laplace`` (the normal
-        approximation on the unconstrained scale), ``laplace_corrected`` (the same with importance weights smoothed by PSIS; with
-        it come tests of the error bars of log evidence and information gain, by two independent halves of the draws), and
-        ``mle`` (Wald's intervals, whose coverage is averaged over the prior).
+        Any of ``posterior`` (by nutpie, with one compiled density for all data sets), ``laplace`` (the normal approximation on
+        the unconstrained scale), ``laplace_corrected`` (the same with importance weights smoothed by PSIS; the error bars of
+        log evidence and information gain are tested, too, from two independent halves of the draws), and ``mle`` (Wald
+        intervals, whose coverage is averaged over the prior).
     simulations
-        Data sets.
+        Number of data sets.
     draw_posterior
-        A function of one's own from a data set (arrays by observed variable) and a ``numpy.random.Generator`` to independent
-        draws (arrays ``(draws, *shape)`` by free variable); it is calibrated as the method ``own``.
+        A user's function from a data set (arrays by observed variable) and a ``numpy.random.Generator`` to independent draws
+        (arrays ``(draws, *shape)`` by free variable); it is tested as the method ``own``.
     truth
-        A model to draw parameters and data from instead of ``build``, with the same variables: what a wrong prior or likelihood
-        does.
+        A model with the same variables that generates parameters and data instead of ``build``, to show the effect of a wrong
+        prior or likelihood.
     idata
-        Posterior draws given the model's own data, to start from instead of the prior: posterior SBC (Säilynoja et al. 2025). The
-        simulated data sets are then added to the observed one.
+        Posterior draws given the model's own data, from which parameters are taken instead of the prior: posterior SBC
+        (Säilynoja et al. 2025). The simulated data sets are then added to the observed one.
     draws, tune, chains
-        For each data set. Draws of chains are thinned to about independent ones.
+        For each data set. The draws of chains are thinned until nearly independent.
     level
-        The probability that a method that is right is reported as wrong.
+        Probability that a calibrated method is rejected.
     client, store, potentials, random_seed, progress
         As for ``study``; ``store`` must end in ``.zarr``.
 
@@ -84,9 +84,9 @@ def calibrate(
     Raises
     ------
     ValueError
-        Where a method is not known, a prior improper, or the store another one's.
+        Where a method is unknown, a prior is improper, or the store belongs to another calibration.
     OSError
-        Where the disk is full, or the Dask cluster is lost; what is in the store stays.
+        Where the disk is full or the Dask cluster is lost; finished batches stay in the store.
 
     Examples
     --------

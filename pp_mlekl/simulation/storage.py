@@ -1,4 +1,4 @@
-"""A finished study in a file, and whether it is the one that is requested for."""
+"""Finished studies in files, and the check that a stored study has the requested settings."""
 
 import json
 import os
@@ -15,14 +15,14 @@ from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
 
 STUDY = "study"
-"""What files of finished studies hold, by their mark."""
+"""The mark of files with finished studies."""
 # Relative difference between compiled and interpreted functions (see ``pymc_model/interpreter/lazy_function.py``).
 _ROUNDING = 1e-6
 
 
 @contextmanager
 def store_of_its_own(path: AnyPath, say: Callable[[str], None] | None) -> Iterator[None]:
-    """A file that no other study writes to within the block; one that does is waited for.
+    """A block in which no other study writes to the file; it waits for one that does.
 
     Raises
     ------
@@ -45,12 +45,12 @@ def store_of_its_own(path: AnyPath, say: Callable[[str], None] | None) -> Iterat
 
 
 def read_study(path: AnyPath, settings: Mapping[str, Any]) -> xr.DataTree | None:
-    """The study in a file, where there is a file.
+    """The study in a file; None where there is no file or it is empty.
 
     Raises
     ------
     ValueError
-        Where the file holds something else, or a study with other settings: it is kept.
+        Where the file holds something else, or a study with other settings.
     """
     place = Path(path)
     if not place.exists() or (place.is_file() and not place.stat().st_size):
@@ -61,8 +61,8 @@ def read_study(path: AnyPath, settings: Mapping[str, Any]) -> xr.DataTree | None
 
 
 def check_same_settings(path: AnyPath, kept: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Raise ValueError, which names the differences, where a file belongs to other settings."""
-    # Files of version 0.1.0 do not tell one prior from another.
+    """Raise ValueError, which names the differences, where a file was written with other settings."""
+    # Files of version 0.1.0 do not identify the prior.
     kept = {"prior": settings.get("prior")} | dict(kept)
     if changed := [name for name in settings if not _same(kept.get(name), settings[name])]:
         differences = ", ".join(f"{name} {kept.get(name)!r} instead of {settings[name]!r}" for name in changed)
@@ -72,7 +72,7 @@ def check_same_settings(path: AnyPath, kept: Mapping[str, Any], settings: Mappin
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two settings are equal; the numbers computed with a model but for rounding."""
+    """Whether two settings are equal; numbers that were computed with a model need to agree up to rounding only."""
     if isinstance(one, dict) and isinstance(other, dict) and "numbers" in one.keys() & other.keys():
         numbers = one["numbers"], other["numbers"]
         alike = np.shape(numbers[0]) == np.shape(numbers[1]) and np.allclose(
@@ -83,5 +83,5 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def write_study(tree: xr.DataTree, path: AnyPath) -> None:
-    """Write a study, whole or not at all."""
+    """Write a study atomically."""
     write_tree(tree, path, STUDY)

@@ -1,8 +1,8 @@
-"""A simulation's results on disk while they come: a Zarr store to which every finished batch is added.
+"""A Zarr store to which every finished batch of a simulation is added.
 
-Each batch has a row of ``batches/sha256``, which is written after the batch's data and holds their checksum. Whatever kills the
-writer, a batch without its checksum is computed again, and no other is lost. All files of metadata follow from the
-settings, so those that are found must be equal to those that would be written.
+Each batch has a row of ``batches/sha256``, which is written after the batch's data and holds their checksum. If the writer is
+killed, batches without a valid checksum are computed again, and the others are kept. All metadata files follow from the
+settings, so that existing ones must be equal to those that would be written.
 """
 
 import json
@@ -36,12 +36,12 @@ _PARTIAL = re.compile(r".*\.[0-9a-f]{32}\.partial")
 
 
 def is_streamed_target(path: AnyPath) -> bool:
-    """Whether a result goes to a store of this kind: not to NetCDF, nor to where there is a study of an earlier version."""
+    """Whether a path is for a store of this kind: a Zarr path without a study of an earlier version."""
     return is_zarr(path) and _attributes(Path(path)).get(_MARK) != STUDY
 
 
 def stored_seed(path: AnyPath) -> int | None:
-    """The seed of the store at a path, where it was drawn because none was given; None where there is none."""
+    """The integer seed of the store at a path; None where there is no store, or its seed was a SeedSequence's child."""
     try:
         entropy, key = _attributes(Path(path))["seed"]
     except (KeyError, TypeError, ValueError):
@@ -90,11 +90,11 @@ class StreamedStore:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """Of the result."""
+        """Attributes of the result."""
         return {name: value for name, value in _attributes(self._folder).items() if name not in (_MARK, "seed")}
 
     def finish(self, groups: Mapping[str, xr.Dataset]) -> None:
-        """Add what follows from all batches, for readers of the store."""
+        """Add the groups that are computed from all batches."""
         with self._naming_the_store(), signals_held_back():
             for name, dataset in groups.items():
                 dataset.to_zarr(os.fspath(self._folder), group=name, mode="w", consolidated=False)
@@ -106,7 +106,7 @@ class StreamedStore:
         try:
             return np.array_equal(kept, self._checksum(self.read(batch)))
         except Exception:
-            # Zarr's codecs raise errors of many kinds for damaged chunks.
+            # Zarr's codecs raise exceptions of many types for damaged chunks.
             return False
 
     def _checksum(self, values: Mapping[str, Array]) -> Array:
@@ -139,26 +139,26 @@ def streamed_store(
     root: np.random.SeedSequence,
     say: Callable[[str], None],
 ) -> Iterator[StreamedStore]:
-    """Open the store at a path, or make it; no other process has it within the block.
+    """Open or create the store at a path, with exclusive access within the block.
 
     Parameters
     ----------
     path
-        Of the folder.
+        Path of the folder.
     settings
-        What distinguishes one simulation from another, in types that JSON keeps.
+        The settings that identify a simulation, in types that JSON preserves.
     attributes
-        Of the result, with the ``versions`` of the libraries.
+        Attributes of the result, with the ``versions`` of the libraries.
     layout, batches, root
-        What is stored, and the root of the batches' seeds.
+        The variables and batches that are stored, and the root of the batches' seeds.
     say
-        Called with a line about what was found.
+        Called with a line about batches that exist already.
 
     Raises
     ------
     ValueError
-        Where another process has it; where it belongs to other settings or other versions of the libraries, is damaged, or was
-        not written by this package.
+        Where another process uses the store, or it has other settings, was begun with other versions of the libraries, is
+        damaged, or was not written by this package.
     """
     folder = check_folder(path, _is_ours)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -228,12 +228,12 @@ def _check_versions(given: AnyPath, found: Any, wanted: Mapping[str, str]) -> No
     if found != wanted:
         raise ValueError(
             f"{given} was begun with other versions ({found} instead of {wanted}), whose numbers may differ in the last "
-            f"digits; go on with those, or pass another path."
+            f"digits; continue with those, or pass another path."
         )
 
 
 def _check(folder: Path, given: AnyPath, settings: Mapping[str, Any], wanted: Files) -> None:
-    """Raise ValueError where a store is not the one that would be written here; remove what a killed writer left."""
+    """Raise ValueError where a store differs from the one that would be written; remove partial files of killed writers."""
     found = _attributes(folder)
     try:
         kept = json.loads(found["settings"])
@@ -259,7 +259,7 @@ def _check(folder: Path, given: AnyPath, settings: Mapping[str, Any], wanted: Fi
 
 
 def _comparable(name: str, content: bytes) -> Any:
-    """What must be equal in two stores: of the root all but settings, which agree to rounding, and versions."""
+    """The content of a file that must be equal in two stores: for the root, all but settings and versions."""
     if name != _ROOT:
         return content
     found = json.loads(content)

@@ -1,4 +1,4 @@
-"""Many seeded data sets of many sizes from one truth: distributions of estimates and divergences."""
+"""Simulation studies: distributions of estimates and divergences over many data sets from one truth."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -57,73 +57,76 @@ def study(
     Parameters
     ----------
     build
-        A PyMC model, or a function that returns one; the model's own data do not matter, its covariates do.
+        A PyMC model, or a function that returns one. Its covariates are used, its own observations are not.
     truth
         A mapping from parameter names to values, another PyMC model or a distribution (see
         ``pp_mlekl.inputs.truth.as_truth``).
     sizes
         Increasing numbers of observations.
     replicates
-        Data sets of each size.
+        Number of data sets of each size.
     estimators
-        Among ``mle``, ``map``, ``map_unconstrained``, and posterior means: ``laplace`` (draws of the normal approximation on the
-        unconstrained scale with importance weights smoothed by PSIS, all data sets in one batch) and ``posterior`` (by nutpie:
-        one density is compiled, and each data set put into it).
+        Any of ``mle``, ``map``, ``map_unconstrained``, and posterior means (of angles, mean directions): ``laplace`` (draws of
+        the normal approximation on the unconstrained scale with importance weights smoothed by PSIS, all data sets in one
+        batch) and ``posterior`` (by nutpie, with one compiled density for all data sets).
     ci_prob
         Nominal coverage of the intervals.
     intervals
-        Further intervals whose coverage is estimated: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``, which fit every
-        data set many times.
+        Further intervals whose coverage is estimated: ``profile``, ``parametric_bootstrap``, ``case_bootstrap``. They need many
+        fits of every data set.
     resamples
-        Of each data set, for the bootstrap.
+        Number of bootstrap resamples of each data set.
     client
-        A ``dask.distributed.Client`` to run the batches on; needs ``pip install pp_mlekl[dask]``. Graphs are built once on each
-        worker. A batch whose worker is lost is done again by another.
+        A ``dask.distributed.Client`` that runs the batches; needs ``pip install pp_mlekl[dask]``. Graphs are built once on each
+        worker. A batch whose worker is lost is run again by another.
     store
-        Where to keep the result: a Zarr store where the path ends in ``.zarr``, to which every finished batch is added, else a
-        NetCDF file, which is written at the end. A study with the same settings goes on from its Zarr store and ends as it would
-        have ended without the interruption, bit for bit; a finished one is read. Anything else at the path is refused, not
-        overwritten, and so is a Zarr store that another process writes to (for a NetCDF file, ``study`` waits).
+        Path for the result: a Zarr store if it ends in ``.zarr``, to which every finished batch is added, else a NetCDF file,
+        which is written at the end. A study with the same settings continues from its Zarr store, with a result that is equal
+        bit for bit to that of an uninterrupted study; a finished study is read. Anything else at the path is refused, and so
+        is a Zarr store to which another process writes (for a NetCDF file, ``study`` waits).
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     random_seed
-        The same seed gives the same result to the last digit, with or without a client, whatever ran before and however many
-        threads there are, on the same kind of processor with the same versions of the libraries; else to rounding.
-        For this the batches are never compiled, and use one thread of BLAS each.
+        The same seed gives the same result to the last digit on the same kind of processor with the same versions of the
+        libraries, with or without a client and for any number of threads; otherwise up to rounding. Therefore batches are never
+        compiled and use one BLAS thread each.
     compute
-        What is computed of every fit, besides the fit itself: ``kl`` (the divergence from the truth) and ``coverage``; either
-        may cost more than the fits.
+        Quantities to compute for every fit: ``kl`` (the divergence from the truth) and ``coverage``. Either may take longer
+        than the fits.
     draws, tune, chains
-        For each data set, where an estimator needs draws.
+        For each data set, if an estimator needs posterior draws.
     covariates
-        ``fixed``: every data set goes through the model's rows, and what is left over is a random choice of rows.
-        ``resampled``: the rows of each data set are drawn from the model's with replacement, as in data whose covariates are random
-        too; J and K are then those of random rows.
+        ``fixed``: every data set repeats the model's rows, with a random choice of rows for the remainder. ``resampled``: the
+        rows of each data set are drawn from the model's with replacement, as for random covariates; J and K are then those of
+        random rows.
     progress
-        True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets a
-        second, and the time left.
+        True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets
+        per second, and the time left.
 
     Returns
     -------
     xarray.DataTree
-        ``replicates`` (the parameters, ``exists``, ``status`` = why there is no regular maximum where there is none, ``excess``
-        = KL(true||fit) - KL(true||pseudo-true) per observation, ``covers_...``), ``summary`` over ``estimator`` and ``size``
-        (``kl`` = mean KL(true||fit) of the data sets whose fit exists, ``kl_mcse``, ``exists``, ``status_count``, ``kl_theory``,
-        ``bias`` and ``rmse`` against the pseudo-true parameter with their ``..._mcse``, coverages of intervals for the pseudo-true
-        parameter: ``coverage_sandwich`` by the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's
-        own, as ``sandwich_interval`` gives it, ``coverage_naive`` by its inverse information, ``coverage_unconstrained`` by the
-        same on the unconstrained scale, as ``wald_interval`` gives it, ``coverage_credible`` by central credible intervals of
-        posterior draws, and those of ``intervals``), ``pseudo_true``. With posterior draws ``replicates`` has their ``pareto_k``,
-        or ``rhat``, ``ess`` and ``divergences``.
-        ``replicates`` of a Zarr store is read from the disk when it is used.
+        Group ``replicates`` has the estimates of each data set; ``exists``; ``status``, the reason if there is no regular
+        maximum; ``excess`` = KL(true||fit) - KL(true||pseudo-true) per observation, in nats; ``covers_...``; and with posterior
+        draws ``pareto_k``, or ``rhat``, ``ess`` and ``divergences``. From a Zarr store it is read when it is used.
+
+        Group ``summary`` has, over ``estimator`` and ``size``: ``kl``, the mean KL(true||fit) of the data sets whose fit exists,
+        and ``kl_mcse``; ``kl_theory``; ``exists``; ``status_count``; ``bias`` and ``rmse`` relative to the pseudo-true
+        parameter, with ``..._mcse``; and coverages of the pseudo-true parameter. ``coverage_sandwich`` is that of intervals by
+        the asymptotic covariance J^-1 K J^-1 / n, ``coverage_estimated`` by each data set's own sandwich
+        (``sandwich_interval``), ``coverage_naive`` by its inverse information, ``coverage_unconstrained`` by the same on the
+        unconstrained scale (``wald_interval``), ``coverage_credible`` that of central credible intervals; those of
+        ``intervals`` follow.
+
+        Group ``pseudo_true`` has the pseudo-true parameter and its information.
 
     Raises
     ------
     ValueError
-        Where the sizes are not increasing, an estimator is not known, ``store`` cannot be written or holds something else, or
-        no pseudo-true parameter exists.
+        Where the sizes are not increasing, an estimator is unknown, ``store`` cannot be written or holds something else, or
+        there is no regular pseudo-true parameter.
     OSError
-        Where the disk is full, or the Dask cluster is lost; the batches that are in a Zarr store stay.
+        Where the disk is full or the Dask cluster is lost; finished batches stay in a Zarr store.
 
     Examples
     --------
@@ -191,7 +194,7 @@ def study(
 
 
 def _seed(given: RandomSeed, store: str | Path | None) -> int | np.random.SeedSequence:
-    """The seed as it can be kept; that of the store where none is given and the store has begun with one."""
+    """The seed in a form that can be stored; by default that of an existing store."""
     if isinstance(given, np.random.SeedSequence):
         return given
     begun = stored_seed(store) if given is None and store is not None else None

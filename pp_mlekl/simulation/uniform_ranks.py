@@ -1,8 +1,8 @@
-"""Whether ranks or probability integral transforms are uniform: one test against any departure, and what kind it is.
+"""Tests of uniformity of ranks or probability integral transforms, and the kind of departure.
 
-The test compares the empirical distribution function with the binomial distribution that it has at every point, and takes the
-smallest tail probability (Säilynoja, Bürkner and Vehtari 2022). Its null distribution is simulated, so that the p value is
-exact for continuous ranks but for the number of simulations.
+At each point the empirical distribution function has a binomial distribution. The test statistic is the smallest tail
+probability over points (Säilynoja, Bürkner and Vehtari 2022). Its null distribution is simulated, so that the p value is exact
+for continuous ranks, up to Monte Carlo error.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _SIMULATIONS = 4000
 
 @dataclass(frozen=True, kw_only=True)
 class Uniformity:
-    """The verdict on some ranks.
+    """The result of a test of uniformity.
 
     Parameters
     ----------
     count
         The number of ranks.
     p_value
-        Of the hypothesis that they are uniform.
+        p value of the hypothesis that the ranks are uniform.
     mean, spread
         Standard scores of the ranks' mean (above 0: the ranks are too high, the draws too low) and of their mean squared
         distance from 1/2 (above 0: too many extreme ranks, the draws too narrow).
@@ -95,7 +95,7 @@ def wilson(successes: Array, count: Array, prob: float = 0.95) -> tuple[Array, A
 
 
 def _points(count: int) -> Array:
-    # More points than ranks distinguish nothing, and more than a hundred cost time alone.
+    # More points than ranks add nothing, and more than a hundred only cost time.
     number = min(count, 100)
     return np.arange(1, number) / number if number > 1 else np.array([0.5])
 
