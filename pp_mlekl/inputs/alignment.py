@@ -1,4 +1,4 @@
-"""Labelled draws of two sides, brought into one order of variables, dims and labels."""
+"""Alignment of two sets of labelled draws: one order of variables, dims and labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,25 +7,25 @@ import xarray as xr
 
 from pp_mlekl.inputs.draws import SAMPLE_DIMS, opened
 
-# Names of a kind that a message lists at the most.
+# A message lists at most this number of names.
 _MOST_NAMED = 3
 
 
 def aligned(p: Any, q: Any, var_names: Sequence[str] | None = None) -> tuple[Any, Any]:
-    """Draws of two sides; those of ``q`` in the order of p's variables, dims and labels where both have them.
+    """Draws of two sides, with ``q`` in the order of p's variables, dims and labels if both have them.
 
     Parameters
     ----------
     p, q
-        Anything; only pairs of DataArrays and pairs of Datasets or DataTrees have names to go by. Dims without labels
-        on either side, and whatever is not named, stay in their order.
+        Any input. Only pairs of DataArrays and pairs of Datasets or DataTrees are aligned; everything else is returned
+        as it is. Dims without labels on one side keep their order.
     var_names
-        The variables of Datasets that are compared; all by default.
+        The variables of Datasets to compare; all by default.
 
     Raises
     ------
     ValueError
-        Where the variables or the labels of a dim are not the same on both sides.
+        If the variables or the labels of a dim differ between the sides.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def _variables_of(p: xr.Dataset, q: xr.Dataset, var_names: Sequence[str] | None)
         )
     names = list(p.data_vars if var_names is None else var_names)
     if not all(n in p and n in q for n in names):
-        # Whoever reads them says which are missing.
+        # ``read_draws`` raises the error that names the missing variables.
         return q
     q = _with_labels_of(p[names], q[names])
     return q.assign({n: _with_dims_of(p[n], q[n]) for n in names})

@@ -1,4 +1,4 @@
-"""Draws as arrays or xarray objects: which axes are draws, chains, events and batch."""
+"""Draws from arrays and xarray objects: which axes are draws, chains, events and batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class SampleArray:
     Parameters
     ----------
     template
-        Zeros on the batch dims and coords; None for plain arrays, whose batch is empty.
+        Zeros with the batch dims and coords; None for plain arrays, which have no batch.
     """
 
     values: Array
@@ -28,17 +28,17 @@ class SampleArray:
 
 
 def is_draws(candidate: Any) -> bool:
-    """Whether something is taken for draws."""
+    """Whether the type of an object is one that ``read_draws`` accepts."""
     return isinstance(candidate, np.ndarray | list | tuple | xr.DataArray | xr.Dataset | xr.DataTree)
 
 
 def opened(candidate: Any) -> Any:
-    """A DataTree's ``posterior`` as a Dataset; anything else as it is.
+    """The ``posterior`` group of a DataTree as a Dataset; any other object unchanged.
 
     Raises
     ------
     ValueError
-        Where the tree has no such group.
+        If the tree has no such group.
     """
     if not isinstance(candidate, xr.DataTree):
         return candidate
@@ -55,18 +55,19 @@ def read_draws(
     Parameters
     ----------
     candidate
-        An array; a DataArray; a Dataset or a DataTree's ``posterior``, whose variables are taken together.
+        An array; a DataArray; a Dataset or a DataTree's ``posterior``, whose variables form one vector.
     event_dims
-        The dims of a DataArray that make up one draw; None takes all but the sample dims, () each element by itself.
+        The dims of a DataArray that form one draw. None means all dims except the sample dims; () means that each element
+        is a draw of its own.
     var_names
-        The variables of a Dataset that are used; all by default.
+        The variables of a Dataset to use; all by default.
 
     Raises
     ------
     TypeError
-        Where values are no real numbers.
+        If values are not real numbers.
     ValueError
-        Where there are no draws, a DataArray has no sample dim, or a dim or variable is not there.
+        If there are no draws, a DataArray has no sample dim, or a dim or variable does not exist.
     """
     candidate = opened(candidate)
     if isinstance(candidate, xr.Dataset):

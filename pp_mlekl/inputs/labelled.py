@@ -1,4 +1,4 @@
-"""Distributions whose parameters are DataArrays: they keep dims and coords."""
+"""Distributions whose parameters are DataArrays, with dims and coords."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class LabelledDistribution:
     Parameters
     ----------
     name
-        The family, by PyMC's name.
+        PyMC's name of the family.
     parameters
-        DataArrays and scalars by parameter name; for vector-valued families the event dims come last.
+        DataArrays and scalars by parameter name; for multivariate families the event dims come last.
     """
 
     name: str
@@ -33,14 +33,14 @@ class LabelledDistribution:
         Raises
         ------
         ValueError
-            Where the coords of two parameters differ.
+            If the coords of two parameters differ.
         """
         found = [self._batch_part(n, v) for n, v in self.parameters.items() if isinstance(v, xr.DataArray)]
         found += [v.template() for v in self.parameters.values() if isinstance(v, LabelledDistribution)]
         return joined_template(found)
 
     def on(self, dims: Sequence[str]) -> Distribution:
-        """The distribution in arrays, its batch axes in the order of ``dims``, of length 1 where it has no such dim."""
+        """The distribution of arrays, with batch axes in the order of ``dims``; length 1 for a dim that it does not have."""
         values = {}
         for name, value in self.parameters.items():
             if isinstance(value, LabelledDistribution):
@@ -72,7 +72,7 @@ def joined_template(arrays: Sequence[xr.DataArray]) -> xr.DataArray:
     Raises
     ------
     ValueError
-        Where the coords of a shared dim differ.
+        If the coords of a shared dim differ.
     """
     try:
         aligned = xr.align(*arrays, join="exact")

@@ -1,4 +1,4 @@
-"""PyMC's ordered regressions by name: categories whose probabilities are those between cutpoints."""
+"""PyMC's ordered regressions by name: probabilities of categories between cutpoints."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,14 +33,14 @@ ORDERED: Mapping[str, Callable[..., Parameters]] = {
 
 
 def _log_between(log_cdf: Callable[[Any], Any], eta: Any, cutpoints: Any, sigma: Any) -> Any:
-    """Log probabilities of the categories: log differences of a distribution function that is symmetric about 0."""
+    """Log probabilities of the categories: log differences of the distribution function, which is symmetric about 0."""
     cuts = np.asarray(cutpoints, dtype=np.float64)
     if cuts.ndim == 0 or not np.all(np.diff(cuts, axis=-1) > 0):
         raise ValueError("cutpoints must be a vector that increases.")
     scaled = (cuts - np.asarray(eta, dtype=np.float64)[..., None]) / np.asarray(sigma, dtype=np.float64)[..., None]
     end = np.full((*scaled.shape[:-1], 1), np.inf)
     left, right = np.concatenate([-end, scaled], axis=-1), np.concatenate([scaled, end], axis=-1)
-    # In the tail in which both probabilities are small: log(exp(larger) - exp(smaller)).
+    # Computed in the tail where both probabilities are small: log(exp(larger) - exp(smaller)).
     larger, smaller = log_cdf(np.where(left > 0, -left, right)), log_cdf(np.where(left > 0, -right, left))
     log_p = larger + np.log(-np.expm1(smaller - larger))
     if not isinstance(eta, xr.DataArray):

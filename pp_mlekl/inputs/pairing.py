@@ -1,4 +1,4 @@
-"""Two inputs of any kind on one set of batch dims, and the result back on them."""
+"""Two inputs of any kind, broadcast to one set of batch dims, and results with these dims."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -24,9 +24,10 @@ def paired(
     event_dims: Sequence[str] | None,
     var_names: Sequence[str] | None,
 ) -> Estimate:
-    """Give both sides one set of batch axes and pass them on, draws of both paired by name where they have names.
+    """Broadcast both sides to one set of batch axes and evaluate ``exact`` or ``sampled``.
 
-    ``exact`` takes distributions, ``sampled`` at least one pair (draws (n, d), chains) in the place of one.
+    ``exact`` takes two distributions. ``sampled`` is called if at least one side is draws; it takes (draws (n, d), chains)
+    for each such side. Draws of both sides are matched by the names of variables, dims and labels if they have names.
     """
     p, q = aligned(p, q, var_names)
     return _passed_on([_read(s, n, event_dims, var_names) for s, n in ((p, "p"), (q, "q"))], exact, sampled)
@@ -39,7 +40,7 @@ def alone(
     event_dims: Sequence[str] | None,
     var_names: Sequence[str] | None,
 ) -> Estimate:
-    """The same of one side."""
+    """Evaluate ``exact`` or ``sampled`` for one side, as ``paired`` does for two."""
     side = _read(p, "p", event_dims, var_names)
     return _passed_on([side], exact, sampled)
 
@@ -87,7 +88,7 @@ def _template(side: Distribution | LabelledDistribution | SampleArray) -> xr.Dat
 
 
 def _element(side: Any, template: xr.DataArray, index: tuple[int, ...]) -> Any:
-    """One element of the batch: a distribution of batch shape (), or (draws (n, d), chains)."""
+    """One element of the batch: a distribution with batch shape (), or (draws (n, d), chains)."""
     dims = [str(d) for d in template.dims]
     if isinstance(side, SampleArray):
         own = () if side.template is None else tuple(index[dims.index(str(d))] for d in side.template.dims)

@@ -1,4 +1,4 @@
-"""One door for every object that is a distribution."""
+"""Conversion of every accepted object (PyMC, SciPy, PreliZ, text) to a distribution."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ACCEPTED = (
 
 
 def is_distribution(candidate: Any) -> bool:
-    """Whether ``as_distribution`` would read it; texts are, draws are not."""
+    """Whether ``as_distribution`` accepts it; text is accepted, draws are not."""
     return (
         isinstance(candidate, Distribution | LabelledDistribution | str)
         or is_scipy(candidate)
@@ -24,18 +24,18 @@ def is_distribution(candidate: Any) -> bool:
 
 
 def as_distribution(candidate: Any) -> Distribution:
-    """A distribution in arrays from any object that is one.
+    """Convert any object that describes a distribution.
 
     Parameters
     ----------
     candidate
-        A PyMC ``.dist()``, a frozen SciPy distribution, a PreliZ distribution with its parameters set, what
-        ``mk.distribution`` gives, or a text such as ``"Gamma(2, 1)"``.
+        A PyMC ``.dist()``, a frozen SciPy distribution, a PreliZ distribution with its parameters set, the result of
+        ``mk.distribution``, or a text such as ``"Gamma(2, 1)"``.
 
     Raises
     ------
     TypeError
-        Where it is something else; the message names what is accepted.
+        If it is something else; the message lists what is accepted.
     """
     if isinstance(candidate, Distribution):
         return candidate
@@ -57,14 +57,14 @@ def as_distribution(candidate: Any) -> Distribution:
 
 
 def got(candidate: Any) -> str:
-    """What something is that is no distribution, and what would make it one."""
+    """The type of an object that was refused, for messages; for an unfrozen SciPy distribution also the remedy."""
     kind = type(candidate).__name__
     if not is_unfrozen_scipy(candidate):
         return kind
     return f"SciPy's {kind}, which has to be called first, with its parameters if it has any: dist()"
 
 
-# Neither library is imported to look at an object that cannot be from it.
+# Types are recognised by their module's name, so that neither library is imported.
 def _is_pymc(candidate: Any) -> bool:
     return type(candidate).__module__.startswith("pytensor.")
 

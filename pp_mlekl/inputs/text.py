@@ -23,11 +23,11 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 }
 _FUNCTIONS = {"sqrt": math.sqrt, "exp": math.exp, "log": math.log}
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
-# In characters; a distribution of many parameters is for Python.
+# The longest text, in characters.
 _LONGEST = 10_000
-# Of brackets and operations in one another, below what Python's stack allows.
+# The deepest nesting of brackets and operations, below the limit of Python's stack.
 _DEEPEST = 50
-# Of distributions in one another, such as a mixture of truncated ones; the cost of a value is a power of it.
+# The deepest nesting of distributions, such as a mixture of truncated ones; the cost of a value grows exponentially with it.
 _NESTED = 3
 
 
@@ -73,7 +73,7 @@ def parse_distribution(text: str) -> Distribution:
 
 
 def _check_depth(tree: ast.expr, text: str) -> None:
-    """Raise ValueError where brackets, operations or distributions are too many in one another."""
+    """Raise ValueError if brackets, operations or distributions are nested too deeply."""
     waiting: list[tuple[ast.AST, int, int]] = [(tree, 0, 0)]
     while waiting:
         node, depth, distributions = waiting.pop()

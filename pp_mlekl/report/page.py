@@ -63,7 +63,7 @@ def write_html(comparison: ComparisonLike, path: AnyPath, about: str = "", guide
     comparison
         A ``Comparison``.
     path
-        Of the page.
+        The file to write.
     about
         Paragraphs about the model and its data, separated by blank lines. The first one is the subtitle.
     guide
@@ -135,7 +135,7 @@ def write_index(entries: list[dict[str, Any]], path: AnyPath) -> Path:
         Each with ``href`` (empty without a page), ``name``, ``shows`` and ``findings`` (pairs of level and text) and, if
         known, ``card`` (see ``index_card``).
     path
-        Of the page.
+        The file to write.
     """
     return write_text(path, template("index.html").render(entries=[{"card": None, **entry} for entry in entries]))
 

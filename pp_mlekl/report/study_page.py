@@ -33,7 +33,7 @@ def write_study_page(tree: xr.DataTree, path: AnyPath, name: str = "Simulation s
     tree
         What ``study`` returned.
     path
-        Of the page.
+        The file to write.
     name
         Its title.
     """

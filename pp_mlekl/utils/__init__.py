@@ -1,1 +1,1 @@
-"""Files, seeds and garbage collection."""
+"""Helpers without statistics: files, seeds, checks of arguments, tables, progress, shared settings."""

@@ -7,7 +7,7 @@ import psutil
 
 
 def check_count(name: str, value: Any, at_least: int = 1) -> None:
-    """Raise ValueError where an argument is no integer of at least ``at_least``.
+    """Raise ValueError unless an argument is an integer of at least ``at_least``.
 
     Examples
     --------
@@ -24,9 +24,9 @@ def check_memory(numbers: int, what: str) -> None:
     Parameters
     ----------
     numbers
-        A Python integer, which does not overflow.
+        The number of doubles, as a Python integer, which does not overflow.
     what
-        What consists of them, to begin a sentence with.
+        The subject of the message's sentence, such as "1000 draws".
     """
     needed, memory = 8 * numbers, psutil.virtual_memory().total
     if needed > memory:

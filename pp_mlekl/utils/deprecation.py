@@ -17,12 +17,12 @@ def deprecated_arguments[**P, R](
     Parameters
     ----------
     renamed
-        Today's keyword by the previous one.
+        Maps previous keywords to current ones.
     positional
-        The parameters, by today's names, that could be given by position in the previous release, in that order.
+        The parameters, by their current names, that the previous release accepted by position, in that order.
     types
-        For a parameter of ``positional`` whose place another parameter has today: the types of value that are taken as the
-        previous parameter.
+        If another parameter now has the position of a parameter of ``positional``: the types of values that are still
+        passed on to the previous parameter.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def deprecated_arguments[**P, R](
 
         @functools.wraps(function)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-            # More values than were ever allowed are left to Python's own TypeError.
+            # Python's own TypeError refuses more values than were ever allowed.
             known = args if len(args) <= len(positional) else ()
             first = next((i for i, value in enumerate(known) if moved(i, value)), len(args))
             today: dict[str, object] = {}

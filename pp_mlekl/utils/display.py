@@ -20,30 +20,30 @@ _COLOURS: dict[Level, tuple[str, str]] = {
 _BADGE = Markup(
     '<span style="color: {}; background: {}; border-radius: 4px; padding: 1px 8px; font-size: 90%">{}</span>'
 )
-# What a table shows in place of a number that is not available.
+# Shown in a table in place of a missing number.
 _MISSING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Display:
-    """What is shown of a result.
+    """The content of a result's text and HTML form.
 
     Parameters
     ----------
     title
-        What the result is.
+        The name of the result.
     badge, level
-        A short status beside the title, and the colour that it has.
+        A short status beside the title, and the level that decides its colour.
     lines
         Further numbers, one line each.
     warnings
-        What to know before the numbers are used.
+        Caveats, shown before the numbers.
     table
         The main numbers.
     details
-        Further tables by their titles, folded in a notebook and left out in a terminal.
+        Further tables by title, folded in a notebook and left out in a terminal.
     float_format
-        Of the numbers in tables.
+        The format of numbers in tables.
     """
 
     title: str
@@ -56,7 +56,7 @@ class Display:
     float_format: str = "{:.5g}"
 
     def text(self) -> str:
-        """For a terminal."""
+        """The text that a terminal shows."""
         headline = f"{self.title}: {self.badge}" if self.badge else self.title
         lines = [headline, *self.lines, *(f"! {w}" for w in self.warnings)]
         table = without_empty_columns(self.table)
@@ -65,7 +65,7 @@ class Display:
         return "\n".join(lines)
 
     def html(self) -> str:
-        """For a notebook; every text in it is escaped."""
+        """The HTML that a notebook shows; all text is escaped."""
         badge = _BADGE.format(*_COLOURS[self.level], self.badge) if self.badge else Markup("")
         parts = [Markup("<p><b>{}</b> {}</p>").format(self.title, badge)]
         if self.lines:
@@ -88,7 +88,7 @@ class Display:
 
 
 class Displayed:
-    """A result that is shown by its ``_display``; subclasses that are dataclasses pass ``repr=False``."""
+    """Base class of results, which shows what ``_display`` returns; dataclasses that inherit it pass ``repr=False``."""
 
     def _display(self) -> Display:
         raise NotImplementedError
@@ -101,7 +101,7 @@ class Displayed:
 
 
 def without_empty_columns(table: pd.DataFrame | None) -> pd.DataFrame | None:
-    """The table without columns that have no value in any row; None if nothing is left of one that has rows.
+    """The table without columns that are missing in every row; None if no column is left. An empty table stays.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def without_empty_columns(table: pd.DataFrame | None) -> pd.DataFrame | None:
 
 
 def number_table(columns: Mapping[str, ArrayLike], dims: Sequence[str] = ()) -> pd.DataFrame:
-    """Numbers, or arrays of one shape, as a table with a row for each element.
+    """A table of numbers, or of arrays of one shape, with a row for each element.
 
     Examples
     --------

@@ -5,7 +5,7 @@ from arviz_stats.base import array_stats
 
 from pp_mlekl.typing import Array
 
-# With fewer draws a chain has no halves to compare; its draws count as independent.
+# ArviZ needs four draws, to split a chain into halves. Fewer draws count as independent.
 _FEWEST_DRAWS = 4
 
 

@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all, and that replace only what this package wrote.
+"""Atomic writes of files and folders, which replace only what this package wrote.
 
-What is written is made in memory first. It goes to a temporary name in the target's folder, is flushed to the disk and then
-renamed, so that a full disk, an error or an interrupt leaves the old file as it was. Two writers of one target never share a
-temporary name. Nothing but an empty file, an empty folder or something that carries this package's mark is ever replaced.
+The content is made in memory. It is written under a temporary name in the target's folder, flushed to the disk and
+renamed, so that a full disk, an error or an interrupt leaves the old file as it was. Two writers of one target never share
+a temporary name. Only empty files, empty folders and those with this package's mark are replaced.
 """
 
 import errno
@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 try:
     import fcntl
-except ImportError:  # On Windows a file in use cannot be removed, which protects it as well.
+except ImportError:  # Windows has no such locks, but does not remove a file in use, which also protects it.
     fcntl = None  # type: ignore[assignment]
 
 AnyPath = str | os.PathLike[str]
@@ -32,21 +32,21 @@ IsOurs = Callable[[Path], bool]
 # A comment in HTML and in Markdown.
 MARK = "<!-- Written by pp_mlekl, which replaces this file when it writes it again. -->"
 
-# File systems allow 255 bytes; extensions, numbers and what a browser adds to a download need some of them.
+# In bytes. File systems allow 255; extensions, numbers and what a browser adds to a download need some of them.
 _LONGEST_NAME = 120
-# Windows keeps these for devices, with any extension.
+# Windows reserves these names for devices, with any extension.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(10))}
 
 
 def write_text(path: AnyPath, text: str) -> Path:
-    """Write a page of HTML or Markdown, with the mark by which a later run knows it for its own.
+    """Write a page of HTML or Markdown with this package's mark, so that a later run may replace it.
 
     Raises
     ------
     ValueError
-        Where the path is a folder or a file that this package did not write.
+        If the path is a folder or a file that this package did not write.
     OSError
-        Where it cannot be written, as on a full disk; it names the path.
+        If the file cannot be written, for example on a full disk; the error names the path.
     """
     content = f"{text.rstrip()}\n{MARK}\n".encode(errors="replace")
     return write_bytes(path, content, is_ours=has_mark)
@@ -58,7 +58,7 @@ def has_mark(path: Path) -> bool:
 
 
 def write_bytes(path: AnyPath, content: bytes, *, is_ours: IsOurs) -> Path:
-    """Write a file; ``is_ours`` tells whether a file that is there already may be replaced. Raises as ``write_text``."""
+    """Write a file; ``is_ours`` says whether an existing file may be replaced. Raises as ``write_text``."""
     target = check_file(path, is_ours)
     with _beside(target, path, Path.touch) as part:
         _flushed(part, content, "wb")
@@ -69,7 +69,7 @@ def write_bytes(path: AnyPath, content: bytes, *, is_ours: IsOurs) -> Path:
 
 
 def write_folder(path: AnyPath, files: Mapping[str, bytes], *, is_ours: IsOurs) -> Path:
-    """Write a folder of files, named relative to it; the folder that was there stays until the new one is whole.
+    """Write a folder of files, named relative to it; an existing folder stays until the new one is complete.
 
     Raises as ``write_text``.
     """
@@ -81,7 +81,7 @@ def write_folder(path: AnyPath, files: Mapping[str, bytes], *, is_ours: IsOurs) 
         for name, content in files.items():
             file = part / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            # Not twice: where case does not matter, two names may be one file.
+            # Mode "x" refuses an existing file: two names may be one file on a file system that ignores case.
             _flushed(file, content, "xb")
         with locked(target.parent):
             _check_own_folder(target, path, is_ours)
@@ -90,7 +90,7 @@ def write_folder(path: AnyPath, files: Mapping[str, bytes], *, is_ours: IsOurs) 
 
 
 def check_file(path: AnyPath, is_ours: IsOurs) -> Path:
-    """The file that a path stands for, links followed, where it is new, empty or this package's own.
+    """Resolve links in a path and check that the file is new, empty or written by this package.
 
     Raises
     ------
@@ -113,9 +113,9 @@ def check_file(path: AnyPath, is_ours: IsOurs) -> Path:
 
 
 def check_folder(path: AnyPath, is_ours: IsOurs) -> Path:
-    """The same for a folder that is to be written as a whole."""
+    """Resolve links in a path and check that the folder is new, empty or written by this package."""
     target = _real(path)
-    # Not while another process exchanges it.
+    # The lock waits for another process that is replacing the folder.
     with locked(target.parent):
         _check_own_folder(target, path, is_ours)
     return target
@@ -132,7 +132,7 @@ def _check_own_folder(target: Path, path: AnyPath, is_ours: IsOurs) -> None:
 
 
 def restored(path: AnyPath) -> Path:
-    """The path, where a folder that a killed process had moved aside is back in its place."""
+    """The path with links resolved; a folder that a killed process had moved aside is put back first."""
     target = _real(path)
     if not target.exists() and target.parent.is_dir():
         _tidied(target, wait=True)
@@ -140,12 +140,12 @@ def restored(path: AnyPath) -> Path:
 
 
 def writable_folder(folder: Path) -> Path:
-    """The folder, made where it is missing.
+    """The folder, which is made if it does not exist.
 
     Raises
     ------
     ValueError
-        Where nothing can be written there.
+        If nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -158,14 +158,14 @@ def writable_folder(folder: Path) -> Path:
 
 
 def check_page_target(path: AnyPath) -> None:
-    """Raise as ``write_text`` would, before anything is computed; the page's folder is made where it is missing."""
+    """Raise as ``write_text`` would, before anything is computed; make the page's folder if it does not exist."""
     writable_folder(check_file(path, has_mark).parent)
 
 
 def file_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
-    """A file name, without extension, for each name: readable, safe on every file system and unlike all others.
+    """A file name without extension for each name: readable, valid on every file system, and unique.
 
-    Names that differ by case or accents' encoding alone count as alike, as some file systems take them.
+    Names that differ only in case or in the encoding of accents count as equal, as on some file systems.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _shortened(text: str, most: int) -> str:
 
 
 def _real(path: AnyPath) -> Path:
-    """A path with its links followed, so that a link stays and what it points to is written."""
+    """A path with its links resolved: the file that a link points to is replaced, not the link."""
     text = os.fspath(path)
     if text.endswith(("/", os.sep)) or Path(text).name in ("", ".."):
         raise ValueError(f"{text!r} is a folder; name a file in it, such as {str(Path(text) / 'result')!r}.")
@@ -214,14 +214,14 @@ def _real(path: AnyPath) -> Path:
 
 @contextmanager
 def _beside(target: Path, given: AnyPath, make: Callable[[Path], None]) -> Iterator[Path]:
-    """A new file or folder beside a target; what has its name at the end is removed, and an error names the path as given."""
+    """A new file or folder beside a target, removed at the end unless it was renamed; errors name the path as given."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _tidied(target)
     part = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.part")
     try:
         with signals_held_back(), ExitStack() as stack:
             try:
-                # Whoever tidies holds the folder's lock, and so meets no part that its writer has not locked yet.
+                # ``_tidied`` holds the folder's lock, so it never sees a part before its writer has locked it.
                 with locked(target.parent):
                     make(part)
                     stack.enter_context(locked(part))
@@ -235,20 +235,20 @@ def _beside(target: Path, given: AnyPath, make: Callable[[Path], None]) -> Itera
 
 
 def _prefix(target: Path) -> str:
-    # A name may be as long as the file system allows already.
+    # Shortened, because the name itself may have the greatest length that the file system allows.
     return f".{_shortened(target.name, _LONGEST_NAME)}.{sha256(os.fsencode(target.name)).hexdigest()[:8]}."
 
 
 @contextmanager
 def signals_held_back() -> Iterator[None]:
-    """Let an interrupt wait until a block has ended; signals come to the main thread alone."""
+    """Delay SIGINT and SIGTERM until the block has ended; only the main thread receives signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
     replaced: list[tuple[signal.Signals, Any]] = []
     try:
-        # The interrupt first and last: from the first line to the last none can come between.
+        # SIGINT is the first signal to be replaced and the last to be restored.
         for number in (signal.SIGINT, signal.SIGTERM):
             if (handler := signal.getsignal(number)) is not None:
                 replaced.insert(0, (number, handler))
@@ -263,7 +263,10 @@ def signals_held_back() -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
-    """Whether this process holds the lock of a file or folder, which killed processes let go; False where there are no locks."""
+    """Lock a file or folder and yield whether this process holds the lock; False if the system has no locks.
+
+    The system releases the locks of killed processes.
+    """
     if fcntl is None:
         yield False
         return
@@ -280,20 +283,20 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
             holds = False
         yield holds
     finally:
-        # A child process may have inherited the file, and would hold on to the lock.
+        # Unlocked explicitly, because a child process may have inherited the open file and with it the lock.
         with suppress(OSError):
             fcntl.flock(opened, fcntl.LOCK_UN)
         os.close(opened)
 
 
 def _tidied(target: Path, *, wait: bool = False) -> None:
-    """Remove what killed writers of the same target left, and put back a folder that one had moved aside."""
+    """Remove the temporary files of killed writers of this target, and put back a folder that one had moved aside."""
     with locked(target.parent, wait=wait) as alone:
         for leftover in target.parent.glob(f"{escape(_prefix(target))}*") if alone else ():
             if leftover.suffix == ".old" and not target.exists():
                 leftover.rename(target)
                 continue
-            # A writer that has just ended has renamed its part.
+            # The file is not found if its writer has just renamed it.
             with suppress(FileNotFoundError), locked(leftover, wait=False) as dead:
                 if dead:
                     _discarded(leftover)
@@ -313,7 +316,7 @@ def _flushed(file: Path, content: bytes, mode: Literal["wb", "xb"]) -> None:
 
 
 def _exchange(part: Path, target: Path) -> None:
-    """Put a new folder in the place of an old one, which is removed last."""
+    """Replace an old folder by a new one; the old one is removed last."""
     old = part.with_suffix(".old")
     replaces = target.exists()
     if replaces:
@@ -325,6 +328,6 @@ def _exchange(part: Path, target: Path) -> None:
             old.rename(target)
         raise
     if replaces:
-        # Under the other name while it is whole alone.
+        # ``_tidied`` may put back a folder named .old, so a folder has this name only while it is complete.
         old.rename(part)
         shutil.rmtree(part)

@@ -1,4 +1,4 @@
-"""Rarer searches for garbage while graphs, compiled functions and pictures are made."""
+"""Less frequent garbage collection while graphs are built and compiled, and plots drawn."""
 
 import gc
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from contextlib import contextmanager
 
 from pp_mlekl.utils.shared_state import Shared
 
-# New objects until the next search. Graphs and compiled code are millions of objects that stay: searching them for
-# garbage as often as Python does of its own takes a tenth of the time.
+# Allocations between two collections. Graphs and compiled code are millions of objects that stay alive; with Python's
+# default threshold, collections take a tenth of the time.
 _NEW_OBJECTS = 50_000
 
 
 @contextmanager
 def collected_rarely() -> Iterator[None]:
-    """Search for garbage more rarely within a block or, as a decorator, a function.
+    """Collect garbage less often within a block or, as a decorator, within a function.
 
-    Where the garbage collector is off or set to less already, nothing changes.
+    Nothing changes if the collector is off or collects less often already.
 
     Examples
     --------

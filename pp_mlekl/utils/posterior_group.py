@@ -17,9 +17,9 @@ def posterior_of(idata: Any) -> xr.Dataset:
     Raises
     ------
     TypeError
-        Where ``idata`` is no DataTree.
+        If ``idata`` is not a DataTree.
     ValueError
-        Where the group, its draws or one of these dims is missing.
+        If the group, its draws or one of these dims is missing.
     """
     if not isinstance(idata, xr.DataTree):
         raise TypeError(
@@ -41,9 +41,9 @@ def posterior_of(idata: Any) -> xr.Dataset:
 
 
 def draws_within(posterior: xr.Dataset, group: xr.Dataset) -> Array:
-    """The places, among a posterior's draws, of the draws of a group that may hold only some of them, by their labels.
+    """The positions of a group's draws among the posterior's draws, found by their labels.
 
-    All places are returned if the labels do not tell.
+    The group may hold only some of the draws. All positions are returned if the labels do not identify them.
 
     Examples
     --------

@@ -15,7 +15,7 @@ def progress_bar(title: str, steps: int, progress: Progress) -> Iterator[Callabl
     Parameters
     ----------
     title
-        Shown before the name of the step.
+        The text before the name of the step.
     steps
         The number of steps.
     progress
@@ -24,7 +24,7 @@ def progress_bar(title: str, steps: int, progress: Progress) -> Iterator[Callabl
     Yields
     ------
     callable
-        To be called with the name of each step when it begins.
+        A function to call with the name of each step when it begins.
 
     Examples
     --------

@@ -1,20 +1,20 @@
-"""What users pass as ``random_seed``, checked once and as a number that can be kept."""
+"""Checks of ``random_seed``, and its conversion to a generator or to an integer that can be stored."""
 
 import numpy as np
 
 from pp_mlekl.typing import RandomSeed
 
-# What draws integers: as many as a file format's integers hold.
+# Stored seeds fit into the signed 64-bit integers of file formats.
 _LIMIT = 2**63
 
 
 def generator_of(random_seed: RandomSeed) -> np.random.Generator:
-    """The generator that an integer, SeedSequence or Generator stands for; a random one where it is None.
+    """The generator of an integer, SeedSequence or Generator; one with a random seed for None.
 
     Raises
     ------
     ValueError
-        Where it is none of these.
+        If ``random_seed`` is anything else.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def generator_of(random_seed: RandomSeed) -> np.random.Generator:
 
 
 def integer_of(random_seed: RandomSeed) -> int:
-    """A seed as an integer that gives the same numbers again: itself, or one drawn where it is something else.
+    """An integer seed that can be stored: ``random_seed`` itself, or an integer drawn from its generator.
 
     Raises
     ------

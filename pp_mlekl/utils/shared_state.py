@@ -1,8 +1,8 @@
-"""What all threads of a process share (settings of libraries, the garbage collector), changed so that no two threads cross.
+"""Changes of settings that all threads of a process share, such as those of libraries and of the garbage collector.
 
-Two threads cross where both keep an old value and put it back in another order than they kept it: the second one then puts
-back what the first had set. Short changes hold one lock (``alone``). Long ones are made by the first thread that needs them
-and undone by the last (``Shared``). Warnings are silenced for the thread that asks alone (``silenced``).
+If two threads save, change and restore the same setting, the second one may restore the value that the first one set.
+Short changes therefore hold one lock (``alone``). The first thread that needs a long change makes it, and the last one
+undoes it (``Shared``). Warnings are silenced in one thread only (``silenced``).
 """
 
 import os
@@ -28,7 +28,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """A block that one thread at a time is in; it may enter it again.
+    """Run the block in one thread at a time; the same thread may enter it again (a reentrant lock).
 
     For short changes of shared settings, and for code that is not safe in threads, such as building PyTensor graphs.
     """
@@ -37,12 +37,12 @@ def alone() -> Iterator[None]:
 
 
 class Shared:
-    """A context that the first thread enters for all, and the last one leaves.
+    """A context that is entered when the first thread needs it and left when the last thread has finished.
 
     Parameters
     ----------
     make
-        Returns the context manager, anew each time.
+        Returns a new context manager.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Shared:
 
 
 class _WhereSilenced:
-    """In the place of a filter's pattern: every message within ``silenced`` matches, and none outside."""
+    """The pattern of a warning filter: matches every message inside ``silenced`` and none outside."""
 
     def match(self, message: str) -> bool:
         return _silent.get()
@@ -85,10 +85,11 @@ _FILTER = ("ignore", _WhereSilenced(), Warning, None, 0)
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """No warnings within the block, in this thread alone.
+    """Silence warnings within the block, in this thread only.
 
-    ``warnings.catch_warnings`` changes the filters of all threads before Python 3.14, and later without
-    ``-X context_aware_warnings``. Here one filter, which matches nothing outside such blocks, is put before the others and stays.
+    ``warnings.catch_warnings`` changes the filters of all threads unless Python (3.14 or later) runs with
+    ``-X context_aware_warnings``. This function inserts one filter before the others and leaves it there; the filter
+    matches nothing outside such blocks.
 
     Examples
     --------

@@ -1,15 +1,15 @@
-"""Warnings as an attribute of a Dataset or DataTree: a JSON list, which every file format gives back unchanged."""
+"""Warnings as an attribute of a Dataset or DataTree: a JSON list, which every file format stores unchanged."""
 
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# How the previous release joined warnings.
+# The previous release joined warnings by this text.
 _FORMER_SEPARATOR = " | "
 
 
 def warnings_attribute(warnings: Iterable[str]) -> str:
-    """The value of ``attrs["warnings"]``; each warning stands in it once.
+    """The value of ``attrs["warnings"]``, without duplicates.
 
     Examples
     --------
@@ -20,7 +20,7 @@ def warnings_attribute(warnings: Iterable[str]) -> str:
 
 
 def read_warnings(attributes: Mapping[Any, Any]) -> tuple[str, ...]:
-    """The warnings among the attributes of a Dataset or DataTree; none where there is no such attribute.
+    """The warnings among the attributes of a Dataset or DataTree; empty if there is no such attribute.
 
     Examples
     --------
