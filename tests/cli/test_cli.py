@@ -47,7 +47,7 @@ def test_models_of_the_same_data(folder):
 
 
 @pytest.mark.slow
-def test_potentials_count_as_what_the_user_says(folder):
+def test_potentials_count_as_the_user_says(folder):
     result = run("compare", "my_model.py:penalised", *QUICK, "--potentials", "likelihood", "--out", "out")
     assert result.exit_code == 0, result.output
     # The normal likelihood of four numbers and the penalty, which weighs as much as two more at 0.

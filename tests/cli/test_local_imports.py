@@ -45,7 +45,7 @@ def prior_of(builder):
         ["list", "study typo", "proof typo"],
     ),
 )
-def test_what_nobody_names_is_not_run(folder, command):
+def test_modules_that_are_not_named_are_not_run(folder, command):
     arguments = command.split()
     for name in ("models", "numpy", "rich", "pymc", "matplotlib", "conftest"):
         (folder / f"{name}.py").write_text(TRAP)

@@ -111,7 +111,7 @@ def fingerprint(**changed):
     return _fingerprint(task, builder, model, specification.truth)
 
 
-def test_what_counts_as_a_change(folder):
+def test_changes_that_renew_a_page(folder):
     seen = [fingerprint(), fingerprint(seed=2), fingerprint(args={"scale": 6})]
     (folder / "table.csv").write_text("y\n0.1\n0.9\n1.8\n")
     seen.append(fingerprint())

@@ -42,7 +42,7 @@ def test_a_closed_standard_output_is_no_failure():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_reader_that_goes_away_gets_no_traceback():
+def test_a_closed_pipe_gives_no_traceback():
     done = subprocess.run(
         ["sh", "-c", f'"$0" -c "{MAIN}" rules | head -n 1', sys.executable],
         capture_output=True, text=True, env=ENVIRONMENT, check=False,

@@ -215,7 +215,7 @@ def test_page_is_self_contained(comparison, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["page.html"]
 
 
-def test_no_panel_is_written_over(comparison):
+def test_no_panel_is_overwritten(comparison):
     (axis,) = comparison.plot_loo_pit().axes
     assert not axis.texts
     p = comparison.diagnostics.loo.loc["deviation", "p_uniform"]
@@ -292,7 +292,7 @@ def test_unknown_truth_compares_with_the_predictive():
     assert CompilationCount.compiled == before
 
 
-def test_an_estimate_that_does_not_exist_is_a_word():
+def test_an_estimate_that_does_not_exist_is_shown_as_its_status():
     with pm.Model() as model:
         x = np.array([-2.0, -1.0, 1.0, 2.0])
         slope = pm.Normal("slope", 0, 2.5)

@@ -25,7 +25,7 @@ def test_each_quantity_has_its_own_number():
     assert {row["of"] for row in rows} == {"joint"}
 
 
-def test_what_was_not_computed_has_no_row():
+def test_parts_that_were_not_computed_have_no_row():
     tree = joint()
     tree["information_gain/joint"] = xr.DataTree(tree["information_gain/joint"].to_dataset()[["jsd", "jsd_mcse"]])
     assert [row["direction"] for row in gained_rows(tree, [])] == ["JSD(prior, posterior)"]

@@ -40,7 +40,7 @@ def test_closed_form():
     assert set(found.values) == {"mu", "tau"}
 
 
-def test_none_without_latents_or_with_a_regular_mle():
+def test_no_marginal_estimate_without_latents_or_with_a_regular_mle():
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("mu", 0, 10), 1.0, observed=[0.4, 1.2])
     assert of(model, mk.find_mle(model)) is None

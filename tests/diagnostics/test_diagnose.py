@@ -114,7 +114,7 @@ def test_one_joint_observation_has_no_calibration():
 
 
 @pytest.mark.parametrize(("chains", "draws", "why"), [(1, 250, "run four"), (4, 3, "so few draws")])
-def test_what_could_not_be_judged_is_not_called_usable(chains, draws, why):
+def test_results_that_were_not_judged_are_not_called_usable(chains, draws, why):
     tree = normal_tree(np.random.default_rng(1).normal(size=N), np.random.default_rng(2))
     tree["log_prior"] = xr.DataTree(-0.5 * tree["posterior"].to_dataset() ** 2)
     diagnostics = diagnose(tree.isel(chain=slice(chains), draw=slice(draws)))
@@ -125,13 +125,13 @@ def test_what_could_not_be_judged_is_not_called_usable(chains, draws, why):
     assert not all(f.judged for f in verdict.findings)
 
 
-def test_a_flat_prior_is_said_to_be_flat():
+def test_a_flat_prior_is_reported():
     tree = normal_tree(np.random.default_rng(1).normal(size=N), np.random.default_rng(2))
     tree["log_prior"] = xr.DataTree(0.0 * tree["posterior"].to_dataset() + np.log(2))
     assert "The prior is flat" in said(diagnose(tree).findings, "prior")
 
 
-def test_chains_apart_are_a_problem():
+def test_chains_in_different_places_are_a_problem():
     generator = np.random.default_rng(3)
     tree = normal_tree(generator.normal(size=N), generator)
     tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset() + xr.DataArray(np.arange(4.0), dims="chain"))
@@ -185,7 +185,7 @@ def test_divergent_transitions_in_a_thousand(count, level):
 
 
 @pytest.mark.parametrize(("correlation", "level"), [(0.0, "ok"), (0.8, "ok"), (0.95, "caution")])
-def test_energy_that_moves_slowly(correlation, level):
+def test_a_low_energy_fraction_is_reported(correlation, level):
     # BFMI of an autoregressive series is 2 (1 - correlation): 2, 0.4 and 0.1.
     noise = np.random.default_rng(1).normal(size=(4, 4000))
     energy = np.empty_like(noise)

@@ -39,7 +39,7 @@ def test_groups_hold_some_of_the_draws_under_their_labels(few, whole):
     xr.testing.assert_allclose(few["log_likelihood/y"], whole["log_likelihood/y"].isel(draw=slice(None, None, 4)))
 
 
-def test_diagnostics_take_the_draws_that_there_are(few, whole):
+def test_diagnostics_use_the_existing_draws(few, whole):
     found, other = diagnose(few, ["mu"]), diagnose(whole, ["mu"])
     # Convergence is judged by all draws.
     np.testing.assert_allclose(found.summary["ess_bulk"].astype(float), other.summary["ess_bulk"].astype(float))

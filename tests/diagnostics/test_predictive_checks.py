@@ -99,7 +99,7 @@ def test_right_models_rarely_fail(kind):
     assert np.sum(np.array(smallest) < 0.05) <= 6
 
 
-def test_what_is_left_out(generator):
+def test_checks_that_do_not_apply_are_left_out(generator):
     data, draws = generator.normal(size=N), generator.normal(size=(*DRAWS, N))
     vectors = tree(data, draws)
     vectors["log_likelihood"] = xr.DataTree(xr.Dataset({"y": (("chain", "draw"), np.zeros(DRAWS))}))

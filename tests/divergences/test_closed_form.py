@@ -224,7 +224,7 @@ def test_far_apart_nothing_overflows(name, p, q):
     np.testing.assert_allclose(closed_form_kl(p, q), exact(name, p, q), rtol=1e-9)
 
 
-def test_bijections_are_seen_through():
+def test_bijections_do_not_change_closed_forms():
     generator = np.random.default_rng(8)
     a, b, c, d = generator.uniform(0.5, 3.0, size=(4, 5))
 
@@ -267,7 +267,7 @@ def test_elements_without_a_closed_form_are_left_to_quadrature():
     np.testing.assert_allclose(value[1], dense_mean(p, q.select(1), lambda r: r), rtol=1e-10)
 
 
-def test_certain_outcomes_count_nothing_or_are_infinite():
+def test_certain_outcomes_contribute_zero_or_infinity():
     bernoulli, binomial = family("Bernoulli"), family("Binomial")
     value = closed_form_kl(bernoulli(p=[0.0, 1.0, 0.0, 0.3, 1.0]), bernoulli(p=[0.3, 1.0, 1.0, 0.0, 0.25]))
     np.testing.assert_allclose(value, [-np.log(0.7), 0.0, np.inf, np.inf, np.log(4)], rtol=1e-14)

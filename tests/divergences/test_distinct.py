@@ -28,7 +28,7 @@ def test_equal_rows_are_found_and_no_others(name):
     np.testing.assert_array_equal(ROWS[first][group], ROWS)
 
 
-def test_rows_are_alike_only_if_they_are_in_both():
+def test_rows_are_equal_only_if_they_are_equal_in_both():
     other = NORMAL(mu=0.0, sigma=np.array([1.0, 1.0, 1.0, 1.0, 1.0, 2.0]))
     assert len(distinct_rows(NORMAL(mu=MU, sigma=1.0), other)[0]) == 4
     assert len(distinct_rows(NORMAL(mu=[0.0], sigma=1.0), NORMAL(mu=MU, sigma=1.0))[0]) == 3

@@ -59,7 +59,7 @@ def test_a_batch_of_q_is_sampled_elementwise():
     assert value[1] > value[0]
 
 
-def test_a_heavy_tail_is_warned_of():
+def test_a_heavy_tail_gives_a_warning():
     p = family("MvStudentT")(nu=3.0, mu=[0.0, 0.0], scale=np.eye(2))
     q = mixture(w=[0.5, 0.5], parts=tuple(mv_normal(mu=[m, 0.0], cov=np.eye(2)) for m in (-1.0, 1.0)))
     estimate = kl_divergence(p, q, generator=np.random.default_rng(2))
@@ -73,6 +73,6 @@ def test_the_shape_of_a_pareto_tail_is_found(shape):
     assert abs(tail_shape(draws) - shape) < 0.12
 
 
-def test_a_tail_that_ties_with_what_lies_below_it_has_no_shape():
+def test_a_tail_of_tied_values_has_no_shape():
     # 65 of 470 values are the tail, of which the quartile is the 16th.
     assert tail_shape(np.concatenate([np.zeros(421), np.arange(1.0, 50.0)])) == -np.inf

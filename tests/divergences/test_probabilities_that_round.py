@@ -140,7 +140,7 @@ def test_a_rate_that_underflows_is_not_zero():
     assert mk.kl_divergence(poisson(mu=2.0), poisson(mu=0.0)).value == np.inf
 
 
-def test_either_parameter_is_given_not_both():
+def test_exactly_one_of_two_parameters_is_required():
     with pytest.raises(ValueError, match="logit_p"):
         mk.distribution("Bernoulli")
     with pytest.raises(ValueError, match="logit_p"):

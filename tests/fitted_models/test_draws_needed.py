@@ -26,7 +26,7 @@ def tree(draws):
     return xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), values)})})
 
 
-def test_as_many_draws_are_used_as_the_error_takes(model):
+def test_the_number_of_draws_follows_from_the_requested_error(model):
     arguments = {"estimators": ["posterior_predictive"], "random_seed": 1}
     few = fitted_divergence(model, TRUTH, idata=tree(10_000), **arguments)
     wanted = 0.5 * few["kl_mcse"].item()
@@ -38,7 +38,7 @@ def test_as_many_draws_are_used_as_the_error_takes(model):
     assert_within(more["kl"].item(), few["kl"].item(), mcse=few["kl_mcse"].item(), mcse_below=0.015)
 
 
-def test_a_posterior_with_too_few_draws_says_how_many_it_takes(model):
+def test_a_posterior_with_too_few_draws_names_the_number_needed(model):
     short = fitted_divergence(
         model, TRUTH, idata=tree(250), estimators=["mle", "posterior_predictive"], error=0.01, random_seed=1
     )
@@ -51,7 +51,7 @@ def test_a_posterior_with_too_few_draws_says_how_many_it_takes(model):
     assert enough["kl_mcse"].item() < 0.01
 
 
-def test_an_error_that_is_no_number_is_refused(model):
+def test_an_invalid_error_is_refused(model):
     with pytest.raises(ValueError, match="error must be a positive number"):
         fitted_divergence(model, TRUTH, error=0.0)
 
@@ -63,7 +63,7 @@ def of(kl, mcse, by_draws, draws):
     )
 
 
-def test_the_part_that_does_not_come_from_draws_stays():
+def test_more_draws_do_not_reduce_the_other_errors():
     """0.05^2 = 0.04^2 + 0.03^2: for 0.035 the part by 400 draws must fall from 0.04 to 0.018."""
     dataset = of([1.0, 1.0, np.nan], [0.05, 0.05, 0.1], [0.04, 0.05, 0.1], [400, 400, 400])
     needed = draws_needed(dataset, 0.035).values

@@ -145,7 +145,7 @@ def test_plug_in_both_directions_and_layout():
     assert result.attrs["direction"] == "KL(true||fitted)"
 
 
-def test_the_truth_itself_is_at_distance_zero():
+def test_the_truth_has_divergence_zero():
     model = normal_model(Y)
     mle = find_mle(model, random_seed=1)
     truth = {k: float(v) for k, v in mle.values.items()}
@@ -428,7 +428,7 @@ def test_predictive_of_a_heavy_tailed_truth_against_quadrature():
     assert whole == pytest.approx(exact, rel=1e-4)
 
 
-def test_rows_with_supports_far_apart_are_not_taken_for_equal():
+def test_rows_with_distant_supports_are_not_merged():
     at = np.array([0.0, 100.0, 200.0])
     with pm.Model() as model:
         width = pm.Uniform("width", 0.5, 4)

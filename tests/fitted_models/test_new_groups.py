@@ -128,6 +128,6 @@ def test_held_out_draws_are_scored_by_new_groups(noncentred):
     assert abs(same - exact) > 0.5
 
 
-def test_what_is_no_free_variable_is_named(centred):
+def test_names_that_are_not_free_variables_are_refused(centred):
     with pytest.raises(ValueError, match="'nu'; the free variables are mu, tau, theta"):
         fitted_divergence(centred, {"mu": 4.0, "tau": 5.0, "theta": np.zeros(8)}, new_groups="nu")

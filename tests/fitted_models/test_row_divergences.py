@@ -28,7 +28,7 @@ def test_short_chains_count_as_independent(draws, taken):
     assert (inflation(steps) != 1.0) == taken
 
 
-def test_what_does_not_vary_is_not_inflated():
+def test_constant_draws_are_not_inflated():
     assert inflation(np.full((4, 100), 2.5)) == 1.0
     assert inflation(np.full((4, 100), np.nan)) == 1.0
 
@@ -64,7 +64,7 @@ def test_errors_of_rows_and_of_their_sum(name, rho):
 
 
 @pytest.mark.parametrize(("shape", "warned"), [(0.45, False), (0.55, True), (-np.inf, False)])
-def test_heavy_tails_of_log_ratios_are_warned_of(shape, warned):
+def test_heavy_tails_of_log_ratios_give_a_warning(shape, warned):
     warnings = from_influences(made(shape=shape), SHAPE, CHAINS).warnings
     assert bool(warnings) == warned
     if warned:

@@ -21,7 +21,7 @@ def test_independent_errors_are_added_up():
 
 
 @pytest.mark.parametrize(("other", "clear"), [(0.301, "yes"), (0.299, "no")])
-def test_two_standard_errors_make_it_clear(other, clear):
+def test_a_difference_is_clear_at_two_standard_errors(other, clear):
     found = with_closest(of([other, 0.2, 0.9], [0.03, 0.04, 0.0]))
     assert found.attrs["closest_is_clear"] == clear
 

@@ -132,7 +132,7 @@ def test_without_a_random_function_the_reverse_is_not_given():
     assert "kl_reverse and jsd" in result.attrs["warnings"]
 
 
-def test_heavy_tailed_log_ratios_are_warned_of(model, mle):
+def test_heavy_tailed_log_ratios_give_a_warning(model, mle):
     # E[(log ratio)^2] is infinite: squares of a Student t with three degrees of freedom.
     result = fitted_divergence(
         model, pm.StudentT.dist(nu=2.2, mu=0, sigma=1), estimates={"mle": mle}, estimators=["mle"], random_seed=1

@@ -65,7 +65,7 @@ def test_the_predictive_against_the_plug_in(result):
     assert result["kl_predictive"].sel(estimator="posterior_predictive").item() == 0.0
 
 
-def test_every_number_is_named_for_what_it_is(result):
+def test_names_of_all_numbers(result):
     for name in ("kl_predictive", "log_score", "log_score_lead", "kl_data", "kl_data_unseen", "kl_refit"):
         assert result[name].attrs["what"]
         assert result[name].attrs["unit"] == "nats"

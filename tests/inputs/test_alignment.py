@@ -22,7 +22,7 @@ def _kl(p, q, **kwargs):
 
 @pytest.mark.parametrize("divergence", DIVERGENCES)
 @pytest.mark.parametrize("other", [stats.norm(), np.random.default_rng(0).normal(size=100), None])
-def test_none_is_no_distribution(divergence, other):
+def test_none_is_refused_as_a_distribution(divergence, other):
     for sides in ((None, other), (other, None)):
         with pytest.raises(TypeError, match=r"PyMC .dist\(\)|density of q"):
             divergence(*sides)

@@ -103,7 +103,7 @@ def test_vectors(frozen):
     np.testing.assert_allclose(distribution.log_density(x), expected, rtol=1e-10)
 
 
-def test_one_without_a_family_is_integrated():
+def test_a_distribution_without_a_family_is_integrated():
     # KL is the same after x -> -x, which makes a left Gumbel a right one.
     left = kl_divergence(as_distribution(stats.gumbel_l(1, 2)), as_distribution(stats.gumbel_l(1, 3)))
     right = kl_divergence(as_distribution(stats.gumbel_r(-1, 2)), as_distribution(stats.gumbel_r(-1, 3)))

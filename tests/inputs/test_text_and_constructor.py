@@ -41,7 +41,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import distribution_of
         "OrderedMultinomial(0.3, [-1.0, 0.0, 1.0], 5)",
     ],
 )
-def test_reads_as_pymc_does(text):
+def test_text_is_read_as_pymc_reads_it(text):
     name, arguments = text.removesuffix(")").split("(", 1)
     theirs = distribution_of(eval(f"pm.{name}.dist({arguments})", {"pm": pm}))
     ours = parse_distribution(text)

@@ -90,7 +90,7 @@ def test_held_out_data_of_the_models_rows(functions):
         (3.5, TypeError, "truth must be a mapping"),
     ],
 )
-def test_what_is_wrong_is_named(functions, truth, error, message):
+def test_messages_name_the_wrong_entry(functions, truth, error, message):
     with pytest.raises(error, match=message) as caught:
         as_truth(functions, truth)
     assert "\n" not in str(caught.value)

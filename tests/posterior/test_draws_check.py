@@ -119,7 +119,7 @@ def test_only_the_changed_element_is_named():
     assert "theta[a]" in problem
 
 
-def test_a_foreign_log_likelihood_or_lp_is_found_out():
+def test_a_foreign_log_likelihood_or_lp_is_detected():
     model = build()
     idata = sample(model, draws=500, chains=2, random_seed=1)
     assert checked(model, idata).problems == ()
@@ -144,7 +144,7 @@ def test_a_foreign_log_likelihood_or_lp_is_found_out():
     assert "log_likelihood['y']" in checked(model, fewer).problems[0]
 
 
-def test_single_precision_is_no_other_model():
+def test_single_precision_is_accepted():
     model = build()
     idata = sample(model, draws=500, chains=2, random_seed=1)
     single = idata.map_over_datasets(lambda ds: ds.astype(np.float32) if "theta" in ds else ds)

@@ -89,7 +89,7 @@ def test_many_coefficients(d):
 @pytest.mark.slow
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
 @pytest.mark.parametrize("name", ["gamma-poisson-12", "dirichlet-multinomial-3", "normal-known-6"])
-def test_laplace_says_how_wrong_it_is(name, space):
+def test_laplace_reports_its_error(name, space):
     case = CASES[name]
     estimate = mk.log_evidence(golden.conjugate(case), method="laplace", space=space, random_seed=1)
     assert abs(float(estimate) - case["log_evidence"]) < 4 * estimate.mcse + 1e-9

@@ -55,7 +55,7 @@ def test_gap_is_joint_less_marginals():
 
 
 @pytest.mark.parametrize(("prior", "told"), [("simplex", True), ("zero sum", True), ("normal", False)])
-def test_elements_that_determine_one_another_are_told(prior, told):
+def test_elements_that_determine_each_other_give_a_warning(prior, told):
     generator = np.random.default_rng(0)
     with pm.Model() as model:
         if prior == "simplex":
@@ -92,7 +92,7 @@ def test_scale_of_the_parameter_does_not_matter():
     assert results[0] == pytest.approx(results[1], abs=1e-2)
 
 
-def test_infinite_is_said():
+def test_infinite_information_is_reported():
     """-log L has no mean under the prior: 1 / sigma^2 has none under a half-normal."""
     with pm.Model() as model:
         sigma = pm.HalfNormal("sigma", 1)
@@ -196,7 +196,7 @@ def test_bounded_divergences_when_prior_draws_never_reach_the_posterior():
     assert 1 - 1e-3 < float(joint["total_variation"]) <= 1
 
 
-def test_no_evidence_no_number():
+def test_without_evidence_there_is_no_number():
     """Where bridge sampling failed, nothing that rests on log Z is given as a number."""
     model, tree, *_ = _two_normals(1)
     failed = mk.Estimate(value=np.nan, mcse=np.nan, method="bridge sampling", warnings=("No overlap.",))
@@ -220,7 +220,7 @@ def test_chain_that_stays_at_its_largest_value():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_atom_costs_its_own_element_alone(share):
+def test_an_atom_affects_only_its_own_element(share):
     model, tree, *_ = _two_normals(1)
     generator = np.random.default_rng(2)
     a, b = (tree["posterior"][name].values.copy() for name in "ab")
@@ -310,7 +310,7 @@ def test_multivariate_prior_has_normal_marginals():
     assert np.all(error < 4 * gained["marginal_mcse"]["b"].values)
 
 
-def test_prior_without_a_known_marginal_is_met_with_draws():
+def test_a_prior_without_a_known_marginal_uses_draws():
     with pm.Model() as model:
         walk = pm.GaussianRandomWalk("walk", mu=0, sigma=1, init_dist=pm.Normal.dist(0, 1), shape=3)
         pm.Normal("y", walk, 1.0, observed=[0.5, 1.0, 1.5])
@@ -461,7 +461,7 @@ def test_group_is_normal_after_a_check():
         assert_within(float(group[name]), exact, mcse=float(group[f"{name}_mcse"]), mcse_below=most)
 
 
-def test_group_with_a_random_parent_outside_is_met_with_draws():
+def test_a_group_with_a_random_parent_outside_uses_draws():
     with pm.Model() as model:
         scale = pm.HalfNormal("scale", 1)
         b = pm.Normal("b", 0, scale, shape=2)

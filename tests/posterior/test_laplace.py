@@ -20,7 +20,7 @@ CASES = golden.cases("conjugate.json")
 
 
 @pytest.mark.parametrize("space", ["natural", "unconstrained"])
-def test_normal_posterior_is_met_exactly(space):
+def test_a_normal_posterior_is_exact(space):
     case = CASES["linear-regression-d3"]
     model = golden.conjugate(case)
     approximation = mk.laplace(model, space=space, random_seed=1)
@@ -110,7 +110,7 @@ def test_tree_has_groups_that_arviz_reads():
     assert list(tree["fit"]["rows"].values) == ["mu[left]", "mu[right]", "sigma_log__"]
 
 
-def test_no_mode_no_approximation():
+def test_without_a_mode_there_is_no_approximation():
     with pytest.raises(ValueError, match="status"):
         mk.laplace(golden.eight_schools(), space="natural", random_seed=1)
     with pytest.raises(ValueError, match='"natural" or "unconstrained"'):

@@ -46,5 +46,5 @@ def test_arguments_are_those_of_pymc(name, text):
     assert FOUND[name] == text
 
 
-def test_what_has_no_known_parameters_is_written_as_pymc_does():
+def test_distributions_without_known_parameters_are_written_as_by_pymc():
     assert FOUND["cut"].startswith("Censored(Normal(a, s)")

@@ -61,7 +61,7 @@ def test_one_call_makes_all_draws(drawn):
     assert len(calls) == 1
 
 
-def test_what_takes_no_batches_is_drawn_one_by_one():
+def test_distributions_without_batches_are_drawn_one_by_one():
     neighbours = np.eye(4, k=1) + np.eye(4, k=-1)
     with pm.Model() as model:
         scale = pm.HalfNormal("scale", 1)

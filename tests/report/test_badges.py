@@ -112,7 +112,7 @@ def test_a_warning_about_the_joint_divergence_is_a_caution(warning, level):
     assert (badge.sentence == "Doubt.") == (level == "caution")
 
 
-def test_of_the_fit_the_gravest_topic_is_named():
+def test_the_gravest_topic_of_the_fit_is_named():
     calibration, checks, loo = (finding("caution", t, t) for t in ("calibration", "predictive checks", "leave-one-out"))
     fine = finding("ok", "calibration", "fine")
     words = [

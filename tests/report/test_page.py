@@ -139,7 +139,7 @@ def test_names_and_texts_are_escaped(text):
     assert "Simulated data &amp; more." in text
 
 
-def test_tables_can_be_taken_away(comparison, document):
+def test_tables_can_be_downloaded(comparison, document):
     files = {attrs["download"]: attrs["href"] for tag, attrs in document.tags if tag == "a" and "download" in attrs}
     assert set(files) == {f"groups_{t}.{e}" for t in ("estimates", "divergences") for e in ("csv", "json", "tex")}
     content = base64.b64decode(files["groups_estimates.csv"].partition(",")[2]).decode()

@@ -103,7 +103,7 @@ def test_chains_of_dependent_draws_stay_within_the_band():
     assert "One draw in" in about_chains(one)
 
 
-def test_chains_apart_leave_the_band_however_much_is_thinned():
+def test_chains_in_different_places_leave_the_band_after_thinning():
     apart = autoregressive(np.random.default_rng(1)) + 3 * np.arange(4)[:, None]
     line, band = farthest(apart)
     assert line > 2 * band

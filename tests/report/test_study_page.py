@@ -22,7 +22,7 @@ def test_the_figures_are_those_of_the_data(coins):
     assert all("<svg" in panel.content for panels in found.values() for panel in panels)
 
 
-def test_what_was_not_computed_is_not_drawn(coins):
+def test_parts_that_were_not_computed_are_not_drawn(coins):
     without = coins.copy()
     names = [n for n in without["summary"].data_vars if n.startswith(("coverage", "kl", "excess"))]
     without["summary"] = without["summary"].to_dataset().drop_vars(names)

@@ -45,7 +45,7 @@ def test_parameters():
     }
 
 
-def test_what_is_not_known_has_no_column():
+def test_unknown_quantities_have_no_column():
     frame = summary(MAP_unconstrained=ROW["MAP"] + 0.5e-4 * ROW["sd"]).drop(columns=["KL", "KL_mcse", "truth"])
     assert not {"MAP, unconstrained", "KL gained", "truth"} & set(parameters(frame).header)
     frame["MAP_unconstrained"] += 1e-4 * ROW["sd"]

@@ -91,7 +91,7 @@ def test_the_kind_of_a_fault_is_named(fault, kind):
 
 
 @pytest.mark.slow
-def test_a_right_posterior_is_found_wrong_as_rarely_as_stated():
+def test_false_alarms_have_the_stated_rate():
     alarms = [
         found_by(seed=seed, simulations=100, level=0.1, draw_posterior=exact).p_values["own"] < 0.1
         for seed in range(200)
@@ -122,7 +122,7 @@ def test_wilson_intervals_are_those_of_statsmodels(successes, count):
     np.testing.assert_allclose(wilson(np.array(successes), np.array(count)), expected, atol=1e-12)
 
 
-def test_what_is_exact_for_a_normal_model_is_calibrated():
+def test_exact_methods_are_calibrated_for_a_normal_model():
     found = calibrate(
         NORMAL, methods=["laplace", "laplace_corrected", "mle"], simulations=400, draw_posterior=exact, random_seed=4
     )

@@ -49,7 +49,7 @@ CASES = {
 }
 
 
-def test_what_was_compiled_before_changes_nothing(monkeypatch):
+def test_earlier_compilations_change_nothing(monkeypatch):
     model = exponential()
     before = study(model, {"rate": 2.0}, **SMALL)
 

@@ -91,7 +91,7 @@ def test_each_batch_has_a_seed_and_a_place_of_its_own():
         assert batch.generator(root).random() == np.random.default_rng(child).random()
 
 
-def test_a_store_gives_what_memory_gives_and_is_read_again(path):
+def test_a_store_holds_the_same_numbers_as_memory_and_can_be_read(path):
     in_memory = study(exponential(), TRUTH, **SMALL)
     stored = study(exponential(), TRUTH, store=path, **SMALL)
     for group in ("replicates", "summary", "pseudo_true"):
@@ -108,7 +108,7 @@ def test_a_store_gives_what_memory_gives_and_is_read_again(path):
 
 
 @pytest.mark.parametrize("batches", [1, 7])
-def test_a_stopped_study_goes_on(finished, tmp_path, batches):
+def test_a_stopped_study_is_continued(finished, tmp_path, batches):
     parts = tmp_path / "parts.zarr"
     with pytest.raises(Stop):
         study(exponential(), TRUTH, store=parts, progress=stop_after(batches), **SMALL)
@@ -130,7 +130,7 @@ def test_a_damaged_batch_is_computed_again(path):
     assert content(path) == before
 
 
-def test_without_a_seed_a_store_goes_on_with_its_own(tmp_path):
+def test_without_a_seed_a_stored_study_continues_with_its_own(tmp_path):
     path = tmp_path / "study.zarr"
     arguments = SMALL | {"random_seed": None, "store": path}
     with pytest.raises(Stop):
@@ -205,7 +205,7 @@ def change_an_attribute(path):
         (change_an_attribute, "damaged"),
     ],
 )
-def test_a_store_that_is_not_the_one_wanted_is_refused_and_kept(path, change, message):
+def test_a_store_of_another_study_is_refused_and_kept(path, change, message):
     changed = change(path)
     before = content(path)
     with pytest.raises(ValueError, match=message) as refused:
@@ -214,7 +214,7 @@ def test_a_store_that_is_not_the_one_wanted_is_refused_and_kept(path, change, me
     assert content(path) == before
 
 
-def test_other_versions_finish_no_store_but_read_a_finished_one(tmp_path):
+def test_other_versions_read_finished_stores_but_do_not_continue_unfinished_ones(tmp_path):
     path = tmp_path / "study.zarr"
     with pytest.raises(Stop):
         study(exponential(), TRUTH, store=path, progress=stop_after(2), **SMALL)
@@ -267,7 +267,7 @@ def test_data_sets_for_which_linear_algebra_fails_are_counted(singular):
     np.testing.assert_allclose(found["inverse"][1, ~failed, 0], 1 / y[~failed])
 
 
-def test_what_is_not_wanted_is_not_computed():
+def test_parts_that_are_not_requested_are_not_computed():
     tree = study(exponential(), TRUTH, compute=[], **SMALL)
     assert "excess" not in tree["replicates"]
     assert not any(str(name).startswith("cover") for name in tree["summary"].data_vars)
@@ -347,7 +347,7 @@ def killed_and_finished(tmp_path, workers, moments):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-def test_killed_at_random_moments_it_ends_as_it_would_have(finished, tmp_path, workers):
+def test_a_study_killed_at_random_moments_has_the_same_result(finished, tmp_path, workers):
     generator = np.random.default_rng(workers)
     for _ in range(10):
         path = killed_and_finished(tmp_path, workers, generator.uniform(0, 6, size=2))

@@ -87,7 +87,7 @@ def test_exact_divergence_of_the_poisson_mle(case):
     )
 
 
-def test_regression_rows_are_gone_through_again():
+def test_regression_rows_are_repeated():
     x = np.linspace(-1, 1, 20)
     with pm.Model() as model:
         b = pm.Normal("b", 0, 5, shape=2)
@@ -100,7 +100,7 @@ def test_regression_rows_are_gone_through_again():
     assert np.all(np.abs(summary["coverage_naive"] - 0.95) < 4.5 * np.sqrt(0.05 * 0.95 / 2000))
 
 
-def test_medians_are_fitted_along_their_kinks():
+def test_medians_are_fitted_despite_kinks():
     """A Laplace distribution's fits are median and mean deviation, and its divergences have closed forms."""
     with pm.Model() as model:
         pm.Laplace("y", pm.Normal("mu", 0, 5), pm.HalfNormal("b", 3), observed=np.zeros(25))
@@ -117,7 +117,7 @@ def test_medians_are_fitted_along_their_kinks():
     assert tree["replicates/mu"].std().item() == pytest.approx(mu.std(), rel=0.15)
 
 
-def test_data_sets_none_of_which_has_a_fit():
+def test_studies_without_any_fit():
     with pm.Model() as model:
         pm.Bernoulli("y", pm.Beta("p", 1, 1), observed=np.zeros(3))
     summary = study(model, {"p": 1e-4}, sizes=[2, 3], replicates=10, random_seed=1)["summary"]
@@ -253,7 +253,7 @@ def test_posterior_means_by_nuts_agree_with_those_by_laplace():
     xr.testing.assert_identical(tree, again)
 
 
-def test_resampled_covariates_add_what_the_model_misses():
+def test_resampled_covariates_add_the_variance_due_to_misspecification():
     """A line through a parabola: with random rows the slope varies by more than with fixed ones, as the sandwich says."""
     x = np.linspace(0, 2, 40)
 

@@ -71,7 +71,7 @@ def test_killed_workers_change_nothing(local, tmp_path, kills):
 
 
 @pytest.mark.slow
-def test_a_batch_that_ends_every_worker_is_given_up():
+def test_a_batch_that_kills_every_worker_is_given_up():
     with connected(workers=2) as client, pytest.raises(LostWorkers, match="perhaps for want of memory"):
         list(on_cluster(client, Fails(), batches_of([10], 10)))
 

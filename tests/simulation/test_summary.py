@@ -26,7 +26,7 @@ def test_joined_moments_are_those_of_all(cuts):
 
 
 @pytest.mark.parametrize(("known", "mean", "has_error"), [(0, False, False), (1, True, False), (2, True, True)])
-def test_no_value_has_no_mean_and_one_has_no_error(known, mean, has_error):
+def test_an_empty_sample_has_no_mean_and_a_single_value_no_error(known, mean, has_error):
     values = np.full((1, 4), np.nan)
     values[0, :known] = np.arange(known)
     found = Moments.of(values)
@@ -58,7 +58,7 @@ def test_batches_cover_every_data_set_once(sizes, replicates, most):
     assert batches[0].where[2] == slice(0, batches[0].count)
 
 
-def test_every_batch_has_draws_of_its_own_that_its_seed_decides():
+def test_every_batch_has_its_own_draws_which_its_seed_decides():
     batches = batches_of([10, 20], 100, 50)
 
     def draws(seed):

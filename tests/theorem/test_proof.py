@@ -168,7 +168,7 @@ def test_same_seed_same_proof(shipped):
         ({"p": 1.0}, {}, "no regular minimum"),
     ],
 )
-def test_what_cannot_be_proved_says_why(truth, change, message):
+def test_refusals_give_the_reason(truth, change, message):
     model, _ = CASES["bernoulli"]()
     with pytest.raises(ValueError, match=message):
         proof(model, truth, **(QUICK | change))

@@ -32,7 +32,7 @@ def test_own_pages_are_replaced_and_keep_their_mode(tmp_path):
 @pytest.mark.parametrize(
     "target", ["notes.html", "folder", "folder/", "..", ".", "link.html", "loop", "fifo", "/dev/null"]
 )
-def test_what_the_user_has_is_kept(tmp_path, target):
+def test_files_of_the_user_are_kept(tmp_path, target):
     (tmp_path / "notes.html").write_text("mine")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link.html").symlink_to("notes.html")
@@ -46,7 +46,7 @@ def test_what_the_user_has_is_kept(tmp_path, target):
     assert (tmp_path / "notes.html").read_text() == "mine"
 
 
-def test_an_empty_file_holds_nothing_to_keep(tmp_path):
+def test_an_empty_file_is_replaced(tmp_path):
     (tmp_path / "page.html").touch()
     assert write_text(tmp_path / "page.html", "page").stat().st_size > 4
 
@@ -78,7 +78,7 @@ def test_files_stay_in_their_folder(tmp_path, name):
     assert entries(tmp_path) == []
 
 
-def test_what_a_killed_writer_left_is_removed_and_what_it_moved_aside_is_put_back(tmp_path):
+def test_leftovers_of_a_killed_writer_are_removed_and_its_old_folder_is_put_back(tmp_path):
     target = tmp_path / "store"
     write_folder(target, {"mark": b"old"}, is_ours=ours)
     prefix = files._prefix(target)
@@ -89,7 +89,7 @@ def test_what_a_killed_writer_left_is_removed_and_what_it_moved_aside_is_put_bac
     assert entries(tmp_path) == ["store"]
 
 
-def test_what_a_living_writer_makes_is_left_alone(tmp_path):
+def test_the_part_of_a_running_writer_is_left_alone(tmp_path):
     part = tmp_path / f"{files._prefix(tmp_path / 'page.html')}1.part"
     part.write_text("half")
     with files.locked(part) as held:

@@ -31,7 +31,7 @@ def test_the_kept_integer_is_that_of_the_seed(make):
 
 
 @pytest.mark.slow
-def test_a_study_keeps_no_address_of_a_generator():
+def test_a_study_does_not_store_the_address_of_a_generator():
     def run(seed):
         return mk.study(normal_newcomb.build(), normal_newcomb.TRUTH, sizes=[10], replicates=3, random_seed=seed)
 

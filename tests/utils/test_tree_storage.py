@@ -56,7 +56,7 @@ def test_reading_does_not_need_the_file_afterwards(tmp_path):
 
 
 @pytest.mark.parametrize("change", HDF5.values(), ids=HDF5)
-def test_hdf5_that_is_not_ours_is_not_read(tmp_path, change):
+def test_foreign_hdf5_files_are_refused(tmp_path, change):
     path = write_tree(tree(), tmp_path / "tree.nc", "test")
     with_hdf5(path, "g/a", change)
     with pytest.raises(ValueError, match=r"is not read: .*, which pp_mlekl does not write"):
@@ -64,7 +64,7 @@ def test_hdf5_that_is_not_ours_is_not_read(tmp_path, change):
 
 
 @pytest.mark.parametrize("change", METADATA.values(), ids=METADATA)
-def test_zarr_that_is_not_ours_is_not_read(tmp_path, change):
+def test_foreign_zarr_stores_are_refused(tmp_path, change):
     path = write_tree(tree(), tmp_path / "tree.zarr", "test")
     with_metadata(path, "g/a/zarr.json", change)
     with pytest.raises(ValueError, match=r"is not read: .*, which pp_mlekl does not write"):

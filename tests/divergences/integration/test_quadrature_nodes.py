@@ -37,7 +37,7 @@ def test_bends_of_a_density_cost_nothing(name):
         assert float(nodes.mean(function(nodes.points))) == pytest.approx(on_pieces(p, function), abs=1e-11)
 
 
-def test_bends_of_a_batch_are_each_elements_own():
+def test_each_element_of_a_batch_has_its_own_bends():
     kappa = np.array([0.4, 1.0, 3.0])
     p = family("AsymmetricLaplace")(kappa=kappa, mu=np.array([0.0, -2.0, 1.0]), b=np.array([1.0, 2.0, 0.5]))
     mean = expectation_nodes(p, GENERATOR)

@@ -117,7 +117,7 @@ PAIRS = [
 
 # The Polya-Gamma's density is slow to evaluate.
 @pytest.mark.parametrize("first", [pytest.param(n, marks=[pytest.mark.slow] * (n == "PolyaGamma")) for n in CONTINUOUS])
-def test_infinities_are_those_that_the_shapes_of_the_densities_imply(first):
+def test_infinities_follow_from_the_tails_of_the_densities(first):
     for p, q in PAIRS:
         if p != first:
             continue

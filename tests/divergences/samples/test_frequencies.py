@@ -11,7 +11,7 @@ ONES, ZEROS = np.ones(100), np.zeros(100)
 HALVES = np.repeat([0.0, 1.0], 500)
 
 
-def test_constant_draws_have_exactly_nothing_to_tell():
+def test_constant_draws_have_information_zero():
     assert mk.entropy(ONES).value == 0
     assert mk.kl_divergence(ONES, np.ones(300)).value == 0
     assert mk.js_divergence(ONES, np.ones(300)).value == 0

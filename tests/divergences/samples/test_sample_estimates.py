@@ -160,7 +160,7 @@ def test_draws_that_have_no_density_are_refused(draws, message):
 
 
 @pytest.mark.parametrize("d", [2, 3])
-def test_draws_on_a_sphere_are_told_and_others_are_not(d):
+def test_draws_on_a_sphere_are_recognised(d):
     x, y = _generator().normal(size=(2, 1000, d))
     on_sphere = x / np.linalg.norm(x, axis=1, keepdims=True)
     for estimate in (sample_entropy(on_sphere), _kl(on_sphere, y)):
@@ -250,7 +250,7 @@ def test_normal_scores_are_quantiles_of_ranks_and_go_on_beyond_the_draws():
 
 
 @pytest.mark.parametrize("d", [2, 5])
-def test_what_neighbours_see_of_normals_is_known_at_each_radius(d):
+def test_expected_log_density_by_neighbours_of_normals(d):
     generator, k, m, radii = _generator(), 5, 300, np.array([0.5, 2.0, 4.0])
     at = np.zeros((3, d))
     at[:, 0] = radii
@@ -271,7 +271,7 @@ def test_correction_is_that_of_normals_and_known_to_a_hundredth():
     assert density_correction(4000, 5)[0].mean == pytest.approx(own.mean / 2)
 
 
-def test_what_may_be_noise_beyond_a_normal_copula_is_shrunken_away():
+def test_deviations_from_a_normal_copula_within_noise_are_shrunk():
     noise = _generator().normal(size=400)
     assert mean_beyond(noise - noise.mean() + 0.02, 400).shrunken == 0
     clear = mean_beyond(noise - noise.mean() + 1, 400)
@@ -296,7 +296,7 @@ def test_bias_is_found_from_parts_of_the_draws():
     assert remaining_bias([c - np.mean(np.concatenate(changes)) for c in changes], n, 2) == 0
 
 
-def test_tail_that_carries_the_value_is_told_and_widens_the_error():
+def test_a_tail_that_dominates_the_value_gives_a_warning_and_a_wider_error():
     heavy, light = stats.pareto(1.2).rvs(2000, random_state=_generator()), _generator().normal(size=2000)
     by_tail = estimate_of(Terms(values=heavy, method=""), sign=1.0, direction="", chains=None, ess=None)
     assert any("heavy tail" in w for w in by_tail.warnings)
@@ -308,7 +308,7 @@ def test_tail_that_carries_the_value_is_told_and_widens_the_error():
     assert not small.warnings
 
 
-def test_draws_in_gaps_of_the_other_sample_are_told():
+def test_draws_in_gaps_of_the_other_sample_give_a_warning():
     generator = _generator()
     x = generator.normal(size=(1000, 2))
     y = 0.7 * generator.normal(size=(1000, 2)) + 1.5 * generator.choice([-1, 1], size=(1000, 1))

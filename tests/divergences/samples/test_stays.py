@@ -82,7 +82,7 @@ def test_spacings_of_draws_that_all_come_twice_are_those_of_the_draws():
     np.testing.assert_allclose(log_density_against(at, np.repeat(x, 2)), log_density_against(at, x), rtol=1e-12)
 
 
-def test_value_that_a_chain_comes_back_to_has_a_mass():
+def test_a_value_that_a_chain_revisits_is_an_atom():
     generator = np.random.default_rng(3)
     draws = generator.normal(size=(CHAINS, DRAWS))
     draws[generator.uniform(size=draws.shape) < 0.1] = 0.5

@@ -60,7 +60,7 @@ def test_scaling_the_coordinates_adds_the_jacobian():
     assert scaled.log_normalizer == pytest.approx(expected, abs=1e-5)
 
 
-def test_two_far_modes_that_one_half_never_saw_are_refused():
+def test_a_mode_that_one_half_never_visited_is_refused():
     generator = np.random.default_rng(5)
     first = generator.normal(-40, 1, size=(4, 500, 1))
     second = generator.normal(40, 1, size=(4, 500, 1))
@@ -90,7 +90,7 @@ def test_effective_size_of_an_autoregression():
 
 
 @pytest.mark.slow
-def test_error_covers_as_often_as_it_says():
+def test_the_error_has_its_nominal_coverage():
     scores = []
     for seed in range(200):
         generator = np.random.default_rng(seed)

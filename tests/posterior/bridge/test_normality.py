@@ -18,14 +18,14 @@ def test_normals_are_rejected_as_seldom_as_the_level_says(d):
     assert rejected <= 5
 
 
-def test_one_skewed_margin_among_many_is_seen():
+def test_one_skewed_margin_among_many_is_detected():
     generator = np.random.default_rng(1)
     draws = generator.normal(size=(4000, 30))
     draws[:, 7] = np.log(generator.gamma(6, size=4000))
     assert not check_normality(draws).accepted
 
 
-def test_heavy_tails_are_seen():
+def test_heavy_tails_are_detected():
     assert not check_normality(np.random.default_rng(2).standard_t(8, size=(4000, 3))).accepted
 
 

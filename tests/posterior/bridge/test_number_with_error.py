@@ -7,7 +7,7 @@ from pp_mlekl.posterior.bridge.density_ratio import density_ratio_divergences
 from pp_mlekl.posterior.bridge.number_with_error import WithError, independent_mean, plain_mean
 
 
-def test_what_two_means_share_cancels():
+def test_shared_errors_of_two_means_cancel():
     x = np.random.default_rng(0).normal(size=(4, 500))
     mean = plain_mean(x)
     nothing = mean.plus(plain_mean(x + 3.0), -1.0)
@@ -32,7 +32,7 @@ def test_number_that_does_not_exist_has_no_error():
     assert np.isnan(total.standard_error)
 
 
-def test_kl_knows_what_log_z_shares_with_the_log_likelihood():
+def test_the_error_of_kl_includes_the_covariance_of_log_z_and_the_log_likelihood():
     """A log Z that moves with the draws exactly as E[log L] does leaves a KL without an error."""
     generator = np.random.default_rng(3)
     log_l = generator.normal(size=(4, 500))

@@ -18,7 +18,7 @@ DENSITIES = {
 
 
 @pytest.mark.parametrize("name", slow_if(DENSITIES, ["logistic", "log of a gamma"]))
-def test_right_draws_exceed_a_limit_as_often_as_it_says(name):
+def test_right_draws_exceed_a_limit_at_its_nominal_rate(name):
     """Against a limit that is to be exceeded in one of 20 sets, which a few hundred sets can show."""
     source, gradient = DENSITIES[name]
     generator = np.random.default_rng(1)
@@ -65,13 +65,13 @@ def test_autocorrelation_is_taken_into_account():
     [(lambda z: z + 0.15, 0), (lambda z: 1.1 * z, 1), (lambda z: z / 1.1, 1)],
     ids=["shift", "wide", "narrow"],
 )
-def test_shift_and_spread_are_seen(change, kind):
+def test_shift_and_spread_are_detected(change, kind):
     z = change(np.random.default_rng(4).normal(size=(4, 1000, 3)))
     test = stein_test(z, -z, np.zeros(3, bool))
     assert np.nanmax(np.abs(test.scores[-1, kind])) > test.refusal
 
 
-def test_one_chain_of_another_density_is_seen_in_it_alone():
+def test_one_chain_of_another_density_is_the_only_one_named():
     z = np.random.default_rng(5).normal(size=(4, 1000, 2))
     z[2, :, 1] += 0.4
     test = stein_test(z, -z, np.zeros(2, bool))
@@ -102,7 +102,7 @@ def test_constant_or_few_draws_are_not_judged():
     ],
     ids=["normal", "kink", "narrow", "jump", "support"],
 )
-def test_jumps_are_told_from_kinks(value, expected):
+def test_jumps_are_distinguished_from_kinks(value, expected):
     generator = np.random.default_rng(1)
     draws = generator.normal(size=(4, 500, 1))
 

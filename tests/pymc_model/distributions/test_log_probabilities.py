@@ -41,7 +41,7 @@ def test_log_odds_are_exact_where_the_probability_rounds(link, exact):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_a_number_is_no_link():
+def test_a_constant_is_not_a_link():
     assert log_odds(pt.as_tensor(0.3)) is None
 
 

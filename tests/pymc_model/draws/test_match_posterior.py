@@ -116,7 +116,7 @@ def test_every_function_matches_by_label(model, draws):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_does_not_match_is_refused_in_one_line(model, draws, name):
+def test_draws_that_do_not_match_are_refused_in_one_line(model, draws, name):
     change, named = REFUSED[name]
     idata = tree_of(change(draws))
     for of in (

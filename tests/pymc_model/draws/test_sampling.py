@@ -71,7 +71,7 @@ def test_log_densities_agree_with_pymc(model, tree):
         xr.testing.assert_allclose(tree["log_prior"][name], prior[name])
 
 
-def test_what_is_there_is_kept(model, tree):
+def test_existing_groups_are_kept(model, tree):
     prior = xr.DataTree(tree["prior"].to_dataset() * 0 + 1)
     given = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset(), "prior": prior.to_dataset()})
     result = ensure_groups(model, given, random_seed=1)
@@ -110,7 +110,7 @@ def test_improper_prior_has_no_prior_groups():
 
 
 @pytest.mark.parametrize("potentials", ["prior", "likelihood"])
-def test_potentials_count_where_they_are_said_to(potentials):
+def test_potentials_count_where_the_argument_says(potentials):
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 1)
         pm.Potential("tilt", -(mu**2))
@@ -227,7 +227,7 @@ def test_the_first_run_draws_what_later_ones_do(tmp_path):
     assert first.stdout == second.stdout
 
 
-def test_what_a_sampler_refuses_is_one_line_with_the_way_out(monkeypatch):
+def test_refusals_of_samplers_are_one_line_with_a_remedy(monkeypatch):
     """A sampler that raises an error of several lines, as those written in other languages do."""
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("mu", 0, 1), 1, observed=[0.5])

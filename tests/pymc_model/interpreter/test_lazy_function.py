@@ -20,7 +20,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.rewrites.inline import inlined
 
 
-def test_what_numba_refuses_stays_interpreted(monkeypatch):
+def test_graphs_that_numba_refuses_stay_interpreted(monkeypatch):
     def refusing(inputs, outputs):
         def call(*arguments):
             raise TypingError("No implementation found\nmore")
@@ -65,7 +65,7 @@ def numba_that(gives):
         (lambda k, x: [np.array(1 / (2 - k) * np.sum(x**2))], "division by zero"),
     ],
 )
-def test_what_numba_gets_wrong_stays_interpreted(monkeypatch, gives, reason):
+def test_graphs_that_numba_evaluates_wrongly_stay_interpreted(monkeypatch, gives, reason):
     monkeypatch.setattr(functions, "COMPILATION_PRICE_SECONDS", 0.0)
     monkeypatch.setattr(functions, "compiled", numba_that(gives))
     x = pt.dvector("x")
@@ -164,7 +164,7 @@ def test_lean_operations_are_those_of_pytensor(shapes):
         assert ours.dtype == graph.type.dtype
 
 
-def test_lean_operations_refuse_to_broadcast_what_was_not_said_to():
+def test_lean_operations_refuse_undeclared_broadcasting():
     x, y = pt.dvector("x"), pt.dvector("y")
     function = functions.interpreted([x, y], [x + y])
     function(np.ones(3), np.ones(3))

@@ -32,7 +32,7 @@ def test_triangular_systems(lower, b_ndim, shared):
     equal([a, b], solution, [matrices, rights])
 
 
-def test_cholesky_factors_of_which_some_do_not_exist():
+def test_batches_with_missing_cholesky_factors():
     a = pt.dtensor3("a")
     roots = RNG.normal(size=(20, 3, 3))
     matrices = roots @ np.swapaxes(roots, 1, 2)

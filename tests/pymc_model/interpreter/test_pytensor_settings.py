@@ -17,7 +17,7 @@ def test_a_setting_is_changed_for_its_own_thread(name, value):
     assert getattr(pytensor.config, name) == before
 
 
-def test_changes_that_cross_those_of_another_thread_leave_nothing_behind():
+def test_interleaved_changes_of_two_threads_are_undone():
     """The other thread enters while the setting is changed here, and leaves after it has been put back."""
     before = pytensor.config.cxx
     entered, left = threading.Event(), threading.Event()

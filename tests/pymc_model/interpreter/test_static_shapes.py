@@ -32,7 +32,7 @@ def test_lengths_are_those_found_by_rewriting(shape):
     assert found == tuple(expected)
 
 
-def test_what_was_there_before_is_put_back():
+def test_former_values_are_restored():
     before = basic.infer_static_shape
     with static_shapes_from_types(), static_shapes_from_types():
         assert basic.infer_static_shape is not before

@@ -60,7 +60,7 @@ def test_batch_is_the_loop_for_each_element(loop, which):
     assert any(v.owner and isinstance(v.owner.op, Scan) for v in ancestors(graphs))
 
 
-def test_loops_that_end_by_themselves_are_run_one_by_one():
+def test_loops_with_a_stopping_condition_are_run_one_by_one():
     """Doubled until the state before the step exceeds the limit: 8 for both limits."""
     limit = pt.dscalar("limit")
     steps = pytensor.scan(

@@ -40,7 +40,7 @@ def test_a_skew_normal_has_a_density_in_its_thin_tail(x):
 
 
 @pytest.mark.parametrize("log_mu", [-36.0, -20.0, 0.0])
-def test_one_less_the_probability_of_a_zero_keeps_its_digits(log_mu):
+def test_one_minus_the_probability_of_zero_keeps_its_digits(log_mu):
     with pm.Model() as model:
         mu = pm.HalfNormal("mu", 1)
         pm.HurdlePoisson("y", psi=0.5, mu=mu, observed=[1])

@@ -74,7 +74,7 @@ def test_a_bernoulli_likelihood_takes_one_softplus_and_no_sigmoid():
     np.testing.assert_allclose(functions.pointwise(np.array([0.3, 0.5])), expected, rtol=1e-14)
 
 
-def test_probabilities_that_are_none_are_still_impossible():
+def test_invalid_probabilities_have_density_zero():
     with pm.Model() as model:
         p = pm.Flat("p", shape=2, initval=[0.5, 0.5])
         pm.Bernoulli("y", p=p, observed=[1, 0])

@@ -33,7 +33,7 @@ def test_values_and_gradients_are_those_of_linear_algebra(rows, lower):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_what_is_not_positive_definite_is_nan_and_larger_matrices_stay():
+def test_indefinite_matrices_give_nan_and_larger_matrices_are_not_rewritten():
     a = pt.tensor("a", shape=(2, 2))
     found = without_small_linalg([pt.linalg.cholesky(a)])[0].eval(
         {a: np.array([[1.0, 2.0], [2.0, 1.0]])}, mode="FAST_COMPILE"
