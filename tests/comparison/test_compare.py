@@ -309,7 +309,7 @@ def test_an_estimate_that_does_not_exist_is_shown_as_its_status():
 
 
 def test_a_standard_error_needs_its_estimate(comparison):
-    """The data identify one parameter alone: its error is known, but the point that it belongs to is not."""
+    """The data identify only one parameter: its standard error is known, but the joint maximum is not."""
     tree = comparison.tree.copy(deep=True)
     audit = tree["audit"].to_dataset()
     tree["audit"] = xr.DataTree(

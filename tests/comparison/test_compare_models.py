@@ -136,7 +136,7 @@ def test_sampling_problems_make_the_evidence_unreliable(tmp_path):
 
 
 def test_other_data_are_refused_before_anything_is_computed():
-    """The trees are empty: whatever needs draws would fail first."""
+    """The trees are empty, so that any use of draws would fail first."""
     models = [(build(1.0, y)[0], xr.DataTree()) for y in (Y, Y[:10], Y + 1)]
     with pytest.raises(ValueError, match="20 observations and b has 10"):
         mk.compare_models({"a": models[0], "b": models[1]})
@@ -156,7 +156,7 @@ def test_plot(result):
 
 
 def test_sensitivity_to_priors_is_reported(result):
-    """The sentence has the Bayes factor, and what the exact one becomes when both scales are a tenth larger."""
+    """The sentence states the Bayes factor, and the exact one with both prior scales larger by a tenth."""
     (sentence,) = result.findings()
     factor, _ = result.bayes_factor("narrow", "wide")
     assert f"narrow over wide by a Bayes factor of {factor:.4g}" in sentence

@@ -63,7 +63,7 @@ def test_draws_of_another_posterior_give_no_number(name):
 
 @pytest.mark.parametrize(("idata", "wrong"), [(WRONG["permuted"], True), (exact_draws(), False)])
 def test_functions_that_are_defined_for_any_draws_warn(idata, wrong):
-    """The predictive of draws of any origin has a divergence; that the draws are not the model's posterior is said."""
+    """The predictive of any draws has a divergence; a warning says that the draws are not the model's posterior."""
     model, truth = build(), {"theta": Y}
     results = [
         mk.fitted_divergence(model, truth, idata=idata, estimators=["posterior_predictive"], random_seed=1),

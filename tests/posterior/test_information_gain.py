@@ -185,7 +185,7 @@ def bounded(case):
 
 
 def test_bounded_divergences_when_prior_draws_never_reach_the_posterior():
-    """KL of 12 nats: no prior draw in 4,000 tells anything, posterior draws tell how far from ln 2 and 1 they are."""
+    """KL of 12 nats: no prior draw of 4,000 reaches the posterior; posterior draws bound the distance from ln 2 and 1."""
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 1e5)
         pm.Normal("y", mu, 1, observed=[3.0])
@@ -197,7 +197,7 @@ def test_bounded_divergences_when_prior_draws_never_reach_the_posterior():
 
 
 def test_without_evidence_there_is_no_number():
-    """Where bridge sampling failed, nothing that rests on log Z is given as a number."""
+    """If bridge sampling failed, all numbers that depend on log Z are NaN."""
     model, tree, *_ = _two_normals(1)
     failed = mk.Estimate(value=np.nan, mcse=np.nan, method="bridge sampling", warnings=("No overlap.",))
     gained = mk.information_gain(model, tree, log_evidence=failed, var_names=(), random_seed=1)
@@ -207,7 +207,7 @@ def test_without_evidence_there_is_no_number():
 
 
 def test_chain_that_stays_at_its_largest_value():
-    """A sampler that rejects in a tail repeats a draw there; four in a row are no atom."""
+    """A sampler that rejects proposals in a tail repeats a draw there; four repeats are not an atom."""
     model, tree, *_ = _two_normals(1)
     before = mk.information_gain(model, tree, random_seed=1)
     a = tree["posterior"]["a"].values.copy()
@@ -359,7 +359,7 @@ def test_errors_of_bounded_divergences_cover(name):
 
 
 def test_evidence_of_the_same_draws_shares_its_error_with_them():
-    """What log Z has in common with the mean log-likelihood counts where both come from the same draws, and only there."""
+    """The covariance of log Z and the mean log-likelihood counts only if both come from the same draws."""
     case = CASES["gamma-poisson-12"]
     model = golden.conjugate(case)
     trees = [posterior_tree(case, model, np.random.default_rng(seed)) for seed in (1, 2)]

@@ -90,7 +90,7 @@ def test_bambis_draws_with_the_bare_pymc_model_are_refused():
     ],
 )
 def test_free_variables_follow_from_what_bambi_keeps(formula, family):
-    """Prior draws of every variable, of which Bambi would keep all but the centred intercept and the offsets."""
+    """Prior draws of all variables; Bambi drops the centred intercept and the offsets."""
     model = bmb.Model(formula, DATA, family=family)
     functions = model_functions(model)
     assert functions.model is pymc_model_of(model)

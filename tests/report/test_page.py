@@ -88,7 +88,7 @@ def test_pictures_are_svg_with_a_size_and_a_label(document):
 
 
 def test_colours_are_those_of_the_page(text):
-    """No colour stays as it was in one of the two schemes but white and transparent ones."""
+    """Only white and transparent colours are equal in both schemes."""
     body = text.split("</style>")[1]
     colours = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", body))
     assert colours <= {"#ffffff"}, colours

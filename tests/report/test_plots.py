@@ -95,7 +95,7 @@ def farthest(values):
 
 
 def test_chains_of_dependent_draws_stay_within_the_band():
-    """Taken as independent, six in ten such sets would leave it."""
+    """If the draws counted as independent, six in ten such sets would leave the band."""
     found = [farthest(autoregressive(np.random.default_rng(s))) for s in range(8)]
     assert sum(line > band for line, band in found) <= 1
     one = of_draws(autoregressive(np.random.default_rng(0)))

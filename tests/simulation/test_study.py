@@ -254,7 +254,7 @@ def test_posterior_means_by_nuts_agree_with_those_by_laplace():
 
 
 def test_resampled_covariates_add_the_variance_due_to_misspecification():
-    """A line through a parabola: with random rows the slope varies by more than with fixed ones, as the sandwich says."""
+    """A line through a parabola: with random rows the slope varies more than with fixed rows, as the sandwich predicts."""
     x = np.linspace(0, 2, 40)
 
     def built(mean):

@@ -198,7 +198,7 @@ def test_each_half_needs_twenty_independent_draws(draws, enough):
 
 @pytest.mark.parametrize(("distance", "overlaps"), [(30.0, True), (250.0, False)])
 def test_two_modes_far_apart_hardly_overlap_with_any_proposal(distance, overlaps):
-    """The further the modes, the fewer of a wide proposal's points meet one: relative errors of 0.15 and of 0.4."""
+    """The farther apart the modes, the fewer points of a wide proposal lie near one: relative errors of 0.15 and of 0.4."""
     generator = np.random.default_rng(1)
     draws = generator.normal(size=(4, 100, 1)) + distance * generator.choice([-1, 1], size=(4, 100, 1))
     result = bridge_sampling(

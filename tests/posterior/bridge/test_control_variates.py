@@ -42,7 +42,7 @@ def test_draws_far_from_zero_keep_their_digits():
 
 
 def test_the_error_is_the_spread_over_seeds():
-    """Of a third power, of which linear control variates take a part; the draws are independent."""
+    """The mean of a third power, whose variance linear control variates reduce only partly, from independent draws."""
     means, errors, plain = [], [], []
     for seed in range(200):
         z = np.random.default_rng(seed).normal(size=(2, 100, 1))

@@ -59,7 +59,7 @@ def test_values_and_errors_over_seeds(over_seeds, name):
 
 @pytest.mark.parametrize("name", EXACT)
 def test_an_independent_error_of_log_z_comes_in_by_the_slope(name):
-    """The number as a function of log Z, whose derivative a difference gives."""
+    """The number as a function of log Z; a difference gives its derivative."""
     rest, step = 1e-4, 0.01
     plain, uncertain = (found(np.random.default_rng(1), WithError(value=LOG_Z, rest=r))[name] for r in (0.0, rest))
     low, high = (found(np.random.default_rng(1), WithError(value=LOG_Z + s))[name].value for s in (-step, step))
@@ -111,7 +111,7 @@ def test_an_impossible_prior_draw_makes_the_reverse_infinite():
     ("shape", "value", "warned"), [(0.5, "finite", False), (0.8, "finite", True), (1.3, "infinite", True)]
 )
 def test_heavy_tails_under_the_prior(shape, value, warned):
-    """-log L of a generalised Pareto distribution: its mean does not exist from shape 1 on."""
+    """-log L has a generalised Pareto distribution, which has no mean if the shape is at least 1."""
     minus = stats.genpareto(shape).ppf((np.arange(20_000) + 0.5) / 20_000)
     number = density_ratio_divergences(np.zeros((2, 100)), -minus, WithError(value=0.0))["kl_prior_posterior"]
     assert np.isfinite(number.value) == (value == "finite")

@@ -19,7 +19,7 @@ DENSITIES = {
 
 @pytest.mark.parametrize("name", slow_if(DENSITIES, ["logistic", "log of a gamma"]))
 def test_right_draws_exceed_a_limit_at_its_nominal_rate(name):
-    """Against a limit that is to be exceeded in one of 20 sets, which a few hundred sets can show."""
+    """A limit exceeded in one of 20 sets, a rate that a few hundred sets can show."""
     source, gradient = DENSITIES[name]
     generator = np.random.default_rng(1)
     exceeded = []
@@ -141,7 +141,7 @@ def test_limits_are_those_of_bonferroni():
 
 
 def test_location_and_spread_are_stein_means_over_their_errors():
-    """Of independent draws the effective number is nearly that of the draws."""
+    """The effective size of independent draws is nearly their number."""
     z = np.random.default_rng(9).normal(0.1, 1.2, size=(4, 1000, 1))
     test = stein_test(z, -z, np.zeros(1, bool))
     low, centre, high = np.quantile(z, (0.25, 0.5, 0.75))

@@ -18,7 +18,7 @@ def test_a_setting_is_changed_for_its_own_thread(name, value):
 
 
 def test_interleaved_changes_of_two_threads_are_undone():
-    """The other thread enters while the setting is changed here, and leaves after it has been put back."""
+    """The other thread enters while the setting is changed here, and leaves after it was restored."""
     before = pytensor.config.cxx
     entered, left = threading.Event(), threading.Event()
 
