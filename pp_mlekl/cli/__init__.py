@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def _deliver_interrupt(unraisable: Any) -> None:
-    """Interrupt again where the interrupt came in the midst of a destructor, in which Python ignores exceptions."""
+    """Raise an interrupt again if it came during a destructor, where Python ignores exceptions."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
         _thread.interrupt_main()
     else:

@@ -9,7 +9,7 @@ from pp_mlekl.cli.errors import WRONG_USE, stop
 
 @contextmanager
 def cluster(scheduler: str | None, workers: int | None) -> Iterator[Any]:
-    """A Dask client; None where neither a scheduler nor a number of workers is given."""
+    """A Dask client; None if neither a scheduler nor a number of workers is given."""
     if scheduler is None and workers is None:
         yield None
         return

@@ -102,7 +102,7 @@ def check_targets(stem: Path) -> list[Path]:
 
 
 def names_of(builders: Sequence[str], taken: Sequence[str] = ()) -> tuple[list[str], list[str]]:
-    """What the models of builders are called, and the names of their files without extension; no two are alike.
+    """Names of the builders' models and of their files without extension; all are different.
 
     A name that differs from the builder's is printed on standard error.
     """
@@ -120,7 +120,7 @@ def names_of(builders: Sequence[str], taken: Sequence[str] = ()) -> tuple[list[s
 
 
 def short_name(builder: str) -> str:
-    """What a builder's model and files are called."""
+    """The names of a builder's model and files."""
     module, _, function = builder.partition(":")
     stem = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
     return stem if function in ("", "build") else f"{stem}-{function.removeprefix('build_')}"

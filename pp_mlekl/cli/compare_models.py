@@ -1,4 +1,4 @@
-"""``pp-mlekl compare-models``: several models of the same data, a page each and one of them side by side."""
+"""``pp-mlekl compare-models``: several models of the same data: a page for each and one that compares them."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Failures as one line that says what to do."""
+"""Errors as one line that says what to do."""
 
 import dis
 import sys
@@ -21,7 +21,7 @@ _TRACEBACK = ContextVar("_TRACEBACK", default=False)
 
 
 class Stopped(SystemExit):
-    """An exit whose reason has been told on standard error."""
+    """An exit whose reason was printed on standard error."""
 
     def __init__(self, reason: str, status: int) -> None:
         super().__init__(status)
@@ -29,10 +29,10 @@ class Stopped(SystemExit):
 
 
 class Command(TyperCommand):
-    """A command whose failures are one line each."""
+    """A command that prints each error as one line."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command until what it printed is written."""
+        """Run the command and flush standard output."""
         with one_line_errors():
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -40,12 +40,12 @@ class Command(TyperCommand):
 
 
 def show_tracebacks(wanted: bool) -> None:
-    """Whether ``stop`` shows the traceback of what it is about, too."""
+    """Whether ``stop`` also prints the traceback."""
     _TRACEBACK.set(wanted)
 
 
 def stop(message: str, status: int) -> NoReturn:
-    """Print one line on standard error, after the traceback of what is being handled where that is wanted, and exit."""
+    """Print one line on standard error and exit; the traceback comes first if it was requested."""
     error = sys.exception()
     if error is not None and _TRACEBACK.get():
         _print_traceback(error)
@@ -101,7 +101,7 @@ def one_line(error: BaseException) -> str:
 
 
 def text_of(error: BaseException) -> str:
-    """The message of an exception, which may be one that fails to say anything."""
+    """The message of an exception; ``str`` of some exceptions itself raises."""
     try:
         # Exceptions from Rust bring their own backtrace.
         return _printable(str(error).partition("Stack backtrace:")[0])
@@ -127,7 +127,7 @@ def _print_traceback(error: BaseException) -> None:
 
 
 def _by_interrupt(error: BaseException | None) -> bool:
-    """Whether an interrupt is at the beginning of an error, of which a library may have made another."""
+    """Whether an interrupt caused an error; libraries may raise another error in its place."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
@@ -148,6 +148,6 @@ def _last(error: BaseException) -> TracebackType | None:
 
 
 def _by_raise(error: BaseException) -> bool:
-    """Whether a ``raise`` statement made an error, and not an operation that went wrong."""
+    """Whether a ``raise`` statement raised an error, as opposed to a failed operation."""
     trace = _last(error)
     return trace is None or trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]

@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The builder as it is named on the command line."""
+        """The builder's name on the command line."""
         return self.module if self.function == "build" else f"{self.module}:{self.function}"
 
 

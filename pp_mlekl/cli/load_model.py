@@ -34,7 +34,7 @@ class Builder:
     function
         What returns the model.
     module
-        The module that the name stands for.
+        The module of this name.
     imports
         What the module may import from its folder.
     """

@@ -1,4 +1,4 @@
-"""Imports of a user's code: modules beside it are found, and nothing of it stays behind."""
+"""Imports of a user's code: modules beside it are found, and all changes of state are undone."""
 
 import contextlib
 import site
@@ -33,7 +33,7 @@ class LocalImports(MetaPathFinder):
         self._found: set[str] = set()
 
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The module of a top-level name in the folder, unless an installed one has that name."""
+        """The folder's module of a top-level name, unless an installed module has that name."""
         if path is not None or fullname in sys.stdlib_module_names or PathFinder.find_spec(fullname, _installed()):
             return None
         spec = PathFinder.find_spec(fullname, [self._folder])
@@ -44,13 +44,13 @@ class LocalImports(MetaPathFinder):
         return spec
 
     def add(self, module: ModuleType) -> None:
-        """Count a module, loaded in another way, among the folder's."""
+        """Register a module that was loaded in another way as one of the folder's."""
         self._found.add(module.__name__)
         self._modules[module.__name__] = module
 
     @property
     def modules(self) -> list[ModuleType]:
-        """The modules of the folder that its code has imported until now."""
+        """The modules of the folder that were imported so far."""
         return list(self._modules.values())
 
     @contextlib.contextmanager

@@ -30,13 +30,13 @@ Latex = Annotated[bool, typer.Option("--latex", help="print the table as LaTeX")
 
 
 def check_format(as_json: bool, as_csv: bool, as_latex: bool) -> None:
-    """Stop if more than one format is wanted."""
+    """Stop if more than one format is requested."""
     if as_json + as_csv + as_latex > 1:
         stop("Choose one of --json, --csv and --latex.", WRONG_USE)
 
 
 def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bool, content: Any = None) -> bool:
-    """Print in the format that the user wants; False if it is none of the three, and nothing is printed.
+    """Print JSON, CSV or LaTeX if requested; otherwise print nothing and return False.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bo
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)) -> None:
-    """Print a table that fits the terminal; ``words`` are the places of the columns of text."""
+    """Print a table that fits the terminal; ``words`` are the positions of text columns."""
     short = all(len(row[0]) <= _LONGEST_NAME for row in rows)
     columns = [
         Column(escape(name), justify="left" if i in words else "right", overflow="fold", no_wrap=short and i == 0)
@@ -114,7 +114,7 @@ def fitted(rows: Sequence[Sequence[str]], flexible: int, width: int) -> list[str
 
 
 def show_text_table(table: "TextTable") -> None:
-    """The same for a table of a page."""
+    """Print a table of a page."""
     show_table(table.header, table.rows, [i for i in range(len(table.header)) if table.is_words(i)])
 
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal, silence in a pipe."""
+"""Progress on terminals; nothing in a pipe."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def steps(name: str) -> Iterator[Callable[[str], None]]:
-    """A function that shows which step is under way."""
+    """A function that shows the current step."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

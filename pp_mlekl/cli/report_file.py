@@ -1,4 +1,4 @@
-"""What a user writes down: report specifications and truths in TOML."""
+"""TOML files that users write: report specifications and truths."""
 
 import re
 import tomllib

@@ -31,7 +31,7 @@ _CROSSED = ("builder", "arguments", "truth")
 
 @dataclass(frozen=True, kw_only=True)
 class OneStudy:
-    """A builder, what it is called with, a truth, and the settings.
+    """A builder, its arguments, a truth, and the settings.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ class Grid:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def studies(self) -> Iterator[tuple[str, OneStudy]]:
-        """Every combination, with a name that tells what differs."""
+        """Every combination, with a name that shows what differs."""
         for builder, arguments, truth in product(self.builder, self.arguments, self.truth):
-            varied = [(len(self.builder) > 1, builder), (len(self.arguments) > 1, _told(arguments))]
-            varied += [(len(self.truth) > 1, truth if isinstance(truth, str) else _told(truth or {}))]
+            varied = [(len(self.builder) > 1, builder), (len(self.arguments) > 1, _arguments_text(arguments))]
+            varied += [(len(self.truth) > 1, truth if isinstance(truth, str) else _arguments_text(truth or {}))]
             name = ", ".join([self.name, *(text for varies, text in varied if varies)])
             yield name, OneStudy(builder=builder, arguments=arguments, truth=truth, settings=self.settings)
 
@@ -146,5 +146,5 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _told(values: dict[str, Any]) -> str:
+def _arguments_text(values: dict[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items()) or "defaults"

@@ -1,4 +1,4 @@
-"""Models with a truth, as they are named on the command line."""
+"""Models with a truth, by their names on the command line."""
 
 from difflib import get_close_matches
 from pathlib import Path
