@@ -9,7 +9,7 @@ from pp_mlekl.utils.seeds import integer_of
 
 
 @pytest.mark.parametrize("call", ["compare", "study", "proof", "compare_models"])
-def test_what_is_no_seed_is_named_before_anything_runs(call):
+def test_invalid_seeds_are_refused_before_anything_runs(call):
     model, truth = normal_newcomb.build(), normal_newcomb.TRUTH
     arguments = {"compare_models": [{"a": model, "b": model}], "compare": [model]}.get(call, [model, truth])
     with pytest.raises(ValueError, match="whole number of at least 0, a SeedSequence or a Generator, got -1"):
@@ -17,13 +17,13 @@ def test_what_is_no_seed_is_named_before_anything_runs(call):
 
 
 @pytest.mark.parametrize("divergence", [mk.kl_divergence, mk.js_divergence, mk.wasserstein_distance])
-def test_divergences_name_what_is_no_seed(divergence):
+def test_divergences_refuse_invalid_seeds(divergence):
     with pytest.raises(ValueError, match="whole number of at least 0"):
         divergence("Normal(0, 1)", "Normal(1, 1)", random_seed=-1)
 
 
 @pytest.mark.parametrize("make", [np.random.default_rng, np.random.SeedSequence, int, np.int64])
-def test_the_kept_integer_is_that_of_the_seed(make):
+def test_the_stored_integer_is_that_of_the_seed(make):
     kept = integer_of(make(7))
     assert type(kept) is int
     assert kept == integer_of(make(7))
