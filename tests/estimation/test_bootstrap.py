@@ -9,9 +9,12 @@ import pytest
 from scipy import integrate, special, stats
 
 from pp_mlekl.estimation.bootstrap import bootstrap
+from pp_mlekl.estimation.bootstrap_replicates import _labelled
 from pp_mlekl.estimation.find_mle_map import find_mle
+from pp_mlekl.estimation.regular_maximum import regular_problem
 from pp_mlekl.estimation.sandwich import sandwich
 from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
+from pp_mlekl.pymc_model.model_functions import model_functions
 
 Y = np.random.default_rng(2).normal(1.0, 2.0, 40)
 
@@ -171,3 +174,17 @@ def test_replicates_without_a_regular_maximum_are_counted():
     expected = 0.8**10
     assert abs(result.failed - expected) < 4 * np.sqrt(expected * (1 - expected) / 2000)
     assert result.draws.sizes["replicate"] == round(2000 * (1 - result.failed))
+
+
+@pytest.mark.parametrize(("spread", "named"), [(1e-8, True), (1e-4, False)])
+def test_spreads_far_below_the_standard_error_are_rounding(spread, named):
+    """Replicates made by hand, which vary in the mean by a share of its standard error."""
+    functions, best = model_functions(normal()), find_mle(normal(), random_seed=1)
+    z = best.flat + np.random.default_rng(1).normal(size=(30, 2)) * [spread * float(best.standard_error["mu"]), 0.1]
+    problem = regular_problem(functions, best, "The bootstrap", needs_covariance=False)
+    result = _labelled(problem, best, z, np.arange(30) > 2)
+    words = {word.strip(":,.") for warning in result.warnings for word in warning.split()}
+    assert ("mu" in words) == named
+    assert "sigma" not in words
+    assert result.failed == pytest.approx(0.1)
+    assert result.draws.sizes["replicate"] == 27
