@@ -16,6 +16,8 @@ from pp_mlekl.typing import Array
 
 # Rows with a picture, rows in all, and rows shown before the reader asks for the rest.
 MAX_PICTURES, MAX_ROWS, FIRST_ROWS = 80, 400, 20
+# Points of a kernel density estimate.
+_GRID = 256
 _WIDTH, _HEIGHT, _BASE, _TOP = 320, 60, 38, 3
 _POINTS = 91
 # Elements of a variable share an axis unless one would take less than this fraction of it.
@@ -137,12 +139,17 @@ def _curves(comparison: ComparisonLike, posterior: dict[str, xr.DataArray]) -> d
 
 
 def _density(draws: Array) -> tuple[Array, Array]:
-    """ArviZ's kernel density estimate; empty for constant draws."""
+    """ArviZ's kernel density estimate; empty for draws that are constant up to rounding, such as a correlation of 1."""
     values = draws[np.isfinite(draws)]
-    if values.size < 2 or np.ptp(values) == 0:
+    if values.size < 2 or _is_constant(np.ptp(values), np.abs(values).max()):
         return np.zeros(0), np.zeros(0)
-    grid, density, _ = array_stats.kde(values.ravel(), grid_len=256)
+    grid, density, _ = array_stats.kde(values.ravel(), grid_len=_GRID)
     return grid, density
+
+
+def _is_constant(width: float, largest: float) -> bool:
+    """Whether numbers within a width are the same up to rounding: a grid between them needs as many different numbers."""
+    return bool(width <= _GRID * np.spacing(largest))
 
 
 def _windows(
@@ -152,14 +159,15 @@ def _windows(
     own = {}
     for name, draws in list(posterior.items())[:MAX_PICTURES]:
         low, high = np.quantile(draws.values, (0.002, 0.998))
-        width = (high - low) or max(abs(low), 1.0)
+        constant = _is_constant(high - low, max(abs(low), abs(high)))
+        width = max(abs(low), 1.0) if constant else high - low
         row = table.loc[name]
         marks = [row["MAP"], row.get("truth", np.nan)]
         for value, error in _estimates(row):
             marks += [value, value - error, value + error]
         near = [m for m in marks if low - _REACH * width < m < high + _REACH * width]
         low, high = min([low, *near]), max([high, *near])
-        margin = _MARGIN * (high - low)
+        margin = _MARGIN * (width if constant else high - low)
         own[name] = (float(low - margin), float(high + margin))
     shared: dict[str, list[str]] = {}
     for name in own:

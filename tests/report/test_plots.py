@@ -8,6 +8,7 @@ import xarray as xr
 
 from pp_mlekl.comparison.comparison_result import Comparison
 from pp_mlekl.report import plots
+from pp_mlekl.report.estimates import _density
 from pp_mlekl.report.page import picture
 from pp_mlekl.report.plots import about_chains, chains, thinning
 
@@ -126,3 +127,11 @@ def test_one_chain_is_drawn_in_its_order():
     (line,) = chains(one).axes[0].lines
     np.testing.assert_array_equal(line.get_ydata(), values[0])
     assert about_chains(one) != about_chains(of_draws(np.random.default_rng(1).normal(size=(4, 100))))
+
+
+def test_draws_that_are_constant_up_to_rounding_have_no_density():
+    """As the diagonal of a correlation matrix that is computed from its Cholesky factor."""
+    generator = np.random.default_rng(1)
+    rounded = 1 + generator.choice([-1.0, 0.0, 1.0], size=(2, 100)) * np.finfo(float).eps
+    assert [part.size for part in _density(rounded)] == [0, 0]
+    assert [part.size for part in _density(1 + 1e-9 * generator.normal(size=(2, 100)))] == [256, 256]
