@@ -6,7 +6,9 @@ from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, 
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.integration.breakpoints import apart
+from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.log_ratio_mean import even_part, mean_of, sum_of
+from pp_mlekl.divergences.kullback_leibler import by_quadrature
 from pp_mlekl.divergences.monte_carlo import monte_carlo
 from pp_mlekl.divergences.units import in_common_unit
 from pp_mlekl.typing import Array
@@ -59,13 +61,14 @@ def js_divergence(
             return Estimate(value=shaped(value), mcse=0.0, method="summation", direction="JSD(P,Q)")
         return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
     a, b, _ = in_common_unit(*flat_pair(p, q))
-    value = np.zeros(a.batch_shape)
+    value, error = np.zeros((2, *a.batch_shape))
     rows = np.flatnonzero(~identical(a, b))
     if rows.size:
         a, b = a.select(rows), b.select(rows)
-        value[rows] = _joined(a, b, mean_of(a, b, even_part).value, mean_of(b, a, even_part).value)
-    method = "summation" if p.discrete else "quadrature"
-    return Estimate(value=shaped(value.reshape(shape)), mcse=0.0, method=method, direction="JSD(P,Q)")
+        of_a, of_b = mean_of(a, b, even_part), mean_of(b, a, even_part)
+        value[rows] = _joined(a, b, of_a.value, of_b.value)
+        error[rows] = np.where(value[rows] < np.log(2), (of_a.error + of_b.error) / 2, 0.0)
+    return by_quadrature(p, Integral(value=value, error=error), shape, "JSD(P,Q)")
 
 
 def _joined(a: Distribution, b: Distribution, of_a: Array, of_b: Array) -> Array:

@@ -76,7 +76,7 @@ def kl_divergence(
             return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction=direction)
         return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
     p_flat, q_flat, _ = in_common_unit(*flat_pair(p, q))
-    return _numerical(p, _completed(p_flat, q_flat, value), shape, direction)
+    return by_quadrature(p, _completed(p_flat, q_flat, value), shape, direction)
 
 
 def entropy(
@@ -107,7 +107,7 @@ def entropy(
     flat, _, unit = in_common_unit(*flat_pair(p, p))
     found = mean_of(flat, None, negative)
     found = Integral(value=found.value + np.log(unit), error=found.error)
-    return _numerical(p, found, p.batch_shape, "H(P)")
+    return by_quadrature(p, found, p.batch_shape, "H(P)", divergence=False)
 
 
 def cross_entropy(
@@ -133,10 +133,10 @@ def cross_entropy(
         p = p.expand(np.broadcast_shapes(p.batch_shape, q.batch_shape))
         return monte_carlo(p, lambda x: -q.log_density(x), "H(P,Q)", rtol, budget, generator)
     first = kl_divergence(p, q, rtol=rtol, budget=budget, generator=generator)
-    second = entropy(p)
+    second = entropy(p, rtol=rtol, budget=budget, generator=generator)
     return Estimate(
         value=shaped(np.asarray(first.value) + np.asarray(second.value)),
-        mcse=first.mcse,
+        mcse=shaped(np.hypot(first.mcse, second.mcse)),
         method=first.method if first.method != "closed form" else second.method,
         direction="H(P,Q)",
         warnings=first.warnings + second.warnings,
@@ -176,16 +176,22 @@ def _log_ratio(p: Distribution, q: Distribution, x: Array) -> Array:
         return p.log_density(x) - q.log_density(x)
 
 
-def _numerical(p: Distribution, integral: Integral, shape: tuple[int, ...], direction: str) -> Estimate:
+def by_quadrature(
+    p: Distribution, integral: Integral, shape: tuple[int, ...], direction: str, *, divergence: bool = True
+) -> Estimate:
+    """Integrals or sums under P, (n,), as an estimate of this shape, with a warning where the numerical error is large.
+
+    A divergence should have correct digits however small it is; for an entropy the absolute error counts as well.
+    """
     value = integral.value.reshape(shape)
     with np.errstate(all="ignore"):
         error = integral.error.reshape(shape)
         poor = np.isnan(value) | (error > _POOR * np.abs(value) + 1e-12)
-        if direction == "KL(P||Q)":
+        if divergence:
             poor |= error > _FEW_DIGITS * np.abs(value)
     warnings: tuple[str, ...] = ()
     if np.any(poor & ~np.isinf(value)):
-        worst = float(np.nanmax(np.where(np.isfinite(value), integral.error.reshape(shape), 0.0), initial=0.0))
+        worst = float(np.nanmax(np.where(np.isfinite(value), error, 0.0), initial=0.0))
         warnings = (f"The numerical error may be as large as {worst:.1g}.",)
     method = "summation" if p.discrete else "quadrature"
     return Estimate(value=shaped(value), mcse=0.0, method=method, direction=direction, warnings=warnings)

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
@@ -25,6 +24,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -235,7 +235,7 @@ def _estimate(
         estimate = decided(court, one_start, settings)
         if estimate is not None:
             return estimate
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     places = problem.starts(starts, generator, idata, [e.flat for e in estimates.values()])
     settings["starts"] = len(places)
     if court is not None and not court.alone:

@@ -20,6 +20,7 @@ from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.display import Display, Displayed
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -141,7 +142,7 @@ def information_matrix_test(
             "The test draws new data, and a pm.Potential that counts as likelihood cannot be drawn from; pass "
             "potentials='prior' where it belongs to the prior, or write it as an observed variable."
         )
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
     check_belongs(functions, best)
     if best.laplace_error is not None:

@@ -48,12 +48,21 @@ def test_quantiles_invert_the_cdf_and_the_survival_function(name):
 @pytest.mark.parametrize("name", DISCRETE)
 def test_quantiles_of_counts_are_the_smallest_that_reach_the_level(name):
     p = make(name)
-    if name == "BetaBinomial":
-        # Its quantiles are the ends of the support: a sum over it needs no others.
-        return
     x = p.quantile(LEVELS)
     assert np.all(p.cdf(x) >= LEVELS * (1 - 1e-12))
     assert np.all(p.cdf(x - 1) < LEVELS)
+    x = p.upper_quantile(LEVELS)
+    assert np.all(p.survival(x) <= LEVELS * (1 + 1e-12))
+    assert np.all(p.survival(x - 1) > LEVELS)
+
+
+def test_a_truncated_beta_binomial_has_all_its_values():
+    whole = family("BetaBinomial")(alpha=2.1, beta=3.2, n=12)
+    p = family("Truncated")(dist=whole, lower=2.0, upper=5.0)
+    values, counts = np.unique(p.sample((4000,), np.random.default_rng(1)), return_counts=True)
+    mass = np.exp(whole.log_density(np.arange(2.0, 6.0)))
+    assert values.tolist() == [2, 3, 4, 5]
+    assert stats.chisquare(counts, 4000 * mass / mass.sum()).pvalue > 0.001
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from univariate_cases import make
 
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
-from pp_mlekl.divergences.kullback_leibler import _numerical, cross_entropy, entropy, kl_divergence
+from pp_mlekl.divergences.kullback_leibler import by_quadrature, cross_entropy, entropy, kl_divergence
 
 normal, gamma, student, mixture = (family(n) for n in ("Normal", "Gamma", "StudentT", "NormalMixture"))
 
@@ -147,8 +147,8 @@ def test_cross_entropy_is_entropy_plus_divergence():
     ],
 )
 def test_poor_integrals_are_warned_of(value, error, direction, warned):
-    found = _numerical(
-        family("Normal")(mu=0.0, sigma=1.0), Integral(value=np.array([value]), error=np.array([error])), (), direction
-    )
+    integral = Integral(value=np.array([value]), error=np.array([error]))
+    p = family("Normal")(mu=0.0, sigma=1.0)
+    found = by_quadrature(p, integral, (), direction, divergence=direction != "H(P)")
     assert bool(found.warnings) == warned
     assert (found.method, found.direction) == ("quadrature", direction)

@@ -16,6 +16,13 @@ def test_invalid_seeds_are_refused_before_anything_runs(call):
         getattr(mk, call)(*arguments, random_seed=-1)
 
 
+@pytest.mark.parametrize("call", ["find_mle", "find_map", "profile", "bootstrap", "laplace", "pseudo_true"])
+def test_estimates_refuse_invalid_seeds(call):
+    truth = [normal_newcomb.TRUTH] if call == "pseudo_true" else []
+    with pytest.raises(ValueError, match="whole number of at least 0"):
+        getattr(mk, call)(normal_newcomb.build(), *truth, random_seed=-1)
+
+
 @pytest.mark.parametrize("divergence", [mk.kl_divergence, mk.js_divergence, mk.wasserstein_distance])
 def test_divergences_refuse_invalid_seeds(divergence):
     with pytest.raises(ValueError, match="whole number of at least 0"):

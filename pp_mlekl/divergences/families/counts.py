@@ -1,5 +1,6 @@
 """Poisson, negative binomial, geometric and other counts, and integers in a range."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -320,13 +321,44 @@ class BetaBinomial(_Count):
         """SciPy's beta-binomial."""
         return stats.betabinom(self.n, self.alpha, self.beta)
 
+    def cdf(self, x: Array) -> Array:
+        """P(X <= x), the sum of the masses from 0; SciPy's takes one value at a time."""
+        x = np.floor(x)
+        total = np.zeros(np.broadcast_shapes(x.shape, self.batch_shape))
+        for k, below in self._cumulative():
+            total = np.where(x >= k, below, total)
+        return total
+
+    def survival(self, x: Array) -> Array:
+        """P(X > x), the sum of the masses from ``n`` down; SciPy's is 1 - P(X <= x), which has no digits in the tail."""
+        return self._failures().cdf(self.n - np.floor(x) - 1)
+
     def quantile(self, u: Array) -> Array:
-        """The bounds of the support: sums over a bounded count need no quantiles."""
-        return np.where(np.asarray(u) < 1, 0.0, self.n)
+        """Lower quantile: how many values of the CDF lie below ``u``."""
+        return np.minimum(self._counted(np.less, u), self.n)
 
     def upper_quantile(self, u: Array) -> Array:
-        """The bounds of the support, as for ``quantile``."""
-        return np.where(np.asarray(u) < 1, self.n + 0.0, 0.0)
+        """Inverse survival function, which is the CDF of the failures."""
+        return np.maximum(self.n - self._failures()._counted(np.less_equal, u), 0.0)
+
+    def _failures(self) -> "BetaBinomial":
+        return BetaBinomial(alpha=self.beta, beta=self.alpha, n=self.n)
+
+    def _counted(self, compare: Any, u: Array) -> Array:
+        count = np.zeros(np.broadcast_shapes(np.shape(u), self.batch_shape))
+        for k, below in self._cumulative():
+            more = compare(below, u) & (k <= self.n)
+            count += more
+            if not more.any():
+                break
+        return count
+
+    def _cumulative(self) -> Iterator[tuple[int, Array]]:
+        """Each count and P(X <= count), (*batch,)."""
+        total = np.zeros(self.batch_shape)
+        for k in range(int(np.max(self.n, initial=0)) + 1):
+            total = total + np.exp(self.log_density(np.full(self.batch_shape, float(k))))
+            yield k, total
 
 
 @register_family

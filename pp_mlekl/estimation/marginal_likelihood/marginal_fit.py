@@ -20,6 +20,7 @@ from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, RandomSeed
+from pp_mlekl.utils.seeds import generator_of
 
 # Shift of an estimate by Laplace's error, in standard errors, above which there is a warning, and none of its values is meant.
 _SHIFT, _TOO_FAR = 0.5, 2.0
@@ -56,7 +57,7 @@ def find_marginal_mle(
     ``laplace_error`` of the result is the log of the ratio of the marginal likelihood by importance sampling to its
     Laplace approximation, at the estimate.
     """
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     problem = MarginalProblem(functions=functions, kind="mle", weights=weights, data=data, latents=tuple(latents))
     known = list((estimates or {}).values())
     for other in known:

@@ -20,6 +20,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -181,7 +182,7 @@ def nested_tests(
     difference = functions.natural_difference(functions.natural_flat(best.flat), functions.natural_flat(fixed))[natural]
     covariance = best.covariance.values[np.ix_(natural, natural)]
     wald = float(difference @ np.linalg.pinv(covariance, hermitian=True) @ difference)
-    information = null_information(problem, z, np.random.default_rng(random_seed))
+    information = null_information(problem, z, generator_of(random_seed))
     general = (*best.warnings, *_general(best))
     count = len(coordinates)
     return NestedTests(

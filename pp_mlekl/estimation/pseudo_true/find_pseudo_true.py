@@ -12,6 +12,7 @@ from pp_mlekl.inputs.truth import Truth, as_truth
 from pp_mlekl.optimize.covariance import reported
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
+from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -68,7 +69,7 @@ def pseudo_true(
     (4.0, 0.400605, 3.0)
     """
     functions = model_functions(model, potentials)
-    generator = np.random.default_rng(random_seed)
+    generator = generator_of(random_seed)
     if len(functions.measured) < len(functions.observed):
         raise ValueError(
             "A pm.Potential that counts as likelihood has no distribution over data, so it has no expectation; "
