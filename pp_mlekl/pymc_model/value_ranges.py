@@ -89,6 +89,14 @@ def _first(node: Apply, inputs: Sequence[Range]) -> Range:
     return inputs[0]
 
 
+def _cast(node: Apply, inputs: Sequence[Range]) -> Range:
+    """Casts to integers cut the decimals."""
+    low, high = inputs[0]
+    return (
+        (low, high) if node.outputs[0].type.dtype.startswith("float") else (float(np.trunc(low)), float(np.trunc(high)))
+    )
+
+
 def _sum(node: Apply, inputs: Sequence[Range]) -> Range:
     if isinstance(node.op, Elemwise):
         return sum(low for low, _ in inputs), sum(high for _, high in inputs)
@@ -178,7 +186,8 @@ _RULES: tuple[tuple[Kinds, Rule], ...] = (
     ((Join,), lambda node, inputs: _hull(inputs[1:])),
 )
 _SCALAR_RULES: tuple[tuple[Kinds, Rule], ...] = (
-    ((scalar.Identity, scalar.Cast), _first),
+    ((scalar.Identity,), _first),
+    ((scalar.Cast,), _cast),
     ((scalar.Add,), _sum),
     ((scalar.Sub,), lambda node, inputs: (inputs[0][0] - inputs[1][1], inputs[0][1] - inputs[1][0])),
     ((scalar.Neg,), lambda node, inputs: (-inputs[0][1], -inputs[0][0])),

@@ -177,3 +177,18 @@ def test_one_number_is_the_location_of_all_coordinates(parameters):
     assert one.event_shape == (2,)
     x = np.array([[0.3, -1.0]])
     assert one.log_density(x) == two.log_density(x)
+
+
+@pytest.mark.parametrize("wrong", [[[1.0, 0.9], [0.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]]])
+@pytest.mark.parametrize(
+    ("name", "parameter", "others"),
+    [
+        ("MvNormal", "cov", {"mu": [0.0, 0.0]}),
+        ("MvStudentT", "scale", {"nu": 5.0, "mu": [0.0, 0.0]}),
+        ("MatrixNormal", "rowcov", {"mu": np.zeros((2, 2)), "colcov": np.eye(2)}),
+        ("Wishart", "V", {"nu": 4.0}),
+    ],
+)
+def test_matrices_that_are_no_covariance_are_refused(name, parameter, others, wrong):
+    with pytest.raises(ValueError, match=f"{name}: {parameter}"):
+        family(name)(**others, **{parameter: np.array(wrong)})

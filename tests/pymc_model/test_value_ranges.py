@@ -35,6 +35,8 @@ CASES = {
     "one of two": (pt.switch(Z > 0, P, 2 * P), (0, 2)),
     "at least 1": (pt.maximum(POSITIVE, 1.0), (1, np.inf)),
     "stacked": (pt.stack([P[0], 5 * P[1]]), (0, 5)),
+    "whole part": (pt.cast(0.5 + 3 * P, "int64"), (0, 3)),
+    "single precision": (pt.cast(0.5 + 3 * P, "float32"), (0.5, 3.5)),
     "softplus": (pt.softplus(Z), (0, np.inf)),
     "linear": (Z @ np.ones(4), (-np.inf, np.inf)),
     "difference": (POSITIVE[0] - POSITIVE[1], (-np.inf, np.inf)),

@@ -4,13 +4,22 @@ import numpy as np
 
 from pp_mlekl.typing import Array
 
+# Largest difference between two elements that should be equal, as a correlation, that rounding in a model's graph may cause.
+_ASYMMETRY = 1e-6
+
 
 def check_positive_definite(name: str, parameter: str, matrix: Array) -> Array:
-    """Cholesky factor of a parameter; ValueError, naming it, where it is not positive definite."""
+    """Cholesky factor of a parameter; ValueError, naming it, where it is not symmetric and positive definite."""
+    reason = f"{name}: {parameter} must be symmetric and positive definite."
     try:
-        return np.linalg.cholesky(matrix)
+        chol = np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError as error:
-        raise ValueError(f"{name}: {parameter} must be symmetric and positive definite.") from error
+        raise ValueError(reason) from error
+    scale = np.sqrt(np.diagonal(matrix, axis1=-2, axis2=-1))
+    # NumPy reads the lower half alone.
+    if np.any(np.abs(matrix - np.swapaxes(matrix, -1, -2)) > _ASYMMETRY * scale[..., :, None] * scale[..., None, :]):
+        raise ValueError(reason)
+    return chol
 
 
 def log_determinant(chol: Array) -> Array:
