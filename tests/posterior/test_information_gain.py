@@ -67,7 +67,7 @@ def test_elements_that_determine_each_other_give_a_warning(prior, told):
             p, draws = pm.Normal("p", 0, 1, shape=2), generator.normal(scale=0.3, size=(4, 1000, 2))
         pm.Normal("y", p[0], 0.5, observed=0.2)
     gained = mk.information_gain(model, _tree(p=draws), log_evidence=mk.Estimate(value=-1.0, method=""), random_seed=1)
-    assert any(w.startswith("dependence_gap: the elements of p determine") for w in read_warnings(gained.attrs)) == told
+    assert any(w.startswith("dependence_gap: the elements of p") for w in read_warnings(gained.attrs)) == told
 
 
 def test_same_seed_same_numbers():
