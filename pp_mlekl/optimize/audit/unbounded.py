@@ -40,7 +40,7 @@ from pp_mlekl.typing import Array
 _BEYOND = np.array([30.0, 100.0, 250.0, 1e6, 1e13])
 # Iterations in which the other coordinates may converge at the end of a path.
 _LONGER = 50
-# Maximum number of coordinates far from the origin that are followed.
+# Maximum number of coordinates far from the origin that are followed, with and without a transform.
 _MOST_FAR = 4
 # Shares of the way from the origin to a point at which profiles to the ends of the support begin.
 _INWARD = (0.5, 0.9)
@@ -110,7 +110,9 @@ def _from_the_middle(point: Point) -> Climb | None:
     """Profiles from halfway between the origin and the point, along the coordinates that lie farthest out."""
     objective = point.objective
     moved = point.z - point.origin
-    places = np.argsort(-np.abs(moved), kind="stable")[:_MOST_FAR]
+    farthest = np.argsort(-np.abs(moved), kind="stable")
+    # Distances of coordinates with and without a transform have no common unit.
+    places = np.concatenate([farthest[point.space.transformed[farthest] == kind][:_MOST_FAR] for kind in (True, False)])
     places = places[np.abs(moved[places]) > point.tolerances.climb_distance]
     found: list[Climb] = []
     if len(places):

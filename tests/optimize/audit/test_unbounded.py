@@ -176,3 +176,14 @@ def test_profiles_of_what_lies_far_out_begin_halfway(nearest, found):
 def test_bounds_behind_a_large_loss_are_given_up(loss, found):
     objective = without_slope(lambda z: -loss * (z[:, 0] < -1.0))
     assert len(point(objective, 0.0, space=line(1, [0])).edges) == found
+
+
+@pytest.mark.parametrize("place", [0, 300])
+def test_a_scale_is_followed_although_locations_lie_farther_out(place):
+    # Each of five observations has its own location, in a unit in which they are hundreds; all share the scale exp(x0).
+    y = place * np.arange(1.0, 6.0)
+    objective = analytic(lambda z: -5 * z[:, 0] - np.sum((y - z[:, 1:]) ** 2, axis=1) / (2 * np.exp(2 * z[:, 0])), 6)
+    at = point(objective, np.append(-20.0, y), space=line(6, logarithms=[0]), origin=np.zeros(6), state="stuck")
+    found = _from_the_middle(at)
+    assert found.direction.tolist() == [-1, 0, 0, 0, 0, 0]
+    assert found.rate == pytest.approx(5, rel=1e-3)
