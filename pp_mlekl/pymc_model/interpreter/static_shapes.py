@@ -2,6 +2,9 @@
 
 PyTensor rewrites a graph for each ``Alloc`` to find which lengths are constant. This takes up to half of the time needed to
 build the Hessian of a model with linear algebra. A length of a batch axis, or one known from a type, needs no rewriting.
+
+Gain for a Gaussian process at 40 points, as CPU time without it over that with it: 1.5 in the first fit, 1.0 in later ones
+(``benchmarks/interpreter.py``).
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,8 @@
-"""NumPy and SciPy functions for scalar operations that PyTensor would evaluate element by element in Python."""
+"""NumPy and SciPy functions for scalar operations that PyTensor would evaluate element by element in Python.
+
+Gain for a logistic regression with 1,000 rows, as CPU time without it over that with it: 1.1 in the first fit, 9.4 in later ones
+(``benchmarks/interpreter.py``).
+"""
 
 import numpy as np
 from scipy import special

@@ -1,6 +1,9 @@
 """Loops over time (``Scan``: GARCH, hidden Markov, state-space models) for a whole batch in one run of the loop.
 
 PyTensor vectorises a loop by running it once for each element of the batch. Here the step itself is vectorised.
+
+Gain for GARCH with 100 times, as CPU time without it over that with it: 13 in the first fit, 3.6 in later ones
+(``benchmarks/interpreter.py``).
 """
 
 from collections.abc import Mapping, Sequence

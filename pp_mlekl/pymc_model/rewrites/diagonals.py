@@ -1,4 +1,8 @@
-"""Diagonals by elementwise operations. Vectorised, PyTensor's own and their derivatives run row by row of a batch."""
+"""Diagonals by elementwise operations. Vectorised, PyTensor's own and their derivatives run row by row of a batch.
+
+Gain for a Gaussian process at 40 points, as CPU time without it over that with it: 1.0 in the first fit, 2.0 in later ones
+(``benchmarks/interpreter.py``).
+"""
 
 from collections.abc import Sequence
 

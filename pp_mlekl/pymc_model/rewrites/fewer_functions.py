@@ -3,6 +3,9 @@
 A Bernoulli log-likelihood in terms of logits chooses between two softplus functions, and checks that a sigmoid lies between 0
 and 1; its derivatives hold one sigmoid with several new axes. One softplus and one sigmoid are enough. The values are
 unchanged to the last bit, except that a NaN logit gives a density of NaN instead of 0.
+
+Gain for a logistic regression with 1,000 rows, as CPU time without it over that with it: 1.0 in the first fit, 1.3 in later ones
+(``benchmarks/interpreter.py``).
 """
 
 import numpy as np

@@ -2,6 +2,9 @@
 
 A derivative of a matrix operation contains several matrix operations, so that graphs of higher derivatives grow fast.
 Derivatives of products, quotients and roots stay small, because PyTensor simplifies them.
+
+Gain for varying slopes of 12 groups (``benchmarks/interpreter.py``): 27 CPU seconds for the first marginal fit, which does not end
+within ten times as long without it.
 """
 
 from collections.abc import Sequence
