@@ -109,10 +109,11 @@ def audited(point: Point) -> list[Finding]:
 def _highest(objective: Objective, ends: Ends, space: Space) -> tuple[Ends, list[Mode], Array]:
     """The ends without numerical noise, their maxima, and the rows (k,) to audit, up to the first with a verdict."""
     modes = _modes(ends, space, objective.tolerances)
+    # A search that ran off to where no digits are left may have been above all maxima before.
+    higher = _higher(objective, ends, modes)
+    if len(higher):
+        ends = before_rounding(objective, ends, higher)
     running = _above(objective, ends, modes)
-    if len(running):
-        ends = before_rounding(objective, ends, running)
-        running = _above(objective, ends, modes)
     if len(running):
         return ends, modes, running[np.argsort(-ends.value[running], kind="stable")][:_TRIED]
     if not modes:
@@ -125,13 +126,21 @@ def _modes(ends: Ends, space: Space, tolerances: Tolerances) -> list[Mode]:
     return distinct_modes(found.z, found.value, found.hessian, found.count, period=space.period, tolerances=tolerances)
 
 
-def _above(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
+def _higher(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
     """The searches that did not converge and are higher than all that did."""
     running = ends.state != "stationary"
     if not modes:
         return np.flatnonzero(running & np.isfinite(ends.value))
     best = modes[0].value
-    above = np.flatnonzero(running & (ends.value > best + objective.tolerances.equal * max(1.0, abs(best))))
+    return np.flatnonzero(running & (ends.value > best + objective.tolerances.equal * max(1.0, abs(best))))
+
+
+def _above(objective: Objective, ends: Ends, modes: list[Mode]) -> Array:
+    """The searches that did not converge and are higher than all that did by more than numerical noise."""
+    above = _higher(objective, ends, modes)
+    if not modes:
+        return above
+    best = modes[0].value
     # Where a density is a difference of large terms, a search may be stuck on numerical noise.
     return above[ends.value[above] > best + objective.tolerances.noise_multiple * inexact(objective, ends.z[above])]
 
