@@ -5,6 +5,7 @@ import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
 
 from pp_mlekl.optimize.audit.noise import noise
+from pp_mlekl.optimize.audit.pipeline import _highest
 from pp_mlekl.optimize.curvature import losses_along, rays
 from pp_mlekl.optimize.meaningful_ends import before_rounding
 from pp_mlekl.optimize.numerical_noise import crosses_rounding, high_by_rounding, rounding, stairs
@@ -75,6 +76,27 @@ def test_a_search_is_taken_back_before_steps_that_noise_may_have_made(gain, kept
     )
     found = before_rounding(objective, ends, np.array([0]))
     assert (found.z[0, 0] == 3.0) == kept
+
+
+@pytest.mark.parametrize(("before", "audited"), [(0.8, 1), (0.0, 0)])
+def test_a_search_that_ran_off_into_noise_counts_from_before(before, audited):
+    noisy = rough(1.0, drop=-1.0, beyond=1e5)
+    objective = without_slope(lambda z: np.where(z[:, 0] > 1e5, noisy.value(z), np.where(z[:, 0] > 1, before, 0.0)))
+    z, far = np.array([[0.0], [2.0]]), np.array([[0.0], [5e5]])
+    ends = Ends(
+        z=far,
+        value=objective.value(far),
+        gradient=np.zeros((2, 1)),
+        hessian=-np.ones((2, 1, 1)),
+        decrement=np.zeros(2),
+        state=np.array(["stationary", "running"], dtype="<U10"),
+        iterations=1,
+        count=np.ones(2, dtype=int),
+        trail=[(z, objective.value(z)), (far, objective.value(far))],
+    )
+    found, modes, rows = _highest(objective, ends, line())
+    assert (rows.tolist(), len(modes)) == ([audited], 1)
+    assert found.z[1, 0] == 2.0
 
 
 def test_a_loss_is_known_to_within_three_times_its_noise():
