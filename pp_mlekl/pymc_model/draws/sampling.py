@@ -95,7 +95,9 @@ def sample(
     keywords = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
     # With fast arithmetic, Numba's order of summation depends on its disk cache, so that one seed could give different draws.
     # Chains use all cores already; threads that sample at the same time lose little by waiting for each other.
-    with alone(), functions.model, settings(numba__fastmath=False):
+    # PyMC compiles its initial point in C also for samplers that compile by themselves.
+    flags: dict[str, Any] = {"numba__fastmath": False} | ({} if nuts_sampler == "pymc" else {"cxx": ""})
+    with alone(), functions.model, settings(**flags):
         try:
             tree = pm.sample(
                 draws=draws,
