@@ -34,7 +34,7 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
         with client:
             yield client
     elif workers is not None:
-        settings: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+        settings: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
         with LocalCluster(processes=True, **settings) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
             yield client
     else:

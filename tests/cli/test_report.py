@@ -163,7 +163,7 @@ def test_several_workers(folder):
 def test_workers_of_a_dask_scheduler(folder):
     distributed = pytest.importorskip("distributed")
     (folder / "two.toml").write_text(REPORT.replace("scale = 5", "scale = 50"))
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         address = cluster.scheduler_address
         result = run("report", "one.toml", "two.toml", "--scheduler", address, "--out", "pages")
     assert result.exit_code == 0, result.output

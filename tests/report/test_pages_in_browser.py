@@ -19,6 +19,12 @@ if chromium.PROGRAM is None:
 OVERFLOWING = """[...document.querySelectorAll("body *")].filter(e =>
   e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, .formula, nav, pre, svg, .hidden"))
   .map(e => e.outerHTML.slice(0, 80))"""
+# Texts of plots of which more than two pixels lie outside their plot, with their widths and font sizes.
+CUT = """[...document.querySelectorAll("figure svg text")].filter(t => {
+  const text = t.getBoundingClientRect(), plot = t.ownerSVGElement.getBoundingClientRect();
+  return text.width && (text.left < plot.left - 2 || text.right > plot.right + 2 || text.top < plot.top - 2
+    || text.bottom > plot.bottom + 2); })
+  .map(t => `${t.textContent}: ${t.getBoundingClientRect().width} wide, ${getComputedStyle(t).fontSize}`)"""
 PAGES = ["comparison", "index", "proof", "models", "study", "studies", "calibration"]
 VISIBLE_ROWS = "[...document.querySelectorAll('#glance tbody tr')].filter(r => r.getClientRects().length).length"
 
@@ -71,6 +77,7 @@ def test_nothing_fails_or_overflows(tab, pages, name, width):
         assert tab.problems() == []
         assert tab.value("document.documentElement.scrollWidth") <= width
         assert tab.value(OVERFLOWING) == []
+        assert tab.value(CUT) == []
 
 
 def test_ink_and_paper_change_with_the_scheme(tab, page_path):

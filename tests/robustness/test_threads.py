@@ -142,7 +142,7 @@ def test_estimates_on_dask_workers():
     distributed = pytest.importorskip("distributed")
     expected = [estimate(None, task) for task in (0, 2, 4)]
     for processes in (False, True):
-        options = {"processes": processes, "n_workers": 2, "threads_per_worker": 2, "dashboard_address": None}
+        options = {"processes": processes, "n_workers": 2, "threads_per_worker": 2, "dashboard_address": ":0"}
         with distributed.Client(**options) as client:
             futures = client.map(partial(estimate, None), (0, 2, 4), pure=False)
             assert client.gather(futures) == expected

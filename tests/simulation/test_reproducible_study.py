@@ -82,7 +82,7 @@ def test_threads_of_one_worker_do_not_share_functions():
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
-        with distributed.Client(processes=False, n_workers=1, threads_per_worker=4, dashboard_address=None) as client:
+        with distributed.Client(processes=False, n_workers=1, threads_per_worker=4, dashboard_address=":0") as client:
             remote = study(exponential, {"rate": 2.0}, client=client, **arguments)
     finally:
         sys.setswitchinterval(before)
@@ -96,6 +96,6 @@ def test_other_processes_compute_the_same(case):
     build, truth = CASES[case]
     arguments = {"sizes": [10, 30, 100], "replicates": 20_000, "random_seed": 5}
     local = study(build(), truth, **arguments)
-    with distributed.Client(processes=True, n_workers=2, threads_per_worker=2, dashboard_address=None) as client:
+    with distributed.Client(processes=True, n_workers=2, threads_per_worker=2, dashboard_address=":0") as client:
         for given in (build, partial(build)):
             xr.testing.assert_identical(local, study(given, truth, client=client, **arguments))

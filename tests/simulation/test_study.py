@@ -171,7 +171,7 @@ def test_a_dask_client_gives_the_same_result():
     distributed = pytest.importorskip("distributed")
     arguments = {"sizes": [10], "replicates": 40, "random_seed": 7}
     truth = {"mu": 1.0, "sigma": 1.0}
-    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    with distributed.Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
         remote = study(normal_model, truth, client=client, **arguments)
     local = study(normal_model(), truth, **arguments)
     xr.testing.assert_equal(remote["summary"].to_dataset(), local["summary"].to_dataset())

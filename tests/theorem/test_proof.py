@@ -134,7 +134,7 @@ def test_vector_observations_with_a_sampled_truth():
 def test_page_is_one_file_without_outside_resources(shipped, tmp_path):
     page = shipped["gamma_by_lognormal"].to_html(tmp_path / "sub" / "proof.html")
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("<!doctype html>")
+    assert text.startswith("<!DOCTYPE html>")
     assert len(text) < 1_000_000
     assert text.count('class="formula"') == 7
     # One figure for the densities, and one for each panel of the steps.

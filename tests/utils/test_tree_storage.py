@@ -100,6 +100,6 @@ def test_a_dask_client_in_the_process_changes_nothing(tmp_path, name):
     def write_and_read(path):
         return read_tree(write_tree(tree(), path, "test"), "test").identical(tree())
 
-    with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
         assert write_and_read(tmp_path / f"here_{name}")
         assert client.submit(write_and_read, tmp_path / f"there_{name}").result()
