@@ -22,7 +22,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.files import AnyPath
-from pp_mlekl.utils.parallel import each
+from pp_mlekl.utils.parallel import map_tasks
 from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.warning_attributes import read_warnings
 
@@ -176,7 +176,7 @@ def compare_models(
     notes += _about_improper({name: _improper(given, potentials) for name, given in models.items()})
     settings = {"nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
     tasks = list(zip(models.values(), generator.spawn(len(models)), strict=True))
-    trees = dict(zip(models, each(partial(_tree, potentials, settings), tasks, client), strict=True))
+    trees = dict(zip(models, map_tasks(partial(_tree, potentials, settings), tasks, client), strict=True))
     loos = {name: leave_one_out(tree) for name, tree in trees.items()}
     columns = {name: _row(name, tree, loos[name], notes) for name, tree in trees.items()}
     problems = {name: sampling_problems(tree) for name, tree in trees.items()}

@@ -20,7 +20,7 @@ from pp_mlekl.typing import Array
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
-from pp_mlekl.utils.parallel import each, shares
+from pp_mlekl.utils.parallel import map_tasks, shares
 
 if TYPE_CHECKING:
     import distributed
@@ -125,7 +125,7 @@ def bootstrap_of(
         )
         for rows in shares(replicates, client)
     ]
-    parts = each(partial(refit, problem, best), tasks, client)
+    parts = map_tasks(partial(refit, problem, best), tasks, client)
     return _labelled(
         problem, best, np.concatenate([part.z for part in parts]), np.concatenate([part.converged for part in parts])
     )
@@ -134,7 +134,7 @@ def bootstrap_of(
 def refit(
     problem: Problem, best: "PointEstimate", task: tuple[Array | None, dict[str, Array] | None, int]
 ) -> Replicates:
-    """The estimate on so many sets of weights (count, n) or data (count, ...), from the original one, in one batch."""
+    """Refit to ``count`` sets of weights (count, n) or of data (count, ...), in one batch that starts at the estimate."""
     weights, data, count = task
     functions = problem.functions
 

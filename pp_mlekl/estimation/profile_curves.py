@@ -19,7 +19,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import TO_THE_LIMIT
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
-from pp_mlekl.utils.parallel import each
+from pp_mlekl.utils.parallel import map_tasks
 
 if TYPE_CHECKING:
     import distributed
@@ -47,7 +47,7 @@ def profile_of(
     coordinates = _coordinates(problem, var_names)
     # One batch has the same digits as one element after the other.
     tasks = [coordinates] if client is None else [[j] for j in coordinates]
-    parts = each(partial(_profiles, problem, best, ci_prob, points), tasks, client)
+    parts = map_tasks(partial(_profiles, problem, best, ci_prob, points), tasks, client)
     return Profile(
         curve=xr.concat([part.curve for part in parts], "parameter"),
         interval=xr.concat([part.interval for part in parts], "parameter"),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import distributed
 
 
-def each[Task, Result](
+def map_tasks[Task, Result](
     function: Callable[[Task], Result], tasks: Iterable[Task], client: "distributed.Client | None" = None
 ) -> list[Result]:
     """The result of a function for each task, in the order of the tasks.
@@ -32,7 +32,7 @@ def each[Task, Result](
 
     Examples
     --------
-    >>> each(len, ["a", "bc"])
+    >>> map_tasks(len, ["a", "bc"])
     [1, 2]
     """
     if client is None:

@@ -116,3 +116,9 @@ def distributed_timeout():
     import dask
 
     return dask.config.set({"distributed.comm.timeouts.connect": "1s"})
+
+
+@pytest.mark.slow
+def test_two_clusters_at_the_same_time():
+    with connected(workers=1) as one, connected(workers=1) as other:
+        assert one.submit(sum, [1, 2]).result() == other.submit(sum, [1, 2]).result() == 3

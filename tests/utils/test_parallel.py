@@ -5,7 +5,7 @@ import pymc as pm
 import pytest
 
 import pp_mlekl as mk
-from pp_mlekl.utils.parallel import each, shares
+from pp_mlekl.utils.parallel import map_tasks, shares
 
 distributed = pytest.importorskip("distributed")
 
@@ -34,7 +34,7 @@ def fit(model):
 
 
 def test_results_come_in_the_order_of_the_tasks(client):
-    assert each(abs, range(-5, 5), client) == each(abs, range(-5, 5)) == [abs(k) for k in range(-5, 5)]
+    assert map_tasks(abs, range(-5, 5), client) == map_tasks(abs, range(-5, 5)) == [abs(k) for k in range(-5, 5)]
 
 
 def test_every_number_is_in_one_share(client):
@@ -44,7 +44,7 @@ def test_every_number_is_in_one_share(client):
 
 def test_the_first_error_is_raised(client):
     with pytest.raises(ZeroDivisionError):
-        each(lambda task: 1 / task, [1, 0], client)
+        map_tasks(lambda task: 1 / task, [1, 0], client)
 
 
 @pytest.mark.parametrize("kind", ["case", "parametric"])

@@ -4,7 +4,7 @@ import numpy as np
 
 from pp_mlekl.typing import Array
 
-# Largest difference between two elements that should be equal, as a correlation, that rounding in a model's graph may cause.
+# Largest asymmetry that rounding in a model's graph may cause, relative to the scales of the two coordinates.
 _ASYMMETRY = 1e-6
 
 

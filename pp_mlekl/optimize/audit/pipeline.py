@@ -109,7 +109,7 @@ def audited(point: Point) -> list[Finding]:
 def _highest(objective: Objective, ends: Ends, space: Space) -> tuple[Ends, list[Mode], Array]:
     """The ends without numerical noise, their maxima, and the rows (k,) to audit, up to the first with a verdict."""
     modes = _modes(ends, space, objective.tolerances)
-    # A search that ran off to where no digits are left may have been above all maxima before.
+    # A search that ended where rounding destroys all digits may have been above all maxima before that.
     higher = _higher(objective, ends, modes)
     if len(higher):
         ends = before_rounding(objective, ends, higher)

@@ -95,7 +95,7 @@ def sample(
     keywords = {"quiet": not progressbar, **({} if start is None else {"initvals": start}), **kwargs}
     # With fast arithmetic, Numba's order of summation depends on its disk cache, so that one seed could give different draws.
     # Chains use all cores already; threads that sample at the same time lose little by waiting for each other.
-    # PyMC compiles its initial point in C also for samplers that compile by themselves.
+    # PyMC compiles the initial point in C even for samplers that have their own compiler; Python evaluates it as well.
     flags: dict[str, Any] = {"numba__fastmath": False} | ({} if nuts_sampler == "pymc" else {"cxx": ""})
     with alone(), functions.model, settings(**flags):
         try:
