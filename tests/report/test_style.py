@@ -1,8 +1,10 @@
-"""Settings of figures end with them; what Jupyter's backend switches on while it is loaded stays on."""
+"""Settings of figures end with them and do not depend on the user's; what Jupyter's backend switches on stays on."""
 
 import matplotlib as mpl
 import pytest
+from matplotlib.figure import Figure
 
+from pp_mlekl.report.figures import STYLE, panels
 from pp_mlekl.report.style import styled
 
 
@@ -17,3 +19,20 @@ def test_settings_end_and_interactive_display_stays(switched):
         assert mpl.rcParams["lines.linewidth"] == width
     finally:
         mpl.interactive(before)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"savefig.bbox": "tight"}, {"ytick.labelsize": 20}, {"figure.dpi": 200}, {"xtick.direction": "in"}]
+)
+def test_panels_do_not_depend_on_the_settings_of_the_user(setting):
+    def drawn():
+        with styled(STYLE):
+            figure = Figure(figsize=(4, 2))
+            axis = figure.subplots()
+            axis.plot([0, 1], [0, 2])
+            axis.set_yticks([0, 2], ["a long label", "other"])
+        return panels(figure, "one", "Label")
+
+    expected = drawn()
+    with mpl.rc_context(setting):
+        assert drawn() == expected
