@@ -64,9 +64,11 @@ def test_sleep_data(paired, published):
 
 
 @pytest.mark.slow
-def test_turtles_without_clutches():
-    problem = turtles(False)
-    assert_agrees(from_sampler(problem), problem.log_evidence)
+@pytest.mark.parametrize("clutches", [False, True])
+def test_turtles(clutches):
+    """The evidence with clutches follows from the quadrature without them and the published Bayes factor."""
+    problem = turtles(clutches)
+    assert_agrees(from_sampler(problem, draws=2500), problem.log_evidence, problem.error)
 
 
 @pytest.mark.slow
@@ -75,5 +77,4 @@ def test_galaxy():
     problem = galaxy()
     estimate = from_sampler(problem, draws=2000)
     print(estimate, "published", problem.log_evidence)
-    assert np.isfinite(float(estimate))
-    assert_agrees(estimate, -226.80, problem.error)
+    assert_agrees(estimate, problem.log_evidence, problem.error)
