@@ -1,9 +1,10 @@
-"""Mutual information on the 40 tasks of Czyz et al. (2023), as KL(joint||product of the margins) from draws, beside KSG.
+"""Mutual information on the 40 tasks of Czyz et al. (2023), as KL(joint||product of the margins) from draws, compared with KSG.
 
 The tasks come from their package, which needs Python 3.11: ``pip install benchmark-mi`` there, then
 ``python benchmarks/mutual_information.py draw FOLDER`` writes the draws of each task, its exact value and the estimate of
 Kraskov, Stoegbauer and Grassberger (2004) with 10 neighbours. ``python benchmarks/mutual_information.py run FOLDER FILE``
-appends one line of JSON for each task; what FILE holds is left out. ``table FILE`` prints errors, coverage and silent misses.
+appends one line of JSON for each task; lines that FILE already holds are not computed again. ``table FILE`` prints errors, coverage
+and silent misses.
 
 Of n draws the first half is P, and the second half, with the y of each draw from another one, is Q: the two sides have to be
 independent. KSG has all n.
