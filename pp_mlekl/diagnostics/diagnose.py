@@ -18,7 +18,7 @@ from pp_mlekl.utils.shared_state import alone, silenced
 
 # Vehtari et al. (2021): R-hat below 1.01 and 100 effective draws a chain; Betancourt (2016): BFMI above 0.3.
 _R_HAT, _ESS_A_CHAIN, _BFMI = 1.01, 100, 0.3
-# Above a limit close to the older one of Gelman et al. (2013), chains disagree, however few the draws.
+# R-hat above which chains disagree however few the draws are, close to the older limit 1.1 of Gelman et al. (2013).
 _R_HAT_APART = 1.05
 _TOO_FEW = "needs more draws: there are so few draws that it is unavailable."
 
@@ -248,8 +248,8 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         text = f"all {k.size} Pareto k are below {limit:.2g}{after}."
     if k.size < n:
         text += (
-            f" {k.size} of {n} observations were left out, drawn at random; by that the elpd has a sampling error of "
-            f"{found.sampling_error:.2g} nats."
+            f" Only a random sample of {k.size} of {n} observations was left out, which adds a sampling error of "
+            f"{found.sampling_error:.2g} nats to the elpd."
         )
     if are_vectors(found.tree, name, found.pointwise):
         text += " Its observations are vectors, for which there is no calibration."

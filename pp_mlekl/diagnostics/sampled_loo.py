@@ -1,14 +1,14 @@
-"""Leave-one-out of very many observations by a random sample of them."""
+"""Leave-one-out for very many observations, from a random sample of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import arviz as az
 import numpy as np
 import xarray as xr
 
-# Observations that are left out at the most. The elpd of 100,000 observations then has a sampling error that is small
-# against its standard error, because the sample estimates only the difference from the log predictive density.
+# Maximum number of observations that are left out. The sampling error of the elpd is then small relative to its standard error,
+# because the sample estimates only the difference from the log predictive density.
 MAX_LEFT_OUT = 5_000
 _READ = ("posterior", "log_likelihood", "posterior_predictive", "observed_data")
 _ROWS = ("chain", "draw", "row")
@@ -25,9 +25,9 @@ class LeaveOneOut:
     sampling_error
         The part of ``se`` that comes from leaving out a sample only; 0 if all were left out.
     tree
-        With the observations that were left out, of this variable alone where they are a sample.
+        The observations that were left out; of this variable only if they are a sample.
     pointwise
-        ArviZ's result for these observations.
+        ArviZ's result, with ``pareto_k`` and ``log_weights`` of these observations.
     """
 
     elpd: float
@@ -51,9 +51,9 @@ def leave_one_out(tree: xr.DataTree, name: str, most: int = MAX_LEFT_OUT, random
     name
         The observed variable.
     most
-        Number of observations that are left out.
+        Maximum number of observations that are left out.
     random_seed
-        Of the sample.
+        Seed of the sample.
 
     Raises
     ------
@@ -68,20 +68,21 @@ def leave_one_out(tree: xr.DataTree, name: str, most: int = MAX_LEFT_OUT, random
     rows = np.sort(np.random.default_rng(random_seed).choice(number, most, replace=False))
     flat = _in_one_dim(tree, name)
     small = flat.map_over_datasets(lambda dataset: dataset.isel(row=rows) if "row" in dataset.dims else dataset)
-    found = az.loo(small, var_name=name, pointwise=True)
-    whole = az.loo_subsample(flat, observations=rows, var_name=name, pointwise=True)
+    found = az.loo_subsample(flat, observations=rows, var_name=name, pointwise=True)
+    # ArviZ gives the weights of the sample alone, but NaN for Pareto k elsewhere.
+    pointwise = replace(found, pareto_k=found.pareto_k.isel(row=rows), log_weights=found.log_weights[name])
     return LeaveOneOut(
-        elpd=float(whole.elpd),
-        se=float(whole.se),
-        p=float(whole.p),
-        sampling_error=float(whole.subsampling_se),
+        elpd=float(found.elpd),
+        se=float(found.se),
+        p=float(found.p),
+        sampling_error=float(found.subsampling_se),
         tree=small,
-        pointwise=found,
+        pointwise=pointwise,
     )
 
 
 def _in_one_dim(tree: xr.DataTree, name: str) -> xr.DataTree:
-    """What leave-one-out reads of a variable, its observations along ``row``; nothing is copied."""
+    """The groups of a variable that leave-one-out reads, with its observations along ``row``, without copies."""
     datasets = {group: tree[group].to_dataset() for group in _READ if group in tree.children}
     shape = datasets["log_likelihood"][name].shape[2:]
     groups = {"posterior": datasets["posterior"]}
