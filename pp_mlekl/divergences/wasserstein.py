@@ -13,6 +13,7 @@ from pp_mlekl.divergences.families.normal import Normal
 from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, bends, middles, range_points
 from pp_mlekl.divergences.integration.coordinate_maps import chart, kinds
 from pp_mlekl.divergences.integration.gauss_kronrod import integrate
+from pp_mlekl.divergences.integration.quadrature_nodes import DISCRETE_TAIL
 from pp_mlekl.divergences.units import in_common_unit
 from pp_mlekl.typing import Array
 
@@ -79,8 +80,8 @@ def _estimate(value: Array, method: str) -> Estimate:
 
 
 def _common_range(p: Distribution, q: Distribution) -> tuple[Array, int]:
-    """For each element the first integer with mass above 1e-30 in either, and the length of the longest range."""
-    tail = np.full((1, *p.batch_shape), 1e-30)
+    """For each element the first integer beyond the negligible lower tails, and the length of the longest range."""
+    tail = np.full((1, *p.batch_shape), DISCRETE_TAIL)
     low = np.min([np.maximum(d.quantile(tail)[0] - 1, d.support().lower) for d in (p, q)], axis=0)
     high = np.max([np.minimum(d.upper_quantile(tail)[0] + 1, d.support().upper) for d in (p, q)], axis=0)
     length = np.max(high - low, initial=0.0) + 1

@@ -68,6 +68,18 @@ def test_panels_of_integers_agree_with_whole_sums_within_their_error(name):
         assert np.all(error <= 0.03 * np.abs(exact[quantity])), quantity
 
 
+def test_ranges_that_overflow_are_sampled():
+    """With one shape, x^beta is exponential: KL = log(r / s) + s / r - 1 for rates r and s = 2 r. A second row is summed."""
+    kind = family("DiscreteWeibull")
+    q, beta = np.array([0.9999, 0.5]), np.array([0.0175, 1.0])
+    found = predictive_divergence(kind(q=q, beta=beta), kind(q=np.tile(q**2, (8, 1)), beta=beta), GENERATOR)
+    assert found.kl[0] == pytest.approx(1 - np.log(2), abs=1e-4)
+    assert abs(found.kl_reverse[0] - (np.log(2) - 0.5)) < 4 * found.kl_reverse_node_error[0]
+    assert 0 < found.kl_reverse_node_error[0] < 0.05
+    assert found.kl[1] == pytest.approx(np.log(4 / 3), rel=1e-9)
+    assert found.kl_reverse_node_error[1] == 0
+
+
 def test_the_number_of_nodes_does_not_grow_with_the_counts():
     """Means of 100 million take no longer than means of 50."""
     mu = np.array([1e8])

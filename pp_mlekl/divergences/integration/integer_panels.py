@@ -1,11 +1,11 @@
-"""Sums over long ranges of integers from eight of each panel, as Gauss-Legendre rules are for integrals.
+"""Sums over long ranges of integers from eight integers of each panel, as Gauss-Legendre rules integrate from a few points.
 
-Within a panel of N integers 0, ..., N - 1 the terms are taken for a polynomial f of degree 7. Its sums are integrals, with
+Within a panel of N integers 0, ..., N - 1 the terms are interpolated by a polynomial f of degree 7. Its sums are integrals over
 cells of width 1 about the integers (Euler and Maclaurin, exact up to this degree)::
 
     sum_{j=0}^{x} f(j) = integral from -1/2 to x + 1/2 of f - f''/24 + 7 f''''/5760 - 31 f''''''/967680
 
-A polynomial of degree 5 through the same terms, by least squares, shows how far the rule can be off.
+The sum of a polynomial of degree 5, fitted to the same terms by least squares, shows how far the rule can be off.
 """
 
 from dataclasses import dataclass
@@ -51,8 +51,8 @@ class IntegerPanels:
 
     @cached_property
     def weights(self) -> Array:
-        """Of the points in sums over all integers, shape (panels, 8, rows); not negative, and 1 in panels of eight."""
-        return self._size_of_panels * np.moveaxis(self._coefficients[..., 0, :], -1, 1)
+        """Weights of the points in sums over all integers, shape (panels, 8, rows); positive, and 1 in panels of eight."""
+        return self.length[:, None] * np.moveaxis(self._coefficients[..., 0, :], -1, 1)
 
     @cached_property
     def lower_weights(self) -> Array:
@@ -60,7 +60,7 @@ class IntegerPanels:
         fitted = np.linalg.pinv(self._basis[..., :_LOWER])
         weights = (self._corrections[..., :1, :_LOWER] @ fitted)[..., 0, :]
         whole = self.length[:, None] <= POINTS
-        return np.where(whole, self.weights, self._size_of_panels * np.moveaxis(weights, -1, 1))
+        return np.where(whole, self.weights, self.length[:, None] * np.moveaxis(weights, -1, 1))
 
     @cached_property
     def pieces(self) -> tuple[Array, Array]:
@@ -71,7 +71,7 @@ class IntegerPanels:
 
     @cached_property
     def cumulative(self) -> Array:
-        """Takes terms at the points to their cumulative sums in the middles of pieces, (panels, 24, 8, rows)."""
+        """Matrices from the terms at the points to the cumulative sums in the middles of pieces, (panels, 24, 8, rows)."""
         start, length = self.pieces
         # A piece of one integer ends at that integer; the sum up to the middle of a longer one is between its integers.
         n = self._sizes[:, None]
@@ -80,10 +80,6 @@ class IntegerPanels:
         k = np.arange(1, POINTS)
         integrals = np.concatenate([u[..., None] + 1, (values[..., 2:] - values[..., :-2]) / (2 * k + 1)], axis=-1)
         return np.moveaxis(integrals @ self._coefficients, 1, -1) * n[:, None] / 2
-
-    @property
-    def _size_of_panels(self) -> Array:
-        return self.length[:, None]
 
     @property
     def _sizes(self) -> Array:
@@ -102,7 +98,7 @@ class IntegerPanels:
 
     @cached_property
     def _corrections(self) -> Array:
-        """Takes f to the function whose integrals are f's sums, both as coefficients."""
+        """The matrix from the coefficients of f to those of the function whose integrals are the sums of f."""
         square = (2 / self._sizes[..., None, None]) ** 2 * _DERIVATIVE
         return np.eye(POINTS) - square / 24 + 7 / 5760 * square @ square - 31 / 967680 * square @ square @ square
 

@@ -21,8 +21,8 @@ _LARGEST, _SMALLEST = 1e75, 1e-250
 
 # Discrete tail probability that is left out, the longest support that is summed (longer ones are stratified), and the default
 # number of sampled nodes.
-_DISCRETE_TAIL = 1e-30
-LONGEST_SUM = 20_000
+DISCRETE_TAIL = 1e-30
+_LONGEST_SUM = 20_000
 SAMPLE_SIZE = 4_096
 
 
@@ -167,16 +167,16 @@ def _heavy(p: Distribution) -> bool:
 
 
 def _sum_nodes(p: Distribution) -> Nodes:
-    tail = np.full(p.batch_shape, _DISCRETE_TAIL)
+    tail = np.full(p.batch_shape, DISCRETE_TAIL)
     support = p.support()
     with np.errstate(all="ignore"):
         lower = np.clip(p.quantile(tail), support.lower, support.upper)
         upper = np.clip(p.upper_quantile(tail), support.lower, support.upper)
     length = np.max(upper - lower) + 1
-    if not length <= LONGEST_SUM:
-        u = (np.arange(LONGEST_SUM) + 0.5) / LONGEST_SUM
-        u = np.broadcast_to(u.reshape(-1, *[1] * len(p.batch_shape)), (LONGEST_SUM, *p.batch_shape))
-        return Nodes(points=p.quantile(u), weights=np.full(u.shape, 1 / LONGEST_SUM), method="stratified")
+    if not length <= _LONGEST_SUM:
+        u = (np.arange(_LONGEST_SUM) + 0.5) / _LONGEST_SUM
+        u = np.broadcast_to(u.reshape(-1, *[1] * len(p.batch_shape)), (_LONGEST_SUM, *p.batch_shape))
+        return Nodes(points=p.quantile(u), weights=np.full(u.shape, 1 / _LONGEST_SUM), method="stratified")
     steps = np.arange(int(length), dtype=float).reshape(-1, *[1] * len(p.batch_shape))
     inside = lower + steps <= upper
     points = np.where(inside, lower + steps, lower)

@@ -113,12 +113,12 @@ def _rows(p: Distribution, q: Distribution, generator: np.random.Generator) -> d
     guess = _NODES_A_ROW if p.event_ndim == 0 else sampled
     size = max(1, CHUNK // (draws * guess))
     lengths = lengths_of_sums(p, q)
-    # Long sums have nodes of another kind.
-    order = np.arange(n) if lengths is None else np.argsort(lengths > LONGEST_WHOLE_SUM, kind="stable")
-    whole = n if lengths is None else int(np.sum(lengths <= LONGEST_WHOLE_SUM))
-    pieces = [order[i : min(i + size, end)] for begin, end in ((0, whole), (whole, n)) for i in range(begin, end, size)]
+    # Long sums have nodes of another kind, and infinite ones have none.
+    kind = np.zeros(n) if lengths is None else (lengths > LONGEST_WHOLE_SUM) + 1.0 * np.isinf(lengths)
+    groups = [np.flatnonzero(kind == k) for k in np.unique(kind)]
+    pieces = [group[i : i + size] for group in groups for i in range(0, len(group), size)]
     blocks = [_block(p, q, piece, sampled, generator) for piece in pieces]
-    place = np.argsort(order)
+    place = np.argsort(np.concatenate(pieces))
     return {name: np.concatenate([b[name] for b in blocks], axis=-1)[..., place] for name in blocks[0]}
 
 

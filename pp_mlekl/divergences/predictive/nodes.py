@@ -6,13 +6,12 @@ import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.integration.integer_panels import IntegerPanels, integer_panels
-from pp_mlekl.divergences.integration.quadrature_nodes import gauss_legendre_panels
+from pp_mlekl.divergences.integration.quadrature_nodes import DISCRETE_TAIL, gauss_legendre_panels
 from pp_mlekl.typing import Array
 
 # Tail levels t = -log u whose quantiles, of both distributions, are the edges of panels.
 _LEVELS = np.array([np.log(2), 1.6, 3.5, 8.0, 18.0, 36.0])
 POINTS_A_PANEL = 5
-_DISCRETE_TAIL = 1e-30
 # Ranges of integers up to this length are summed whole, longer ones by panels.
 LONGEST_WHOLE_SUM = 128
 # Number of draws from which the range of the mixture is found.
@@ -33,7 +32,7 @@ class CommonNodes:
     discrete
         Whether the points are integers.
     panels
-        The panels that the integers stand for; None where all integers are there.
+        The panels that the integers represent; None if all integers are nodes.
     """
 
     points: Array
@@ -53,7 +52,7 @@ def common_nodes(p: Distribution, q: Distribution) -> CommonNodes | None:
 
     Returns
     -------
-    None where the variable is a vector or has no quantiles
+    None where the variable is a vector, or its quantiles are unknown or overflow
     """
     if p.event_ndim or q.event_ndim:
         return None
@@ -77,13 +76,7 @@ def mixture_sample(q: Distribution, size: int, generator: np.random.Generator) -
 
 
 def _panels(p: Distribution, q: Distribution) -> CommonNodes:
-    edges = []
-    with np.errstate(all="ignore"):
-        for few in (scouts(p), scouts(q)):
-            # Quantiles of each part, since a large mass at 0 would hide those of the other part.
-            for _, part in few.components():
-                edges += _edges(part.expand(few.batch_shape))
-    merged = np.concatenate(edges)
+    merged = _edges(p, q)
     finite = np.where(np.isfinite(merged), merged, np.nan)
     low, high = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
     merged = np.where(np.isnan(finite), np.where(merged > 0, high, low), finite)
@@ -101,7 +94,20 @@ def _panels(p: Distribution, q: Distribution) -> CommonNodes:
     )
 
 
-def _edges(few: Distribution) -> list[Array]:
+def _edges(p: Distribution, q: Distribution) -> Array:
+    """Quantiles of some draws of both, of each part, since a large mass at 0 would hide those of the other part; (k, rows)."""
+    with np.errstate(all="ignore"):
+        return np.concatenate(
+            [
+                edge
+                for few in (scouts(p), scouts(q))
+                for _, part in few.components()
+                for edge in _edges_of(part.expand(few.batch_shape))
+            ]
+        )
+
+
+def _edges_of(few: Distribution) -> list[Array]:
     """Quantiles of draws (few, rows): the outermost at each level, and three quantiles of the medians."""
     u = np.broadcast_to(np.exp(-_LEVELS).reshape(-1, 1, 1), (len(_LEVELS), *few.batch_shape))
     lower, upper = few.quantile(u), few.upper_quantile(u)
@@ -126,10 +132,12 @@ def lengths_of_sums(p: Distribution, q: Distribution) -> Array | None:
     return upper - lower + 1
 
 
-def _integers(p: Distribution, q: Distribution) -> CommonNodes:
-    """All integers where no row has too many of them, else those of panels."""
+def _integers(p: Distribution, q: Distribution) -> CommonNodes | None:
+    """All integers where no row has too many of them, else those of panels; None where quantiles overflow."""
     lower, upper = _range(p, q)
     length = np.max(upper - lower) + 1
+    if not np.isfinite(length):
+        return None
     if length > LONGEST_WHOLE_SUM:
         return _integers_of_panels(p, q, lower, upper)
     steps = np.arange(int(length), dtype=float)[:, None]
@@ -138,15 +146,9 @@ def _integers(p: Distribution, q: Distribution) -> CommonNodes:
 
 
 def _integers_of_panels(p: Distribution, q: Distribution, lower: Array, upper: Array) -> CommonNodes:
-    edges = []
-    with np.errstate(all="ignore"):
-        for few in (scouts(p), scouts(q)):
-            for _, part in few.components():
-                edges += _edges(part.expand(few.batch_shape))
     begin = np.broadcast_to(q.support().lower, q.batch_shape).min(axis=0)
-    panels = integer_panels(
-        np.nan_to_num(np.concatenate(edges)), lower, upper, np.where(np.isfinite(begin), begin, lower)
-    )
+    origin = np.where(np.isfinite(begin), begin, lower)
+    panels = integer_panels(np.nan_to_num(_edges(p, q)), lower, upper, origin)
     return CommonNodes(
         points=np.minimum(panels.points, upper).reshape(-1, lower.size),
         measure=panels.weights.reshape(-1, lower.size),
@@ -163,7 +165,7 @@ def _range(p: Distribution, q: Distribution) -> tuple[Array, Array]:
 
 
 def _bounds(distribution: Distribution) -> tuple[Array, Array]:
-    tail = np.full(distribution.batch_shape, _DISCRETE_TAIL)
+    tail = np.full(distribution.batch_shape, DISCRETE_TAIL)
     support = distribution.support()
     lower = np.clip(distribution.quantile(tail), support.lower, support.upper)
     return lower, np.clip(distribution.upper_quantile(tail), support.lower, support.upper)
