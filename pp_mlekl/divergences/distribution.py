@@ -81,6 +81,12 @@ class Distribution(ABC):
     def validate(self) -> None:  # noqa: B027
         """Raise ValueError where a parameter is outside its range (a scale of 0 is)."""
 
+    def _require_counts(self, *names: str) -> None:
+        for name in names:
+            value = getattr(self, name)
+            if not np.all((value >= 0) & np.isfinite(value) & (value == np.floor(value))):
+                raise ValueError(f"{type(self).__name__}: {name} must be a whole number, not negative.")
+
     @property
     def batch_shape(self) -> tuple[int, ...]:
         """The broadcast shape of the parameters without their event axes."""

@@ -174,4 +174,4 @@ def student_t_log_density(nu: Array, z: Array) -> Array:
         series = -(1 - i2 * (1 / 24 - i2 * (1 / 80 - i2 * (17 / 1792 - i2 * 31 / 2304)))) / (8 * half)
         direct = special.gammaln(half + 0.5) - special.gammaln(half) - np.log(half) / 2
     excess_constant = np.where(half > 20, series, direct)
-    return excess_constant - np.log(2 * np.pi) / 2 - (half + 0.5) * log1p_square(z / np.sqrt(nu))
+    return excess_constant - LOG_2PI / 2 - (half + 0.5) * log1p_square(z / np.sqrt(nu))

@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import RELIABLE_SHAPE, tail_shape
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.estimation.find_mle_map import find_map
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.estimation.problem import Problem
@@ -120,7 +121,7 @@ class LaplaceApproximation(Displayed):
         _, log_determinant = np.linalg.slogdet(self.mode_covariance)
         height = float(self.functions.value(self.mode.flat, a=1.0, b=1.0))
         height -= log_prior_mass(self.functions).value
-        return height + 0.5 * len(self.mode.flat) * np.log(2 * np.pi) + 0.5 * float(log_determinant)
+        return height + 0.5 * len(self.mode.flat) * LOG_2PI + 0.5 * float(log_determinant)
 
     def importance_sampled(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """Log evidence in nats by importance sampling from the approximation; a warning reports Pareto k above 0.7."""

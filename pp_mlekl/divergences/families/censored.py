@@ -26,7 +26,7 @@ class Censored(Distribution):
         return self.dist.discrete
 
     def validate(self) -> None:
-        """Raise where the interval is empty."""
+        """Raise where ``lower`` is not less than ``upper``."""
         if not np.all(np.asarray(self.lower) < self.upper):
             raise ValueError("Censored: lower must be less than upper.")
 

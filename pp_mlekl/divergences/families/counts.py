@@ -326,6 +326,8 @@ class BetaBinomial(_Count):
         x = np.floor(x)
         total = np.zeros(np.broadcast_shapes(x.shape, self.batch_shape))
         for k, below in self._cumulative():
+            if not np.any(x >= k):
+                break
             total = np.where(x >= k, below, total)
         return total
 

@@ -10,6 +10,7 @@ from pp_mlekl.divergences.distribution import CrossEntropyTerms
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
 
@@ -135,7 +136,7 @@ class Moyal(WithMoments, Univariate):
         """Log density in nats; SciPy's takes the logarithm of a density that underflows."""
         z = (np.asarray(x) - self.mu) / self.sigma
         with np.errstate(over="ignore"):
-            return -(z + np.exp(-z) + np.log(2 * np.pi)) / 2 - np.log(self.sigma)
+            return -(z + np.exp(-z) + LOG_2PI) / 2 - np.log(self.sigma)
 
     def entropy(self) -> Array:
         """Differential entropy in nats."""
@@ -145,7 +146,7 @@ class Moyal(WithMoments, Univariate):
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Means of z = (X - mu) / sigma and of exp(-z)."""
         return CrossEntropyTerms(
-            constant=np.log(self.sigma) + 0.5 * np.log(2 * np.pi),
+            constant=np.log(self.sigma) + 0.5 * LOG_2PI,
             statistics=((0.5 / self.sigma, "x", self.mu), (0.5, "exp", -1 / self.sigma, self.mu)),
         )
 

@@ -89,7 +89,6 @@ class Interpolated(Univariate):
         """Lower quantile: the root of a quadratic in the segment where the CDF reaches ``u``."""
         masses = self._masses()
         reached = np.cumsum(masses, axis=-1)
-
         shape = np.broadcast_shapes(np.shape(u), self.batch_shape)
         u = np.broadcast_to(u, shape)
         index = np.sum(u[..., None] > reached[..., :-1], axis=-1)

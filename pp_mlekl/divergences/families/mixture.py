@@ -10,6 +10,7 @@ from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.normal import Normal
 from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
 
@@ -184,5 +185,5 @@ class NormalMixture(_Mixture):
         """Log of the weighted sum of densities."""
         z = (np.asarray(x)[..., None] - self.mu) / self.sigma
         with np.errstate(divide="ignore"):
-            constant = np.log(self.w) - np.log(self.sigma) - 0.5 * np.log(2 * np.pi)
+            constant = np.log(self.w) - np.log(self.sigma) - 0.5 * LOG_2PI
         return special.logsumexp(constant - 0.5 * z**2, axis=-1)

@@ -28,8 +28,7 @@ class _CountVector(Distribution):
 
     def validate(self) -> None:
         """Raise where ``n`` is not a count."""
-        if not np.all((self.n >= 0) & np.isfinite(self.n) & (self.n == np.floor(self.n))):
-            raise ValueError(f"{type(self).__name__}: n must be a whole number, not negative.")
+        self._require_counts("n")
 
     def points(self) -> Array | None:
         """All vectors of k counts with the sum n; None where n differs between elements or there are too many vectors."""

@@ -10,6 +10,7 @@ from scipy import interpolate
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
 _POLE = np.pi**2 / 2
@@ -202,7 +203,7 @@ def _integral(
 
 def _log_density(x: Array, h: Array, _: Array) -> Array:
     # The first term of the alternating series (2013, eq. 5); the next is smaller by exp(-(h + 1) / 2x) h + 2 times.
-    first = (h - 1) * np.log(2) + np.log(h) - 0.5 * np.log(2 * np.pi) - 1.5 * np.log(x) - h**2 / 8 / x
+    first = (h - 1) * np.log(2) + np.log(h) - 0.5 * LOG_2PI - 1.5 * np.log(x) - h**2 / 8 / x
     small = (h + 1) / (2 * x) > 40 + np.log(h + 2)
     far = x > _FAR * (1 + h)
     rest = ~small & ~far

@@ -11,7 +11,7 @@ from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support
 from pp_mlekl.divergences.families.moments import WithLogMoments, WithMoments, WithPartialMean, WithPowers
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess, relative_change, scaled_exp1
+from pp_mlekl.divergences.special import LOG_2PI, excess, relative_change, scaled_exp1
 from pp_mlekl.typing import Array
 
 
@@ -134,13 +134,13 @@ class Wald(WithMoments, WithPowers, Univariate):
 
     def entropy(self) -> Array:
         """Differential entropy in nats."""
-        value = (np.log(2 * np.pi) - np.log(self.lam) + 1) / 2 + 1.5 * self._log_mean()
+        value = (LOG_2PI - np.log(self.lam) + 1) / 2 + 1.5 * self._log_mean()
         return np.broadcast_to(value, self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Means of log(X / mu), of X and of mu / X, where there is no shift."""
         log_mu, phi = np.log(self.mu), self.lam / self.mu
-        constant = (np.log(2 * np.pi) - np.log(self.lam)) / 2 + 1.5 * log_mu
+        constant = (LOG_2PI - np.log(self.lam)) / 2 + 1.5 * log_mu
         statistics = (
             (1.5, "log", log_mu),
             (phi / (2 * self.mu), "x", self.mu),

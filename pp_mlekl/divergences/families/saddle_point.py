@@ -49,7 +49,7 @@ def negative_binomial_log_mass(x: Array, mean: Array, alpha: Array) -> Array:
     plain = np.array(np.where(x > 0, plain, -alpha * np.log1p(mean / alpha)))
     large = np.broadcast_to((x > 0) & (alpha + x > _LARGE), plain.shape)
     if np.any(large):
-        # Of the counts and of alpha alone: they are fewer than the pairs of both.
+        # Computed before the broadcast, since there are fewer counts and fewer alphas than pairs of them.
         errors = (_stirling_error(np.maximum(x, 1.0)), _stirling_error(alpha))
         k, m, a, of_k, of_a = (np.broadcast_to(v, plain.shape)[large] for v in (x, mean, alpha, *errors))
         total = a + k

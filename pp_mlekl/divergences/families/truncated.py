@@ -10,6 +10,7 @@ from pp_mlekl.divergences.distribution import CrossEntropyTerms, Distribution, S
 from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.univariate import Univariate
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
 # In standard deviations: the closed forms of the moments lose precision on an interval shorter than _SHORT, or beyond _FAR.
@@ -52,12 +53,12 @@ class TruncatedNormal(WithMoments, Univariate):
         """Differential entropy in nats; None where an interval is short or in a far tail, since the closed form cancels."""
         with np.errstate(all="ignore"):
             mass, _, square = self._standardised()
-            value = np.log(self.sigma * mass) + (np.log(2 * np.pi) + square) / 2
+            value = np.log(self.sigma * mass) + (LOG_2PI + square) / 2
         return None if np.any(np.isnan(value)) else np.broadcast_to(value, self.batch_shape)
 
     def cross_entropy_terms(self) -> CrossEntropyTerms:
         """Mean square about ``mu``."""
-        constant = np.log(self.sigma * self._standardised()[0]) + np.log(2 * np.pi) / 2
+        constant = np.log(self.sigma * self._standardised()[0]) + LOG_2PI / 2
         return CrossEntropyTerms(constant=constant, statistics=((0.5 / self.sigma**2, "square", self.mu),))
 
     def mean_variance(self) -> tuple[Array, Array]:

@@ -89,12 +89,6 @@ class Univariate(Distribution):
             if not np.all(np.isfinite(value)):
                 raise ValueError(f"{type(self).__name__}: {name} must be finite, got {_worst(value)}.")
 
-    def _require_counts(self, *names: str) -> None:
-        for name in names:
-            value = getattr(self, name)
-            if not np.all((value >= 0) & np.isfinite(value) & (value == np.floor(value))):
-                raise ValueError(f"{type(self).__name__}: {name} must be a whole number, not negative.")
-
     def _require_probability(self, *names: str) -> None:
         for name in names:
             value = getattr(self, name)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
 
 # Number of quantiles of a coordinate to which its map is fitted.
@@ -245,7 +246,7 @@ def mean_log_densities(samples: Array, near: MarginMaps, at: Array) -> Array:
 def standard_log_density(z: Array, log_slopes: Array, chol: Array) -> Array:
     """Log density at points whose images under maps of the margins are ``z`` (n, d), standard normal when whitened."""
     log_slope = log_slopes.sum(axis=1) - np.sum(np.log(np.diagonal(chol)))
-    return log_slope - 0.5 * np.sum(whitened(z, chol) ** 2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+    return log_slope - 0.5 * np.sum(whitened(z, chol) ** 2, axis=1) - 0.5 * z.shape[1] * LOG_2PI
 
 
 def cholesky_of_correlation(z: Array) -> Array:
