@@ -16,8 +16,8 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
 # Maximum number of rows times draws: beyond it the Monte Carlo error is small against its cost.
-MAX_ROWS_TIMES_DRAWS = 400_000
-MIN_DRAWS = 200
+_MAX_ROWS_TIMES_DRAWS = 400_000
+_MIN_DRAWS = 200
 # Number of chains, and draws per chain, of new groups for a plug-in.
 _CHAINS, _GROUP_DRAWS = 4, 1_000
 
@@ -95,8 +95,8 @@ class Setting:
 
 
 def thinned(draws: Array, rows: int, most: int | None = None) -> Array:
-    """Evenly spaced draws of each chain, ``most`` in all or as many as ``MAX_ROWS_TIMES_DRAWS`` allows."""
+    """Evenly spaced draws of each chain, ``most`` in all or as many as ``_MAX_ROWS_TIMES_DRAWS`` allows."""
     chains, length, _ = draws.shape
-    wanted = max(MIN_DRAWS, MAX_ROWS_TIMES_DRAWS // max(rows, 1)) if most is None else most
+    wanted = max(_MIN_DRAWS, _MAX_ROWS_TIMES_DRAWS // max(rows, 1)) if most is None else most
     per_chain = min(length, max(1, -(-wanted // chains)))
     return draws[:, np.unique(np.linspace(0, length - 1, per_chain).astype(int))]
