@@ -1,4 +1,4 @@
-"""Distributions of values so large or so small that products of a few of them leave the range of doubles."""
+"""Changes of unit for values so large or small that products of a few of them overflow or underflow."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ _LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InUnit(Distribution):
-    """The distribution of X / ``unit`` for a continuous X without atoms; a power of 2 as unit rounds nothing."""
+    """The distribution of X / ``unit`` for a continuous X without atoms; with a power of 2 there is no rounding error."""
 
     dist: Distribution
     unit: Array

@@ -61,7 +61,7 @@ def check_draws(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> Draw
 
 
 def warnings_about_draws(functions: ModelFunctions, idata: xr.DataTree) -> tuple[str, ...]:
-    """What is found out about draws by a function whose result is defined for draws of any origin, such as a predictive's KL."""
+    """Warnings of functions whose result is defined for any draws, such as the KL of a predictive distribution."""
     z = unconstrained_draws(functions, idata)
     if not np.all(np.isfinite(z)):
         return ()

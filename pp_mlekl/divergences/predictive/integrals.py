@@ -53,7 +53,7 @@ def on_common_nodes(p: Distribution, q: Distribution, nodes: CommonNodes) -> Par
 
 
 def _error_of_panels(log_p: Array, log_q: Array, nodes: CommonNodes, whole: Parts) -> Parts:
-    """How far a rule of a lower degree is off where panels stand for integers; 0 elsewhere."""
+    """The difference from a rule of lower degree where panels represent integers; 0 elsewhere."""
     if nodes.panels is None:
         return {name: np.zeros_like(value) for name, value in whole.items()}
     lower = replace(nodes, measure=nodes.panels.lower_weights.reshape(nodes.points.shape))

@@ -34,7 +34,7 @@ class DistanceAndSlope:
         ``integral over x >= point of sign H(x)``, (k, rows): a density ``d`` added to ``h`` changes the distance by
         ``sum_k measure_k slope_k d_k``.
     error
-        What the kinks of ``|H|`` can add to the distance, where panels stand for integers.
+        Bound of the error due to the kinks of ``|H|`` where panels represent integers.
     """
 
     distance: Array
@@ -78,9 +78,9 @@ def distance_and_slope(nodes: CommonNodes, difference: Array) -> DistanceAndSlop
 
 
 def _before(mass: Array, steps: Array) -> Array:
-    """What lies before each panel, from masses (panels, rows) and jumps before and after panels (panels + 1, rows).
+    """The cumulative mass before each panel, from masses (panels, rows) and jumps before and after panels (panels + 1, rows).
 
-    It is summed from the nearer end: in a far tail the difference of two CDFs is one of numbers close to 1.
+    It is summed from the nearer end, since in a far tail both CDFs are close to 1 and their difference has lost its digits.
     """
     below = np.cumsum(np.concatenate([np.zeros_like(mass[:1]), mass[:-1]]) + steps[:-1], axis=0)
     above = -np.cumsum((mass + steps[1:])[::-1], axis=0)[::-1]
@@ -88,7 +88,7 @@ def _before(mass: Array, steps: Array) -> Array:
 
 
 def _by_panels_of_integers(nodes: CommonNodes, panels: IntegerPanels, difference: Array) -> DistanceAndSlope:
-    """Sums of the cumulative sum H: of itself where it has one sign in a panel, of values of pieces where it changes sign."""
+    """Sums of ``|H|``, H the cumulative sum: exact in panels where H has one sign, from values of pieces where it changes sign."""
     step = difference.reshape(panels.weights.shape)
     weighted = step * nodes.measure.reshape(step.shape)
     mass = np.sum(weighted, axis=1)
@@ -96,7 +96,7 @@ def _by_panels_of_integers(nodes: CommonNodes, panels: IntegerPanels, difference
     start, length = panels.pieces
     fine = left[:, None] + np.einsum("pfjr,pjr->pfr", panels.cumulative, step)
     sign = np.sign(fine)
-    # A term counts in all cumulative sums of its panel that follow.
+    # A term is part of all later cumulative sums of its panel.
     offsets = panels.points - panels.first[:, None]
     whole = np.abs(panels.length * left + np.sum(weighted * (panels.length[:, None] - offsets), axis=1))
     one_sign = np.abs(np.sum(sign * length, axis=1)) == panels.length
@@ -104,7 +104,7 @@ def _by_panels_of_integers(nodes: CommonNodes, panels: IntegerPanels, difference
     # The sum of |H| over a piece in which H goes from -a to b: at most a quarter of its length times a + b is missed.
     crossing = (sign[1:, 1:] != sign[1:, :-1]) & (length[1:, 1:] > 1)
     missed = np.where(crossing, np.abs(np.diff(fine, axis=1)[1:]) * length[1:, 1:] / 4, 0.0)
-    # Masses of two distributions differ by 0 in all; the rest shows how far H is off wherever it is larger than that.
+    # The masses of both distributions have the same total; the difference of the sums is the error of H where H is larger.
     rest = np.abs(np.sum(mass, axis=0))
     off = np.sum(rest * length * (np.abs(fine) > rest), axis=(0, 1))
     after = np.cumsum(np.sum(sign * length, axis=1)[::-1], axis=0)[::-1]

@@ -93,8 +93,8 @@ def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator
     worth = min(distinct, *(effective_size(draws[..., j]) for j in range(d)))
     if worth < 2 * _FEWEST_EFFECTIVE:
         return _failed(
-            f"The effective sample size is only {worth:.0f}: chains are stuck, or are in different modes; draw longer chains and "
-            "check R-hat."
+            f"The effective sample size is only {worth:.0f}: chains mix slowly, are stuck or are in different modes; draw "
+            "longer chains and check R-hat."
         )
     folds = _FOLDS if worth >= _FOLDS * _EFFECTIVE_PER_FOLD else 2
     pieces = np.array_split(np.arange(draws.shape[1]), folds)

@@ -67,7 +67,7 @@ def _features(z: Array, g: Array, most: float, derivatives: Derivatives | None) 
     straight = g if d + 1 <= most else g[..., :0]
     if derivatives is None or d > _LARGEST_CURVATURE or not np.all(np.isfinite(g)):
         return straight
-    # With thirds, each ordered pair of parts is used at most once; with halves, the product of their noises would count twice.
+    # With thirds, each pair of parts is used once. With halves it is used twice, and the product of their noises counts double.
     thirds = np.array_split(np.arange(z.shape[1]), 3)
     try:
         bent = [
@@ -82,7 +82,7 @@ def _features(z: Array, g: Array, most: float, derivatives: Derivatives | None) 
 def _bent(z: Array, g: Array, centre: Array, derivatives: Derivatives) -> Array:
     """Two functions of draws, linear and quadratic, about a centre from other draws.
 
-    The centre and the Hessians must not depend on the same draws, or the means would not be 0.
+    The centre and the Hessians must not depend on the draws of the means, which would then not be 0.
     """
     slope, curvature, of_density = derivatives(centre)
     direction = np.linalg.solve(-of_density, slope)
