@@ -17,6 +17,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.estimation.delta_method import delta_method
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
 from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.posterior.evidence import log_evidence
@@ -193,8 +194,8 @@ def _checked(
             raise ValueError(f"{argument} must be among {', '.join(known)}, got {unknown[0]!r}.")
     if not shown:
         raise ValueError(f"var_names must name at least one of {', '.join(free)}.")
-    if ci_prob is not None and not 0 < ci_prob < 1:
-        raise ValueError(f"ci_prob must be between 0 and 1, got {ci_prob}.")
+    if ci_prob is not None:
+        check_ci_prob(ci_prob)
     return shown, left_out
 
 

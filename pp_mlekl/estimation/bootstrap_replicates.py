@@ -11,6 +11,7 @@ import xarray as xr
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.regular_maximum import regular_problem
 from pp_mlekl.estimation.sandwich import check_sums, check_terms
+from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.replicates import Replicates, maximize_again
@@ -57,7 +58,8 @@ class Bootstrap(Displayed):
 
     @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
     def interval(self, *, ci_prob: float = 0.95) -> xr.Dataset:
-        """Percentile intervals, over ``bound``."""
+        """Percentile intervals, over ``bound``. Raise ValueError where ``ci_prob`` is not between 0 and 1."""
+        check_ci_prob(ci_prob)
         tail = 0.5 * (1 - ci_prob)
         limits = self.draws.quantile([tail, 1 - tail], dim="replicate")
         return limits.rename(quantile="bound").assign_coords(bound=["lower", "upper"])

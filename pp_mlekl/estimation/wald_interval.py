@@ -1,5 +1,6 @@
 """Wald intervals, symmetric on the scale on which the likelihood is more nearly quadratic."""
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def check_ci_prob(ci_prob: float) -> None:
-    """Raise ValueError where a coverage is none."""
-    if not 0 < ci_prob < 1:
-        raise ValueError(f"ci_prob must lie between 0 and 1, got {ci_prob}; 0.95 is usual.")
+    """Raise ValueError unless the probability of an interval is a number between 0 and 1."""
+    if not isinstance(ci_prob, Real) or not 0 < ci_prob < 1:
+        raise ValueError(f"ci_prob must lie between 0 and 1, got {ci_prob!r}; 0.95 is usual.")
 
 
 def check_covariance(estimate: "PointEstimate") -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.typing import Array
 
 
@@ -41,8 +42,7 @@ def wald_table(
     >>> wald_table(["slope"], np.array([2.0]), np.array([1.0]), 0.95).round(3).iloc[0].tolist()
     [2.0, 1.0, 2.0, 0.046, 0.04, 3.96]
     """
-    if not 0.0 < ci_prob < 1.0:
-        raise ValueError(f"ci_prob must lie between 0 and 1, got {ci_prob}; 0.95 is usual.")
+    check_ci_prob(ci_prob)
     with np.errstate(all="ignore"):
         # What has no error because it is a constant is not tested.
         z = np.where(error > 0, estimate / error, np.nan)

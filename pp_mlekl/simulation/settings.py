@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
+from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.counts import check_count, check_memory
 
@@ -59,8 +60,7 @@ class Settings:
         check_count("draws", self.draws, at_least=20)
         check_count("tune", self.tune)
         check_count("chains", self.chains)
-        if not 0 < self.ci_prob < 1:
-            raise ValueError(f"`ci_prob` must lie between 0 and 1, got {self.ci_prob}; 0.95 is usual.")
+        check_ci_prob(self.ci_prob)
 
     def attributes(self) -> dict[str, Any]:
         """The settings as attributes of the result."""

@@ -58,6 +58,9 @@ def test_interval_brackets_the_estimate():
     np.testing.assert_array_equal(draws.summary(ci_prob=0.9).loc["mu", ["5%", "95%"]], result["mu"])
     assert draws.summary().loc["sigma", "se"] == float(draws.standard_error["sigma"])
     assert repr(draws).startswith("Bootstrap, 200 replicates")
+    for wrong in (95, 0.0, 1.0, "0.9"):
+        with pytest.raises(ValueError, match="ci_prob"):
+            draws.summary(ci_prob=wrong)
     assert float(result["mu"].sel(bound="lower")) < Y.mean() < float(result["mu"].sel(bound="upper"))
 
 
