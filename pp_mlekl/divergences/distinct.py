@@ -7,9 +7,6 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.typing import Array
 
-# Two random projections tell any two different rows apart.
-_PROJECTIONS = 2
-
 
 def distinct_rows(*distributions: Distribution) -> tuple[Array, Array]:
     """The first of each group of rows with equal parameters, and every row's group.
@@ -27,16 +24,16 @@ def distinct_rows(*distributions: Distribution) -> tuple[Array, Array]:
     ([0, 1], [0, 1, 0])
     """
     rows = max(d.batch_shape[-1] for d in distributions)
-    generator = np.random.default_rng(0)
-    total = np.zeros((rows, _PROJECTIONS))
-    for distribution in distributions:
-        for table in _tables(distribution, distribution.batch_shape):
-            weights = generator.normal(size=(table.shape[1], _PROJECTIONS))
-            # Parameters such as an absent bound are infinite.
-            finite = np.nan_to_num(table, nan=0.123, posinf=1.234e9, neginf=-2.345e9)
-            total = total + np.sum(finite[:, :, None] * weights, axis=1)
-    _, first, inverse = np.unique(total, axis=0, return_index=True, return_inverse=True)
-    return first, inverse.ravel()
+    # A table of one row holds for all of them.
+    tables = [t for d in distributions for t in _tables(d, d.batch_shape) if len(t) > 1]
+    groups: dict[bytes, int] = {}
+    first: list[int] = []
+    group = np.empty(rows, dtype=int)
+    for row in range(rows):
+        group[row] = groups.setdefault(b"".join(t[row].tobytes() for t in tables), len(first))
+        if group[row] == len(first):
+            first.append(row)
+    return np.array(first), group
 
 
 def _tables(distribution: Distribution, batch: tuple[int, ...]) -> list[Array]:

@@ -18,6 +18,8 @@ def log_ratio_rule(p: type[Distribution], q: type[Distribution]) -> Callable[[F]
     """Register ``rule(p, q, x)``, which gives log p - log q at points x; NaN where the plain difference is as accurate."""
 
     def register(rule: F) -> F:
+        if (p, q) in LOG_RATIOS:
+            raise ValueError(f"The pair {p.__name__}, {q.__name__} has a log ratio already; remove one of the two.")
         LOG_RATIOS[p, q] = rule
         return rule
 

@@ -131,5 +131,12 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
         )
     if not names:
         raise ValueError("The Dataset of draws must hold at least one variable.")
+    sampled = {n: [d for d in SAMPLE_DIMS if d in dataset[n].dims] for n in names}
+    other = next((n for n in names if sampled[n] != sampled[names[0]]), None)
+    if other is not None:
+        raise ValueError(
+            f"The draws of {names[0]!r} have dims {', '.join(sampled[names[0]]) or 'none'} and those of {other!r} "
+            f"{', '.join(sampled[other]) or 'none'}; one vector needs the same ones: stack the draws, or select by var_names."
+        )
     parts = [_from_dataarray(dataset[n], None) for n in names]
     return SampleArray(values=np.concatenate([p.values for p in parts], axis=-1), chains=parts[0].chains)

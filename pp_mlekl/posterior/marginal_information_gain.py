@@ -7,7 +7,7 @@ import numpy as np
 
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.samples.checks import MOST_REPEATED, Draws, checked_draws, share_repeated
-from pp_mlekl.divergences.samples.divergence import kl_between_draws
+from pp_mlekl.divergences.samples.divergence import kl_between_draws, terms_between_draws
 from pp_mlekl.divergences.samples.one_sample import log_density_terms, thinned
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
 from pp_mlekl.divergences.samples.terms import Terms, estimate
@@ -70,7 +70,7 @@ def variable_gain(
             terms = _element_terms(known.draws[..., j], known.log_density[..., j], float(more))
             estimates.append(estimate(terms, sign=1.0, direction=FORWARD, chains=chains, ess=None))
         except ValueError as error:
-            estimates.append(_nothing(f"{variable.name}: {error}"))
+            estimates.append(_nothing(str(error)))
             total = np.full_like(total, np.nan)
             continue
         spread = terms.values.reshape(chains, -1)
@@ -87,18 +87,19 @@ def drawn_gain(
 
     With ``reverse`` it is KL(prior||post), and NaN where the posterior's draws do not cover the prior's.
     """
-    shape = posterior.shape[2:]
+    shape, direction = posterior.shape[2:], REVERSE if reverse else FORWARD
     estimates = []
     for j in np.ndindex(shape):
         try:
             p = _unrepeated(posterior[(slice(None), slice(None), *j)])
             q = checked_draws(prior[(slice(None), *j)])
-            e = kl_between_draws(q, p, generator) if reverse else kl_between_draws(p, q, generator)
+            terms, chains = terms_between_draws(*((q, p) if reverse else (p, q)), generator)
+            if reverse and terms.lower_bound:
+                estimates.append(_nothing("The posterior's draws do not cover the prior's."))
+            else:
+                estimates.append(estimate(terms, sign=1.0, direction=direction, chains=chains, ess=None))
         except ValueError as error:
-            estimates.append(_nothing(f"{name}: {error}"))
-            continue
-        uncovered = reverse and any("do not cover" in w for w in e.warnings)
-        estimates.append(_nothing("The posterior's draws do not cover the prior's.") if uncovered else e)
+            estimates.append(_nothing(str(error)))
     return _gathered(estimates, shape, name)
 
 
@@ -187,7 +188,7 @@ def _gathered(
     variance: float = 0.0,
     bias: float = 0.0,
 ) -> Gain:
-    warnings = dict.fromkeys(w if w.startswith(name) else f"{name}: {w}" for e in estimates for w in e.warnings)
+    warnings = dict.fromkeys(f"{name}: {w}" for e in estimates for w in e.warnings)
     return Gain(
         values=np.array([float(e) for e in estimates]).reshape(shape),
         errors=np.array([float(e.mcse) for e in estimates]).reshape(shape),

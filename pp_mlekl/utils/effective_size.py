@@ -11,7 +11,7 @@ _FEWEST_DRAWS = 4
 
 def mean_and_error(values: Array) -> tuple[float, float]:
     """Mean of ``values`` (chain, draw) and its standard error, which accounts for autocorrelation."""
-    return float(np.mean(values)), float(np.std(values) / np.sqrt(effective_size(values)))
+    return float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(effective_size(values)))
 
 
 def effective_size(values: Array) -> float:

@@ -16,6 +16,7 @@ DISTRIBUTIONS = {
     "events": family("MvNormal")(mu=np.stack([MU, -MU], axis=-1), cov=np.eye(2)),
     "a distribution inside": family("Censored")(dist=NORMAL(mu=MU, sigma=1.0), lower=-np.inf, upper=1.0),
     "parts": family("Mixture")(w=np.array([0.3, 0.7]), parts=(NORMAL(mu=MU, sigma=1.0), NORMAL(mu=0.0, sigma=2.0))),
+    "magnitudes far apart": NORMAL(mu=MU * np.finfo(float).eps, sigma=1e20),
     "supports far apart": family("Uniform")(lower=1e3 * MU, upper=1e3 * MU + 1),
 }
 

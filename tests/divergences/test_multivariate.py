@@ -192,3 +192,47 @@ def test_one_number_is_the_location_of_all_coordinates(parameters):
 def test_matrices_that_are_no_covariance_are_refused(name, parameter, others, wrong):
     with pytest.raises(ValueError, match=f"{name}: {parameter}"):
         family(name)(**others, **{parameter: np.array(wrong)})
+
+
+NOT_POSITIVE = [[1.0, 2.0], [2.0, 1.0]]
+NEGATIVE = [[-1.0, 0.0], [0.0, -1.0]]
+ASYMMETRIC = [[1.0, 0.5], [0.2, 1.0]]
+OFF_SUPPORT = {
+    "Wishart": [NOT_POSITIVE, NEGATIVE, ASYMMETRIC, np.zeros((2, 2)), np.full((2, 2), np.inf), np.full((2, 2), np.nan)],
+    "InverseWishart": [NOT_POSITIVE, NEGATIVE, ASYMMETRIC, np.zeros((2, 2))],
+    "LKJCorr": [NOT_POSITIVE, ASYMMETRIC, 2 * np.eye(2)],
+    "MatrixNormal": [np.full((2, 2), np.inf), [[0.0, -np.inf], [1.0, 1.0]]],
+    "MvNormal": [[np.inf, 0.0], [-np.inf, np.inf]],
+    "MvStudentT": [[np.inf, 0.0]],
+    "Multinomial": [[2.5, 3.5], [-1.0, 7.0], [2.0, 3.0], [np.inf, 6.0], [np.nan, 6.0]],
+    "DirichletMultinomial": [[2.5, 3.5], [-1.0, 7.0], [2.0, 3.0], [np.inf, 6.0]],
+    "Dirichlet": [[0.5, 0.4], [1.5, -0.5], [np.nan, 0.5]],
+}
+SUPPORTED = {
+    "Wishart": (family("Wishart")(nu=5.0, V=V), V),
+    "InverseWishart": (family("InverseWishart")(nu=5.0, V=V), V),
+    "LKJCorr": (family("LKJCorr")(n=2, eta=2.0), [[1.0, 0.3], [0.3, 1.0]]),
+    "MatrixNormal": (family("MatrixNormal")(mu=np.zeros((2, 2)), rowcov=V, colcov=W), V),
+    "MvNormal": (family("MvNormal")(mu=[0.1, 0.2], cov=V), [0.0, 0.5]),
+    "MvStudentT": (family("MvStudentT")(nu=3.0, mu=[0.1, 0.2], scale=V), [0.0, 0.5]),
+    "Multinomial": (family("Multinomial")(n=6, p=[0.4, 0.6]), [2.0, 4.0]),
+    "DirichletMultinomial": (family("DirichletMultinomial")(n=6, a=[0.4, 0.6]), [2.0, 4.0]),
+    "Dirichlet": (family("Dirichlet")(a=[2.0, 3.0]), [0.4, 0.6]),
+}
+
+
+@pytest.mark.parametrize("name", OFF_SUPPORT)
+def test_values_outside_the_support_have_no_density(name):
+    p, inside = SUPPORTED[name]
+    values = np.array([inside, *OFF_SUPPORT[name]], dtype=float)
+    density = p.log_density(values)
+    assert np.isfinite(density[0])
+    assert density[0] == p.log_density(np.asarray(inside, dtype=float))
+    assert np.all(np.isneginf(density[1:]))
+
+
+@pytest.mark.parametrize("name", ["Wishart", "InverseWishart"])
+def test_coordinates_of_very_different_scales_are_inside_the_support(name):
+    scales = np.array([1e12, 1e-12])
+    p = family(name)(nu=5.0, V=V * np.outer(scales, scales))
+    assert np.all(np.isfinite(p.log_density(p.sample((50,), np.random.default_rng(1)))))

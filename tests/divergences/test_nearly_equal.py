@@ -7,6 +7,7 @@ import pytest
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.jensen_shannon import js_divergence
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
+from pp_mlekl.divergences.log_ratios import log_ratio_rule
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +92,8 @@ def test_quadrature_keeps_the_digits_of_small_divergences(nu, step):
     assert found.method == "quadrature"
     assert found.value == pytest.approx(nu / (nu + 3) * step**2, rel=5 * abs(step))
     assert not found.warnings
+
+
+def test_a_second_log_ratio_for_a_pair_is_an_error():
+    with pytest.raises(ValueError, match="has a log ratio already"):
+        log_ratio_rule(family("NegativeBinomial"), family("Poisson"))(lambda p, q, x: x)

@@ -30,3 +30,13 @@ def test_numbers_that_are_not_real(wrap):
         mk.kl_divergence(wrap(DRAWS + 1j), DRAWS)
     with pytest.raises(TypeError, match="ndarray of str"):
         mk.kl_divergence(wrap(np.full(100, "a")), DRAWS)
+
+
+@pytest.mark.parametrize("dims", [("sample",), ("draw",)])
+def test_variables_of_one_vector_have_the_same_draws(dims):
+    mixed = xr.Dataset({"a": (("chain", "draw"), DRAWS.reshape(4, 25)), "b": (("sample",), DRAWS)})
+    if dims == ("draw",):
+        mixed = xr.Dataset({"a": (("chain", "draw"), DRAWS.reshape(1, 100)), "b": (dims, DRAWS)})
+    for order in (["a", "b"], ["b", "a"]):
+        with pytest.raises(ValueError, match="one vector needs the same"):
+            mk.entropy(mixed[order])

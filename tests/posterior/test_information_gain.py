@@ -11,6 +11,7 @@ from scipy import special, stats
 from tiers import LIKE_ANOTHER, slow_if
 
 import pp_mlekl as mk
+from pp_mlekl.posterior.marginal_information_gain import drawn_gain
 from pp_mlekl.utils.warning_attributes import read_warnings
 
 CASES = golden.cases("conjugate.json")
@@ -486,3 +487,15 @@ def test_errors_of_a_normal_group_cover():
     covered = np.mean(np.abs(scores) < 1.96)
     print(f"group of ten coefficients: {covered:.1%}, largest {np.max(np.abs(scores)):.2f}")
     assert 0.90 <= covered <= 0.995
+
+
+@pytest.mark.parametrize(("shift", "covered"), [(0.3, True), (8.0, False)])
+def test_a_reverse_gain_needs_draws_of_the_posterior_where_the_prior_has_mass(shift, covered):
+    generator = np.random.default_rng(1)
+    posterior, prior = generator.normal(shift, 1.0, size=(4, 500, 1)), generator.normal(size=(2000, 1))
+    gain = drawn_gain(posterior, prior, "a", generator, reverse=True)
+    assert np.isfinite(gain.values[0]) == covered
+    if covered:
+        assert_within(gain.values[0], shift**2 / 2, mcse=gain.errors[0], mcse_below=0.04)
+    else:
+        assert gain.warnings[0].startswith("a: ")

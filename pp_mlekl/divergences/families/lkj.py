@@ -7,9 +7,13 @@ from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.families.matrices import is_positive_definite, over_matrices
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import gammaln_excess
 from pp_mlekl.typing import Array
+
+# Largest distance of a diagonal element from 1 that rounding in single precision explains.
+_OFF_ONE = 1e-5
 
 
 @register_family
@@ -51,7 +55,12 @@ class LKJCorr(Distribution):
         return x[(..., *np.tril_indices(x.shape[-1], -1))]
 
     def log_density(self, x: Array) -> Array:
-        """Log density in nats of the entries below the diagonal."""
+        """Log density in nats of the entries below the diagonal; ``-inf`` unless ``x`` is a correlation matrix."""
+        diagonal = np.diagonal(x, axis1=-2, axis2=-1)
+        inside = is_positive_definite(x) & np.all(np.abs(diagonal - 1) < _OFF_ONE, axis=-1)
+        return over_matrices(self._inside, x, inside)
+
+    def _inside(self, x: Array) -> Array:
         value = (self.eta - 1) * np.linalg.slogdet(x)[1]
         for count, b in self.shapes():
             # A partial correlation r has a range of length 2; the change of variables adds powers of 1 - r^2.

@@ -6,7 +6,12 @@ import numpy as np
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.families.matrices import check_positive_definite, eigenvalue_changes, log_determinant
+from pp_mlekl.divergences.families.matrices import (
+    check_positive_definite,
+    eigenvalue_changes,
+    log_determinant,
+    over_reals,
+)
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import LOG_2PI, excess
 from pp_mlekl.typing import Array
@@ -30,6 +35,9 @@ class MatrixNormal(Distribution):
 
     def log_density(self, x: Array) -> Array:
         """Log density in nats."""
+        return over_reals(self._inside, x, (-2, -1))
+
+    def _inside(self, x: Array) -> Array:
         m, n = self.rowcov.shape[-1], self.colcov.shape[-1]
         rows, columns = np.linalg.cholesky(self.rowcov), np.linalg.cholesky(self.colcov)
         z = np.linalg.solve(rows, x - self.mu)

@@ -1,6 +1,7 @@
 """Vectors of counts with a given sum: multinomial and Dirichlet-multinomial."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -29,6 +30,17 @@ class _CountVector(Distribution):
     def validate(self) -> None:
         """Raise where ``n`` is not a count."""
         self._require_counts("n")
+
+    def log_density(self, x: Array) -> Array:
+        """Log mass in nats; ``-inf`` unless ``x`` holds counts with the sum ``n``."""
+        x = np.asarray(x, dtype=np.float64)
+        counts = (x >= 0) & np.isfinite(x) & (x == np.floor(x))
+        inside = np.all(counts, axis=-1) & (np.sum(np.where(counts, x, 0.0), axis=-1) == self.n)
+        return np.where(inside, self._log_mass(np.where(counts, x, 0.0)), -np.inf)
+
+    @abstractmethod
+    def _log_mass(self, x: Array) -> Array:
+        """Log mass at vectors of counts, where their sum is ``n``."""
 
     def points(self) -> Array | None:
         """All vectors of k counts with the sum n; None where n differs between elements or there are too many vectors."""
@@ -64,13 +76,10 @@ class Multinomial(_CountVector):
         with np.errstate(divide="ignore"):
             return np.log(self.p) if self.logit_p is None else self.logit_p
 
-    def log_density(self, x: Array) -> Array:
-        """Log mass in nats."""
-        x = np.asarray(x, dtype=np.float64)
+    def _log_mass(self, x: Array) -> Array:
         with np.errstate(invalid="ignore"):
             trials = np.where(x > 0, x * self.log_p, 0.0)
-        value = special.gammaln(self.n + 1) + (trials - special.gammaln(x + 1)).sum(axis=-1)
-        return np.where(x.sum(axis=-1) == self.n, value, -np.inf)
+        return special.gammaln(self.n + 1) + (trials - special.gammaln(x + 1)).sum(axis=-1)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""
@@ -104,12 +113,11 @@ class DirichletMultinomial(_CountVector):
         if not np.all(self.a > 0):
             raise ValueError("DirichletMultinomial: a must be positive.")
 
-    def log_density(self, x: Array) -> Array:
-        """Log mass in nats."""
+    def _log_mass(self, x: Array) -> Array:
         total = self.a.sum(axis=-1)
         value = special.gammaln(total) + special.gammaln(self.n + 1) - special.gammaln(self.n + total)
-        terms = special.gammaln(x + self.a) - special.gammaln(self.a) - special.gammaln(np.asarray(x) + 1.0)
-        return np.where(np.sum(x, axis=-1) == self.n, value + terms.sum(axis=-1), -np.inf)
+        terms = special.gammaln(x + self.a) - special.gammaln(self.a) - special.gammaln(x + 1)
+        return value + terms.sum(axis=-1)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""

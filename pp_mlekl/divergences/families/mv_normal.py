@@ -7,7 +7,12 @@ from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.families.matrices import check_positive_definite, eigenvalue_changes, log_determinant
+from pp_mlekl.divergences.families.matrices import (
+    check_positive_definite,
+    eigenvalue_changes,
+    log_determinant,
+    over_reals,
+)
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import LOG_2PI, excess
 from pp_mlekl.typing import Array
@@ -31,6 +36,9 @@ class MvNormal(Distribution):
 
     def log_density(self, x: Array) -> Array:
         """Log density in nats."""
+        return over_reals(self._inside, x, (-1,))
+
+    def _inside(self, x: Array) -> Array:
         chol = np.linalg.cholesky(self.cov)
         z = (np.linalg.inv(chol) @ (x - self.mu)[..., None])[..., 0]
         k = self.cov.shape[-1]
@@ -76,6 +84,9 @@ class MvStudentT(Distribution):
 
     def log_density(self, x: Array) -> Array:
         """Log density in nats."""
+        return over_reals(self._inside, x, (-1,))
+
+    def _inside(self, x: Array) -> Array:
         k = self.scale.shape[-1]
         chol = np.linalg.cholesky(self.scale)
         z2 = np.sum((np.linalg.inv(chol) @ (x - self.mu)[..., None])[..., 0] ** 2, axis=-1)

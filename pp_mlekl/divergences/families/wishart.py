@@ -7,7 +7,12 @@ from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
-from pp_mlekl.divergences.families.matrices import check_positive_definite, eigenvalue_changes
+from pp_mlekl.divergences.families.matrices import (
+    check_positive_definite,
+    eigenvalue_changes,
+    is_positive_definite,
+    over_matrices,
+)
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import excess, multigammaln_excess
 from pp_mlekl.typing import Array
@@ -34,7 +39,11 @@ class Wishart(Distribution):
         return x[(..., *np.tril_indices(x.shape[-1]))]
 
     def log_density(self, x: Array) -> Array:
-        """Log density in nats."""
+        """Log density in nats; ``-inf`` unless ``x`` is symmetric and positive definite."""
+        return over_matrices(self.log_density_inside, x, is_positive_definite(x))
+
+    def log_density_inside(self, x: Array) -> Array:
+        """Log density in nats at positive definite matrices."""
         k = self.V.shape[-1]
         trace = np.trace(np.linalg.inv(self.V) @ x, axis1=-2, axis2=-1)
         value = (self.nu - k - 1) / 2 * np.linalg.slogdet(x)[1] - trace / 2
@@ -92,9 +101,14 @@ class InverseWishart(Distribution):
         return x[(..., *np.tril_indices(x.shape[-1]))]
 
     def log_density(self, x: Array) -> Array:
-        """Log density in nats: that of the inverse, and the Jacobian |x|^-(k + 1)."""
-        k = self.V.shape[-1]
-        return self._inverse().log_density(np.linalg.inv(x)) - (k + 1) * np.linalg.slogdet(x)[1]
+        """Log density in nats; ``-inf`` unless ``x`` is symmetric and positive definite."""
+
+        def inside(x: Array) -> Array:
+            # That of the inverse, and the Jacobian |x|^-(k + 1).
+            jacobian = (self.V.shape[-1] + 1) * np.linalg.slogdet(x)[1]
+            return self._inverse().log_density_inside(np.linalg.inv(x)) - jacobian
+
+        return over_matrices(inside, x, is_positive_definite(x))
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws."""

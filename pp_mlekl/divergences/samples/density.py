@@ -47,14 +47,17 @@ class Correction:
 
     Parameters
     ----------
-    mean, error
-        Its mean, and the standard error of that.
+    smooth, beyond
+        Its mean, of either part of ``LogDensities``.
+    error
+        The standard error of the sum of the two.
     hidden_variance
         Variance of the mean between samples beyond that estimated from the scatter of its terms, due to shared neighbours
         and fitted correlations.
     """
 
-    mean: float
+    smooth: float
+    beyond: float
     error: float
     hidden_variance: float
 
@@ -72,7 +75,7 @@ class LogDensities:
     queries
         Indices of those q points among the n.
     correction
-        Error of the mean of both parts on normal draws, which is subtracted.
+        Error of the means of both parts on normal draws, which has been subtracted.
     """
 
     smooth: Array
@@ -81,19 +84,15 @@ class LogDensities:
     correction: Correction | None = None
 
     @property
-    def _missed(self) -> float:
-        return self.correction.mean if self.correction else 0.0
-
-    @property
     def at_queries(self) -> Array:
         """The log densities at the points ``queries``, (q,)."""
-        return self.smooth[self.queries] + self.beyond - self._missed
+        return self.smooth[self.queries] + self.beyond
 
     @property
     def terms(self) -> Array:
         """One value for each point, (n,), whose mean is the estimate; ``beyond`` enters as a mean if it has fewer points."""
         beyond = self.beyond if len(self.beyond) == len(self.smooth) else np.mean(self.beyond)
-        return self.smooth + beyond - self._missed
+        return self.smooth + beyond
 
     @property
     def correction_error(self) -> float:

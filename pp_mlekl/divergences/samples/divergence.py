@@ -32,14 +32,26 @@ def kl_between_draws(p: Draws, q: Draws, generator: np.random.Generator, ess: fl
     ValueError
         Where the two differ in dimension, or one is discrete and the other not.
     """
-    _check_alike(p, q)
     if np.array_equal(p.values, q.values):
+        _check_alike(p, q)
         return _of_the_same(_DIRECTION)
+    terms, chains = terms_between_draws(p, q, generator)
+    return estimate(terms, sign=1.0, direction=_DIRECTION, chains=chains, ess=ess)
+
+
+def terms_between_draws(p: Draws, q: Draws, generator: np.random.Generator) -> tuple[Terms, int | None]:
+    """The terms of KL(P||Q) at the draws of P that are used, and the number of chains in which they are stacked.
+
+    Raises
+    ------
+    ValueError
+        As for ``kl_between_draws``.
+    """
+    _check_alike(p, q)
     p, q, warnings = independent_parts(p, q, generator)
     p, q = thinned(p), thinned(q)
     terms = log_ratio_terms(p, q, generator)
-    terms = replace(terms, warnings=warnings + terms.warnings)
-    return estimate(terms, sign=1.0, direction=_DIRECTION, chains=p.chains, ess=ess)
+    return replace(terms, warnings=warnings + terms.warnings), p.chains
 
 
 def kl_to_density(p: Draws, q: Distribution, angles: Array | None = None, ess: float | None = None) -> Estimate:

@@ -35,6 +35,8 @@ class Terms:
         Variance of the estimate that the scatter of the terms does not contain: that of the other sample, of a correction.
     bias
         The remaining bias, as far as it is distinguishable from noise; it is part of the error.
+    lower_bound
+        Whether Q's draws do not cover P's, so that the mean is only a lower bound.
     """
 
     values: Array
@@ -42,6 +44,7 @@ class Terms:
     smooth: Array | None = None
     extra_variance: float = 0.0
     bias: float = 0.0
+    lower_bound: bool = False
     warnings: tuple[str, ...] = field(default=())
 
 

@@ -8,7 +8,13 @@ from pp_mlekl.divergences.samples.correction import corrected_at, corrected_with
 from pp_mlekl.divergences.samples.density import SampleDensity, mean_beyond
 from pp_mlekl.divergences.samples.discriminative import lower_bound
 from pp_mlekl.divergences.samples.gaussianize import best_starts, fit_margins, mean_log_densities
-from pp_mlekl.divergences.samples.one_sample import QUERIES, how_estimated, unseen, variance_of_second_order
+from pp_mlekl.divergences.samples.one_sample import (
+    QUERIES,
+    how_estimated,
+    unseen,
+    unseen_warnings,
+    variance_of_second_order,
+)
 from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws, independent_size
@@ -34,13 +40,15 @@ def log_ratio_terms(p: Draws, q: Draws, generator: np.random.Generator) -> Terms
     ratio = _LogRatio(p.values, q.values)
     own = np.var(ratio.terms, ddof=1) / p.size
     extra = ratio.extra_variance + max(_variance_by_fits(p, q, ratio), _variance_by_weights(q, ratio))
+    uncovered = _uncovered(ratio)
     return Terms(
         values=ratio.terms,
         smooth=ratio.p.smooth_terms - ratio.q.smooth.log_density(ratio.x),
         method=_method(ratio),
         extra_variance=extra,
         bias=_bias(ratio, generator),
-        warnings=_warnings(ratio, float(np.sqrt(own + extra)), generator),
+        lower_bound=bool(uncovered),
+        warnings=uncovered + _warnings(ratio, float(np.sqrt(own + extra)), generator),
     )
 
 
@@ -119,16 +127,22 @@ def _variance_by_weights(q: Draws, ratio: _LogRatio) -> float:
     return float(np.var(weight, ddof=1) / (step * independent_size(weight, q.chains, None)))
 
 
-def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) -> tuple[str, ...]:
-    found = [*thin_draws_warnings(ratio.p, "The draws of P"), *thin_draws_warnings(ratio.q, "The draws of Q")]
-    x, y, value = ratio.x, ratio.y, float(np.mean(ratio.terms))
+def _uncovered(ratio: _LogRatio) -> tuple[str, ...]:
+    """A warning where Q's draws do not cover P's."""
+    x, y = ratio.x, ratio.y
     beyond = np.any((x < y.min(axis=0)) | (x > y.max(axis=0)), axis=1).mean()
     by_chance = 2 * x.shape[1] / (len(y) + 1)
     gaps = np.mean(ratio.of_q.beyond < _GAP)
-    if beyond - by_chance > _UNCOVERED or gaps > _IN_GAPS or value > np.log(len(y)) - 1:
-        where = f"{beyond:.0%} of them lie outside" + (f", {gaps:.0%} in gaps" if gaps > _IN_GAPS else "")
-        found.append(f"Q's draws do not cover P's ({where}): the value is only a lower bound.")
-    bound = lower_bound(x, y, ratio.p.maps, generator)
+    if beyond - by_chance <= _UNCOVERED and gaps <= _IN_GAPS and np.mean(ratio.terms) <= np.log(len(y)) - 1:
+        return ()
+    where = f"{beyond:.0%} of them lie outside" + (f", {gaps:.0%} in gaps" if gaps > _IN_GAPS else "")
+    return (f"Q's draws do not cover P's ({where}): the value is only a lower bound.",)
+
+
+def _warnings(ratio: _LogRatio, error: float, generator: np.random.Generator) -> tuple[str, ...]:
+    found = [*thin_draws_warnings(ratio.p, "The draws of P"), *thin_draws_warnings(ratio.q, "The draws of Q")]
+    found += unseen_warnings(ratio.p.d)
+    bound, value = lower_bound(ratio.x, ratio.y, ratio.p.maps, generator), float(np.mean(ratio.terms))
     if bound is not None and bound[0] - value > _CONTRADICTION * np.hypot(bound[1], error):
         found.append(f"The value is too low: a logistic regression gives the lower bound {bound[0]:.3g}.")
     return tuple(found)
@@ -153,4 +167,10 @@ def _discrete_terms(p: Draws, q: Draws) -> Terms:
         warnings = (f"Q's draws lack values that {unseen:.1%} of P's have: the value is only a lower bound.",)
     variance = float(np.var(ratio, ddof=1) / independent_size(ratio, q.chains, None))
     variance += variance_of_second_order(len(own), 1 / effective_draws(p) + 1 / effective_draws(q))
-    return Terms(values=of_p - of_q, method="frequencies", extra_variance=variance, warnings=warnings)
+    return Terms(
+        values=of_p - of_q,
+        method="frequencies",
+        extra_variance=variance,
+        lower_bound=unseen > _UNCOVERED,
+        warnings=warnings,
+    )

@@ -188,15 +188,17 @@ def _combined(kind: str, folds: list[_Fold]) -> BridgeResult:
     of_points = np.array([fold.of_points for fold in folds])
     # Each pair of folds occurs twice, with either as the fitted one, and the product of their noises is the same.
     rest = weights**2 @ of_points + of_draws * (weights @ [fold.shared for fold in folds])
-    value, error = float(weights @ log_z), float(np.sqrt(of_draws + rest))
+    value = float(weights @ log_z)
     distances = np.abs(log_z - value) / np.sqrt(own + of_points)
-    if error > _WORST_ERROR:
-        return _failed(f"Posterior and proposal hardly overlap (relative error {error:.2f}).", method=method)
     if distances.max() > _DISAGREEMENT:
         problem = f"Parts of the draws disagree by {np.ptp(log_z):.3g} nats, {distances.max():.0f} errors."
         return _failed(problem, method=method)
     scale = _excess(distances)
     number = WithError(value=value, influence=scale * influence, rest=scale**2 * float(rest))
+    if number.standard_error > _WORST_ERROR:
+        return _failed(
+            f"Posterior and proposal hardly overlap (relative error {number.standard_error:.2f}).", method=method
+        )
     return BridgeResult(number=number, method=method)
 
 

@@ -226,3 +226,17 @@ def test_folds_of_different_densities_disagree(offset, agree):
         nats, errors = (float(found) for found in re.findall(r"[\d.]*\d", result.problems[0]))
         assert 0.2 < nats <= 0.5
         assert 6 < errors < 60
+
+
+def test_the_largest_relative_error_holds_for_the_error_that_is_reported():
+    """Folds 5 errors apart: the errors of the two are multiplied by 7, from a tenth to more than a quarter."""
+    noise = np.random.default_rng(1).normal(size=(2, 4, 100))
+    influences = [1.0 * (x - x.mean()) for x in noise]
+    folds = [
+        bridge._Fold(log_z=z, influence=i, of_points=1e-6, shared=0.0)
+        for z, i in zip((-0.25, 0.25), influences, strict=True)
+    ]
+    result = bridge._combined("normal", folds)
+    assert np.isnan(result.log_normalizer)
+    near = bridge._combined("normal", [bridge._Fold(**{**vars(f), "log_z": 0.01 * f.log_z}) for f in folds])
+    assert near.standard_error < 0.1
