@@ -157,7 +157,7 @@ def _area(p: Distribution, q: Distribution, bounded_below: bool, bounded_above: 
         rounding = np.finfo(float).eps * np.where(size > 0, size * width, 0.0)
         return np.where(gap == 0, 0.0, np.abs(gap) * width), rounding
 
-    return integrate(integrand, edges, rtol=1e-10).value
+    return integrate(integrand, edges, rtol=1e-10, atol=0.0).value
 
 
 def _by_quantiles(p: Distribution, q: Distribution, order: int) -> Array:
@@ -165,7 +165,7 @@ def _by_quantiles(p: Distribution, q: Distribution, order: int) -> Array:
     edges = np.broadcast_to(_PANELS[:, None], (len(_PANELS), *p.batch_shape))
     for name in ("quantile", "upper_quantile"):
         cost = _Cost(p=p, q=q, name=name, order=order)
-        total = total + integrate(cost, edges, rtol=1e-10).value + cost.rest()
+        total = total + integrate(cost, edges, rtol=1e-10, atol=0.0).value + cost.rest()
     return total ** (1 / order)
 
 

@@ -51,7 +51,7 @@ def measures(name, scale):
     }
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e300])
+@pytest.mark.parametrize("scale", [1e-300, 1e-20, 1e50, 1e300])
 @pytest.mark.parametrize("name", NAMES)
 def test_the_unit_does_not_matter(name, scale):
     ordinary, extreme = measures(name, 1.0), measures(name, scale)

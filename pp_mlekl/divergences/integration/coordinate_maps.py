@@ -87,7 +87,8 @@ class Chart:
         with np.errstate(all="ignore"):
             # Doubles close to a bound other than 0 equal it. At an upper bound, families may compute from the distance.
             near = [
-                np.log(np.maximum(_SMALLEST, _EPSILON * np.abs(end)) / self.scale) for end in (self.lower, self.upper)
+                np.log(np.maximum(_SMALLEST, _EPSILON * np.abs(end))) - np.log(self.scale)
+                for end in (self.lower, self.upper)
             ]
             if self.bounded_below and self.bounded_above:
                 width = np.log(self.upper - self.lower)

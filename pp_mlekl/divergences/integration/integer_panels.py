@@ -133,9 +133,10 @@ def integer_panels(edges: Array, low: Array, high: Array, origin: Array) -> Inte
     doubled = origin + 2.0 ** doublings[:, None]
     ends = np.stack([low + POINTS, high + 1 - POINTS])
     starts = np.sort(np.clip(np.concatenate([np.floor(edges), doubled, ends]), low, high + 1), axis=0)
-    kept, last = np.zeros(starts.shape, dtype=bool), low
+    kept, last, final = np.zeros(starts.shape, dtype=bool), low, high + 1 - POINTS
     for place, start in zip(kept, starts, strict=True):
-        place[:] = (start - last >= POINTS) & (high + 1 - start >= POINTS)
+        # The last eight integers are a panel of their own: a density may be singular at an upper bound.
+        place[:] = (start - last >= POINTS) & ((start == final) | (final - start >= POINTS))
         last = np.where(place, start, last)
     first = np.sort(np.where(kept, starts, high + 1), axis=0)[: np.max(np.sum(kept, axis=0))]
     bounds = np.concatenate([low[None], first, (high + 1)[None]])

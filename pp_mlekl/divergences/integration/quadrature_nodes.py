@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.integration.breakpoints import bends, range_points
+from pp_mlekl.divergences.integration.integer_panels import POINTS, integer_panels
 from pp_mlekl.typing import Array
 
 # Panels of t = -log(tail probability), on which quantiles are smooth in both tails. The last one reaches 1e-300, as second
@@ -19,11 +21,15 @@ _LIGHT_GROWTH = 100.0
 # Magnitudes beyond which a fourth power overflows, or a point is too close to 0, which may be a bound of the support.
 _LARGEST, _SMALLEST = 1e75, 1e-250
 
-# Discrete tail probability that is left out, the longest support that is summed (longer ones are stratified), and the default
-# number of sampled nodes.
+# Discrete tail probability that is left out, and the default number of sampled nodes.
 DISCRETE_TAIL = 1e-30
-_LONGEST_SUM = 20_000
 SAMPLE_SIZE = 4_096
+# Ranges of integers up to this length are summed whole; longer ones by panels, with errors of about 1e-8.
+_LONGEST_SUM = 20_000
+# Number of quantiles of equal mass where the range overflows.
+_STRATA = 20_000
+# Tail probabilities whose quantiles are the edges of these panels.
+_LEVELS = np.array([0.5, 0.3, 0.1, 0.03, 1e-2, 1e-3, 1e-4, 1e-6, 1e-8, 1e-11, 1e-15, 1e-20, 1e-25])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +179,33 @@ def _sum_nodes(p: Distribution) -> Nodes:
         lower = np.clip(p.quantile(tail), support.lower, support.upper)
         upper = np.clip(p.upper_quantile(tail), support.lower, support.upper)
     length = np.max(upper - lower) + 1
-    if not length <= _LONGEST_SUM:
-        u = (np.arange(_LONGEST_SUM) + 0.5) / _LONGEST_SUM
-        u = np.broadcast_to(u.reshape(-1, *[1] * len(p.batch_shape)), (_LONGEST_SUM, *p.batch_shape))
-        return Nodes(points=p.quantile(u), weights=np.full(u.shape, 1 / _LONGEST_SUM), method="stratified")
+    if not np.isfinite(length):
+        u = (np.arange(_STRATA) + 0.5) / _STRATA
+        u = np.broadcast_to(u.reshape(-1, *[1] * len(p.batch_shape)), (_STRATA, *p.batch_shape))
+        return Nodes(points=p.quantile(u), weights=np.full(u.shape, 1 / _STRATA), method="stratified")
+    if length > _LONGEST_SUM:
+        return _panel_sum_nodes(p, lower, upper)
     steps = np.arange(int(length), dtype=float).reshape(-1, *[1] * len(p.batch_shape))
     inside = lower + steps <= upper
     points = np.where(inside, lower + steps, lower)
     return Nodes(points=points, weights=np.where(inside, np.exp(p.log_density(points)), 0.0), method="summation")
+
+
+def _panel_sum_nodes(p: Distribution, lower: Array, upper: Array) -> Nodes:
+    """Eight integers of each panel between quantiles of the parts."""
+    batch = p.batch_shape
+    flat = p.select(np.unravel_index(np.arange(lower.size), batch) if batch else None)
+    low, high = lower.ravel(), upper.ravel()
+    begin, end = (np.broadcast_to(bound, low.shape) for bound in (flat.support().lower, flat.support().upper))
+    # Log densities may behave like powers at an upper bound as well, where panels are halved towards it.
+    from_end = end + 1 - 2.0 ** np.arange(3, 3 + max(1, int(np.ceil(np.log2(np.max(high - low) + 1)))))[:, None]
+    edges = np.nan_to_num(np.concatenate([*range_points(flat, _LEVELS), bends(flat), from_end]))
+    # Beyond the support of a short row the mass is 0.
+    high = np.maximum(high, low + POINTS - 1)
+    panels = integer_panels(edges, low, high, np.where(np.isfinite(begin), begin, low))
+    weights = panels.weights * np.exp(flat.log_density(panels.points))
+    points = np.where(weights > 0, panels.points, low)
+    return Nodes(points=points.reshape(-1, *batch), weights=weights.reshape(-1, *batch), method="summation")
 
 
 def gauss_legendre_panels(edges: Array, points: int) -> tuple[Array, Array]:

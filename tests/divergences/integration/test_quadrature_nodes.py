@@ -53,3 +53,33 @@ def test_moments_on_a_circle_do_not_depend_on_its_cut(kappa):
         length = special.ive(turns, kappa) / special.ive(0, kappa)
         np.testing.assert_allclose(nodes.mean(np.cos(turns * (nodes.points - mu))), length, rtol=1e-12)
         np.testing.assert_allclose(nodes.mean(np.sin(turns * (nodes.points - mu))), 0.0, atol=1e-13)
+
+
+LONG_COUNTS = {
+    "Poisson": family("Poisson")(mu=[3.0, 1e4, 1e6]),
+    "Binomial": family("Binomial")(n=[3, 5_000, 10_000_000], p=0.3),
+    "NegativeBinomial": family("NegativeBinomial")(mu=1e4, alpha=[0.5, 10.0]),
+    "zeros": family("ZeroInflatedPoisson")(psi=0.7, mu=1e5),
+    "two modes": family("Mixture")(w=[0.5, 0.5], parts=(family("Poisson")(mu=50.0), family("Poisson")(mu=5e4))),
+}
+
+
+@pytest.mark.parametrize("name", LONG_COUNTS)
+def test_long_ranges_of_integers_need_few_nodes(name):
+    p = LONG_COUNTS[name]
+    nodes = expectation_nodes(p, GENERATOR)
+    assert (nodes.method, len(nodes.points) < 500) == ("summation", True)
+    for k, index in enumerate(np.ndindex(p.batch_shape)):
+        one = p.select(index) if p.batch_shape else p
+        x = np.arange(float(one.quantile(np.array(1e-30))), float(one.upper_quantile(np.array(1e-30))) + 1)
+        mass = np.exp(one.log_density(x))
+        points, weights = (v.reshape(len(nodes.points), -1)[:, k] for v in (nodes.points, nodes.weights))
+        for function in (np.ones_like, np.log1p, lambda x: special.gammaln(x + 1), np.square):
+            assert float(weights @ function(points)) == pytest.approx(float(mass @ function(x)), rel=1e-7), function
+
+
+def test_ranges_that_overflow_are_cut_into_strata():
+    """X^beta is nearly exponential with mean -1 / log q."""
+    nodes = expectation_nodes(family("DiscreteWeibull")(q=0.9999, beta=0.0175), GENERATOR)
+    assert nodes.method == "stratified"
+    assert float(nodes.mean(nodes.points**0.0175)) == pytest.approx(-1 / np.log(0.9999), rel=1e-4)
