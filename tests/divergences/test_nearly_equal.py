@@ -97,3 +97,22 @@ def test_quadrature_keeps_the_digits_of_small_divergences(nu, step):
 def test_a_second_log_ratio_for_a_pair_is_an_error():
     with pytest.raises(ValueError, match="has a log ratio already"):
         log_ratio_rule(family("NegativeBinomial"), family("Poisson"))(lambda p, q, x: x)
+
+
+def positive_counts(log_mass):
+    masses = [mp.exp(log_mass(x)) for x in range(1, 60)]
+    return [mass / mp.fsum(masses) for mass in masses]
+
+
+@pytest.mark.parametrize(("first", "second"), [(1e-9, 3e-9), (1e-9, 1e-100), (1e-100, 1e-9), (1e-5, 0.3), (0.5, 0.1)])
+def test_hurdles_of_counts_that_are_nearly_always_one(first, second):
+    """Given that it is not 0, a count of tiny mean is 1: what is left of the divergence is of the size of the mean."""
+    with mp.workdps(250):
+        for name, shape, log_mass in (
+            ("HurdlePoisson", {}, poisson),
+            ("HurdleNegativeBinomial", {"alpha": 0.7}, lambda x, mu: negative_binomial(x, mu, 0.7)),
+        ):
+            p, q = (positive_counts(lambda x, mu=mu, f=log_mass: f(x, mu)) for mu in (first, second))
+            exact = float(mp.fsum(a * mp.log(a / b) for a, b in zip(p, q, strict=True)) / 2)
+            found = kl_divergence(*(family(name)(psi=0.5, mu=mu, **shape) for mu in (first, second)))
+            assert float(found.value) == pytest.approx(exact, rel=1e-10)

@@ -31,7 +31,8 @@ class _Positive:
     """Counts without 0 as an exponential family in ``theta``.
 
     ``hidden`` is -log of the mass at 0 that was cut off, ``mean`` the mean before the cut; ``spread`` is the variance
-    before the cut over the mean, less 1, and ``slack`` is ``hidden`` less ``mean``.
+    before the cut over the mean, less 1, and ``slack`` is ``hidden`` less ``mean``. Before the cut, the mean is proportional
+    to exp(theta) (1 + spread).
     """
 
     theta: Array
@@ -43,8 +44,15 @@ class _Positive:
     def truncated_mean(self) -> Array:
         return self.mean / -np.expm1(-self.hidden)
 
+    def mean_above_one(self) -> Array:
+        """The truncated mean less 1, which is its limit at small means."""
+        return (expm1_minus(-self.hidden) - self.slack) / -np.expm1(-self.hidden)
+
     def normaliser(self) -> Array:
-        return self.hidden + np.log(-np.expm1(-self.hidden))
+        """The log normaliser less its limit at small means, which is ``theta`` and a constant."""
+        # The mass above 0 is proportional to exp(hidden) - 1 = hidden exp(hidden) (1 - exp(-hidden)) / hidden.
+        above = self.hidden + np.log1p(-expm1_minus(-self.hidden) / self.hidden)
+        return above + np.log1p(self.slack / self.mean) + np.log1p(self.spread)
 
     def variance(self) -> Array:
         # 1 + mean - truncated mean is 1 - mean / expm1(hidden), without cancellation at small means.
@@ -118,7 +126,7 @@ def _positive_part(kind: _Kind, p: Any, q: Any) -> Array:
     """KL of the counts given that they are not 0: the Bregman divergence of the log normaliser."""
     fixed, theta, step = np.broadcast_arrays(kind.fixed(p), kind.theta(p), kind.step(p, q))
     start, end = kind.truncated(theta, fixed), kind.truncated(theta + step, fixed)
-    far = end.normaliser() - start.normaliser() - step * start.truncated_mean()
+    far = end.normaliser() - start.normaliser() - step * start.mean_above_one()
     s = GAUSS_NODES.reshape(-1, *([1] * theta.ndim))
     variance = kind.truncated(theta + s * step, fixed).variance()
     near = step**2 * np.tensordot(GAUSS_WEIGHTS * (1 - GAUSS_NODES), variance, axes=1)
