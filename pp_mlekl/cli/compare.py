@@ -58,7 +58,7 @@ def compare(
 
 
 def fit_and_write(
-    builder: Builder, model: Any, name: str, stem: Path, *, home: str = "", **settings: Any
+    builder: Builder, model: Any, name: str, stem: Path, *, guide: str = "", home: str = "", **settings: Any
 ) -> tuple[Any, Path]:
     """The comparison of a builder's model, and its page.
 
@@ -68,8 +68,8 @@ def fit_and_write(
         What is compared, and what it is called.
     stem
         The path of the files without their extensions.
-    home
-        Address of a page to which this one links.
+    guide, home
+        Addresses to which the page links: of the documentation's "How to read a page", and of an index.
     **settings
         Of ``compare``.
     """
@@ -85,7 +85,7 @@ def fit_and_write(
         # What took long is kept first.
         result.save(targets[0])
         write_markdown(result, targets[1])
-        page = write_html(result, targets[2], builder.about, home=home)
+        page = write_html(result, targets[2], builder.about, guide, home)
     return result, page
 
 

@@ -21,15 +21,16 @@ def proof(
     traceback: Traceback = False,
 ) -> None:
     """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""
+    from pp_mlekl.cli.compare import short_name
     from pp_mlekl.cli.progress import steps
-    from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+    from pp_mlekl.cli.truths import model_and_truth, read_sizes
     from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
     folder = writable_folder(out)
     model, values = model_and_truth(builder, truth)
     from pp_mlekl.theorem.proof import proof as run
 
-    name = stem(builder)
+    name = short_name(builder)
     page = folder / f"{file_names([f'proof-{name}'])[0]}.html"
     check_page_target(page)
     with steps(name) as say:

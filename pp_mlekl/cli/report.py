@@ -44,7 +44,7 @@ def report(
         return
     wanted = [read_specification(path) for path in specifications or ()] + (_of_gallery() if gallery else [])
     if not wanted:
-        raise ValueError("Name at least one TOML file, e.g. reports/*.toml.")
+        raise ValueError("Name at least one TOML file, e.g. reports/*.toml, or choose --gallery.")
     stems = file_names([specification.name.lower() for specification in wanted], taken=["index", "report"])
     tasks = [
         Task(

@@ -8,6 +8,8 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from pp_mlekl.cli.compare import check_targets as check_comparison_targets
+from pp_mlekl.cli.compare import fit_and_write
 from pp_mlekl.cli.errors import Stopped, one_line_errors, show_tracebacks
 from pp_mlekl.cli.load_model import Builder, load_builder
 from pp_mlekl.cli.report_file import Specification
@@ -68,12 +70,9 @@ def build(task: Task) -> Built:
 
 def check_targets(task: Task) -> None:
     """Raise where a file of the report may not be written, before anything is computed."""
-    from pp_mlekl.comparison.storage import check_saving
-    from pp_mlekl.utils.files import check_file, check_page_target
+    from pp_mlekl.utils.files import check_file
 
-    check_saving(task.path("nc"))
-    for kind in ("md", "html"):
-        check_page_target(task.path(kind))
+    check_comparison_targets(task.stem)
     check_file(task.path("json"), _is_summary)
 
 
@@ -122,34 +121,28 @@ def _built(task: Task) -> Built:
 
 
 def _make(task: Task, builder: Builder, model: Any, truth: Any) -> dict[str, Any]:
-    from pp_mlekl.cli.progress import steps
-    from pp_mlekl.comparison.compare import compare
     from pp_mlekl.report.json_summary import json_summary
-    from pp_mlekl.report.markdown import write_markdown
-    from pp_mlekl.report.page import index_card, write_html
+    from pp_mlekl.report.page import index_card
 
-    specification, about = task.specification, builder.about
-    with steps(specification.name) as say:
-        result = compare(
-            model,
-            truth,
-            draws=specification.draws,
-            chains=specification.chains,
-            random_seed=specification.seed,
-            nuts_sampler=specification.sampler,
-            potentials=specification.potentials,  # type: ignore[arg-type]
-            name=specification.name,
-            progress=say,
-        )
-        say("writing the page")
-        # What took long is kept first.
-        result.save(task.path("nc"))
-        write_markdown(result, task.path("md"))
-        write_html(result, task.path("html"), about, task.guide, home="index.html")
-    files = {"href": task.path("html").name, "tree": task.path("nc").name}
+    specification = task.specification
+    result, page = fit_and_write(
+        builder,
+        model,
+        specification.name,
+        task.stem,
+        guide=task.guide,
+        home="index.html",
+        truth=truth,
+        draws=specification.draws,
+        chains=specification.chains,
+        random_seed=specification.seed,
+        nuts_sampler=specification.sampler,
+        potentials=specification.potentials,
+    )
+    files = {"href": page.name, "tree": task.path("nc").name}
     summary, card = json_summary(result), index_card(result)
     # The badges of the card are those of the summary.
-    return {**summary, **files, "shows": _first_paragraph(about), "card": {**card, "badges": summary["badges"]}}
+    return {**summary, **files, "shows": _first_paragraph(builder.about), "card": {**card, "badges": summary["badges"]}}
 
 
 def _check(model: Any, truth: Any, specification: Specification) -> None:

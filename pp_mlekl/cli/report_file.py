@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from inspect import getdoc
@@ -84,13 +85,9 @@ def read_specification(path: Path) -> Specification:
     ValueError
         Where a key is unknown (the nearest is named), missing, or of the wrong type.
     """
-    content = _read_toml(path)
     known = _types()
+    content = read_toml(path, known)
     for key, value in content.items():
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
-            raise ValueError(f"{path}: unknown key {key!r}; {hint}")
         if not isinstance(value, known[key]) or isinstance(value, bool):
             wanted = " or ".join(t.__name__ for t in known[key])
             raise ValueError(f"{path}: {key} must be {wanted}, got {value!r}.")
@@ -103,14 +100,27 @@ def read_specification(path: Path) -> Specification:
 
 def read_truth(path: Path) -> dict[str, Any]:
     """Parameter values from a TOML file: numbers, lists, lists of lists."""
-    return _read_toml(path)
+    return read_toml(path)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path, known: Collection[str] | None = None) -> dict[str, Any]:
+    """The content of a TOML file.
+
+    Raises
+    ------
+    ValueError
+        Where the file cannot be read, or a key is not among the known ones (the nearest is named).
+    """
     if not path.is_file():
         raise ValueError(f"There is no file {path}; check the path.")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         # Of a syntax error, text that is not UTF-8, a number that is too long, brackets that are too deep.
         raise ValueError(f"{path} must be TOML in UTF-8: {error}") from error
+    for key in content if known is not None else ():
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
+            raise ValueError(f"{path}: unknown key {key!r}; {hint}")
+    return content

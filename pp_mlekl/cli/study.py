@@ -38,12 +38,12 @@ def study(
 ) -> None:
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
     from pp_mlekl.cli.cluster import cluster
-    from pp_mlekl.cli.truths import model_and_truth, read_sizes, stem
+    from pp_mlekl.cli.compare import short_name
+    from pp_mlekl.cli.truths import model_and_truth, read_sizes
     from pp_mlekl.utils.files import check_page_target
 
     if page is not None:
         check_page_target(page)
-
     model, values = model_and_truth(builder, truth)
     from pp_mlekl.simulation.study import study as run
 
@@ -65,7 +65,7 @@ def study(
     if page is not None:
         from pp_mlekl.report.study_page import write_study_page
 
-        print(f"\n{write_study_page(tree, page, stem(builder))}")
+        print(f"\n{write_study_page(tree, page, short_name(builder))}")
 
 
 def _names(text: str) -> list[str]:
@@ -73,18 +73,16 @@ def _names(text: str) -> list[str]:
 
 
 def _print(tree: "xr.DataTree") -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from pp_mlekl.cli.output import show_table
 
-    summary = tree["summary"].to_dataset()
-    table = Table("estimator", "n", "mean KL", "+-", "theory", "no fit", *_COVERAGE, box=None, pad_edge=False)
+    summary, rows = tree["summary"].to_dataset(), []
     for estimator in summary["estimator"].values:
         for size in summary["size"].values:
             row = summary.sel(estimator=estimator, size=size)
             cells = [f"{row[k].item():.4g}" if k in row else "" for k in ("kl", "kl_mcse", "kl_theory")]
             cover = [_shares(row[name].values) if name in row else "" for name in _COVERAGE.values()]
-            table.add_row(str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *cover)
-    Console(width=None if Console().is_terminal else 140).print(table)
+            rows.append([str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *cover])
+    show_table(["estimator", "n", "mean KL", "+-", "theory", "no fit", *_COVERAGE], rows, words=(0, 6, 7))
     print(
         "KL(true||fit) in nats per observation, mean over the data sets whose fit exists. Coverage of the pseudo-true"
     )

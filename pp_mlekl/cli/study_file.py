@@ -1,15 +1,13 @@
 """Grids of studies in TOML: which builders, with which arguments and truths, and the settings that they share."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from pp_mlekl.cli.load_model import load_builder
+from pp_mlekl.cli.report_file import read_toml
 from pp_mlekl.cli.truths import read
 
 # Settings of ``study``, by their types in the file.
@@ -59,12 +57,7 @@ class OneStudy:
             Where neither the file nor the module has a truth.
         """
         loaded = load_builder(self.builder)
-        model = type(loaded)(
-            name=loaded.name,
-            function=partial(loaded.function, **self.arguments),
-            module=loaded.module,
-            imports=loaded.imports,
-        ).build()
+        model = loaded.build(**self.arguments)
         truth = loaded.truth if self.truth is None else self.truth
         if truth is None:
             raise ValueError(f"The module of {self.builder} has no TRUTH; add truth to the file.")
@@ -108,18 +101,7 @@ def read_grid(path: Path) -> Grid:
     ValueError
         Where the file cannot be read, or a key is unknown (the nearest is named), missing or of the wrong type.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ValueError(f"There is no file {path}; check the path.") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} must be TOML: {error}") from error
-    known = ["name", *_CROSSED, *_SETTINGS]
-    for key in content:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
-            raise ValueError(f"{path}: unknown key {key!r}; {hint}")
+    content = read_toml(path, known=["name", *_CROSSED, *_SETTINGS])
     crossed = {key: _listed(content[key]) for key in _CROSSED if key in content}
     kinds: dict[str, tuple[type, ...]] = {"builder": (str,), "arguments": (dict,), "truth": (dict, str)}
     for key, values in crossed.items():

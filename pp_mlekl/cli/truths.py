@@ -51,10 +51,3 @@ def read_sizes(text: str) -> list[int]:
         return [int(part) for part in text.replace("_", "").split(",")]
     except ValueError:
         stop(f"--sizes must be numbers with commas, such as 10,100,1000, got {text!r}.", WRONG_USE)
-
-
-def stem(name: str) -> str:
-    """The name of the output file."""
-    module, _, function = name.partition(":")
-    last = Path(module).stem if module.endswith(".py") else module.rpartition(".")[2]
-    return last if function in ("", "build") else f"{last}-{function}"

@@ -332,9 +332,9 @@ def _add_prior_densities(tree: xr.DataTree, functions: ModelFunctions) -> None:
 
 def _add_derived(tree: xr.DataTree, functions: ModelFunctions, mle: PointEstimate, potentials: Potentials) -> None:
     """Add maximum likelihood estimates of the model's deterministics with standard errors by the delta method."""
-    posterior, largest = tree["posterior"].to_dataset(), _MAX_DERIVED
+    posterior = tree["posterior"].to_dataset()
     sizes = {v.name: posterior[v.name][0, 0].size for v in functions.model.deterministics if v.name in posterior}
-    names = [n for n, size in sizes.items() if size <= largest and posterior[n].dtype.kind == "f"]
+    names = [n for n, size in sizes.items() if size <= _MAX_DERIVED and posterior[n].dtype.kind == "f"]
     if not names:
         return
     try:

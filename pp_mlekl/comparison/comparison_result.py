@@ -312,7 +312,7 @@ class Comparison:
         Parameters
         ----------
         **kwargs
-            ``var_names``, ``coords``, ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
+            ``backend`` ("matplotlib" if not given) and further arguments of arviz-plots.
 
         Returns
         -------

@@ -68,9 +68,10 @@ def fitted_rows(tree: xr.DataTree, warnings: list[str]) -> list[dict[str, Any]]:
             # The theoretical value has no Monte Carlo error.
             mcse = float(fitted[f"{key}_mcse"].sel(estimator=estimator)) if f"{key}_mcse" in fitted else 0.0
             fit = FIT_NAMES.get(str(estimator), str(estimator))
+            quantity = label.format(source, fit)
             rows.append(
                 {
-                    "quantity": _of_one(label) if tree.attrs["n_observations"] == 1 else label,
+                    "quantity": _of_one(quantity) if tree.attrs["n_observations"] == 1 else quantity,
                     "direction": direction.format(source, fit),
                     "value": value,
                     "mcse": mcse,

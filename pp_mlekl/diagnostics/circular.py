@@ -25,11 +25,10 @@ def in_one_turn(tree: xr.DataTree, names: Sequence[str]) -> xr.DataTree:
     """
     if not names:
         return tree
-    posterior = tree["posterior"].to_dataset()
+    rotated = tree.copy()
     for name in names:
-        draws = posterior[name]
+        draws = tree["posterior"][name]
         sine, cosine = (xr.apply_ufunc(f, draws).mean(["chain", "draw"]) for f in (np.sin, np.cos))
         centre = xr.apply_ufunc(np.arctan2, sine, cosine)
-        posterior[name] = draws - 2 * np.pi * np.round((draws - centre) / (2 * np.pi))
-    groups = {str(key): node.to_dataset() for key, node in tree.children.items() if not node.children}
-    return xr.DataTree.from_dict({**groups, "posterior": posterior})
+        rotated["posterior"][name] = draws - 2 * np.pi * np.round((draws - centre) / (2 * np.pi))
+    return rotated

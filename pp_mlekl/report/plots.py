@@ -68,9 +68,10 @@ def prior_posterior(
     if backend != "matplotlib":
         return collection
     for kind in _marks(comparison):
-        values = elements(_point(comparison, kind)[list(_names(comparison, var_names))])
-        for name, window in windows.items():
-            _mark(collection.viz["plot"][name].item(), float(values[name]), window, kind)
+        point = _point(comparison, kind)
+        values = elements(point[[name for name in _names(comparison, var_names) if name in point]])
+        for name in values.keys() & windows:
+            _mark(collection.viz["plot"][name].item(), float(values[name]), windows[name], kind)
     for name, (low, high) in windows.items():
         if high > low:
             collection.viz["plot"][name].item().set_xlim(low, high)
@@ -156,7 +157,7 @@ def predictive(
     if "posterior_predictive" not in tree.children:
         return None
     predicted = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
-    names = predicted if var_names is None else [n for n in predicted if n in _listed(var_names)]
+    names = predicted if var_names is None else [n for n in predicted if n in _observed(comparison, var_names)]
     kinds = _kinds(comparison, names)
     ways: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "real": (azp.plot_ppc_dist, {"num_samples": 50}),
@@ -206,7 +207,7 @@ def loo_pit(comparison: ComparisonLike, var_names: Names = None, backend: str = 
     if not {"log_likelihood", "posterior_predictive"} <= set(comparison.tree.children):
         return None
     found = [n for n in comparison.diagnostics.loo.index if _a_number_each(comparison.tree, n)]
-    names = found[:MAX_PANELS] if var_names is None else [n for n in found if n in _listed(var_names)]
+    names = found[:MAX_PANELS] if var_names is None else [n for n in found if n in _observed(comparison, var_names)]
     if not names:
         return None
     figure, collection = drawn(azp.plot_loo_pit, comparison.tree, names, backend, **kwargs)
@@ -284,6 +285,14 @@ def _names(comparison: ComparisonLike, var_names: Names) -> list[str]:
     return list(chosen)
 
 
+def _observed(comparison: ComparisonLike, var_names: Names) -> list[str]:
+    """The observed variables to plot; a ValueError for unknown names."""
+    known = [str(name) for name in comparison.tree["observed_data"].data_vars]
+    if unknown := [n for n in _listed(var_names) if n not in known]:
+        raise ValueError(f"var_names must be among {', '.join(known)}, got {unknown[0]!r}.")
+    return _listed(var_names)
+
+
 def _selected(comparison: ComparisonLike, group: str, var_names: Names, coords: Coords) -> xr.Dataset:
     """Draws of some variables at some coordinates."""
     dataset = comparison.tree[group].to_dataset()[_names(comparison, var_names)]
@@ -310,8 +319,12 @@ def _marks(comparison: ComparisonLike) -> list[str]:
 
 
 def _point(comparison: ComparisonLike, kind: str) -> xr.Dataset:
+    """The truth or an estimate; the MLE with that of the derived quantities."""
     tree = comparison.tree
-    return tree["truth"].to_dataset() if kind == "truth" else tree["point_estimate"].to_dataset().sel(estimator=kind)
+    if kind == "truth":
+        return tree["truth"].to_dataset()
+    point = tree["point_estimate"].to_dataset().sel(estimator=kind, drop=True)
+    return point.merge(tree["derived_estimate"].to_dataset()) if kind == "mle" and comparison.derived_names else point
 
 
 def _mark(axes: Any, x: float, window: tuple[float, float], kind: str) -> None:

@@ -1,6 +1,8 @@
 """The figures of a study: how bias, error, coverage and divergence change with the number of observations."""
 
+import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,27 @@ def study_figures(tree: xr.DataTree) -> dict[str, list[Panel]]:
     }
     figures = {title: list(draws) for title, draws in makers.items()}
     return {title: _panels(title, draws) for title, draws in figures.items() if draws}
+
+
+def standardised_errors(tree: xr.DataTree) -> Iterator[tuple[str, Array]]:
+    """Errors of the first estimator at the largest size over their standard deviation, by parameter.
+
+    Angles differ by the shorter arc. Parameters whose estimates do not vary are left out.
+    """
+    replicates, pseudo_true = tree.children["replicates"].to_dataset(), tree.children["pseudo_true"].to_dataset()
+    circular = json.loads(pseudo_true.attrs.get("circular", "[]"))
+    largest = replicates.isel(size=-1, estimator=0)
+    exists = largest["exists"].values
+    for name, target in pseudo_true.data_vars.items():
+        if name not in replicates or set(target.dims) - set(replicates[name].dims):
+            continue
+        values = largest[name].transpose("replicate", ...).values.reshape(exists.size, -1)[exists]
+        errors = values - target.values.ravel()
+        if name in circular:
+            errors = np.angle(np.exp(1j * errors))
+        for place, column in enumerate(errors.T):
+            if len(column) > 1 and column.std() > 0:
+                yield f"{name}[{place}]" if values.shape[1] > 1 else str(name), column / column.std(ddof=1)
 
 
 def _panels(title: str, draws: list[Draw]) -> list[Panel]:
@@ -121,20 +144,8 @@ def _excess(tree: xr.DataTree) -> Iterator[Draw]:
 
 def _quantiles(tree: xr.DataTree) -> Iterator[Draw]:
     """A panel for each parameter: standardised errors of the largest size against the standard normal."""
-    replicates, pseudo_true = tree.children["replicates"].to_dataset(), tree.children["pseudo_true"].to_dataset()
-    largest = replicates.isel(size=-1, estimator=0)
-    exists = largest["exists"].values
-    shown = 0
-    for name, target in pseudo_true.data_vars.items():
-        if name not in replicates or set(target.dims) - set(replicates[name].dims):
-            continue
-        values = largest[name].transpose("replicate", ...).values.reshape(exists.size, -1)[exists]
-        for place, column in enumerate(values.T):
-            if shown == MAX_PANELS or len(column) < 2 or column.std() == 0:
-                continue
-            shown += 1
-            label = f"{name}[{place}]" if values.shape[1] > 1 else str(name)
-            yield _quantile_panel(label, (column - target.values.ravel()[place]) / column.std(ddof=1))
+    for name, scores in islice(standardised_errors(tree), MAX_PANELS):
+        yield _quantile_panel(name, scores)
 
 
 def _quantile_panel(name: str, scores: Array) -> Draw:

@@ -1,5 +1,6 @@
 """The work on one batch of a study, and the model, truth and settings that all batches share."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -235,8 +236,12 @@ def of_pseudo_true(functions: ModelFunctions, pseudo_true: ExpectedFit) -> xr.Da
     """The pseudo-true parameter and its information, as a group of the result."""
     information = pseudo_true.information
     assert information is not None
-    return functions.dataset(pseudo_true.flat).assign(
-        kl_min=pseudo_true.kl_min / functions.n_observations,
-        trace=information.trace,
-        eigenvalues=("direction", information.eigenvalues),
+    return (
+        functions.dataset(pseudo_true.flat)
+        .assign(
+            kl_min=pseudo_true.kl_min / functions.n_observations,
+            trace=information.trace,
+            eigenvalues=("direction", information.eigenvalues),
+        )
+        .assign_attrs(circular=json.dumps([v.name for v in functions.free if v.circular]))
     )

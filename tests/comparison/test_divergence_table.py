@@ -79,3 +79,10 @@ def test_fits_in_both_directions(truth, source):
 def test_one_observation_has_no_sum(n, sums):
     quantities = " ".join(row["quantity"] for row in fitted_rows(fitted("dict", n), []))
     assert ("sum over observations" in quantities) == ("mean over observations" in quantities) == sums
+
+
+def test_no_label_holds_an_unfilled_place():
+    rows = fitted_rows(fitted("mapping"), [])
+    assert not any("{" in row["quantity"] or "{" in row["direction"] for row in rows)
+    (theory,) = (row for row in rows if row["direction"].startswith("expected"))
+    assert "KL(truth||MLE)" in theory["quantity"]

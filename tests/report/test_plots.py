@@ -135,3 +135,19 @@ def test_draws_that_are_constant_up_to_rounding_have_no_density():
     rounded = 1 + generator.choice([-1.0, 0.0, 1.0], size=(2, 100)) * np.finfo(float).eps
     assert [part.size for part in _density(rounded)] == [0, 0]
     assert [part.size for part in _density(1 + 1e-9 * generator.normal(size=(2, 100)))] == [256, 256]
+
+
+def test_a_derived_quantity_has_the_mark_of_its_mle(comparison):
+    figure = plots.prior_posterior(comparison, var_names=["ratio", "mu"])
+    marks = [
+        {float(line.get_xdata()[0]) for line in axis.lines if line.get_linestyle() == "--"} for axis in figure.axes
+    ]
+    mle = comparison.tree["point_estimate"].to_dataset().sel(estimator="mle")
+    expected = [float(comparison.tree["derived_estimate/ratio"]), float(mle["mu"])]
+    assert [sum(value in found for found in marks) for value in expected] == [1, 1]
+
+
+@pytest.mark.parametrize("plot", [plots.predictive, plots.loo_pit])
+def test_an_unknown_observed_variable_is_named(comparison, plot):
+    with pytest.raises(ValueError, match="var_names must be among y, got 'x'"):
+        plot(comparison, var_names=["x"])

@@ -2,10 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
+import xarray as xr
 
 from pp_mlekl.report.study_page import study_page, write_study_index, write_study_page
-from pp_mlekl.report.study_plots import study_figures
+from pp_mlekl.report.study_plots import standardised_errors, study_figures
 
 
 @pytest.mark.slow
@@ -51,3 +53,19 @@ def test_the_page_of_a_calibration(calibration, tmp_path):
     assert all(sentence.split(";")[0] in text for sentence in calibration.sentences())
     with pytest.raises(ValueError, match="no ranks"):
         calibration.plot_ecdf("mle", ["log_likelihood"])
+
+
+def test_errors_of_angles_take_the_shorter_arc():
+    turned = np.array([[0.1, 0.1], [-0.1, -0.1], [0.3, 0.3], [-0.3, -0.3]])
+    estimates = np.angle(np.exp(1j * (np.pi + turned)))
+    replicates = xr.Dataset(
+        {"angle": (("estimator", "size", "replicate", "of"), estimates[None, None])}
+        | {"mu": (("estimator", "size", "replicate"), turned[None, None, :, 0] + 2.0)},
+        coords={"exists": (("estimator", "size", "replicate"), np.ones((1, 1, 4), dtype=bool))},
+    ).reset_coords()
+    at = xr.Dataset({"angle": ("of", [np.pi, -np.pi]), "mu": 2.0}, attrs={"circular": '["angle"]'})
+    tree = xr.DataTree.from_dict({"replicates": replicates, "pseudo_true": at})
+    found = dict(standardised_errors(tree))
+    assert list(found) == ["angle[0]", "angle[1]", "mu"]
+    for scores in found.values():
+        np.testing.assert_allclose(scores, turned[:, 0] / turned[:, 0].std(ddof=1))
