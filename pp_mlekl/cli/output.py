@@ -59,7 +59,12 @@ def print_as(table: "pd.DataFrame", *, as_json: bool, as_csv: bool, as_latex: bo
     return as_json or as_csv or as_latex
 
 
-def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequence[int] = (0,)) -> None:
+def show_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    words: Sequence[int] = (0,),
+    width_in_a_pipe: int = _WIDTH_IN_A_PIPE,
+) -> None:
     """Print a table that fits the terminal; ``words`` are the positions of text columns."""
     short = all(len(row[0]) <= _LONGEST_NAME for row in rows)
     columns = [
@@ -70,7 +75,7 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[str]], words: Sequ
     for row in rows:
         # What a user typed may hold square brackets, which rich would take for styles.
         table.add_row(*map(escape, row))
-    console().print(table)
+    console(width_in_a_pipe).print(table)
 
 
 def show_lines(header: Sequence[str], rows: Sequence[Sequence[str]], flexible: int) -> None:

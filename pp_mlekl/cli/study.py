@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from pp_mlekl.typing import Array
 
+# Two columns have up to six shares each.
+_WIDTH_IN_A_PIPE = 140
 _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
 
 
@@ -82,7 +84,7 @@ def _print(tree: "xr.DataTree") -> None:
             cells = [f"{row[k].item():.4g}" if k in row else "" for k in ("kl", "kl_mcse", "kl_theory")]
             cover = [_shares(row[name].values) if name in row else "" for name in _COVERAGE.values()]
             rows.append([str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *cover])
-    show_table(["estimator", "n", "mean KL", "+-", "theory", "no fit", *_COVERAGE], rows, words=(0, 6, 7))
+    show_table(["estimator", "n", "mean KL", "+-", "theory", "no fit", *_COVERAGE], rows, (0, 6, 7), _WIDTH_IN_A_PIPE)
     print(
         "KL(true||fit) in nats per observation, mean over the data sets whose fit exists. Coverage of the pseudo-true"
     )
