@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from inspect import getdoc
@@ -118,9 +118,14 @@ def read_toml(path: Path, known: Collection[str] | None = None) -> dict[str, Any
     except (ValueError, RecursionError) as error:
         # Of a syntax error, text that is not UTF-8, a number that is too long, brackets that are too deep.
         raise ValueError(f"{path} must be TOML in UTF-8: {error}") from error
-    for key in content if known is not None else ():
+    if known is not None:
+        _check_keys(path, content, known)
+    return content
+
+
+def _check_keys(path: Path, content: Iterable[str], known: Collection[str]) -> None:
+    for key in content:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(known)}."
             raise ValueError(f"{path}: unknown key {key!r}; {hint}")
-    return content
