@@ -5,7 +5,7 @@ from typing import Any
 
 import xarray as xr
 
-from pp_mlekl.inputs.draws import SAMPLE_DIMS, opened
+from pp_mlekl.inputs.draws import DRAW_DIMS, opened
 
 # A message lists at most this number of names.
 _MOST_NAMED = 3
@@ -56,7 +56,7 @@ def _variables_of(p: xr.Dataset, q: xr.Dataset, var_names: Sequence[str] | None)
 
 def _with_labels_of(p: Any, q: Any) -> Any:
     for dim in q.dims:
-        if dim in SAMPLE_DIMS or dim not in p.indexes or dim not in q.indexes:
+        if dim in DRAW_DIMS or dim not in p.indexes or dim not in q.indexes:
             continue
         ours, theirs = p.indexes[dim], q.indexes[dim]
         if ours.equals(theirs):
@@ -70,7 +70,7 @@ def _with_labels_of(p: Any, q: Any) -> Any:
 
 
 def _with_dims_of(p: xr.DataArray, q: xr.DataArray) -> xr.DataArray:
-    ours, theirs = ([d for d in side.dims if d not in SAMPLE_DIMS] for side in (p, q))
+    ours, theirs = ([d for d in side.dims if d not in DRAW_DIMS] for side in (p, q))
     return q.transpose(..., *ours) if ours != theirs and set(ours) == set(theirs) else q
 
 

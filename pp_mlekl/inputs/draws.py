@@ -8,8 +8,10 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.posterior_group import SAMPLE_DIMS
 
-SAMPLE_DIMS = ("chain", "draw", "sample")
+# Draws of chains, or stacked.
+DRAW_DIMS = (*SAMPLE_DIMS, "sample")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,7 +106,7 @@ def _check_any(values: Array) -> None:
 
 
 def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> SampleArray:
-    sample = [d for d in SAMPLE_DIMS if d in array.dims]
+    sample = [d for d in DRAW_DIMS if d in array.dims]
     if not sample:
         raise ValueError(f"The draws have dims {array.dims}; one must be named 'draw' (and 'chain') or 'sample'.")
     others = [str(d) for d in array.dims if d not in sample]
@@ -131,7 +133,7 @@ def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> Sampl
         )
     if not names:
         raise ValueError("The Dataset of draws must hold at least one variable.")
-    sampled = {n: [d for d in SAMPLE_DIMS if d in dataset[n].dims] for n in names}
+    sampled = {n: [d for d in DRAW_DIMS if d in dataset[n].dims] for n in names}
     other = next((n for n in names if sampled[n] != sampled[names[0]]), None)
     if other is not None:
         raise ValueError(

@@ -309,10 +309,10 @@ def _adds(node: Apply) -> bool:
 def _sums_all(node: Apply) -> bool:
     """Whether a node makes one number of many."""
     reduces = isinstance(node.op, CAReduce | Dot)
-    return reduces and _is_one(node.outputs[0]) and not all(_is_one(i) for i in node.inputs)
+    return reduces and _has_one_element(node.outputs[0]) and not all(_has_one_element(i) for i in node.inputs)
 
 
-def _is_one(variable: Variable) -> bool:
+def _has_one_element(variable: Variable) -> bool:
     return all(n == 1 for n in variable.type.shape)
 
 

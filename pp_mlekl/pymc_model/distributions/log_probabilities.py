@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytensor.tensor as pt
 from pymc.distributions.dist_math import normal_lcdf
-from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.basic import Variable
 from pytensor.scalar.basic import Add, Cast, Exp, Expm1, Identity, Mul, Neg, Second, Sub
 from pytensor.scalar.math import Erf, Erfc, Sigmoid
 from pytensor.tensor.basic import Join, MakeVector
@@ -17,6 +17,8 @@ from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.special import Softmax, log_softmax
 from pytensor.tensor.subtensor import AdvancedSubtensor, Subtensor
 from pytensor.tensor.variable import TensorVariable
+
+from pp_mlekl.pymc_model.rewrites.rebuild import common_constant
 
 Logs = tuple[TensorVariable, TensorVariable]
 
@@ -79,7 +81,7 @@ def _logs(p: TensorVariable) -> Logs:
         return -pt.softplus(-inputs[0]), -pt.softplus(inputs[0])
     if inputs := _inputs(p, Exp):
         return inputs[0], pt.log1mexp(inputs[0])
-    if (inputs := _inputs(p, Sub)) and _number(inputs[0]) == 1.0:
+    if (inputs := _inputs(p, Sub)) and common_constant(inputs[0]) == 1.0:
         log, log_complement = _logs(inputs[1])
         return log_complement, log
     if (inputs := _inputs(p, Neg)) and (inner := _inputs(_bare(inputs[0]), Expm1)):
@@ -93,13 +95,13 @@ def _logs(p: TensorVariable) -> Logs:
 def _normal_score(p: TensorVariable) -> TensorVariable | None:
     """x where p = erfc(-x / sqrt(2)) / 2 or (1 + erf(x / sqrt(2))) / 2; None otherwise."""
     factors = _inputs(p, Mul) or []
-    rest = [v for v in factors if _number(v) != 0.5]
+    rest = [v for v in factors if common_constant(v) != 0.5]
     if len(factors) != 2 or len(rest) != 1:
         return None
     inner = _bare(rest[0])
     if inputs := _inputs(inner, Erfc):
         return -np.sqrt(2.0) * inputs[0]
-    terms = [v for v in _inputs(inner, Add) or [] if _number(v) != 1.0]
+    terms = [v for v in _inputs(inner, Add) or [] if common_constant(v) != 1.0]
     if len(terms) == 1 and (inputs := _inputs(_bare(terms[0]), Erf)):
         return np.sqrt(2.0) * inputs[0]
     return None
@@ -135,9 +137,9 @@ def _bare(graph: TensorVariable) -> TensorVariable:
     inner = _bare(node.inputs[0])
     if inner.owner is None or not isinstance(inner.owner.op, Elemwise):
         return graph
-    constants = [_number(v) for v in inner.owner.inputs]
+    constants = [common_constant(v) for v in inner.owner.inputs]
     varying = [v for v, c in zip(inner.owner.inputs, constants, strict=True) if c is None]
-    if len(varying) != 1 or varying[0].ndim != inner.ndim:
+    if len(varying) != 1 or varying[0].type.shape != inner.type.shape:
         return graph
     moved = _bare(node.op(varying[0], *node.inputs[1:]))
     return inner.owner.op(*(moved if c is None else c for c in constants))
@@ -150,16 +152,7 @@ def _inputs(graph: Variable, *kinds: type) -> Sequence[TensorVariable] | None:
     return None
 
 
-def _number(graph: TensorVariable) -> float | None:
-    """The value of a graph of one constant number; None for other graphs."""
-    while graph.owner is not None and isinstance(graph.owner.op, DimShuffle):
-        graph = graph.owner.inputs[0]
-    if not isinstance(graph, Constant) or np.size(graph.data) != 1:
-        return None
-    return float(np.asarray(graph.data).item())
-
-
 def _is_filled(graph: TensorVariable, value: float) -> bool:
     """Whether a graph is an array filled with a number, as ``zeros_like`` makes it."""
     inputs = _inputs(graph, Second)
-    return inputs is not None and _number(inputs[1]) == value
+    return inputs is not None and common_constant(inputs[1]) == value

@@ -7,15 +7,14 @@ has no Hessian either.
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar.basic import Exp, Log, Sub
 from pytensor.scalar.math import BetaInc, GammaIncC, Sigmoid
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuild
+from pp_mlekl.pymc_model.rewrites.rebuild import common_constant, is_elementwise, rebuild
 
 
 def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -78,19 +77,19 @@ def _logarithm(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | 
         return None
     arguments = [memo.get(v, v) for v in inner.inputs]
     dtype = node.outputs[0].type.dtype
-    if is_elementwise(inner, GammaIncC) and _is_one(inner.inputs[0]):
+    if is_elementwise(inner, GammaIncC) and common_constant(inner.inputs[0]) == 1.0:
         return (-arguments[1] + pt.zeros_like(arguments[0])).astype(dtype)
-    if is_elementwise(inner, BetaInc) and _is_one(inner.inputs[1]):
+    if is_elementwise(inner, BetaInc) and common_constant(inner.inputs[1]) == 1.0:
         return (arguments[0] * pt.log(arguments[2]) + pt.zeros_like(arguments[1])).astype(dtype)
     return None
 
 
 def _difference(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:
-    if not is_elementwise(node, Sub) or not _is_one(node.inputs[0]) or not is_elementwise(node.inputs[1].owner, Exp):
+    if (
+        not is_elementwise(node, Sub)
+        or common_constant(node.inputs[0]) != 1.0
+        or not is_elementwise(node.inputs[1].owner, Exp)
+    ):
         return None
     one, exponent = node.inputs[0], node.inputs[1].owner.inputs[0]
     return (-pt.expm1(memo.get(exponent, exponent)) + pt.zeros_like(one)).astype(node.outputs[0].type.dtype)
-
-
-def _is_one(variable: Variable) -> bool:
-    return isinstance(variable, Constant) and bool(np.all(variable.data == 1))

@@ -17,7 +17,7 @@ from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuild
+from pp_mlekl.pymc_model.rewrites.rebuild import common_constant, is_elementwise, rebuild
 
 
 def with_log_complements(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -70,7 +70,7 @@ def _of_choice(condition: TensorVariable, *branches: TensorVariable) -> TensorVa
     """A choice between log F = 0 or minus infinity outside the support and a formula inside; choices may be nested."""
     found = []
     for branch in branches:
-        value = _number(branch)
+        value = common_constant(branch)
         known = {0.0: pt.constant(-np.inf), -np.inf: pt.constant(0.0)}.get(value) if value is not None else None
         found.append(known if known is not None else _complement(branch))
     if all(f is None for f in found):
@@ -101,9 +101,13 @@ def _of_probability(p: TensorVariable) -> TensorVariable | None:
     if is_elementwise(node, BetaInc):
         a, b, x = node.inputs
         return pt.log(pt.betainc(b, a, _one_minus(x)))
-    if is_elementwise(node, Sub) and _number(node.inputs[0]) == 1.0:
+    if is_elementwise(node, Sub) and common_constant(node.inputs[0]) == 1.0:
         return pt.log(node.inputs[1])
-    if is_elementwise(node, Add) and _number(node.inputs[0]) == 0.5 and is_elementwise(node.inputs[1].owner, TrueDiv):
+    if (
+        is_elementwise(node, Add)
+        and common_constant(node.inputs[0]) == 0.5
+        and is_elementwise(node.inputs[1].owner, TrueDiv)
+    ):
         angle = node.inputs[1].owner.inputs[0].owner
         if is_elementwise(angle, ArcTan):
             return pt.log(pt.arctan2(1.0, angle.inputs[0]) / np.pi)
@@ -113,7 +117,7 @@ def _of_probability(p: TensorVariable) -> TensorVariable | None:
 def _one_minus(x: TensorVariable) -> TensorVariable:
     """1 - x, without cancellation where x = 1 - y or x = (t + s) / (2 s) with s^2 = t^2 + nu (Student's distribution)."""
     node = x.owner
-    if is_elementwise(node, Sub) and _number(node.inputs[0]) == 1.0:
+    if is_elementwise(node, Sub) and common_constant(node.inputs[0]) == 1.0:
         return node.inputs[1]
     if is_elementwise(node, TrueDiv) and is_elementwise(node.inputs[0].owner, Add):
         t, s = node.inputs[0].owner.inputs
@@ -123,13 +127,3 @@ def _one_minus(x: TensorVariable) -> TensorVariable:
             far = pt.switch(beyond, t, 1.0)
             return pt.switch(beyond, nu / (2 * pt.sqrt(far**2 + nu) * (pt.sqrt(far**2 + nu) + far)), 1 - x)
     return 1 - x
-
-
-def _number(graph: TensorVariable) -> float | None:
-    """The common value of a constant graph; None for other graphs."""
-    while graph.owner is not None and (
-        isinstance(graph.owner.op, DimShuffle) or is_elementwise(graph.owner, Cast, Identity)
-    ):
-        graph = graph.owner.inputs[0]
-    values = np.unique(graph.data) if isinstance(graph, pt.TensorConstant) else ()
-    return float(values[0]) if len(values) == 1 else None

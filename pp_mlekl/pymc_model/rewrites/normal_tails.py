@@ -8,17 +8,15 @@ that is not chosen is evaluated at the point where the choice changes, so that i
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytensor.tensor as pt
-from pytensor.graph.basic import Apply, Constant, Variable
+from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import GE, GT, LE, LT, Switch
 from pytensor.scalar.math import Erf, Erfc, Erfcx
-from pytensor.tensor.elemwise import DimShuffle
 from pytensor.tensor.variable import TensorVariable
 
-from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise, rebuild
+from pp_mlekl.pymc_model.rewrites.rebuild import common_constant, is_elementwise, rebuild
 
 
 def with_normal_tails(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
@@ -42,7 +40,11 @@ def _guarded(node: Apply, memo: dict[Variable, Variable]) -> Variable | None:
     if not is_elementwise(condition.owner, LT, LE, GT, GE):
         return None
     variable, bound = condition.owner.inputs
-    if _constant(bound) is None or _constant(variable) is not None or not _in_error_function(variable, first, second):
+    if (
+        common_constant(bound) is None
+        or common_constant(variable) is not None
+        or not _in_error_function(variable, first, second)
+    ):
         return None
     inner = pt.switch(condition, variable, bound).astype(variable.type.dtype)
     outer = pt.switch(condition, bound, variable).astype(variable.type.dtype)
@@ -60,13 +62,3 @@ def _in_error_function(variable: Variable, *formulas: Variable) -> bool:
         )
         for formula in formulas
     )
-
-
-def _constant(variable: Variable) -> float | None:
-    """The common value of a constant variable; None for other variables."""
-    while variable.owner is not None and isinstance(variable.owner.op, DimShuffle):
-        variable = variable.owner.inputs[0]
-    if not isinstance(variable, Constant) or np.size(variable.data) == 0:
-        return None
-    values = np.unique(variable.data)
-    return float(values[0]) if len(values) == 1 else None

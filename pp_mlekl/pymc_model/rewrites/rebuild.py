@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from pytensor.graph.basic import Apply, Variable
+import numpy as np
+from pytensor.graph.basic import Apply, Constant, Variable
 from pytensor.graph.traversal import toposort
-from pytensor.tensor.elemwise import Elemwise
+from pytensor.scalar.basic import Cast, Identity
+from pytensor.tensor.elemwise import DimShuffle, Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 
@@ -36,3 +38,13 @@ def rebuild(
 def is_elementwise(node: Apply | None, *kinds: type) -> bool:
     """Whether a node is an elementwise operation of one of some scalar kinds."""
     return node is not None and isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, kinds)
+
+
+def common_constant(graph: Variable) -> float | None:
+    """The common value of the elements of a constant, up to copies, casts and changes of axes; None for other graphs."""
+    while graph.owner is not None and (
+        isinstance(graph.owner.op, DimShuffle) or is_elementwise(graph.owner, Cast, Identity)
+    ):
+        graph = graph.owner.inputs[0]
+    values = np.unique(graph.data) if isinstance(graph, Constant) else ()
+    return float(values[0]) if len(values) == 1 else None
