@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -108,8 +109,15 @@ def _in_order(tasks: Sequence[Task], workers: int, client: Any) -> Iterator[Buil
     # New processes, for threads of this one may hold locks. Each has its share of the processors.
     threads = str(max(1, (os.cpu_count() or 1) // workers))
     os.environ |= {name: os.environ.get(name, threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=multiprocessing.get_context("spawn"))
+    # An interrupt of the terminal ends a worker at once; files are written atomically.
+    ends = (signal.SIGINT, signal.SIG_DFL)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), context, initializer=signal.signal, initargs=ends)
     try:
         yield from pool.map(build, tasks)
+    except BaseException:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pp_mlekl.cli.compare import check_targets as check_comparison_targets
 from pp_mlekl.cli.compare import fit_and_write
-from pp_mlekl.cli.errors import Stopped, one_line_errors, show_tracebacks
+from pp_mlekl.cli.errors import INTERRUPTED, Stopped, one_line_errors, show_tracebacks
 from pp_mlekl.cli.load_model import Builder, load_builder
 from pp_mlekl.cli.report_file import Specification
 from pp_mlekl.utils.files import write_bytes
@@ -58,12 +58,17 @@ class Task:
 
 
 def build(task: Task) -> Built:
-    """Make a report, or check that it can be made; a failure is printed in one line and becomes part of the result."""
+    """Make a report, or check that it can be made.
+
+    A failure is printed in one line and becomes part of the result; an interrupt is raised.
+    """
     show_tracebacks(task.traceback)
     try:
         with one_line_errors():
             return _built(task)
     except Stopped as failure:
+        if failure.code == INTERRUPTED:
+            raise
         summary = {"name": task.specification.name, "failure": failure.reason}
         return Built(summary=summary, status=int(failure.code or 0))
 

@@ -8,8 +8,9 @@ import pytest
 from command_line import run
 
 import pp_mlekl as mk
+from pp_mlekl.cli.errors import INTERRUPTED, Stopped
 from pp_mlekl.cli.load_model import load_builder
-from pp_mlekl.cli.report_build import Task, _data, _fingerprint
+from pp_mlekl.cli.report_build import Task, _data, _fingerprint, build
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 
 HELPER = "SCALE = 10\n"
@@ -188,3 +189,13 @@ def test_data_files(folder, kind):
     else:
         table.to_csv(path, index=False)
     assert read_data(path)["y"].values.tolist() == [0.5, 1.5]
+
+
+def test_an_interrupt_ends_all_reports(tmp_path):
+    (tmp_path / "model.py").write_text("def build():\n    raise KeyboardInterrupt\n", encoding="utf-8")
+    task = Task(
+        specification=Specification(builder=f"{tmp_path}/model.py:build", name="model"), stem=tmp_path / "model"
+    )
+    with pytest.raises(Stopped) as ended:
+        build(task)
+    assert ended.value.code == INTERRUPTED

@@ -9,7 +9,7 @@ from scipy import stats
 import pp_mlekl as mk
 from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
-from pp_mlekl.pymc_model.draws.sampling import sample
+from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 bmb = pytest.importorskip("bambi")
@@ -103,11 +103,11 @@ def test_free_variables_follow_from_what_bambi_keeps(formula, family):
     kept = full.drop_vars([n for n in full.data_vars if str(n).endswith(("_centered", "_offset"))])
     for name, (dims, values) in reported.items():
         kept[name] = (("chain", "draw", *(dims or [f"{name}_{i}" for i in range(values.ndim - 2)])), values)
-    found = matched_posterior(
-        functions, xr.DataTree.from_dict({"posterior": kept.assign_attrs(modeling_interface="bambi")})
-    )
+    idata = xr.DataTree.from_dict({"posterior": kept.assign_attrs(modeling_interface="bambi")})
+    found, completed = matched_posterior(functions, idata), ensure_groups(model, idata, groups=[])["posterior"]
     for name in full.data_vars:
         np.testing.assert_allclose(found[name], full[name], rtol=1e-9, atol=1e-9, err_msg=str(name))
+        np.testing.assert_allclose(completed.to_dataset()[name], full[name], rtol=1e-9, atol=1e-9, err_msg=str(name))
     own = model.backend.model.compile_logp()
     centred = {name.replace("_centered", ""): value for name, value in functions.model.initial_point().items()}
     start = functions.initial_point()

@@ -133,7 +133,7 @@ def ensure_groups(
     random_seed: RandomSeed = None,
     functions: ModelFunctions | None = None,
 ) -> xr.DataTree:
-    """Add missing groups to a tree, computed from the model; groups that exist are kept.
+    """Add missing groups to a tree, and free variables that Bambi leaves out of its posterior; groups that exist are kept.
 
     Parameters
     ----------
@@ -159,9 +159,12 @@ def ensure_groups(
     if unknown:
         raise ValueError(f"Unknown groups {', '.join(unknown)}; choose among {', '.join(GROUPS)}.")
     functions = model_functions(model) if functions is None else functions
-    matched_posterior(functions, tree)
+    free = matched_posterior(functions, tree)
     generator = generator_of(random_seed)
     result = tree.copy()
+    posterior = tree["posterior"].to_dataset()
+    # Bambi leaves some free variables out of its draws.
+    result["posterior"] = xr.DataTree(posterior.assign(free.drop_vars([n for n in free if n in posterior])))
     drawable = _has_prior_draws(functions)
     for group in sorted(set(groups), key=GROUPS.index):
         if group in result.children or (group.startswith("prior") and not drawable):
