@@ -116,3 +116,37 @@ def test_hurdles_of_counts_that_are_nearly_always_one(first, second):
             exact = float(mp.fsum(a * mp.log(a / b) for a, b in zip(p, q, strict=True)) / 2)
             found = kl_divergence(*(family(name)(psi=0.5, mu=mu, **shape) for mu in (first, second)))
             assert float(found.value) == pytest.approx(exact, rel=1e-10)
+
+
+def dirichlet(a, b):
+    a, b = ([mp.mpf(v) for v in side] for side in (a, b))
+    terms = [
+        mp.loggamma(y) - mp.loggamma(x) + (x - y) * (mp.digamma(x) - mp.digamma(mp.fsum(a)))
+        for x, y in zip(a, b, strict=True)
+    ]
+    return mp.fsum(terms) + mp.loggamma(mp.fsum(a)) - mp.loggamma(mp.fsum(b))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([1e12, 1.0], [1e12 + 1000, 1.0]),
+        ([1e15, 3.0], [2e15, 3.0]),
+        ([1e8, 0.5], [1e8 + 1000, 0.500001]),
+        ([1e12, 1e12], [1.0001e12, 1.0001e12]),
+        ([200.0, 1e-5], [3.0, 150.0]),
+        ([1e8, 1.0], [1.0, 1e8]),
+        ([1e-300, 1e3], [1e-3, 1e3]),
+        ([1.0, 1e3], [1e-300, 1e3]),
+        ([1e3, 2.0], [1e-7, 200.0]),
+        ([99.0, 101.0], [101.0, 99.0]),
+        ([1e10, 2e10, 3.0], [1.1e10, 2.2e10, 3.5]),
+    ],
+)
+def test_large_concentrations_keep_their_digits(first, second):
+    p, q = (family("Dirichlet")(a=a) for a in (first, second))
+    exact = float(dirichlet(first, second))
+    assert float(kl_divergence(p, q).value) == pytest.approx(exact, rel=1e-12)
+    if len(first) == 2:
+        p, q = (family("Beta")(alpha=a[0], beta=a[1]) for a in (first, second))
+        assert float(kl_divergence(p, q).value) == pytest.approx(exact, rel=1e-12)

@@ -12,7 +12,7 @@ from pp_mlekl.divergences.families.moments import WithLogMoments, WithPartialMea
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.families.saddle_point import beta_log_density
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import excess, gamma_entropy, gammaln_excess, relative_change
+from pp_mlekl.divergences.special import dirichlet_excess, excess, gamma_entropy, relative_change
 from pp_mlekl.typing import Array
 
 
@@ -100,11 +100,8 @@ class Beta(WithPartialMean, WithLogMoments, WithPowers, Univariate):
 
 @kl_rule(Beta, Beta)
 def _beta(p: Beta, q: Beta) -> Array:
-    return (
-        gammaln_excess(p.alpha, q.alpha)
-        + gammaln_excess(p.beta, q.beta)
-        - gammaln_excess(p.alpha + p.beta, q.alpha + q.beta, (q.alpha - p.alpha) + (q.beta - p.beta))
-    )
+    of_p, of_q = (np.stack(np.broadcast_arrays(d.alpha, d.beta), axis=-1) for d in (p, q))
+    return dirichlet_excess(of_p, of_q)
 
 
 @register_family

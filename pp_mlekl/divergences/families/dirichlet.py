@@ -8,7 +8,7 @@ from scipy import special
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.special import gammaln_excess
+from pp_mlekl.divergences.special import dirichlet_excess
 from pp_mlekl.typing import Array
 
 # Largest distance of a sum from 1 that rounding in single precision explains.
@@ -58,7 +58,4 @@ class Dirichlet(Distribution):
 
 @kl_rule(Dirichlet, Dirichlet)
 def _dirichlet(p: Dirichlet, q: Dirichlet) -> Array:
-    # The sum of the differences is more accurate than the difference of two rounded sums.
-    step = q.a - p.a
-    total = gammaln_excess(np.sum(p.a, axis=-1), np.sum(q.a, axis=-1), np.sum(step, axis=-1))
-    return np.sum(gammaln_excess(p.a, q.a), axis=-1) - total
+    return dirichlet_excess(p.a, q.a)

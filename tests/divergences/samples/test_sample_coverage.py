@@ -114,6 +114,9 @@ CASES = {
     ),
 }
 
+# P has draws in gaps of Q's: every result says that it is a lower bound.
+UNCOVERED = ("normal 2-D||two modes", "normal 2-D||banana")
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
@@ -131,5 +134,7 @@ def test_coverage(name, capsys):
             f"silent misses {silent.mean():.3f} warned {np.mean([bool(e.warnings) for e in estimates]):.2f}"
         )
     assert silent.mean() <= 0.1
-    if abs(error.mean()) < mcse.mean():
+    if name in UNCOVERED:
+        assert all(e.warnings for e in estimates)
+    else:
         assert 1 - missed.mean() >= 0.9

@@ -364,7 +364,11 @@ def test_discriminative_bound_lies_below():
 
 @pytest.mark.slow
 def test_equicorrelated_normals_against_the_standard_normal():
-    """KL 1.4457 from 3,000 draws of each side in 5-D; the log ratio at the draws alone leaves an RMSE of 0.05."""
+    """KL 1.4457 from 3,000 draws of each side in 5-D.
+
+    The log ratio at P's draws alone leaves an RMSE of 0.041, and 0.059 is the least that is possible without knowing Q, even
+    if both are known to be normal. Measured over 80 seeds: 0.060.
+    """
     d, n, correlation, shift = 5, 3000, 0.6, 0.3
     covariance = (1 - correlation) * np.eye(d) + correlation
     exact = 0.5 * (d * shift**2 - np.linalg.slogdet(covariance)[1])
