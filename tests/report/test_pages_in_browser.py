@@ -25,6 +25,9 @@ CUT = """[...document.querySelectorAll("figure svg text")].filter(t => {
   return text.width && (text.left < plot.left - 2 || text.right > plot.right + 2 || text.top < plot.top - 2
     || text.bottom > plot.bottom + 2); })
   .map(t => `${t.textContent}: ${t.getBoundingClientRect().width} wide, ${getComputedStyle(t).fontSize}`)"""
+# Texts of plots that a dark page hides.
+BLACK = """[...document.querySelectorAll("figure svg text")]
+  .filter(t => getComputedStyle(t).fill === "rgb(0, 0, 0)").map(t => t.textContent)"""
 PAGES = ["comparison", "index", "proof", "models", "study", "studies", "calibration"]
 VISIBLE_ROWS = "[...document.querySelectorAll('#glance tbody tr')].filter(r => r.getClientRects().length).length"
 
@@ -78,6 +81,7 @@ def test_nothing_fails_or_overflows(tab, pages, name, width):
         assert tab.value("document.documentElement.scrollWidth") <= width
         assert tab.value(OVERFLOWING) == []
         assert tab.value(CUT) == []
+        assert not dark or tab.value(BLACK) == []
 
 
 def test_ink_and_paper_change_with_the_scheme(tab, page_path):
