@@ -9,7 +9,7 @@ from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.typing import Array
 
-# A natural parameter whose share in an irregular direction is below this is not affected by it.
+# A quantity is not moved by a direction along which its derivative is a smaller share of the largest.
 _UNAFFECTED = 1e-5
 
 
@@ -45,7 +45,7 @@ class Settled:
 
     def moved(self, jacobian: Array) -> Array:
         """Which of some quantities with derivatives (m, d) at the maximum change along the flat directions."""
-        return _share(jacobian, self.flat, np.linalg.norm(jacobian, axis=1))
+        return _moved(jacobian, self.flat)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +82,7 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     values = space.natural(verdict.z[None])[0].copy()
     flat_covariance = verdict.covariance.copy()
     unsettled = np.concatenate([verdict.irregular, verdict.null, verdict.run_off])
-    affected = _share(jacobian, unsettled)
+    affected = _moved(jacobian, unsettled)
     known = np.zeros(len(values), dtype=bool)
     for direction in verdict.run_off:
         limit = space.limit(verdict.z, direction)
@@ -97,7 +97,7 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     covariance = jacobian @ flat_covariance @ jacobian.T
     covariance[affected] = np.nan
     covariance[:, affected] = np.nan
-    moved = _share(np.eye(size), unsettled)
+    moved = _moved(np.eye(size), unsettled)
     flat_covariance[moved] = np.nan
     flat_covariance[:, moved] = np.nan
     return Reported(values=values, covariance=covariance, flat_covariance=flat_covariance)
@@ -118,9 +118,10 @@ def reported_values(verdict: Verdict, space: Space) -> Array:
     return values
 
 
-def _share(jacobian: Array, directions: Array, size: Array | float = 1.0) -> Array:
-    """Which values are moved by some of the directions, by more than rounding of values of that size."""
+def _moved(jacobian: Array, directions: Array) -> Array:
+    """Which quantities with derivatives (m, d) are moved by some of the directions (k, d), whatever the quantities' units."""
     if not len(directions):
         return np.zeros(len(jacobian), dtype=bool)
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    return np.any(np.abs(jacobian @ unit.T) > _UNAFFECTED * np.reshape(size, (-1, 1)), axis=1)
+    size = np.linalg.norm(jacobian, axis=1, keepdims=True)
+    return np.any(np.abs(jacobian @ unit.T) > _UNAFFECTED * size, axis=1)

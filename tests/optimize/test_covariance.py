@@ -1,0 +1,33 @@
+"""What a verdict reports: values, and standard errors where directions are regular."""
+
+import numpy as np
+import pytest
+from plain_objectives import line
+
+from pp_mlekl.optimize.audit.verdict import Verdict
+from pp_mlekl.optimize.covariance import reported
+
+
+def verdict(irregular):
+    none = np.zeros((0, 2))
+    return Verdict(
+        status="boundary",
+        z=np.zeros(2),
+        value=0.0,
+        gradient=np.zeros(2),
+        hessian=-np.eye(2),
+        warnings=(),
+        null=none,
+        run_off=none,
+        covariance=np.diag([4.0, 0.0]),
+        irregular=np.array(irregular),
+    )
+
+
+@pytest.mark.parametrize("unit", 10.0 ** np.arange(-12, 13, 6))
+@pytest.mark.parametrize("length", [1e-6, 1.0, 1e6])
+def test_what_an_irregular_direction_moves_has_no_standard_error_in_any_unit(unit, length):
+    # The other parameter is moved by rounding alone.
+    found = reported(verdict([[1e-9 * length, length]]), line(2), unit * np.eye(2))
+    np.testing.assert_allclose(found.covariance[0, 0], 4.0 * unit**2, rtol=1e-12)
+    assert np.isnan(found.covariance[1]).all() and np.isnan(found.covariance[:, 1]).all()
