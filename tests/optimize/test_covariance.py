@@ -30,4 +30,5 @@ def test_what_an_irregular_direction_moves_has_no_standard_error_in_any_unit(uni
     # The other parameter is moved by rounding alone.
     found = reported(verdict([[1e-9 * length, length]]), line(2), unit * np.eye(2))
     np.testing.assert_allclose(found.covariance[0, 0], 4.0 * unit**2, rtol=1e-12)
-    assert np.isnan(found.covariance[1]).all() and np.isnan(found.covariance[:, 1]).all()
+    assert np.isnan(found.covariance[1]).all()
+    assert np.isnan(found.covariance[:, 1]).all()
