@@ -147,6 +147,17 @@ def dirichlet_excess(a: Array, b: Array) -> Array:
     return np.where((np.minimum(total, new) < _STIRLING) | ~np.isfinite(accurate), sums, accurate)
 
 
+def log_rising_excess(a: Array, k: Array) -> Array:
+    """log Gamma(a + k) - log Gamma(a) - k log a for k >= 0: by Stirling's series where the large terms would cancel."""
+    a, k = np.broadcast_arrays(np.asarray(a, dtype=np.float64), np.asarray(k, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        u, x = k / a, a + k
+        series = -k / (12 * a * x) - (1 / x**3 - 1 / a**3) / 360 + (1 / x**5 - 1 / a**5) / 1260
+        large = a * _entropy_excess(u, 1 + u) - 0.5 * np.log1p(u) + series
+        plain = special.gammaln(x) - special.gammaln(a) - special.xlogy(k, a)
+    return np.where(a < _STIRLING, plain, large)
+
+
 def _entropy_excess(change: Array, ratio: Array) -> Array:
     """r log r - r + 1 for a ratio r = 1 + ``change``, >= 0."""
     near = (1 + change) * log1p_minus(change) + change * change

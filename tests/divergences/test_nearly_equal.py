@@ -150,3 +150,32 @@ def test_large_concentrations_keep_their_digits(first, second):
     if len(first) == 2:
         p, q = (family("Beta")(alpha=a[0], beta=a[1]) for a in (first, second))
         assert float(kl_divergence(p, q).value) == pytest.approx(exact, rel=1e-12)
+
+
+def test_correlations_of_large_concentrations_keep_their_digits():
+    """One correlation: (1 + r) / 2 is Beta(eta, eta)."""
+    p, q = (family("LKJCorr")(n=2, eta=eta) for eta in (1e12, 1.0001e12))
+    exact = float(dirichlet([1e12, 1e12], [1.0001e12, 1.0001e12]))
+    assert float(kl_divergence(p, q).value) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize("concentration", [50.0, 1e4, 1e8, 1e12])
+def test_compound_counts_with_large_concentrations(concentration):
+    n, a, b = 20, (0.25 * concentration, 0.75 * concentration), (0.5 * concentration, 1.5 * concentration)
+
+    def log_mass(k, shapes):
+        s, f = (mp.mpf(v) for v in shapes)
+        return mp.log(mp.binomial(n, k)) + mp.log(mp.beta(k + s, n - k + f)) - mp.log(mp.beta(s, f))
+
+    def to(log_q):
+        return float(mp.fsum(mp.exp(log_mass(k, a)) * (log_mass(k, a) - log_q(k)) for k in range(n + 1)))
+
+    exact = to(lambda k: log_mass(k, b))
+    p, q = (family("BetaBinomial")(n=n, alpha=s, beta=f) for s, f in (a, b))
+    assert float(kl_divergence(p, q).value) == pytest.approx(exact, rel=1e-2 if concentration > 1e8 else 1e-6)
+    p, q = (family("DirichletMultinomial")(n=n, a=list(shapes)) for shapes in (a, b))
+    assert float(kl_divergence(p, q).value) == pytest.approx(exact, rel=1e-2 if concentration > 1e8 else 1e-6)
+    exact = to(lambda k: mp.log(mp.binomial(n, k)) + k * mp.log(mp.mpf(1) / 4) + (n - k) * mp.log(mp.mpf(3) / 4))
+    p = family("BetaBinomial")(n=n, alpha=a[0], beta=a[1])
+    found = float(kl_divergence(p, family("Binomial")(n=n, p=0.25)).value)
+    assert found == pytest.approx(exact, rel=1e-2 if concentration > 1e8 else 1e-6)

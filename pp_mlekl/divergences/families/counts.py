@@ -13,9 +13,9 @@ from pp_mlekl.divergences.families.inversion import integer_quantile
 from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.probability import Probability
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.families.saddle_point import negative_binomial_log_mass, poisson_log_mass
+from pp_mlekl.divergences.families.saddle_point import binomial_log_mass, negative_binomial_log_mass, poisson_log_mass
 from pp_mlekl.divergences.families.univariate import Univariate
-from pp_mlekl.divergences.special import LARGEST, entropy_term, excess, expm1_minus
+from pp_mlekl.divergences.special import LARGEST, entropy_term, excess, expm1_minus, log_rising_excess
 from pp_mlekl.typing import Array
 
 
@@ -320,6 +320,13 @@ class BetaBinomial(_Count):
     def frozen(self) -> Any:
         """SciPy's beta-binomial."""
         return stats.betabinom(self.n, self.alpha, self.beta)
+
+    def _log_mass(self, x: Array) -> Array:
+        # What the mass differs by from that of a binomial of the same mean vanishes at large concentrations.
+        total = self.alpha + self.beta
+        mean = Probability(p=self.alpha / total, logit=np.log(self.alpha) - np.log(self.beta))
+        factor = log_rising_excess(self.alpha, x) + log_rising_excess(self.beta, self.n - x)
+        return binomial_log_mass(x, self.n, mean) + factor - log_rising_excess(total, self.n)
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x), the sum of the masses from 0; SciPy's takes one value at a time."""

@@ -9,7 +9,7 @@ from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.matrices import is_positive_definite, over_matrices
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.special import gammaln_excess
+from pp_mlekl.divergences.special import dirichlet_excess
 from pp_mlekl.typing import Array
 
 # Largest distance of a diagonal element from 1 that rounding in single precision explains.
@@ -89,7 +89,7 @@ def _lkj(p: LKJCorr, q: LKJCorr) -> Array:
     # A sum over the independent partial correlations, each between two symmetric betas.
     return sum(
         (
-            count * (2 * gammaln_excess(a, b) - gammaln_excess(2 * a, 2 * b))
+            count * dirichlet_excess(np.stack([a, a], axis=-1), np.stack([b, b], axis=-1))
             for (count, a), (_, b) in zip(p.shapes(), q.shapes(), strict=True)
         ),
         start=np.zeros(np.broadcast_shapes(p.batch_shape, q.batch_shape)),

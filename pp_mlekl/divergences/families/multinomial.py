@@ -13,7 +13,7 @@ from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.dirichlet import Dirichlet
 from pp_mlekl.divergences.families.probability import category_divergence, normalized_weights
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.special import entropy_term
+from pp_mlekl.divergences.special import entropy_term, log_rising_excess
 from pp_mlekl.typing import Array
 
 # Maximum number of count vectors to sum over.
@@ -115,8 +115,9 @@ class DirichletMultinomial(_CountVector):
 
     def _log_mass(self, x: Array) -> Array:
         total = self.a.sum(axis=-1)
-        value = special.gammaln(total) + special.gammaln(self.n + 1) - special.gammaln(self.n + total)
-        terms = special.gammaln(x + self.a) - special.gammaln(self.a) - special.gammaln(x + 1)
+        value = special.gammaln(self.n + 1) - log_rising_excess(total, self.n)
+        shares = special.xlogy(x, self.a / total[..., None])
+        terms = log_rising_excess(self.a, x) + shares - special.gammaln(x + 1)
         return value + terms.sum(axis=-1)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
