@@ -179,3 +179,26 @@ def test_compound_counts_with_large_concentrations(concentration):
     p = family("BetaBinomial")(n=n, alpha=a[0], beta=a[1])
     found = float(kl_divergence(p, family("Binomial")(n=n, p=0.25)).value)
     assert found == pytest.approx(exact, rel=1e-2 if concentration > 1e8 else 1e-6)
+
+
+@pytest.mark.parametrize("size", [1e3, 1e8, 1e12])
+def test_log_densities_at_large_parameters(size):
+    a, x, small = mp.mpf(size), 1.25, 0.5 / size**0.5
+    exact = {
+        "InverseGamma": a * mp.log(a) - mp.loggamma(a) - (a + 1) * mp.log(x) - a / mp.mpf(x),
+        "Kumaraswamy": mp.log(2 * a * small) + (a - 1) * mp.log1p(-(mp.mpf(small) ** 2)),
+        "MvStudentT": mp.loggamma(a / 2 + 1) - mp.loggamma(a / 2) - mp.log(mp.pi * a) - (a / 2 + 1) * mp.log1p(2 / a),
+        "Dirichlet": mp.loggamma(4 * a)
+        - mp.loggamma(a)
+        - mp.loggamma(3 * a)
+        + (a - 1) * mp.log(0.25)
+        + (3 * a - 1) * mp.log(0.75),
+    }
+    found = {
+        "InverseGamma": family("InverseGamma")(alpha=size, beta=size).log_density(np.array(x)),
+        "Kumaraswamy": family("Kumaraswamy")(a=2.0, b=size).log_density(np.array(small)),
+        "MvStudentT": family("MvStudentT")(nu=size, mu=[0.0, 0.0], scale=np.eye(2)).log_density(np.ones(2)),
+        "Dirichlet": family("Dirichlet")(a=[size, 3 * size]).log_density(np.array([0.25, 0.75])),
+    }
+    for name, value in found.items():
+        assert float(value) == pytest.approx(float(exact[name]), rel=1e-10), name

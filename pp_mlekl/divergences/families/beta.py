@@ -126,18 +126,21 @@ class Kumaraswamy(WithPartialMean, WithLogMoments, WithPowers, Univariate):
     def log_density(self, x: Array) -> Array:
         """Log density in nats."""
         with np.errstate(all="ignore"):
-            # 1 - x^a without cancellation at both ends.
-            inside = np.log(self.a * self.b) + (self.a - 1) * np.log(x)
-            inside = inside + (self.b - 1) * np.log(-np.expm1(self.a * np.log(x)))
+            inside = np.log(self.a * self.b) + (self.a - 1) * np.log(x) + self._second_factor(np.log(x))
         return np.where((x > 0) & (x < 1), inside, -np.inf)
 
     def log_density_below(self, upper: Array, distance: Array) -> Array:
         """Log density by the distance from 1, where 1 - x has lost its digits."""
         with np.errstate(all="ignore"):
             log_x = np.log1p(-distance)
-            near = np.log(self.a * self.b) + (self.a - 1) * log_x
-            near = near + special.xlogy(self.b - 1, -np.expm1(self.a * log_x))
+            near = np.log(self.a * self.b) + (self.a - 1) * log_x + self._second_factor(log_x)
         return np.where(upper == 1, near, super().log_density_below(upper, distance))
+
+    def _second_factor(self, log_x: Array) -> Array:
+        """(b - 1) log(1 - x^a), without cancellation at both ends."""
+        power = self.a * log_x
+        low, high = special.xlog1py(self.b - 1, -np.exp(power)), special.xlogy(self.b - 1, -np.expm1(power))
+        return np.where(power < -np.log(2), low, high)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws by inversion."""

@@ -8,6 +8,7 @@ from scipy import special
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.families.registry import register_family
+from pp_mlekl.divergences.families.saddle_point import dirichlet_log_density
 from pp_mlekl.divergences.special import dirichlet_excess
 from pp_mlekl.typing import Array
 
@@ -36,11 +37,9 @@ class Dirichlet(Distribution):
     def log_density(self, x: Array) -> Array:
         """Log density in nats of the free coordinates; ``-inf`` off the simplex."""
         x = np.asarray(x, dtype=np.float64)
-        constant = special.gammaln(self.a.sum(axis=-1)) - special.gammaln(self.a).sum(axis=-1)
         on_simplex = np.all(x >= 0, axis=-1) & (np.abs(x.sum(axis=-1) - 1) < _OFF_SIMPLEX)
-        with np.errstate(invalid="ignore"):
-            value = constant + special.xlogy(self.a - 1, x).sum(axis=-1)
-        return np.where(on_simplex, value, -np.inf)
+        with np.errstate(all="ignore"):
+            return np.where(on_simplex, dirichlet_log_density(x, self.a), -np.inf)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
         """Independent draws, by normalised gammas in log space, which do not underflow for small concentrations."""

@@ -160,6 +160,13 @@ class InverseGamma(WithPartialMean, WithLogMoments, WithPowers, Univariate):
         """SciPy's inverse gamma."""
         return stats.invgamma(self.alpha, scale=self.beta)
 
+    def log_density(self, x: Array) -> Array:
+        """Log density in nats: that of the reciprocal, and the Jacobian x^-2."""
+        x = np.asarray(x, dtype=np.float64)
+        with np.errstate(all="ignore"):
+            inside = gamma_log_density(1 / x, self.alpha, self.beta) - 2 * np.log(x)
+            return np.where((x > 0) & np.isfinite(x) & np.isfinite(1 / x), inside, -np.inf)
+
     def reciprocal(self) -> Gamma:
         """The distribution of 1 / X."""
         return Gamma(alpha=self.alpha, beta=self.beta)

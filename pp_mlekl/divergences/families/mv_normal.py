@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
 from pp_mlekl.divergences.closed_form import kl_rule
 from pp_mlekl.divergences.distribution import Distribution
@@ -14,7 +13,7 @@ from pp_mlekl.divergences.families.matrices import (
     over_reals,
 )
 from pp_mlekl.divergences.families.registry import register_family
-from pp_mlekl.divergences.special import LOG_2PI, excess
+from pp_mlekl.divergences.special import LOG_2PI, excess, half_step_of_digamma, log_rising_excess
 from pp_mlekl.typing import Array
 
 
@@ -90,7 +89,7 @@ class MvStudentT(Distribution):
         k = self.scale.shape[-1]
         chol = np.linalg.cholesky(self.scale)
         z2 = np.sum((np.linalg.inv(chol) @ (x - self.mu)[..., None])[..., 0] ** 2, axis=-1)
-        constant = special.gammaln((self.nu + k) / 2) - special.gammaln(self.nu / 2) - k / 2 * np.log(np.pi * self.nu)
+        constant = log_rising_excess(self.nu / 2, k / 2) - k / 2 * LOG_2PI
         return constant - 0.5 * log_determinant(chol) - (self.nu + k) / 2 * np.log1p(z2 / self.nu)
 
     def sample(self, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
@@ -106,9 +105,9 @@ class MvStudentT(Distribution):
     def entropy(self) -> Array:
         """Differential entropy in nats."""
         k, nu = self.scale.shape[-1], self.nu
-        value = 0.5 * log_determinant(np.linalg.cholesky(self.scale)) + k / 2 * np.log(np.pi * nu)
-        value = value + special.gammaln(nu / 2) - special.gammaln((nu + k) / 2)
-        value = value + (nu + k) / 2 * (special.digamma((nu + k) / 2) - special.digamma(nu / 2))
+        value = 0.5 * log_determinant(np.linalg.cholesky(self.scale)) + k / 2 * LOG_2PI
+        value = value - log_rising_excess(nu / 2, k / 2)
+        value = value + (nu + k) / 2 * sum(half_step_of_digamma((nu + j) / 2) for j in range(k))
         return np.broadcast_to(value, self.batch_shape)
 
 

@@ -89,6 +89,16 @@ def beta_log_density(x: Array, rest: Array, alpha: Array, beta: Array) -> Array:
     return plain
 
 
+def dirichlet_log_density(x: Array, a: Array) -> Array:
+    """Log density of the Dirichlet distribution at points (..., k) of the simplex."""
+    total, k = a.sum(axis=-1), a.shape[-1]
+    plain = special.gammaln(total) + (special.xlogy(a - 1, x) - special.gammaln(a)).sum(axis=-1)
+    error = _stirling_error(total) - _stirling_error(a).sum(axis=-1)
+    roots = (np.log(a).sum(axis=-1) - np.log(total)) / 2 - (k - 1) * _HALF_LOG_2PI
+    large = error + roots - (entropy_term(a, total[..., None] * x) + np.log(x)).sum(axis=-1)
+    return np.where((total > _LARGE) & np.all(x > 0, axis=-1), large, plain)
+
+
 def _stirling_error(x: Array) -> Array:
     """log Gamma(x + 1) - (x + 1/2) log x + x - log(2 pi) / 2."""
     x = np.asarray(x, dtype=np.float64)
