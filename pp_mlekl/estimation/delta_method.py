@@ -46,12 +46,12 @@ class DerivedEstimate(Displayed):
     covariance
         ``(quantity, quantity_)`` of all elements.
     degrees_of_freedom
-        Of the sandwich's standard errors (Satterthwaite), on the same dims; infinite for those of the information.
+        For sandwich standard errors (Satterthwaite), on the same dims; infinite where the error is from the information.
     bounds
         (quantity, bound): the lower and the upper bound of each quantity, infinite where it has none. Intervals are symmetric
         on the scale on which the quantity is unbounded (log, logit, Fisher's z).
     status, warnings
-        Of the estimate.
+        As in the estimate.
     """
 
     values: xr.Dataset

@@ -175,7 +175,7 @@ def find_map(
     >>> round(float(natural.values["p"]), 4), round(float(logit.values["p"]), 4)
     (0.6364, 0.625)
 
-    Of 20 successes in 20 trials the penalised likelihood makes a finite logit.
+    With 20 successes in 20 trials the logit that maximises the penalised likelihood is finite.
 
     >>> with pm.Model() as model:
     ...     y = pm.Binomial("y", 20, logit_p=pm.Normal("a", 0, 10), observed=20)

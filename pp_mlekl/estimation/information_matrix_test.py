@@ -184,7 +184,7 @@ def contributions(
     Parameters
     ----------
     functions
-        Of the model.
+        The model's functions.
     z
         Parameters, one for each data set.
     kept

@@ -91,8 +91,8 @@ class PointEstimate(Displayed):
     settings
         What the estimate was made with: seed, number of starts; ``weights``, ``data`` and ``potentials`` where they were given.
     laplace_error
-        Of a marginal estimate: log of the marginal likelihood by importance sampling over its Laplace approximation,
-        at the estimate, in nats; None otherwise.
+        The log of the ratio of the marginal likelihood by importance sampling to its Laplace approximation, at the estimate,
+        in nats; None where no latent variables are integrated out.
     existence
         Where the likelihood is one of linear predictors (logistic, Poisson, ordinal, ... models): whether it has a maximum, which
         observations are separated, and the limiting fit; None otherwise.

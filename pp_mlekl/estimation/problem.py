@@ -181,7 +181,7 @@ class Problem:
         return result
 
     def jacobian(self, z: Array) -> Array:
-        """Of the kept natural values by the kept coordinates."""
+        """Derivatives of the kept natural values with respect to the kept coordinates."""
         if not np.all(np.isfinite(z)):
             return np.full((len(self.natural_kept), len(self.kept)), np.nan)
         return self.functions.natural_jacobian(self.full(z))[np.ix_(self.natural_kept, self.kept)]

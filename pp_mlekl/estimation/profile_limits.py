@@ -50,7 +50,7 @@ class ProfilePath:
     falls
         By how much the profile has fallen at its first and at its last point, in nats.
     reasons
-        Of each limit that is NaN, why; empty for the others.
+        Why a limit is NaN; empty for the others.
     """
 
     coordinate: int
@@ -100,7 +100,8 @@ def profile_paths(
     coordinates
         The coordinates to profile.
     covariance
-        Of z, (d, d): its diagonal says how far to go first, its columns in which direction the maximum moves. It may hold NaN.
+        Covariance of z, (d, d): its diagonal says how far to go first, its columns in which direction the maximum moves. It
+        may hold NaN.
     drop
         In nats.
     reach
@@ -234,7 +235,7 @@ def _moved(point: Array, walk: _Walk) -> Array:
 
 
 def _feasible(objective: Objective, points: Array) -> Array:
-    """Of points (b, c, d) the highest of each row."""
+    """The highest point (b, d) in each row of points (b, c, d)."""
     values = objective.value(points.reshape(-1, objective.size)).reshape(points.shape[:2])
     return points[np.arange(len(points)), np.argmax(values, axis=1)]
 

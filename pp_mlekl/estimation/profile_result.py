@@ -23,7 +23,7 @@ class Profile(Displayed):
     ci_prob
         Coverage of the intervals.
     warnings
-        Of each limit that is NaN, why it was not found and how far the curve goes.
+        Why each limit that is NaN was not found, and how far the curve goes.
     """
 
     curve: xr.Dataset

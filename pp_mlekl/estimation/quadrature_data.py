@@ -66,7 +66,7 @@ def node_data(
     generator
         For truths that have to be sampled.
     points
-        Of each panel of a quadrature, as for ``expectation_nodes``.
+        Number of points in each panel of a quadrature, as for ``expectation_nodes``.
     """
     if truth.draws:
         size = len(next(iter(truth.draws.values())))

@@ -39,7 +39,7 @@ class Court:
     x
         Where the search would start, in the coordinates of the predictors.
     found
-        Of the kept coordinates.
+        What the linear programmes say about the kept coordinates.
     """
 
     problem: Problem
@@ -88,7 +88,7 @@ class Court:
 
     @cached_property
     def units(self) -> Array:
-        """Of each coordinate of x (d,) the unit in which it is fitted: a power of 2 near that of its predictor."""
+        """The units (d,) in which the coordinates of x are fitted: powers of 2 near the units of their predictors."""
         largest = np.abs(self.rows.rows).max(axis=0, initial=0.0)
         return np.exp2(-np.round(np.log2(np.where(largest > 0, largest, 1.0))))
 
@@ -188,7 +188,7 @@ def limit_fit(court: Court, places: Array) -> LimitFit | None:
     point[free] = verdict.z
     x = point * court.units
     if court.exists and len(court.constant):
-        # Of a flat family the member nearest to the origin.
+        # The member of the flat family that is nearest to the origin.
         basis = np.linalg.qr(court.constant.T)[0]
         x = x - basis @ (basis.T @ x)
     return LimitFit(x=x, free=free, verdict=verdict, space=space)
@@ -255,7 +255,7 @@ def _space(court: Court, free: Array) -> Space:
 
 
 def natural_signs(court: Court) -> Array:
-    """Of all natural values (m,): where they tend to, 0 for a finite limit, NaN where that is not determined."""
+    """Signs (m,) of the infinities that natural values tend to: 0 for a finite limit, NaN where that is not determined."""
     functions, kept = court.problem.functions, court.problem.kept
     of_x = np.zeros(len(court.x))
     of_x[kept] = court.found.signs

@@ -24,11 +24,11 @@ def wald_table(
     Parameters
     ----------
     names, estimate, error
-        Of each quantity, (m,).
+        Names, estimates and standard errors of the quantities, (m,).
     ci_prob
         Coverage of the intervals.
     degrees_of_freedom
-        Of Student's t; the normal distribution where infinite.
+        Degrees of freedom of Student's t distribution; infinite for the normal distribution.
     index
         What the rows are called.
 

@@ -1,4 +1,4 @@
-"""What of a verdict is reported: natural values, and the covariance of those that have one."""
+"""Natural values of a verdict, and the covariance of those that have one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ _UNAFFECTED = 1e-5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Settled:
-    """What of z a maximum settles, and what it does not.
+    """Which directions of z a maximum determines, and which it does not.
 
     Parameters
     ----------
     covariance
-        Of z (d, d) along all directions that are regular: what it gives for a quantity that no other direction moves is
-        that quantity's own. NaN where nothing is known.
+        Covariance of z (d, d) along all regular directions. It holds for quantities that no other direction moves; NaN where
+        nothing is known.
     flat
         Directions (k, d) along which the objective does not change, or not regularly.
     run_off
@@ -65,7 +65,7 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     verdict, space
         The outcome and the parameters.
     jacobian
-        Of the natural values by z, at the verdict's z, (m, d).
+        Derivatives of the natural values with respect to z, at the verdict's z, (m, d).
 
     Notes
     -----

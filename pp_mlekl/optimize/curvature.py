@@ -24,7 +24,7 @@ class Curvature:
     Parameters
     ----------
     eigenvalues
-        Of the scaled matrix, ascending, (k,); k is d less the number of directions held.
+        Eigenvalues of the scaled matrix, ascending, (k,); k is d less the number of directions held.
     directions
         (k, d): row i is the direction in z that belongs to eigenvalue i, with length such that the quadratic model
         falls by 1/2 at one unit (one standard error).

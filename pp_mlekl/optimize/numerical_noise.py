@@ -42,7 +42,7 @@ def rounding(objective: Objective, z: Array) -> Array:
     values = objective.value(points.reshape(-1, objective.size)).reshape(len(points), len(z))
     with np.errstate(invalid="ignore"):
         first, second, third = values[1:].reshape(3, -1, len(z))
-        # Of independent errors a third difference has 20 times the variance, and a range of eight is three of them.
+        # A third difference of independent errors has 20 times their variance, and the range of eight is three standard deviations.
         scatter = np.abs(third - 3 * second + 3 * first - values[0]).max(axis=0) * _OF_THIRD
     return np.where(np.isfinite(scatter), scatter, 0.0)
 
@@ -107,7 +107,7 @@ def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array
     """Whether each straight line from the first points (k, d) to the second crosses mere noise, (k,)."""
     between = first + _SHARES[:, None, None] * (second - first)
     scatter = rounding(objective, between.reshape(-1, first.shape[1])).reshape(len(_SHARES), len(first))
-    # Of a value so large that its own last digit is more than that, noise is no sign of lost digits.
+    # Where the last digit of a large value is more than that, noise is no sign of lost digits.
     begun = objective.value(first)
     most = objective.tolerances.noise_meaningless + objective.precision * np.where(np.isfinite(begun), np.abs(begun), 0)
     crossed = np.any(scatter > most, axis=0)

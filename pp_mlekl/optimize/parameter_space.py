@@ -11,7 +11,7 @@ from pp_mlekl.typing import Array
 TO_THE_LIMIT = 800.0
 # E-foldings of a scale within which numbers still mean something.
 REACH = 40.0
-# Of more bounded coordinates than the first number, as many as the second are looked at, evenly spread.
+# With more bounded coordinates than the first number, the second number of them is examined, evenly spread.
 _MOST_EDGES, _SOME_EDGES = 400, 50
 
 
@@ -24,7 +24,7 @@ class Space:
     natural
         From z (b, d) to natural values (b, m).
     names
-        Of the natural values, (m,).
+        Names of the natural values, (m,).
     coordinates
         What the coordinates of z are called in a sentence, (d,).
     transformed
@@ -32,7 +32,7 @@ class Space:
     what
         What is maximised, in words: ``"log-likelihood"``, ...
     period
-        Of coordinates that are angles, (d,); infinite for the others.
+        Periods of coordinates that are angles, (d,); infinite for the others.
     """
 
     natural: Callable[[Array], Array]
@@ -88,7 +88,7 @@ class Space:
         return Limit(value=value, runs_off=runs, at_edge=still & ~runs, sign=np.sign(np.nan_to_num(value - here)))
 
     def distinct(self, z: Array, directions: Array) -> Array:
-        """Of directions of recession (k, d), those that take different parameters to their limits, the simplest first.
+        """Directions of recession, among some (k, d), that take different parameters to their limits, the simplest first.
 
         Under separation, say, a whole cone of directions leads to the same supremum.
         """

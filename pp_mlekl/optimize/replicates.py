@@ -53,10 +53,10 @@ def maximize_replicates(
     starts
         Shape (r, d): the estimate on the original data, say.
     inverse_hessian
-        Of the negative Hessian (d, d) or (r, d, d) near the maxima; the identity if not given. With the one of the
+        Inverses of the negative Hessian (d, d) or (r, d, d) near the maxima; the identity if not given. With that of the
         original estimate a replicate takes about five steps.
     max_iterations
-        Of BFGS; replicates that need more are left to the trust-region method.
+        Maximum number of BFGS iterations; replicates that need more are left to the trust-region method.
 
     Examples
     --------

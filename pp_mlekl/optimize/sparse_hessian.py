@@ -17,7 +17,7 @@ _DENSE = (0.9, 0.7, 0.5, 0.3, 0.1, 0.03)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Groups:
-    """Columns of a symmetric matrix that can be told apart in their sum, as no row has an entry in two of them.
+    """Groups of columns of a symmetric matrix in which no row has two entries, so that their sum shows each column.
 
     Curtis, Powell & Reid (1974), after taking out the columns that have entries almost everywhere (a hyperparameter's):
     these are known by themselves, and so are their rows.

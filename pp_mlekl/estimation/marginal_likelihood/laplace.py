@@ -42,7 +42,7 @@ class Integrand:
     Parameters
     ----------
     derivatives
-        Of h, contracted with vectors.
+        Derivatives of h, contracted with vectors.
     latent
         The latents' places in z, (m,).
     size

@@ -24,7 +24,7 @@ class PseudoTrue(PointEstimate):
     kl_min_mcse
         Its Monte Carlo error; 0 where it was computed without sampling.
     entropy
-        Of the truth, mean over rows; NaN where the truth is only a sample.
+        Entropy of the truth, mean over rows, in nats; NaN where the truth is only a sample.
     naive_standard_error
         From the inverse information; valid only where the model is right.
     J, K

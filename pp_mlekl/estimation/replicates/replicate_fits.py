@@ -37,7 +37,7 @@ class ReplicateFits:
     excess
         KL(true||fit) - KL(true||pseudo-true), mean over the model's rows, (count,), in nats; NaN where it was not wanted.
     hessian
-        Of the log-likelihood at each fit, over the kept coordinates, (count, k, k); NaN at kinks.
+        Hessian of the log-likelihood at each fit, over the kept coordinates, (count, k, k); NaN at kinks.
     """
 
     COEFFICIENTS: ClassVar[dict[str, tuple[float, float]]] = {

@@ -38,7 +38,7 @@ def involved(null: Array) -> Array:
 
 
 def identified_combinations(null: Array, names: Sequence[str], limit: int = 4) -> list[str]:
-    """What of the parameters in a null space (k, d) is still identified: the rows of its reduced complement.
+    """Combinations of the parameters in a null space (k, d) that are identified: the rows of its reduced complement.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from pp_mlekl.typing import Array
 
 @dataclass(frozen=True, kw_only=True)
 class LinearTolerances:
-    """What of the numbers of a linear programme is rounding.
+    """Which numbers of a linear programme are rounding errors.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class LinearExistence:
     undetermined
         Directions (m, p) along which no row changes that is not separated: what the data left over do not determine.
     signs
-        Of each parameter (p,): 0 where it has a finite limit, -1 or 1 where it tends to minus or plus infinity on every way
-        to the supremum, NaN where it is not determined.
+        The sign of each parameter's limit (p,): 0 where it has a finite limit, -1 or 1 where it tends to minus or plus
+        infinity on every way to the supremum, NaN where it is not determined.
     multipliers
         Certificate (r,) that no other row can be separated (Stiemke's lemma): ``multipliers @ rows`` is 0, with 0 for
         separated rows and positive numbers for all others that are neither 0 nor equalities.

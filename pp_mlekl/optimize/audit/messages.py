@@ -133,7 +133,7 @@ def _not_identified(verdict: Verdict, space: Space) -> str:
 def _at_the_limit(verdict: Verdict, space: Space) -> list[str]:
     """What is attained at a bound of the parameter space, or approached at infinity."""
     limits = [space.limit(verdict.z, direction) for direction in verdict.run_off]
-    # Of several directions of recession, the last may only lead to what the others have named.
+    # The last of several directions of recession may only lead to what the others have named.
     texts, named = [], np.zeros(len(space.names), dtype=bool)
     for limit, direction in zip(limits, verdict.run_off, strict=True):
         reached = limit.at_edge | limit.runs_off

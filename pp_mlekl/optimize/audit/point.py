@@ -26,7 +26,7 @@ _FIRST_STEP = 2.0
 _PATH_BUDGET = 4_000_000
 # Moves uphill of where a search is stuck, relative to its size.
 _UPHILL = np.array([1e-10, 1e-8, 1e-6])
-# Of bounded coordinates of a large problem, those with the weakest curvature are looked at by themselves.
+# Maximum number of bounded coordinates of a large problem, those with the weakest curvature, that are examined by themselves.
 _ALONE = 50
 
 

@@ -39,7 +39,7 @@ class Recession:
     null
         Directions (l, d) along which the objective does not change there.
     covariance, irregular
-        Of the other directions there, as in ``Verdict``; None where the point is not wholly at the limit.
+        As in ``Verdict``, for the other directions there; None where the point is not wholly at the limit.
     """
 
     directions: Array

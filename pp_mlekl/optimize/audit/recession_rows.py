@@ -68,7 +68,7 @@ class Unit:
     Parameters
     ----------
     shape
-        Of the array of such units.
+        Shape of the array of such units.
     predictors
         The predictors that they are elements of.
     """
@@ -470,7 +470,7 @@ def _directions(found: Array) -> Array:
 
 
 def _distinct(directions: Array) -> Array:
-    """Of directions (b, m), the best known first, those that differ."""
+    """The directions that differ among some (b, m), the best known first."""
     kept: list[Array] = []
     for direction in directions:
         if direction.any() and all(np.abs(direction - other).max() > 10 * _ELEMENT for other in kept):

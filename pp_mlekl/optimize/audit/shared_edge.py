@@ -42,7 +42,7 @@ def climb_along_edge(objective: Objective, z: Array, value: float, space: Space)
     edges, rays = edges_on_rays(objective, z, both, np.array([[1e-6], [1e-3], [1.0]]))
     if not len(edges):
         return None
-    # Of the parameters on whose rays the nearest edge lies, one without a bound of its own.
+    # One without a bound of its own, among the parameters on whose rays the nearest edge lies.
     places = rays % objective.size
     distances = np.abs(edges - z)[np.arange(len(edges)), places] / size[places]
     near = distances <= 1e3 * distances.min()

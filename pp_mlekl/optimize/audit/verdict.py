@@ -90,13 +90,13 @@ class Audit:
     decrement
         What a whole Newton step would still gain, in nats.
     smallest_eigenvalue, largest_eigenvalue
-        Of the negative Hessian in z.
+        Eigenvalues of the negative Hessian in z.
     rank, size
         Rank of the Hessian (scaled to unit diagonal), and the number of parameters it could have.
     starts, agree
         Number of searches, and of those that ended at the estimate.
     iterations
-        Of the longest search.
+        Number of iterations of the longest search.
     modes
         All local maxima met, the best first.
     """
@@ -132,7 +132,7 @@ class Verdict:
     run_off
         Directions (k, d) along which the maximum lies at the edge or at infinity.
     covariance
-        Of z (d, d): the inverse of the negative Hessian over all directions that are regular; directions of
+        Covariance of z (d, d): the inverse of the negative Hessian over all directions that are regular; directions of
         recession are held.
     irregular
         Directions (l, d) over which nothing could be inverted.

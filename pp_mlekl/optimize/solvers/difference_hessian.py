@@ -7,13 +7,13 @@ import numpy as np
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.typing import Array
 
-# Relative steps, from the longest: of a smooth gradient of moderate scale the first is exact to 1e-10 or so.
+# Relative steps, from the longest: for a smooth gradient of moderate scale the first is exact to about 1e-10.
 _STEPS = 10.0 ** np.arange(-3.0, -16.0, -2.0)
 # Share of a difference quotient by which that of twice the step may differ: the error of the fourth order is its square, about.
 _CHANGED = 1e-4
 # Share of the slopes that is their rounding.
 _ROUNDING = 1e-14
-# Of a product with a vector the relative step is longer than that of an element, whose rounding error is smaller.
+# The relative step for a product with a vector is longer than that for an element, which has a smaller rounding error.
 _PRODUCT_STEP = 1e-4
 
 

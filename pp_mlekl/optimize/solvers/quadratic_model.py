@@ -12,7 +12,7 @@ ROUNDING = 1e-13
 NEGATIVE = -1e-9
 # Matrices of this size on are first tried by Cholesky's factor, and believed where its smallest pivot is no less than this.
 _WORTH_CHOLESKY, _PIVOT = 6, 1e-3
-# Of larger ones each is tried by itself where not all have a factor.
+# Where not all have a factor, matrices of this size on are tried one by one.
 _WORTH_ONE_BY_ONE = 20
 
 
