@@ -300,7 +300,8 @@ def test_normal_draws_in_fifty_dimensions():
     x, y = generator.normal(size=(2, n, d))
     x[:, 1] = 0.8 * x[:, 0] + 0.6 * x[:, 1]
     found = mk.kl_divergence(x, y, random_seed=1)
-    assert abs(float(found) + np.log(0.6)) < 0.1
+    # Over five seeds the error is -0.03 to -0.10; a correction that falls as 1 / sqrt(n) is off by 0.3 more.
+    assert abs(float(found) + np.log(0.6)) < 0.15
     assert found.warnings
 
 
