@@ -97,8 +97,7 @@ def suspicious_directions(
     units = _units(hessian)
     alone = np.array([j for j in range(len(z)) if not np.any(np.abs(held[:, j]) > 1e-8)], dtype=int)
     axes = (np.eye(len(z)) * units)[alone]
-    # So is one without curvature, whatever the objective does far off: its scale says nothing.
-    soft = _soft(objective, z, value, axes, reach) | (_share_within(axes, reach) < objective.tolerances.least_share)
+    soft = ~falls_off(objective, z, value, axes, reach)
     single = axes[soft] if len(held) + len(alone) == len(z) else axes[:0]
     found = curvature(hessian, held=np.concatenate([held, single]))
     suspicious = (found.eigenvalues < objective.tolerances.rank_eigenvalue) | _soft(
