@@ -114,8 +114,7 @@ def sample(
             raise ValueError(
                 f"{nuts_sampler} cannot sample this model ({reason}); pass nuts_sampler={other!r}."
             ) from error
-    if tree["posterior"].sizes["draw"] < draws:
-        # Samplers catch an interrupt and return the draws made so far.
+    if _was_interrupted(tree["posterior"].to_dataset()[[v.name for v in functions.free]], draws):
         raise KeyboardInterrupt
     tree["sample_stats"] = xr.DataTree(_plain_text(tree["sample_stats"].to_dataset()))
     tree = ensure_groups(model, tree, GROUPS, random_seed=generator, functions=functions)
@@ -177,6 +176,16 @@ def ensure_groups(
             # A wide prior allows data that overflow, such as counts at a rate of exp(50).
             result.attrs["prior_predictive_left_out"] = f"The prior allows data that cannot be drawn ({error})."
     return result
+
+
+def _was_interrupted(posterior: xr.Dataset, draws: int) -> bool:
+    """Whether draws of free variables are missing: samplers catch an interrupt and return those made so far.
+
+    Chains that were interrupted are shorter, or filled up with NaN where another chain is longer.
+    """
+    if posterior.sizes["draw"] < draws:
+        return True
+    return any(bool(v.isnull().any()) for v in posterior.isel(draw=-1).data_vars.values())
 
 
 def _plain_text(stats: xr.Dataset) -> xr.Dataset:

@@ -13,7 +13,7 @@ from pytensor import config
 from pytensor.compile.mode import Mode
 
 from models import eight_schools, naive_bayes_iris
-from pp_mlekl.pymc_model.draws.sampling import GROUPS, ensure_groups, sample
+from pp_mlekl.pymc_model.draws.sampling import GROUPS, _was_interrupted, ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 
@@ -240,3 +240,15 @@ def test_refusals_of_samplers_are_one_line_with_a_remedy(monkeypatch):
         sample(model, random_seed=1)
     assert "\n" not in str(error.value)
     assert "trace" not in str(error.value)
+
+
+def test_a_chain_that_an_interrupt_left_short_counts_as_an_interrupt():
+    values = np.random.default_rng(1).normal(size=(2, 10))
+    whole = xr.Dataset({"mu": (("chain", "draw"), values)})
+    # Nutpie fills a shorter chain up with NaN.
+    values = values.copy()
+    values[1, 7:] = np.nan
+    padded = xr.Dataset({"mu": (("chain", "draw"), values)})
+    assert not _was_interrupted(whole, 10)
+    assert _was_interrupted(whole, 11)
+    assert _was_interrupted(padded, 10)
