@@ -23,10 +23,13 @@ class LostWorkers(ConnectionError):
 
 @contextmanager
 def connected(scheduler: str | None = None, workers: int | None = None) -> Iterator[Client | None]:
-    """A client of a scheduler at an address, or of new worker processes on this machine; None without either."""
+    """A client of a scheduler at an address, or of new worker processes on this machine; None without either.
+
+    It is not Dask's default client, so that Dask's own settings stay as they are, also where no scheduler answers.
+    """
     if scheduler is not None:
         try:
-            client = Client(scheduler)  # type: ignore[no-untyped-call]
+            client = Client(scheduler, set_as_default=False)  # type: ignore[no-untyped-call]
         except OSError as error:
             raise ValueError(
                 f"No Dask scheduler answers at {scheduler}; check the address, or start one with `dask scheduler`."
@@ -35,7 +38,10 @@ def connected(scheduler: str | None = None, workers: int | None = None) -> Itera
             yield client
     elif workers is not None:
         settings: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": ":0"}
-        with LocalCluster(processes=True, **settings) as cluster, Client(cluster) as client:  # type: ignore[no-untyped-call]
+        with (
+            LocalCluster(processes=True, **settings) as cluster,  # type: ignore[no-untyped-call]
+            Client(cluster, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+        ):
             yield client
     else:
         yield None

@@ -117,7 +117,9 @@ def test_free_variables_follow_from_what_bambi_keeps(formula, family):
 @pytest.mark.slow
 def test_a_fit_by_bambi_agrees_with_one_of_ours():
     model = bmb.Model("y ~ x + (1|g)", DATA)
-    theirs = model.fit(inference_method="nutpie", random_seed=1, progressbar=False)
+    theirs = model.fit(
+        inference_method="nutpie", chains=4, draws=2000, target_accept=0.95, random_seed=1, progressbar=False
+    )
     ours = sample(model, random_seed=1)
     one = mk.log_evidence(model, theirs, random_seed=1)
     other = mk.log_evidence(model, ours, random_seed=1)

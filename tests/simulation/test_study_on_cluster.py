@@ -8,6 +8,7 @@ import pymc as pm
 import pytest
 import xarray as xr
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 from pp_mlekl.simulation.batches import batches_of  # noqa: E402
@@ -105,6 +106,8 @@ def test_a_job_is_unpacked_once_a_worker():
 def test_without_a_scheduler_the_address_is_named():
     with pytest.raises(ValueError, match=r"127\.0\.0\.1:9"), distributed_timeout(), connected("tcp://127.0.0.1:9"):
         pass
+    # Dask would look for its scheduler whenever a file is written.
+    assert dask.config.get("scheduler", None) is None
 
 
 def test_without_workers_there_is_no_client():
@@ -113,8 +116,6 @@ def test_without_workers_there_is_no_client():
 
 
 def distributed_timeout():
-    import dask
-
     return dask.config.set({"distributed.comm.timeouts.connect": "1s"})
 
 
