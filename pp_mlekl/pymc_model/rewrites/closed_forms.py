@@ -24,6 +24,7 @@ def with_closed_forms(outputs: Sequence[TensorVariable]) -> list[TensorVariable]
 
     Examples
     --------
+    >>> import numpy as np
     >>> x = pt.dvector("x")
     >>> (graph,) = with_closed_forms([pt.log1mexp(pt.log(pt.gammaincc(np.array([1.0]), x)))])
     >>> bool(np.isclose(graph.eval({x: [1e-20]}, mode="FAST_COMPILE")[0], np.log(1e-20), rtol=1e-15))
