@@ -72,7 +72,7 @@ def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Ba
         threads = sum(client.nthreads().values())
         first = [submitted(*one) for one in islice(waiting, _IN_HAND * max(threads, 1))]
         # Dask has no annotations.
-        queue: Any = as_completed(first)  # type: ignore[no-untyped-call]
+        queue: Any = as_completed(first, loop=client.loop)  # type: ignore[no-untyped-call]
         for future in queue:
             batch = by_key[future.key]
             values = _result(future, batch)
