@@ -1,6 +1,8 @@
 """Simulation-based calibration of posteriors, approximations, intervals and error bars."""
 
+import inspect
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +101,9 @@ def calibrate(
     ['calibrated', 'calibrated']
     """
     chosen = (*methods, OWN) if draw_posterior is not None else tuple(methods)
-    _check(chosen, simulations, draws, chains, level, store)
+    _check(methods, simulations, draws, tune, chains, level, store)
+    if not chosen:
+        raise ValueError(f"`methods` must name at least one of {', '.join(METHODS)}, or pass draw_posterior.")
     begun = stored_seed(store) if random_seed is None and store is not None else None
     seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else begun
     job = CalibrationJob(
@@ -120,11 +124,11 @@ def calibrate(
         slow = "posterior" in chosen or draw_posterior is not None
         batches = batches_of(layout.sizes, simulations, FEW if slow else MANY)
         attributes: dict[str, Any] = {
-            "simulations": simulations,
+            "simulations": int(simulations),
             "methods": list(chosen),
-            "draws": draws,
-            "tune": tune,
-            "chains": chains,
+            "draws": int(draws),
+            "tune": int(tune),
+            "chains": int(chains),
             "versions": library_versions(),
         }
         if store is None:
@@ -133,7 +137,7 @@ def calibrate(
             return _result(arrays.dataset(), attributes, level)
         kept = None if random_seed is None else str(job.root)
         identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
-        identity |= {"posterior_sbc": idata is not None}
+        identity |= {"posterior_sbc": idata is not None, "idata": _checksum(idata), "sampler": _source(draw_posterior)}
         say = progress if callable(progress) else lambda _: None
         with streamed_store(store, identity, attributes, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]
@@ -141,14 +145,38 @@ def calibrate(
             return _result(stored.dataset(), stored.attributes, level)
 
 
-def _check(methods: Sequence[str], simulations: int, draws: int, chains: int, level: float, store: Any) -> None:
+def _checksum(idata: xr.DataTree | None) -> str | None:
+    """A checksum of the posterior draws, from which the true parameters are taken."""
+    if idata is None:
+        return None
+    digest = sha256()
+    for name, variable in sorted(idata["posterior"].data_vars.items()):
+        digest.update(f"{name}{variable.dims}{variable.shape}".encode())
+        digest.update(np.ascontiguousarray(variable.values).tobytes())
+    return digest.hexdigest()
+
+
+def _source(draw_posterior: Sampler | None) -> str | None:
+    """The source of a sampler, or its name where there is no source; what it refers to is not part of it."""
+    if draw_posterior is None:
+        return None
+    try:
+        return inspect.getsource(draw_posterior)
+    except (OSError, TypeError):
+        return str(getattr(draw_posterior, "__qualname__", type(draw_posterior).__qualname__))
+
+
+def _check(
+    methods: Sequence[str], simulations: int, draws: int, tune: int, chains: int, level: float, store: Any
+) -> None:
     for name in methods:
-        if name not in (*METHODS, OWN):
+        if name not in METHODS:
             raise ValueError(f"`methods` must be among {', '.join(METHODS)}, got {name!r}.")
-    if not methods or len(set(methods)) < len(methods):
+    if len(set(methods)) < len(methods):
         raise ValueError(f"`methods` must be named once each, got {list(methods)}.")
     check_count("simulations", simulations, at_least=2)
     check_count("draws", draws, at_least=20)
+    check_count("tune", tune)
     check_count("chains", chains)
     if not 0 < level < 1:
         raise ValueError(f"`level` must lie between 0 and 1, got {level}; 0.01 is usual.")

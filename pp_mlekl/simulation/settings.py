@@ -67,7 +67,7 @@ class Settings:
         found = {
             "truth": str(self.truth),
             "sizes": [int(s) for s in self.sizes],
-            "n_replicates": self.replicates,
+            "n_replicates": int(self.replicates),
             "estimators": list(self.estimators),
             "ci_prob": self.ci_prob,
             "random_seed": str(self.random_seed),
@@ -105,7 +105,7 @@ class Settings:
         if self.covariates != "fixed":
             found["covariates"] = self.covariates
         if self.from_draws:
-            found |= {"draws": self.draws, "tune": self.tune, "chains": self.chains}
+            found |= {"draws": int(self.draws), "tune": int(self.tune), "chains": int(self.chains)}
         return found
 
 

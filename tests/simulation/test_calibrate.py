@@ -181,6 +181,10 @@ def test_a_store_changes_nothing(tmp_path):
     xr.testing.assert_identical(in_memory.tree["simulations"].to_dataset(), stored.tree["simulations"].to_dataset())
     with pytest.raises(ValueError, match="holds another study"):
         calibrate(NORMAL, store=path, **arguments | {"simulations": 301})
+    draws = xr.DataTree.from_dict({"posterior": NORMAL_DRAWS})
+    for other in ({"idata": draws}, {"draw_posterior": new_alone}):
+        with pytest.raises(ValueError, match="another study"):
+            calibrate(NORMAL, store=path, **arguments | other)
 
 
 @pytest.mark.parametrize(
@@ -191,6 +195,8 @@ def test_a_store_changes_nothing(tmp_path):
         ({"methods": ["mle", "mle"]}, "once each"),
         ({"simulations": 1}, "at least 2"),
         ({"level": 0.0}, "between 0 and 1"),
+        ({"methods": ["own"]}, "methods"),
+        ({"tune": -1}, "tune"),
         ({"store": "x.nc"}, "ends in .zarr"),
         ({"truth": regression}, "free variable 'mu'"),
     ],
