@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
     from pp_mlekl.estimation.point_estimate import PointEstimate
 
+# A quantity above this value on the way to a limit tends to infinity.
 _ENDLESS = 1e100
-
-
 # A derivative by the unconstrained parameters below this fraction of the value is numerical noise.
 _CONSTANT = 1e-14
 

@@ -137,7 +137,7 @@ def calibrate(
             return _result(arrays.dataset(), attributes, level)
         kept = None if random_seed is None else str(job.root)
         identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
-        identity |= {"posterior_sbc": idata is not None, "idata": _checksum(idata), "sampler": _source(draw_posterior)}
+        identity |= {"idata": _checksum(idata), "sampler": _source(draw_posterior)}
         say = progress if callable(progress) else lambda _: None
         with streamed_store(store, identity, attributes, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]

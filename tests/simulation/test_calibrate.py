@@ -181,17 +181,28 @@ def test_a_store_changes_nothing(tmp_path):
     xr.testing.assert_identical(in_memory.tree["simulations"].to_dataset(), stored.tree["simulations"].to_dataset())
     with pytest.raises(ValueError, match="holds another study"):
         calibrate(NORMAL, store=path, **arguments | {"simulations": 301})
-    draws = xr.DataTree.from_dict({"posterior": NORMAL_DRAWS})
-    for other in ({"idata": draws}, {"draw_posterior": new_alone}):
-        with pytest.raises(ValueError, match="another study"):
-            calibrate(NORMAL, store=path, **arguments | other)
+
+
+def test_a_store_does_not_go_on_with_other_draws_or_another_sampler(tmp_path):
+    draws = np.random.default_rng(9).normal(size=(1, 40))
+    one, other = (
+        xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": (("chain", "draw"), draws + shift)})})
+        for shift in (0.0, 1.0)
+    )
+    arguments = {"methods": ["laplace"], "simulations": 10, "random_seed": 8}
+    calibrate(NORMAL, idata=one, store=tmp_path / "draws.zarr", **arguments)
+    with pytest.raises(ValueError, match="holds another study"):
+        calibrate(NORMAL, idata=other, store=tmp_path / "draws.zarr", **arguments)
+    calibrate(NORMAL, draw_posterior=exact, store=tmp_path / "sampler.zarr", **arguments)
+    with pytest.raises(ValueError, match="holds another study"):
+        calibrate(NORMAL, draw_posterior=lambda *a: exact(*a, wider=2.0), store=tmp_path / "sampler.zarr", **arguments)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"methods": ["hmc"]}, "among posterior"),
-        ({"methods": []}, "once each"),
+        ({"methods": []}, "at least one"),
         ({"methods": ["mle", "mle"]}, "once each"),
         ({"simulations": 1}, "at least 2"),
         ({"level": 0.0}, "between 0 and 1"),
