@@ -60,7 +60,7 @@ def _limits(count: int, level: float) -> tuple[Array, Array, Array]:
 def write_calibration(calibration: CalibrationLike, path: AnyPath, name: str = "Calibration") -> Path:
     """Write the page atomically."""
     verdicts = calibration.table["verdict"]
-    levels = ["ok" if verdict == "calibrated" else "problem" for verdict in verdicts]
+    levels = [{"calibrated": "ok", "not tested": "caution"}.get(verdict, "problem") for verdict in verdicts]
     text = template("calibration.html").render(
         c=calibration,
         name=name,
@@ -79,7 +79,10 @@ def coverage_table(calibration: CalibrationLike) -> Table:
     for key, row in calibration.table.iterrows():
         method, quantity = key
         cells = [f"{row[f'covered {p}']:.3f} ({row[f'low {p}']:.3f}\N{EN DASH}{row[f'high {p}']:.3f})" for p in levels]
-        rows.append([str(quantity), str(method), *cells, f"{row['p_value']:.2g}", str(row["verdict"])])
+        cells.append(f"{row['p_value']:.2g}")
+        if np.isnan(row["p_value"]):
+            cells = ["unknown"] * len(cells)
+        rows.append([str(quantity), str(method), *cells, str(row["verdict"])])
     return table_of(["quantity", "method", *levels, "p", "verdict"], rows, "method", "verdict")
 
 
@@ -93,8 +96,8 @@ def _picture(calibration: CalibrationLike, method: str) -> Picture:
     title = f"Ranks by {method}"
     ranks = set(calibration.simulations["quantity"].values)
     # The least uniform ones where there is no room for all.
-    table = calibration.table.loc[method].sort_values("p_value") if method in calibration.table.index else None
-    names = [] if table is None else [str(q) for q in table.index if q in ranks][:MAX_PANELS]
+    table = calibration.table.loc[method].dropna(subset="p_value").sort_values("p_value")
+    names = [str(q) for q in table.index if q in ranks][:MAX_PANELS]
     if not names:
         return Picture(title=title, caption="", missing="There are no ranks.")
     with styled(STYLE):

@@ -67,8 +67,9 @@ class Calibration(Displayed):
                 for q in array["quantity"].values
             ]
             tested = [(q, values) for q, values in found if np.sum(~np.isnan(values)) > 1]
-            for quantity, values in tested:
-                rows.append({"method": method, "quantity": quantity} | self._row(values, len(tested)))
+            # A method without ranks, as where no data set has a fit, is shown as not tested.
+            for quantity, values in tested or found:
+                rows.append({"method": method, "quantity": quantity} | self._row(values, max(len(tested), 1)))
         return pd.DataFrame(rows).set_index(["method", "quantity"])
 
     def _row(self, values: Array, quantities: int) -> dict[str, Any]:
@@ -83,7 +84,11 @@ class Calibration(Displayed):
             inside = np.count_nonzero(np.abs(known - 0.5) < prob / 2)
             low, high = wilson(np.array(inside), np.array(len(known)))
             percent = f"{100 * prob:.0f}%"
-            row |= {f"covered {percent}": inside / len(known), f"low {percent}": low, f"high {percent}": high}
+            row |= {
+                f"covered {percent}": inside / len(known) if len(known) else np.nan,
+                f"low {percent}": low,
+                f"high {percent}": high,
+            }
         return row
 
     @property
@@ -103,6 +108,9 @@ class Calibration(Displayed):
         result = []
         for key, row in self.table.iterrows():
             method, quantity = key
+            if np.isnan(row["p_value"]):
+                result.append(f"{method}, {quantity}: {_MEANING[row['verdict']]}.")
+                continue
             covered = f"{100 * row['covered 95%']:.1f}% ({100 * row['low 95%']:.1f}-{100 * row['high 95%']:.1f}%)"
             result.append(
                 f"{method}, {quantity}: {_MEANING[row['verdict']]} (p = {row['p_value']:.2g}); 95% intervals cover {covered}."
@@ -137,15 +145,21 @@ class Calibration(Displayed):
 
         return write_calibration(self, path)
 
+    def _badge(self, wrong: Sequence[str], unknown: Sequence[str]) -> str:
+        if wrong:
+            return f"{', '.join(wrong)} not calibrated"
+        return f"{', '.join(unknown)} not tested" if unknown else "calibrated"
+
     def _display(self) -> Display:
         p_values = self.p_values
         wrong = [m for m, p in p_values.items() if p < self.level]
+        unknown = [m for m, p in p_values.items() if np.isnan(p)]
         lines = [f"{m}: overall p = {p:.2g}" for m, p in p_values.items()]
         lines.append(f"A calibrated method is rejected with probability at most {self.level:g}.")
         return Display(
             title=f"Calibration, {self.tree.attrs['simulations']} simulated data sets",
-            badge=f"{', '.join(wrong)} not calibrated" if wrong else "calibrated",
-            level="bad" if wrong else "good",
+            badge=self._badge(wrong, unknown),
+            level="bad" if wrong else "caution" if unknown else "good",
             lines=lines,
             table=self.summary(),
             details={"Fits": self.statuses},

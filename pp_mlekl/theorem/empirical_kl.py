@@ -24,7 +24,7 @@ def empirical(setting: Setting) -> Step:
     """Compare KL(empirical||model) with the log-likelihood of the model's own data."""
     functions = setting.functions
     title = "For the observed data the identity is exact"
-    estimate = find_mle(functions.model, random_seed=1)
+    estimate = find_mle(functions.model, random_seed=1, potentials=functions.potentials)
     if estimate.status != "converged":
         note = f"The likelihood of the observed data has no regular maximum ({estimate.status}), so there is nothing to compare."
         return Step(number=6, title=title, claim=_CLAIM, checks=(), note=note)

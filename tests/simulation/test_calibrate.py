@@ -164,6 +164,17 @@ def test_posterior_calibration_keeps_the_observed_data():
     assert wrong.p_values["own"] < wrong.level
 
 
+def test_a_method_without_any_fit_is_not_tested(tmp_path):
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("a", 0, 1) + pm.Normal("b", 0, 1), 1, observed=np.zeros(5))
+    found = calibrate(model, methods=["mle", "laplace"], simulations=60, random_seed=1)
+    assert set(found.table.loc["mle", "verdict"]) == {"not tested"}
+    assert set(found.table.loc["laplace", "verdict"]) == {"calibrated"}
+    assert np.isnan(found.p_values["mle"])
+    assert "mle not tested" in repr(found)
+    assert "not tested" in found.to_html(tmp_path / "page.html").read_text()
+
+
 def test_a_store_changes_nothing(tmp_path):
     path = tmp_path / "calibration.zarr"
     arguments = {"methods": ["laplace", "mle"], "simulations": 300, "random_seed": 8}

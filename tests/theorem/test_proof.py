@@ -120,6 +120,16 @@ def test_several_observed_variables():
 
 
 @pytest.mark.slow
+def test_a_potential_of_the_prior_is_no_part_of_the_likelihood():
+    with pm.Model() as model:
+        p = pm.Beta("p", 1, 1)
+        pm.Potential("weight", 5 * p)
+        pm.Bernoulli("y", p, observed=[0, 1, 1, 0, 1])
+    result = proof(model, {"p": 0.4}, potentials="prior", **QUICK)
+    assert result.passed
+    assert result.steps[5].checks
+
+
 def test_vector_observations_with_a_sampled_truth():
     y = np.random.default_rng(5).multivariate_normal([0, 0], np.eye(2), size=15)
     with pm.Model() as model:
