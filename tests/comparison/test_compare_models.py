@@ -60,6 +60,25 @@ def test_sensitivity_to_the_scale_of_the_prior(result):
         )
 
 
+def test_errors_follow_from_those_of_the_evidences(result):
+    """Independent errors add up; that of a probability of two is p (1 - p) times that of the log Bayes factor."""
+    of = result.dataset.sel(model=["narrow", "wide"], against=["narrow", "wide"])
+    for name, source in (
+        ("log_bayes_factor", "log_evidence"),
+        ("log_bayes_factor_sensitivity", "prior_sensitivity"),
+    ):
+        errors = of[f"{source}_mcse"].values
+        expected = np.hypot(*errors) * (1 - np.eye(2))
+        np.testing.assert_allclose(of[f"{name}_mcse"], expected)
+        np.testing.assert_allclose(of[name], np.subtract.outer(of[source].values, of[source].values))
+    error = float(of["log_bayes_factor_mcse"][0, 1])
+    factor, factor_error = result.bayes_factor("narrow", "wide")
+    assert factor_error == pytest.approx(factor * error)
+    p = of["probability"].values
+    np.testing.assert_allclose(of["probability_mcse"], p * (1 - p) * error)
+    assert result.dataset.attrs["units"] == "nats"
+
+
 def test_prior_probabilities_shift_the_odds():
     models = {"a": build(1.0), "b": build(1.0)}
     result = mk.compare_models(models, prior_probabilities={"a": 3.0, "b": 1.0}, random_seed=1)

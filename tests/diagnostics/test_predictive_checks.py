@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
+from sklearn.isotonic import IsotonicRegression
 
 from pp_mlekl.diagnostics.predictive_checks import about_checks, predictive_checks
 
@@ -108,3 +109,44 @@ def test_checks_that_do_not_apply_are_left_out(generator):
     assert len(predictive_checks(xr.DataTree())) == 0
     constant = predictive_checks(tree(np.ones(N), np.ones((*DRAWS, N))))
     assert failed(constant) == set()
+
+
+def lag_one(residuals):
+    centred = residuals - residuals.mean()
+    return np.sum(centred[1:] * centred[:-1]) / np.sum(centred**2)
+
+
+def improvement_by_calibration(values, fit):
+    curve = IsotonicRegression().fit_transform(np.argsort(np.argsort(fit, kind="stable")), values)
+    return np.mean((values - fit) ** 2) - np.mean((values - curve) ** 2)
+
+
+STATISTICS = {
+    "skewness": lambda values, fit: stats.skew(values),
+    "minimum": lambda values, fit: min(values),
+    "maximum": lambda values, fit: max(values),
+    "mean squared residual": lambda values, fit: np.mean((values - fit) ** 2),
+    "fraction of zeros": lambda values, fit: np.mean(values == 0),
+    "residual spread against the fit": lambda values, fit: stats.pearsonr(abs(values - fit), stats.rankdata(fit))[0],
+    "autocorrelation of residuals": lambda values, fit: lag_one(values - fit),
+    "calibration curve": improvement_by_calibration,
+}
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_each_statistic_of_data_and_replications_is_the_one_that_its_name_says(generator, binary):
+    mean = np.linspace(0.2, 0.9, 40) if binary else np.linspace(0.5, 4.0, 40)
+    drawn = generator.binomial(1, mean, size=(2, 40, 40)) if binary else generator.poisson(mean, size=(2, 40, 40))
+    data = generator.binomial(1, mean) if binary else generator.poisson(mean)
+    table = predictive_checks(tree(data, drawn, {"row": 0.5 * np.arange(40)})).set_index("check")
+    only_binary = {"calibration curve", "autocorrelation of residuals"}
+    assert set(table.index) == (only_binary if binary else set(STATISTICS) - {"calibration curve"})
+    fit, draws = drawn.mean(axis=(0, 1)), drawn.reshape(-1, 40)
+    for name, row in table.iterrows():
+        replicated = np.array([STATISTICS[name](values, fit) for values in draws])
+        assert row["data"] == pytest.approx(STATISTICS[name](data, fit))
+        np.testing.assert_allclose(row[["low", "high"]].astype(float), np.quantile(replicated, [0.025, 0.975]))
+        above, below = ((np.sum(which) + 1) / 81 for which in (replicated >= row["data"], replicated <= row["data"]))
+        assert row["p"] == pytest.approx(
+            above if name == "calibration curve" else min(1.0, 2 * min(above, below)), abs=0.02
+        )
