@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.units import has_ordinary_parameters
 from pp_mlekl.typing import Array
 
 Rule = Callable[[Distribution, Distribution], Array]
@@ -87,6 +88,8 @@ def _by_expectations(p: Distribution, q: Distribution) -> Array | None:
         term = np.where(coefficient == 0, 0.0, coefficient * expectation)
         total, size = total + term, size + np.abs(term)
     total = np.where(np.abs(total) < _CANCELLED * size, np.nan, total)
+    if not p.discrete:
+        total = np.where(has_ordinary_parameters(p) & has_ordinary_parameters(q), total, np.nan)
     return np.where(_covers(q, p), total, np.inf)
 
 

@@ -5,12 +5,12 @@ import numpy as np
 from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, mutually_singular, shaped
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.divergences.integration.breakpoints import apart
+from pp_mlekl.divergences.integration.breakpoints import apart, resolved
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.log_ratio_mean import even_part, mean_of, sum_of
 from pp_mlekl.divergences.kullback_leibler import by_quadrature
 from pp_mlekl.divergences.monte_carlo import monte_carlo
-from pp_mlekl.divergences.units import in_common_unit
+from pp_mlekl.divergences.units import in_unit_of
 from pp_mlekl.typing import Array
 
 # A term near its maximum is checked again: the other distribution may be too narrow for doubles to resolve.
@@ -60,22 +60,25 @@ def js_divergence(
             value = np.minimum((sides[0] + sides[1]) / 2, np.log(2))
             return Estimate(value=shaped(value), mcse=0.0, method="summation", direction="JSD(P,Q)")
         return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
-    a, b, _ = in_common_unit(*flat_pair(p, q))
+    a, b = flat_pair(p, q)
     value, error = np.zeros((2, *a.batch_shape))
     rows = np.flatnonzero(~identical(a, b))
     if rows.size:
         a, b = a.select(rows), b.select(rows)
-        of_a, of_b = mean_of(a, b, even_part), mean_of(b, a, even_part)
+        of_a, of_b = (mean_of(*in_unit_of(*pair)[:2], even_part) for pair in ((a, b), (b, a)))
         value[rows] = _joined(a, b, of_a.value, of_b.value)
         error[rows] = np.where(value[rows] < np.log(2), (of_a.error + of_b.error) / 2, 0.0)
     return by_quadrature(p, Integral(value=value, error=error), shape, "JSD(P,Q)")
 
 
 def _joined(a: Distribution, b: Distribution, of_a: Array, of_b: Array) -> Array:
-    """Half the sum of the two terms; log 2 where the distributions share no mass that doubles resolve."""
+    """Half the sum of the two terms; log 2 where the distributions share no mass that doubles resolve, else NaN if one is too narrow."""
+    narrow = [~resolved(d) for d in (a, b)]
+    of_a, of_b = (np.where(side, 0.0, term) for side, term in zip(narrow, (of_a, of_b), strict=True))
     larger, lost = np.maximum(of_a, of_b), np.minimum(of_a, of_b) <= 0
-    # The quadrature misses a distribution narrower than the spacing of doubles; the other term then is the divergence.
+    # The other term is the divergence from a distribution narrower than the spacing of doubles.
     value = np.minimum(np.where(lost & (larger > _FAR), larger, (of_a + of_b) / 2), np.log(2))
+    value = np.where((narrow[0] | narrow[1]) & (value < _FAR), np.nan, value)
     rows = np.flatnonzero(lost | (larger > _FAR))
     if rows.size and not a.discrete:
         value[rows[apart(a.select(rows), b.select(rows))]] = np.log(2)

@@ -8,11 +8,12 @@ from pp_mlekl.divergences.batches import check_same_kind, flat_pair, identical, 
 from pp_mlekl.divergences.closed_form import closed_form_kl
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
+from pp_mlekl.divergences.integration.breakpoints import UNRESOLVED, resolved
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
 from pp_mlekl.divergences.integration.log_ratio_mean import itself, log_mass, mean_of, negative, remainder, sum_of
 from pp_mlekl.divergences.integration.tails import diverges_in_tail, leaves_support
 from pp_mlekl.divergences.monte_carlo import monte_carlo
-from pp_mlekl.divergences.units import in_common_unit
+from pp_mlekl.divergences.units import in_unit_of
 from pp_mlekl.typing import Array
 
 # Divergence below which the mean of the log ratio loses digits that the mean of the remainder keeps.
@@ -75,7 +76,7 @@ def kl_divergence(
         if exact is not None:
             return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction=direction)
         return _by_monte_carlo(p.expand(shape), q.expand(shape), rtol, budget, generator)
-    p_flat, q_flat, _ = in_common_unit(*flat_pair(p, q))
+    p_flat, q_flat, _ = in_unit_of(*flat_pair(p, q))
     return by_quadrature(p, _completed(p_flat, q_flat, value), shape, direction)
 
 
@@ -104,9 +105,10 @@ def entropy(
         if exact is not None:
             return Estimate(value=shaped(exact), mcse=0.0, method="summation", direction="H(P)")
         return monte_carlo(p, lambda x: -p.log_density(x), "H(P)", rtol, budget, generator)
-    flat, _, unit = in_common_unit(*flat_pair(p, p))
+    flat, _, unit = in_unit_of(*flat_pair(p, p))
     found = mean_of(flat, None, negative)
-    found = Integral(value=found.value + np.log(unit), error=found.error)
+    value = np.where(resolved(flat), found.value + np.log(unit), np.nan)
+    found = Integral(value=value, error=found.error)
     return by_quadrature(p, found, p.batch_shape, "H(P)", divergence=False)
 
 
@@ -189,12 +191,15 @@ def by_quadrature(
         poor = np.isnan(value) | (error > _POOR * np.abs(value) + 1e-12)
         if divergence:
             poor |= error > _FEW_DIGITS * np.abs(value)
-    warnings: tuple[str, ...] = ()
-    if np.any(poor & ~np.isinf(value)):
+    warnings = []
+    narrow = np.isnan(value) & (not p.discrete)
+    if np.any(poor & ~np.isinf(value) & ~narrow):
         worst = float(np.nanmax(np.where(np.isfinite(value), error, 0.0), initial=0.0))
-        warnings = (f"The numerical error may be as large as {worst:.1g}.",)
+        warnings.append(f"The numerical error may be as large as {worst:.1g}.")
+    if np.any(narrow):
+        warnings.append(UNRESOLVED)
     method = "summation" if p.discrete else "quadrature"
-    return Estimate(value=shaped(value), mcse=0.0, method=method, direction=direction, warnings=warnings)
+    return Estimate(value=shaped(value), mcse=0.0, method=method, direction=direction, warnings=tuple(warnings))
 
 
 def _completed(p: Distribution, q: Distribution, known: Array | None) -> Integral:
@@ -214,7 +219,8 @@ def _numerical_kl(p: Distribution, q: Distribution) -> Integral:
     rows = np.flatnonzero(~infinite & ~identical(p, q))
     if rows.size:
         found = mean_of(p.select(rows), q.select(rows), itself)
-        value[rows], error[rows] = found.value, found.error
+        value[rows] = np.where(resolved(p.select(rows)), found.value, np.nan)
+        error[rows] = found.error
     near = rows[np.abs(value[rows]) < _NEAR]
     if near.size:
         close_p, close_q = p.select(near), q.select(near)

@@ -7,8 +7,9 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.typing import Array
 
-# Sizes of values between which no quadrature here overflows or underflows.
+# Sizes of values between which no quadrature here overflows or underflows, and of parameters for products of three.
 _SMALLEST, _LARGEST = 1e-60, 1e60
+_SMALLEST_PARAMETER, _LARGEST_PARAMETER = 1e-100, 1e100
 _LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 
 
@@ -62,20 +63,34 @@ class InUnit(Distribution):
         return [(weight, self if len(parts) == 1 else InUnit(dist=part, unit=self.unit)) for weight, part in parts]
 
 
-def in_common_unit(p: Distribution, q: Distribution) -> tuple[Distribution, Distribution, Array]:
-    """Both distributions in one unit for each element, and the unit: 1 wherever values are of ordinary size.
+def has_ordinary_parameters(p: Distribution) -> Array:
+    """Whether products of a few parameters neither overflow nor underflow, by element of the batch shape."""
+    result = np.ones(p.batch_shape, dtype=bool)
+    for value in vars(p).values():
+        if isinstance(value, np.ndarray):
+            size = np.abs(value)
+            result = result & (
+                (size == 0) | np.isinf(size) | ((size >= _SMALLEST_PARAMETER) & (size <= _LARGEST_PARAMETER))
+            )
+    return result
+
+
+def in_unit_of(p: Distribution, q: Distribution, *, both: bool = False) -> tuple[Distribution, Distribution, Array]:
+    """Both distributions in a unit for each element, and the unit: 1 wherever P's values are of ordinary size.
 
     Parameters
     ----------
     p, q
         One-dimensional, of one batch shape.
+    both
+        Whether Q's values count as well, as for a distance; expectations are under P alone.
 
     Examples
     --------
     >>> from pp_mlekl.divergences.families import family
-    >>> p, q, unit = in_common_unit(family("Gamma")(alpha=2.0, beta=1e300), family("Gamma")(alpha=3.0, beta=1e300))
+    >>> p, q, unit = in_unit_of(family("Gamma")(alpha=2.0, beta=1e300), family("Gamma")(alpha=3.0, beta=1e300))
     >>> float(np.log2(unit)), 0.1 < float(p.quantile(np.array(0.5)) + q.quantile(np.array(0.5))) < 10
-    (-994.0, True)
+    (-995.0, True)
     """
     one = np.ones(p.batch_shape)
     if p.discrete or any(d.atoms() is not None or d.panels() is not None for d in (p, q)):
@@ -83,7 +98,7 @@ def in_common_unit(p: Distribution, q: Distribution) -> tuple[Distribution, Dist
     u = np.broadcast_to(_LEVELS.reshape(-1, *[1] * one.ndim), (len(_LEVELS), *one.shape))
     try:
         with np.errstate(all="ignore"):
-            values = np.abs(np.concatenate([d.quantile(u) for d in (p, q)]))
+            values = np.abs(np.concatenate([d.quantile(u) for d in ((p, q) if both else (p,))]))
     except NotImplementedError:
         return p, q, one
     size = np.max(np.where(np.isfinite(values), values, 0.0), axis=0)

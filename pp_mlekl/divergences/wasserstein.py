@@ -5,16 +5,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from pp_mlekl.divergences.batches import flat_pair
+from pp_mlekl.divergences.batches import flat_pair, identical
 from pp_mlekl.divergences.distribution import Distribution, Support
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.families.mv_normal import MvNormal
 from pp_mlekl.divergences.families.normal import Normal
-from pp_mlekl.divergences.integration.breakpoints import DEEP, LEVELS, bends, middles, range_points
+from pp_mlekl.divergences.integration.breakpoints import (
+    DEEP,
+    LEVELS,
+    UNRESOLVED,
+    apart,
+    bends,
+    middles,
+    range_points,
+    resolved,
+)
 from pp_mlekl.divergences.integration.coordinate_maps import chart, kinds
 from pp_mlekl.divergences.integration.gauss_kronrod import integrate
 from pp_mlekl.divergences.integration.quadrature_nodes import DISCRETE_TAIL
-from pp_mlekl.divergences.units import in_common_unit
+from pp_mlekl.divergences.units import in_unit_of
 from pp_mlekl.typing import Array
 
 # Panels in t = -log(2 u), u the tail probability on either side of the median; the last reaches u = 1e-300.
@@ -63,19 +72,25 @@ def wasserstein_distance(p: Distribution, q: Distribution, *, order: int = 1) ->
         low, length = _common_range(p, q)
         if length <= _LONGEST:
             return _estimate(_by_steps(p, q, order, low, length).reshape(shape), "summation")
-    p, q, unit = in_common_unit(p, q)
+    p, q, unit = in_unit_of(p, q, both=True)
     if order == 1 and not p.discrete and not q.discrete:
-        return _estimate((_by_cdfs(p, q) * unit).reshape(shape), "quadrature of CDFs")
-    return _estimate((_by_quantiles(p, q, order) * unit).reshape(shape), "quadrature of quantiles")
+        value, method = _by_cdfs(p, q), "quadrature of CDFs"
+    else:
+        value, method = _by_quantiles(p, q, order), "quadrature of quantiles"
+    # Two distributions that doubles do not resolve have a distance if it is that between their locations.
+    narrow = ~(resolved(p) | resolved(q) | identical(p, q))
+    value = np.where(narrow & ~apart(p, q), np.nan, value) if np.any(narrow) else value
+    return _estimate((value * unit).reshape(shape), method, (UNRESOLVED,) if np.any(np.isnan(value)) else ())
 
 
-def _estimate(value: Array, method: str) -> Estimate:
+def _estimate(value: Array, method: str, warnings: tuple[str, ...] = ()) -> Estimate:
     return Estimate(
         value=float(value) if np.ndim(value) == 0 else value,
         mcse=0.0,
         method=method,
         direction="W(P,Q)",
         unit="the variable's",
+        warnings=warnings,
     )
 
 

@@ -64,7 +64,7 @@ class Normal(WithMoments, Univariate):
 @kl_rule(Normal, Normal)
 def _normal(p: Normal, q: Normal) -> Array:
     # (r - 1 - log r) / 2 + d^2 / 2 with r the ratio of variances, d the distance of the means in units of q.
-    ratio = (p.sigma - q.sigma) * (p.sigma + q.sigma) / q.sigma**2
+    ratio = (p.sigma - q.sigma) / q.sigma * ((p.sigma + q.sigma) / q.sigma)
     return (excess(ratio) + ((p.mu - q.mu) / q.sigma) ** 2) / 2
 
 
@@ -250,5 +250,5 @@ class HalfNormal(WithPartialMean, WithLogMoments, WithPowers, Univariate):
 def _half_normal_in_normal(p: HalfNormal, q: Normal) -> Array:
     # KL of the whole normal about 0, log 2 for the half, and the term of P's positive mean.
     mean = p.sigma * np.sqrt(2 / np.pi)
-    ratio = (p.sigma - q.sigma) * (p.sigma + q.sigma) / q.sigma**2
+    ratio = (p.sigma - q.sigma) / q.sigma * ((p.sigma + q.sigma) / q.sigma)
     return excess(ratio) / 2 + np.log(2) + q.mu * (q.mu - 2 * mean) / (2 * q.sigma**2)

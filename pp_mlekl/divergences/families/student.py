@@ -63,7 +63,8 @@ class Cauchy(Univariate):
 @kl_rule(Cauchy, Cauchy)
 def _cauchy(p: Cauchy, q: Cauchy) -> Array:
     # Chyzak and Nielsen (2019).
-    return np.log1p(((p.beta - q.beta) ** 2 + (p.alpha - q.alpha) ** 2) / (4 * p.beta * q.beta))
+    scale = 2 * np.sqrt(p.beta) * np.sqrt(q.beta)
+    return np.log1p(((p.beta - q.beta) / scale) ** 2 + ((p.alpha - q.alpha) / scale) ** 2)
 
 
 @register_family
@@ -176,7 +177,7 @@ class HalfCauchy(WithLogMoments, Univariate):
 @kl_rule(HalfCauchy, HalfCauchy)
 def _half_cauchy(p: HalfCauchy, q: HalfCauchy) -> Array:
     # The divergence of the symmetric Cauchy distributions they are halves of.
-    return np.log1p((p.beta - q.beta) ** 2 / (4 * p.beta * q.beta))
+    return np.log1p(((p.beta - q.beta) / (2 * np.sqrt(p.beta) * np.sqrt(q.beta))) ** 2)
 
 
 @register_family

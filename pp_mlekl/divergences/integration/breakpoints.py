@@ -12,6 +12,12 @@ _FEW = np.array([0.2, 1e-2, 1e-5, 1e-10, 1e-18, 1e-32])
 # Smaller tail probabilities, which matter where a log ratio grows fast.
 DEEP = np.array([1e-44, 1e-64, 1e-90, 1e-130, 1e-190, 1e-250, 1e-300])
 
+# Numbers of doubles between the quartiles of a distribution below which a quadrature sees steps (relative errors above 1e-4).
+_FEWEST_DOUBLES = 50
+UNRESOLVED = (
+    "No value where a distribution is so narrow beside its location that it spans few doubles; subtract a constant, such as its "
+    "median, from both sides."
+)
 # Mass that is negligible beside 1 in double precision.
 _NOTHING = 1e-16
 
@@ -45,6 +51,19 @@ def _outermost(p: Distribution) -> tuple[Array, Array]:
     lower, upper = range_points(p, np.array([_NOTHING]))
     # The true ends lie between neighbours of the doubles that they are rounded to.
     return np.nextafter(np.min(lower, axis=0), -np.inf), np.nextafter(np.max(upper, axis=0), np.inf)
+
+
+def resolved(p: Distribution) -> Array:
+    """Whether the quartiles of a continuous P are far enough apart for doubles, by element (n,)."""
+    if p.discrete:
+        return np.ones(p.batch_shape, dtype=bool)
+    mirror = p.reflected()
+    quartiles = middles(p)
+    if mirror is not None:
+        # Near an upper bound of 1 densities are computed from the distance to it.
+        quartiles = np.where(quartiles[1] > 0.5, middles(mirror)[::-1], quartiles)
+    width = np.abs(quartiles[2] - quartiles[0])
+    return ~np.isfinite(width) | (width > _FEWEST_DOUBLES * np.spacing(np.abs(quartiles[1])))
 
 
 def middles(p: Distribution) -> Array:
