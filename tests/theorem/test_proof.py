@@ -8,6 +8,7 @@ import golden_models as golden
 import numpy as np
 import pymc as pm
 import pytest
+from scipy import stats
 
 from pp_mlekl.divergences.families import family
 from pp_mlekl.pymc_model.examples import CASES
@@ -29,7 +30,7 @@ def shipped():
 def test_every_step_of_the_shipped_cases_holds(shipped, name):
     result = shipped[name]
     assert result.passed, result.summary()[~result.summary()["passed"]].to_string()
-    assert [step.status for step in result.steps] == ["pass"] * 7
+    assert [(step.number, step.status) for step in result.steps] == [(k, "pass") for k in range(1, 8)]
     assert result.summary()["error"].ge(result.summary()["gap"]).all()
 
 
@@ -93,6 +94,26 @@ def test_directions_against_the_reference():
     js = next(c for c in checks if c.what.startswith("Jensen-Shannon of the same two"))
     disjoint = next(c for c in THEOREM["asymmetry_and_jsd"] if c["id"] == "disjoint")
     assert js.left == pytest.approx(disjoint["jsd_pq"])
+
+
+def test_both_directions_of_a_mixture():
+    step = directions()
+    errors = {check.what.partition(":")[0]: check.error for check in step.checks}
+    assert max(abs(error) for error in errors.values()) < 2e-3
+    assert errors["Wasserstein distance of the same two"] == pytest.approx(5e-8)
+    symmetric = next(check for check in step.checks if check.what == "Jensen-Shannon in both directions")
+    assert symmetric.error == pytest.approx(2e-8 * symmetric.left)
+    x, shift = step.data["x"].values, step.data["shift"].values
+    parts = stats.norm([-3.0, 2.5], [0.7, 1.0])
+    np.testing.assert_allclose(step.data["truth"], parts.pdf(x[:, None]) @ [0.4, 0.6], rtol=1e-10)
+    mean = 0.4 * -3.0 + 0.6 * 2.5
+    sd = np.sqrt(0.4 * (0.49 + 9) + 0.6 * (1 + 6.25) - mean**2)
+    np.testing.assert_allclose(step.data["covering"], stats.norm(mean, sd).pdf(x), atol=1e-4)
+    np.testing.assert_allclose(step.data["seeking"], stats.norm(2.5, 1.0).pdf(x), atol=0.01)
+    assert (x[0], x[-1], shift[0], shift[-1]) == (-8, 8, 0, 3)
+    np.testing.assert_array_equal(step.data["kl"], np.where(shift > 0, np.inf, 0.0))
+    np.testing.assert_allclose(step.data["jsd"], np.log(2) * np.minimum(shift, 1.0), atol=1e-8)
+    np.testing.assert_allclose(step.data["wasserstein"], shift, atol=1e-8)
 
 
 def test_logistic_regression_uses_whole_copies_of_its_rows():
