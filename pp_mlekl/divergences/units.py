@@ -9,7 +9,7 @@ from pp_mlekl.typing import Array
 
 # Sizes of values between which no quadrature here overflows or underflows, and of parameters for products of three.
 _SMALLEST, _LARGEST = 1e-60, 1e60
-_SMALLEST_PARAMETER, _LARGEST_PARAMETER = 1e-100, 1e100
+_SMALLEST_PARAMETER, _LARGEST_PARAMETER = 1e-102, 1e102
 _LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 
 
