@@ -18,9 +18,9 @@ from pp_mlekl.typing import Array
 if TYPE_CHECKING:
     from pp_mlekl.optimize.audit.point import Point
 
-# Multiples of a coordinate's size, and units of a transformed one, to which it is moved on along a bent way.
-# Half of them are there for what follows to keep up.
-_DOUBLED = 2.0 ** np.arange(0.5, 7.1, 0.5) - 1
+# How often a coordinate is doubled at least, and units to which a transformed one is moved on, along a bent way.
+# Half of the points are there for what follows to keep up.
+_DOUBLINGS = 7.0
 _STEPS = np.arange(2.5, 35.1, 2.5)
 # Maximum number of coordinates of irregular directions that are followed.
 _MOST_INVOLVED = 3
@@ -175,16 +175,14 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
     # A way that ends lower than the point leads past its maximum.
     noise = point.tolerances.noise_multiple * float(rounding(objective, z[None])[0])
     lowest = point.value - max(point.tolerances.equal * max(1.0, abs(point.value)), noise)
-    # Near the origin much must have been lost, or the way is but one along a flat family.
-    near = point.pulled_back(place, point.tolerances.far_early)
-    values_there = objective.value(np.array([z, near])).tolist()
-    if not point.value - values_there[1] > point.tolerances.ray_fall:
+    near = _lower_start(point, place)
+    if near is None:
         return None
-    for start, value in zip((z, near), values_there, strict=True):
+    for start, value in zip((z, near), objective.value(np.array([z, near])).tolist(), strict=True):
         if not np.isfinite(value):
             continue
         # Where a density is soon undefined, shorter steps still show where it goes.
-        long = _STEPS if transformed else max(1.0, abs(start[place])) * _DOUBLED
+        long = _STEPS if transformed else _doubled(float(start[place]), float(z[place]))
         for steps, every in ((long, 2), (_STEPS / 5, 1))[: 1 + transformed]:
             paths = profile_paths(objective, start[None], way, steps)
             points, values = paths.points[every - 1 :: every, 0], paths.values[every - 1 :: every, 0]
@@ -196,16 +194,16 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
             known >= point.tolerances.way_known and sign * (points[-1, place] - z[place]) > point.tolerances.way_beyond
         )
         if onto and values[-1] > lowest and _to_a_supremum(objective, value, points, values):
-            onward = _lasting(points, place, point.tolerances)[None]
+            onward = _lasting(points, place, point.space.transformed, point.tolerances)
             limit = Recession(
-                directions=onward / np.linalg.norm(onward),
+                directions=onward,
                 z=points[-1],
                 value=float(values[-1]),
                 null=np.zeros((0, len(z))),
             )
             there = _known_there(point, limit.directions, limit.z, limit.value, limit.null)
             # What still follows on the way has no variance of its own.
-            others = onward[0] == 0
+            others = ~onward.any(axis=0)
             followed = np.abs(points[-1] - points[len(points) // 2])[others]
             assert there.covariance is not None
             errors = np.sqrt(np.diagonal(there.covariance))[others]
@@ -214,12 +212,43 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
     return None
 
 
-def _lasting(points: Array, place: int, tolerances: Tolerances) -> Array:
-    """The direction (d,) at the end of a path through points (k, d), without coordinates that converge."""
+def _lower_start(point: "Point", place: int) -> Array | None:
+    """A point (d,) nearer to the origin where much has been lost; None where the way is but one along a flat family.
+
+    The farther a search has come, the less is lost at a share of its way: the coordinate is pulled back until it is of moderate
+    size.
+    """
+    moved, share = abs(point.z[place] - point.origin[place]), 1.0
+    moderate = max(1.0, abs(point.origin[place]))
+    while share == 1.0 or share * moved > moderate:
+        share *= point.tolerances.far_early
+        near = point.pulled_back(place, share)
+        if point.value - float(point.objective.value(near[None])[0]) > point.tolerances.ray_fall:
+            return near
+    return None
+
+
+def _doubled(start: float, beyond: float) -> Array:
+    """Distances at which a coordinate at ``start`` has been doubled again and again, to well beyond another place."""
+    size = max(1.0, abs(start))
+    doublings = max(_DOUBLINGS, np.ceil(np.log2(abs(beyond - start) / size + 1.0)) + 1.0)
+    return size * (2.0 ** np.arange(0.5, doublings + 0.1, 0.5) - 1)
+
+
+def _lasting(points: Array, place: int, transformed: Array, tolerances: Tolerances) -> Array:
+    """The directions (k, d) at the end of a path through points (l, d) along a coordinate.
+
+    The first is the path's, without coordinates that converge. A logarithm that moves on by as much at each doubling of what
+    has no bound (a scale that grows as its root) has no part in it, and a direction of its own.
+    """
     middle = len(points) // 2
     first, second = points[middle] - points[0], points[-1] - points[middle]
     resting = np.abs(second / second[place]) < tolerances.way_rest * np.abs(first / first[place])
-    return np.where(resting | (np.abs(second) < tolerances.way_share * np.abs(second).max()), 0.0, second)
+    way = np.where(resting | (np.abs(second) < tolerances.way_share * np.abs(second).max()), 0.0, second)
+    apart = transformed & ~transformed[place] & (way == 0) & (np.abs(second) > tolerances.way_beyond)
+    apart &= np.abs(second) > tolerances.way_rest * np.abs(first)
+    alone = axes(np.flatnonzero(apart), points.shape[1]) * np.sign(second)
+    return np.concatenate([way[None] / np.linalg.norm(way), alone])
 
 
 def _to_a_supremum(objective: Objective, value: float, points: Array, values: Array) -> bool:

@@ -78,13 +78,44 @@ def test_a_way_that_falls_leads_to_no_supremum():
 @pytest.mark.parametrize(("later", "lasting"), [(0.4, False), (0.8, True)])
 def test_what_comes_to_rest_is_not_in_the_direction(later, lasting):
     points = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 1.0 + later]])
-    assert (_lasting(points, 0, Tolerances())[1] != 0) == lasting
+    assert (_lasting(points, 0, np.zeros(2, dtype=bool), Tolerances())[0, 1] != 0) == lasting
 
 
 @pytest.mark.parametrize(("share", "lasting"), [(3e-4, False), (3e-3, True)])
 def test_what_hardly_moves_is_not_in_the_direction(share, lasting):
     points = np.array([[0.0, 0.0], [1.0, share], [2.0, 2 * share]])
-    assert (_lasting(points, 0, Tolerances())[1] != 0) == lasting
+    assert (_lasting(points, 0, np.zeros(2, dtype=bool), Tolerances())[0, 1] != 0) == lasting
+
+
+@pytest.mark.parametrize(
+    ("logarithm", "first", "later", "apart"),
+    [(True, 2.0, 2.0, True), (True, 2.0, 0.9, False), (True, 0.4, 0.4, False), (False, 2.0, 2.0, False)],
+)
+def test_a_logarithm_that_goes_on_with_each_doubling_diverges(logarithm, first, later, apart):
+    points = np.array([[0.0, 0.0], [1e4, first], [1e8, first + later]])
+    found = _lasting(points, 0, np.array([False, logarithm]), Tolerances())
+    assert found.tolist() == [[1.0, 0.0], [0.0, 1.0]][: 1 + apart]
+
+
+def root(z):
+    """A supremum at infinity of x0 on either side, with the scale x1 following as its root."""
+    size = np.sqrt(1.0 + z[:, 0] ** 2)
+    return -1.0 / size - 5.0 * (z[:, 1] - 0.5 * np.log(size)) ** 2
+
+
+@pytest.mark.parametrize("far", [-1e5, 1e2, 1e4, 1e6])
+def test_a_bent_way_is_seen_however_far_a_search_has_come(far):
+    at = point(analytic(root, 2), [far, 0.5 * np.log(abs(far))], space=line(2, [1]), state="running")
+    found = recession(at)
+    assert kinds(found) == ["direction", "direction"]
+    np.testing.assert_allclose(np.concatenate([f.directions for f in found]), [[np.sign(far), 0.0], [0.0, 1.0]])
+
+
+@pytest.mark.parametrize("far", [1e2, 1e4, 1e6])
+def test_far_along_a_bent_family_nothing_leads_on(far):
+    objective = analytic(lambda z: -5.0 * (z[:, 1] - 0.25 * np.log(1.0 + z[:, 0] ** 2)) ** 2, 2)
+    at = point(objective, [far, 0.5 * np.log(far)], space=line(2, [1]), state="running")
+    assert recession(at) == boundary(at) == []
 
 
 def bent(size=2):
