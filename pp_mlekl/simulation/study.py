@@ -10,7 +10,8 @@ import xarray as xr
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import FEW, LARGEST_BATCH, MANY, Batch, batches_of, seed_sequence
-from pp_mlekl.simulation.job import StudyJob, of_pseudo_true
+from pp_mlekl.simulation.job import StudyJob
+from pp_mlekl.simulation.own_data import Simulate
 from pp_mlekl.simulation.result_arrays import MemoryArrays, ResultArrays
 from pp_mlekl.simulation.run_batches import run_batches
 from pp_mlekl.simulation.settings import COMPUTE, Settings, library_versions
@@ -42,11 +43,12 @@ def study(
     store: str | Path | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
-    compute: Sequence[str] = COMPUTE,
+    compute: Sequence[str] | None = None,
     draws: int = 250,
     tune: int = 300,
     chains: int = 2,
     covariates: Literal["fixed", "resampled"] = "fixed",
+    simulate: Simulate | None = None,
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Simulate data sets from a truth, fit them all, and compare the results with theory.
@@ -140,6 +142,8 @@ def study(
     True
     """
     seed = _seed(random_seed, store)
+    if compute is None:
+        compute = COMPUTE if simulate is None else ("coverage",)
     requested = Settings(
         truth=truth,
         sizes=sizes,
@@ -150,6 +154,7 @@ def study(
         resamples=resamples,
         random_seed=seed,
         compute=tuple(compute),
+        simulate=simulate,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -164,7 +169,8 @@ def study(
         if random_seed is None:
             identity["random_seed"] = None
         layout = job.layout()
-        most = FEW if "posterior" in estimators else MANY if requested.from_draws else LARGEST_BATCH
+        slow = requested.from_draws or simulate is not None
+        most = FEW if "posterior" in estimators else MANY if slow else LARGEST_BATCH
         batches = batches_of(layout.sizes, replicates, most)
 
         def run(arrays: ResultArrays) -> dict[str, xr.Dataset]:
@@ -174,7 +180,7 @@ def study(
 
         attributes = requested.attributes() | {
             "unit": "nats",
-            "n_rows": job.prepared()[0].n_observations,
+            "n_rows": job.first.functions.n_observations,
             "versions": library_versions(),
         }
         if store is not None and is_streamed_target(store):
@@ -202,13 +208,9 @@ def _seed(given: RandomSeed, store: str | Path | None) -> int | np.random.SeedSe
 
 
 def _groups(job: StudyJob, arrays: ResultArrays, batches: list[Batch]) -> dict[str, xr.Dataset]:
-    functions, pseudo_true, _ = job.prepared()
-    summary = study_summary(arrays, batches, job.layout(), functions, pseudo_true)
-    return {
-        "replicates": arrays.dataset(),
-        "summary": summary,
-        "pseudo_true": of_pseudo_true(functions, pseudo_true),
-    }
+    target = job.target()
+    summary = study_summary(arrays, batches, job.layout(), target)
+    return {"replicates": arrays.dataset(), "summary": summary, "pseudo_true": target.group()}
 
 
 def _tree(groups: Mapping[str, xr.Dataset], attributes: Mapping[str, Any]) -> xr.DataTree:
