@@ -24,7 +24,7 @@ Simulate = Callable[[int, Any, int], Any]
 """From a number of observations, a truth and a seed to a data set."""
 
 # Data sets by which the information at the truth is estimated.
-_PILOT = 64
+_PILOT = 32
 _SEEDS = 2**32
 
 
@@ -120,7 +120,7 @@ class OwnData:
         """What the user's function returned, by name: an array is the only observed variable's."""
         observed = [rv.name for rv in self._first.model.observed_RVs]
         given = _mapping(data)
-        if not given and len(observed) == 1:
+        if not given and data is not None and len(observed) == 1:
             given = {observed[0]: data}
         known = [*observed, *self._first.model.named_vars.keys() & self._first.leaves.keys()]
         unknown = [name for name in given if name not in known]

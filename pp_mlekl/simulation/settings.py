@@ -149,7 +149,7 @@ def _check_names(argument: str, names: Sequence[str], known: Sequence[str]) -> N
 def source_of(function: Any) -> str:
     """The source of a user's function, or its name where there is no source; what it refers to is not part of it."""
     try:
-        return inspect.getsource(function)
+        return inspect.getsource(inspect.unwrap(function))
     except (OSError, TypeError):
         return str(getattr(function, "__qualname__", type(function).__qualname__))
 

@@ -94,13 +94,20 @@ def study(
         compiled and use one BLAS thread each.
     compute
         Quantities to compute for every fit: ``kl`` (the divergence from the truth) and ``coverage``. Either may take longer
-        than the fits.
+        than the fits. By default both; with ``simulate``, the coverage.
     draws, tune, chains
         For each data set, if an estimator needs posterior draws.
     covariates
         ``fixed``: every data set repeats the model's rows, with a random choice of rows for the remainder. ``resampled``: the
         rows of each data set are drawn from the model's with replacement, as for random covariates; J and K are then those of
         random rows.
+    simulate
+        A user's function ``simulate(n, truth, random_seed)`` that draws each data set, with covariates and groups of its own.
+        If ``build`` is a function of a data set, it is called with what ``simulate`` returns; otherwise ``simulate`` returns
+        a mapping (or table) from observed variables and ``pm.Data`` of the model to arrays. Data sets of one size have equal
+        numbers of rows and groups. ``truth`` is handed on as it is; the results are about the parameters of which it
+        has a value of the model's shape, so that effects of new groups may be left out. The divergence from the truth and
+        the asymptotic covariance are not known.
     progress
         True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets
         per second, and the time left.
@@ -120,7 +127,7 @@ def study(
         unconstrained scale (``wald_interval``), ``coverage_credible`` that of central credible intervals; those of
         ``intervals`` follow.
 
-        Group ``pseudo_true`` has the pseudo-true parameter and its information.
+        Group ``pseudo_true`` has the pseudo-true parameter (with ``simulate``, the truth) and its information.
 
     Raises
     ------
