@@ -146,7 +146,9 @@ class OwnData:
         for v in functions.free:
             if v.name in self.known:
                 if not np.all(np.isfinite(whole[v.flat])):
-                    raise ValueError(f"truth[{v.name!r}] = {given[v.name]} is not inside the support of its prior.")
+                    raise ValueError(
+                        f"truth[{v.name!r}] = {given[v.name]} is outside the support of its prior; use a value inside."
+                    )
                 start[v.flat] = whole[v.flat]
         return start
 
