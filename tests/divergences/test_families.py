@@ -271,3 +271,19 @@ def test_quantiles_of_a_bernoulli_are_those_of_one_trial():
     one, trial = family("Bernoulli")(p=p), family("Binomial")(n=1, p=p)
     np.testing.assert_array_equal(one.quantile(u), trial.quantile(u))
     np.testing.assert_array_equal(one.upper_quantile(u), trial.upper_quantile(u))
+
+
+def test_quantiles_of_beta_binomials_with_many_trials():
+    """Rows of different numbers of trials, whose masses are summed in blocks."""
+    n, a, b = np.array([5000.0, 4999.0, 3.0]), np.array([3.0, 0.2, 2.1]), np.array([2.0, 0.3, 1.0])
+    p = family("BetaBinomial")(n=n, alpha=a, beta=b)
+    u = np.array([0.0, 1e-30, 1e-9, 0.1, 0.5, 0.9, 1 - 1e-9])[:, None]
+    mass = stats.betabinom(n, a, b).pmf(np.arange(5001.0)[:, None])
+    low = np.cumsum(mass, axis=0)
+    high = np.concatenate([np.cumsum(mass[:0:-1], axis=0)[::-1], np.zeros((1, 3))])
+    np.testing.assert_array_equal(p.quantile(u), np.argmax(low[:, None] >= u, axis=0))
+    np.testing.assert_array_equal(p.upper_quantile(u[1:]), np.argmax(high[:, None] <= u[1:], axis=0))
+    x = np.array([-1.0, 0.0, 2.5, 63.0, 64.0, 1000.0, 6000.0])[:, None]
+    np.testing.assert_allclose(
+        p.cdf(x), np.where(x < 0, 0, low[np.clip(np.floor(x), 0, 5000).astype(int), np.arange(3)]), rtol=1e-9
+    )

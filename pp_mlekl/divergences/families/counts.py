@@ -18,6 +18,9 @@ from pp_mlekl.divergences.families.univariate import Univariate
 from pp_mlekl.divergences.special import LARGEST, entropy_term, excess, expm1_minus, log_rising_excess
 from pp_mlekl.typing import Array
 
+# Counts whose masses are summed first, and the maximum number of values of a block.
+_FIRST_BLOCK, _BLOCK_NUMBERS = 64, 1_000_000
+
 
 class _Count(Univariate):
     discrete = True
@@ -330,13 +333,16 @@ class BetaBinomial(_Count):
 
     def cdf(self, x: Array) -> Array:
         """P(X <= x), the sum of the masses from 0; SciPy's takes one value at a time."""
-        x = np.floor(x)
-        total = np.zeros(np.broadcast_shapes(x.shape, self.batch_shape))
-        for k, below in self._cumulative():
-            if not np.any(x >= k):
+        shape = np.broadcast_shapes(np.shape(x), self.batch_shape)
+        x = np.broadcast_to(np.floor(x), shape).reshape(-1, *self.batch_shape)
+        total = np.zeros(x.shape)
+        for k, below in self._cumulative(x.size):
+            first = k.flat[0]
+            if not np.any(x >= first):
                 break
-            total = np.where(x >= k, below, total)
-        return total
+            place = np.clip(x - first, 0, len(k) - 1).astype(int)
+            total = np.where(x >= first, np.take_along_axis(below, place, axis=0), total)
+        return total.reshape(shape)
 
     def survival(self, x: Array) -> Array:
         """P(X > x), the sum of the masses from ``n`` down; SciPy's is 1 - P(X <= x), which has no digits in the tail."""
@@ -354,20 +360,28 @@ class BetaBinomial(_Count):
         return BetaBinomial(alpha=self.beta, beta=self.alpha, n=self.n)
 
     def _counted(self, compare: Any, u: Array) -> Array:
-        count = np.zeros(np.broadcast_shapes(np.shape(u), self.batch_shape))
-        for k, below in self._cumulative():
+        shape = np.broadcast_shapes(np.shape(u), self.batch_shape)
+        u = np.broadcast_to(u, shape).reshape(-1, 1, *self.batch_shape)
+        count = np.zeros((len(u), *self.batch_shape))
+        for k, below in self._cumulative(u.size):
             more = compare(below, u) & (k <= self.n)
-            count += more
-            if not more.any():
+            count += np.sum(more, axis=1)
+            if not more[:, -1].any():
                 break
-        return count
+        return count.reshape(shape)
 
-    def _cumulative(self) -> Iterator[tuple[int, Array]]:
-        """Each count and P(X <= count), (*batch,)."""
-        total = np.zeros(self.batch_shape)
-        for k in range(int(np.max(self.n, initial=0)) + 1):
-            total = total + np.exp(self.log_density(np.full(self.batch_shape, float(k))))
-            yield k, total
+    def _cumulative(self, elements: int) -> Iterator[tuple[Array, Array]]:
+        """Blocks of m counts, (m, *ones), and P(X <= count), (m, *batch); m times ``elements`` is bounded."""
+        total, start, last = np.zeros(self.batch_shape), 0, int(np.max(self.n, initial=0))
+        length, longest = _FIRST_BLOCK, max(1, _BLOCK_NUMBERS // max(elements, 1))
+        while start <= last:
+            stop = min(start + min(length, longest), last + 1)
+            k = np.arange(start, stop, dtype=np.float64).reshape(-1, *[1] * len(self.batch_shape))
+            mass = np.exp(self.log_density(np.broadcast_to(k, (len(k), *self.batch_shape))))
+            mass[0] += total
+            below = np.cumsum(mass, axis=0)
+            yield k, below
+            total, start, length = below[-1], stop, 2 * length
 
 
 @register_family
