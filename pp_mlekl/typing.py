@@ -1,6 +1,6 @@
 """Types that many signatures share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +21,12 @@ Array = NDArray[Any]
 
 RandomSeed = int | np.random.Generator | np.random.SeedSequence | None
 """A seed as PyMC and NumPy take it; None draws a fresh one."""
+
+Names = str | Sequence[str]
+"""A name, or several of them."""
+
+NutsSampler = Literal["nutpie", "pymc", "numpyro", "blackjax"]
+"""The samplers of ``pm.sample``; the last two need packages of their own."""
 
 Potentials = Literal["prior", "likelihood"] | None
 """What the model's ``pm.Potential`` terms count as; None where the model has none."""

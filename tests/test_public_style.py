@@ -64,8 +64,9 @@ def test_every_argument_is_documented(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_result_is_documented(name):
-    assert re.search(r"^Returns\n-+$", inspect.getdoc(getattr(mk, name)), re.MULTILINE)
+def test_result_and_errors_are_documented(name):
+    for section in ("Returns", "Raises"):
+        assert re.search(rf"^{section}\n-+$", inspect.getdoc(getattr(mk, name)), re.MULTILINE)
 
 
 # These take anything: a family's parameters, and models in several forms.

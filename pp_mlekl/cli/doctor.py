@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
 from pp_mlekl.cli.output import Json
-from pp_mlekl.typing import Potentials
+from pp_mlekl.typing import NutsSampler, Potentials
 
 _STATUS = {"ok": 0, "caution": 3, "problem": 4}
 
@@ -45,7 +45,7 @@ def doctor(
             draws=draws,
             chains=chains,
             random_seed=seed,
-            nuts_sampler=sampler,
+            nuts_sampler=cast(NutsSampler, sampler),
             potentials=potentials,
             skip=["derived"],
             progress=say,

@@ -23,8 +23,6 @@ _SETTINGS: dict[str, tuple[type, type | None]] = {
     "draws": (int, None),
     "tune": (int, None),
     "chains": (int, None),
-    "covariates": (str, None),
-    "simulate": (bool, None),
 }
 _CROSSED = ("builder", "arguments", "truth")
 
@@ -42,7 +40,7 @@ class OneStudy:
     truth
         Parameter values, or the text of a distribution; None for the module's ``TRUTH``.
     settings
-        Of ``study``; ``simulate`` tells whether the module's function of that name draws the data.
+        Of ``study``.
     """
 
     builder: str
@@ -50,8 +48,8 @@ class OneStudy:
     truth: dict[str, Any] | str | None
     settings: dict[str, Any]
 
-    def load(self) -> tuple[Any, Any, dict[str, Any]]:
-        """The model, the truth and the settings.
+    def load(self) -> tuple[Any, Any]:
+        """The model and the truth.
 
         Raises
         ------
@@ -59,15 +57,11 @@ class OneStudy:
             Where neither the file nor the module has a truth.
         """
         loaded = load_builder(self.builder)
+        model = loaded.build(**self.arguments)
         truth = loaded.truth if self.truth is None else self.truth
         if truth is None:
             raise ValueError(f"The module of {self.builder} has no TRUTH; add truth to the file.")
-        truth = read(truth) if isinstance(truth, str) else truth
-        settings = {name: value for name, value in self.settings.items() if name != "simulate"}
-        if not self.settings.get("simulate", False):
-            return loaded.build(**self.arguments), truth, settings
-        model, simulate = loaded.own_data(**self.arguments)
-        return model, truth, settings | {"simulate": simulate}
+        return model, read(truth) if isinstance(truth, str) else truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +117,7 @@ def read_grid(path: Path) -> Grid:
 
 def _setting(path: Path, key: str, value: Any) -> Any:
     kind, inner = _SETTINGS[key]
-    right = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+    right = isinstance(value, kind) and not isinstance(value, bool)
     if not right or (inner is not None and not all(isinstance(v, inner) and not isinstance(v, bool) for v in value)):
         wanted = f"list of {inner.__name__}" if inner is not None else kind.__name__
         raise ValueError(f"{path}: {key} must be a {wanted}, got {value!r}.")

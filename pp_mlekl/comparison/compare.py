@@ -23,13 +23,14 @@ from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.posterior.evidence import log_evidence
 from pp_mlekl.posterior.information_gain import information_gain
 from pp_mlekl.posterior.laplace import laplace
-from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_values
+from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_values, with_sample_kwargs
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
-from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs, TruthLike
+from pp_mlekl.typing import Array, Names, NutsSampler, Potentials, RandomSeed, SampleKwargs, TruthLike
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.progress import Progress, progress_bar
@@ -51,6 +52,7 @@ _MAX_CURVES = 400
 
 @deprecated_arguments(renamed={"sampler": "nuts_sampler"})
 @collected_rarely()
+@checked_arguments
 def compare(
     model: "pm.Model",
     truth: TruthLike | None = None,
@@ -58,11 +60,11 @@ def compare(
     idata: xr.DataTree | None = None,
     draws: int = 1000,
     chains: int = 4,
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     sample_kwargs: SampleKwargs | None = None,
-    var_names: Sequence[str] | None = None,
+    var_names: Names | None = None,
     ci_prob: float | None = None,
-    skip: Sequence[str] = (),
+    skip: Names = (),
     name: str | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
@@ -122,6 +124,8 @@ def compare(
     functions = model_functions(model, potentials)
     shown, left_out = _checked(functions, var_names, ci_prob, skip)
     settings: dict[str, Any] = {"draws": draws, "chains": chains, "nuts_sampler": nuts_sampler}
+    shared: dict[str, Any] = {"random_seed": generator, "potentials": potentials}
+    with_sample_kwargs(sample_kwargs, **settings, **shared)
     check_comparison(functions, truth, settings if idata is None else None)
     with progress_bar(name or functions.model.name or "compare", 4, progress) as step:
         step("point estimates")
@@ -132,7 +136,7 @@ def compare(
             marginal = find_marginal_estimate(model, functions, estimates["mle"], potentials, of_marginal)
         if idata is None:
             step(f"sampling ({chains} chains of {draws} draws)")
-            tree = sample(model, random_seed=generator, potentials=potentials, **settings, **(sample_kwargs or {}))
+            tree = sample(model, **with_sample_kwargs(sample_kwargs, **settings, **shared))
         else:
             step("groups that the draws lack")
             tree = ensure_groups(model, idata, random_seed=generator, functions=functions)
@@ -187,16 +191,12 @@ def _checked(
 ) -> tuple[list[str], tuple[str, ...]]:
     """The free variables to report and the parts to skip, each checked."""
     free = [v.name for v in functions.free]
-    shown = free if var_names is None else [var_names] if isinstance(var_names, str) else list(var_names)
-    left_out = (skip,) if isinstance(skip, str) else tuple(skip)
-    for argument, given, known in (("var_names", shown, free), ("skip", left_out, SKIPPABLE)):
-        if unknown := [n for n in given if n not in known]:
-            raise ValueError(f"{argument} must be among {', '.join(known)}, got {unknown[0]!r}.")
-    if not shown:
-        raise ValueError(f"var_names must name at least one of {', '.join(free)}.")
+    shown = free if var_names is None else list(var_names)
+    check_names("var_names", shown, free)
+    check_names("skip", skip, SKIPPABLE, fewest=0)
     if ci_prob is not None:
         check_ci_prob(ci_prob)
-    return shown, left_out
+    return shown, tuple(skip)
 
 
 def _estimates(model: "pm.Model", potentials: Potentials, generator: np.random.Generator) -> dict[str, PointEstimate]:

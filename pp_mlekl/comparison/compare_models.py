@@ -17,10 +17,12 @@ from pp_mlekl.diagnostics.loo_weights import leave_one_out, loo_weights
 from pp_mlekl.divergences.monte_carlo import RELIABLE_SHAPE
 from pp_mlekl.posterior.evidence_estimate import log_evidence_of
 from pp_mlekl.posterior.information_gain import information_gain
+from pp_mlekl.pymc_model.draws.before_sampling import with_sample_kwargs
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.typing import Array, NutsSampler, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.parallel import map_tasks
 from pp_mlekl.utils.seeds import generator_of
@@ -70,6 +72,7 @@ class ModelComparison:
         frame.insert(0, "rank_evidence", _rank(frame["log_evidence"]))
         return frame.sort_values(["rank_evidence", "rank_loo"])
 
+    @checked_arguments
     def bayes_factor(self, model: str, against: str) -> tuple[float, float]:
         """Bayes factor of ``model`` against another, and its standard error (delta method)."""
         known = [str(m) for m in self.dataset["model"].values]
@@ -98,6 +101,7 @@ class ModelComparison:
 
         return models(self)
 
+    @checked_arguments
     def to_html(self, path: AnyPath) -> Path:
         """Write one self-contained page: findings, table, Bayes factors and plot."""
         from pp_mlekl.report.models_page import write_models
@@ -114,11 +118,12 @@ class ModelComparison:
         return models_html(self)
 
 
+@checked_arguments
 def compare_models(
     models: Mapping[str, Any],
     *,
     prior_probabilities: Mapping[str, float] | None = None,
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
@@ -174,7 +179,7 @@ def compare_models(
         _check_tree(name, getattr(given, "tree", given))
     notes = check_same_data(models, potentials)
     notes += _about_improper({name: _improper(given, potentials) for name, given in models.items()})
-    settings = {"nuts_sampler": nuts_sampler, **(sample_kwargs or {})}
+    settings = with_sample_kwargs(sample_kwargs, nuts_sampler=nuts_sampler)
     tasks = list(zip(models.values(), generator.spawn(len(models)), strict=True))
     trees = dict(zip(models, map_tasks(partial(_tree, potentials, settings), tasks, client), strict=True))
     loos = {name: leave_one_out(tree) for name, tree in trees.items()}

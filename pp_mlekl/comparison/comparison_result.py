@@ -21,6 +21,7 @@ from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
 from pp_mlekl.diagnostics.stored_diagnostics import diagnostics_tree, read_diagnostics
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.shared_state import alone, silenced
 from pp_mlekl.utils.warning_attributes import read_warnings
@@ -207,6 +208,7 @@ class Comparison:
         more += [scales] if scales else []
         return read_verdict(self.statuses, self.warnings(), self.diagnostics, compared, more, closest)
 
+    @checked_arguments
     def save(self, path: AnyPath, *, compact: bool = False) -> Path:
         """Write the tree to NetCDF (or Zarr, if the path ends in ``.zarr``); ``pp_mlekl.load`` reads it.
 
@@ -238,6 +240,7 @@ class Comparison:
         tree["diagnostics"] = diagnostics_tree(self.diagnostics)
         return tree
 
+    @checked_arguments
     def to_html(self, path: AnyPath, *, guide: str = "") -> Path:
         """Write one self-contained page.
 
@@ -252,6 +255,7 @@ class Comparison:
 
         return write_html(self, path, guide=guide)
 
+    @checked_arguments
     def to_markdown(self, path: AnyPath) -> Path:
         """Write the tables and the verdict as Markdown."""
         from pp_mlekl.report.markdown import write_markdown
@@ -368,6 +372,7 @@ def _flat(dataset: xr.Dataset, names: list[str]) -> Array:
     return np.concatenate([np.ravel(dataset[name].values) for name in names])
 
 
+@checked_arguments
 def load(path: AnyPath) -> Comparison:
     """Read a comparison that ``Comparison.save`` has written (NetCDF, or Zarr if the path ends in ``.zarr``).
 

@@ -7,6 +7,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shown import shown
+
+
+def numbers(family: str, name: str, value: Any) -> Array:
+    """A parameter of a family in double precision; ValueError where it is made of something else than numbers."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{family}: {name} must be a number or an array of numbers, got {shown(value)}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,26 +66,20 @@ class Distribution(ABC):
     def __post_init__(self) -> None:
         for f in fields(self):  # type: ignore[arg-type]
             value = getattr(self, f.name)
-            if f.type in (Distribution, tuple[Distribution, ...]):
+            if f.type == Distribution:
+                self._check_distributions(f.name, (value,))
+            elif f.type == tuple[Distribution, ...]:
                 self._check_distributions(f.name, value)
-            elif value is not None and not isinstance(value, tuple):
-                object.__setattr__(self, f.name, self._numbers(f.name, value))
+            elif value is not None:
+                object.__setattr__(self, f.name, numbers(type(self).__name__, f.name, value))
         self.validate()
 
     def _check_distributions(self, name: str, value: Any) -> None:
-        for part in value if isinstance(value, tuple) else (value,):
+        for part in value:
             if not isinstance(part, Distribution):
                 raise ValueError(
                     f"{type(self).__name__}: {name} must be made of distributions, got {type(part).__name__}."
                 )
-
-    def _numbers(self, name: str, value: Any) -> Array:
-        try:
-            return np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"{type(self).__name__}: {name} must be a number or an array of numbers ({error})."
-            ) from error
 
     def validate(self) -> None:  # noqa: B027
         """Raise ValueError where a parameter is outside its range (a scale of 0 is)."""

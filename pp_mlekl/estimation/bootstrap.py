@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of, check_bootstrap
+from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.point_estimate import PointEstimate
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import check_count
 from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 
+@checked_arguments
 def bootstrap(
     model: "pm.Model",
     estimate: PointEstimate | None = None,
@@ -66,7 +69,7 @@ def bootstrap(
     >>> abs(float(result.standard_error["mu"]) - 0.5) < 0.03
     True
     """
-    check_bootstrap(kind, replicates)
+    check_count("replicates", replicates, at_least=2)
     functions, generator = model_functions(model, potentials), generator_of(random_seed)
     best = find_mle(model, random_seed=generator, potentials=potentials) if estimate is None else estimate
     return bootstrap_of(functions, best, kind=kind, replicates=replicates, generator=generator, client=client)

@@ -18,6 +18,7 @@ from pp_mlekl.optimize.replicates import Replicates, maximize_again
 from pp_mlekl.optimize.sparse_hessian import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
@@ -57,6 +58,7 @@ class Bootstrap(Displayed):
     parameters: tuple[str, ...]
 
     @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    @checked_arguments
     def interval(self, *, ci_prob: float = 0.95) -> xr.Dataset:
         """Percentile intervals, over ``bound``. Raise ValueError where ``ci_prob`` is not between 0 and 1."""
         check_ci_prob(ci_prob)
@@ -65,6 +67,7 @@ class Bootstrap(Displayed):
         return limits.rename(quantile="bound").assign_coords(bound=["lower", "upper"])
 
     @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    @checked_arguments
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """One row for each parameter: standard error and percentile interval."""
         limits = self.interval(ci_prob=ci_prob)
@@ -79,13 +82,6 @@ class Bootstrap(Displayed):
         return Display(title=title, warnings=self.warnings, table=self.summary())
 
 
-def check_bootstrap(kind: str, replicates: int) -> None:
-    """Raise ValueError where the kind is not known or there are fewer than two replicates."""
-    if kind not in ("case", "parametric"):
-        raise ValueError(f"kind must be 'case' or 'parametric', got {kind!r}.")
-    check_count("replicates", replicates, at_least=2)
-
-
 def bootstrap_of(
     functions: ModelFunctions,
     best: "PointEstimate",
@@ -96,6 +92,7 @@ def bootstrap_of(
     client: "distributed.Client | None" = None,
 ) -> Bootstrap:
     """The replicates of a maximum; see ``bootstrap``."""
+    check_count("replicates", replicates, at_least=2)
     problem = regular_problem(functions, best, "The bootstrap", needs_covariance=False)
     weights: Any = None
     data: Any = problem.data

@@ -1,6 +1,6 @@
 """Estimates and standard errors of deterministics: the delta method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +18,8 @@ from pp_mlekl.optimize.parameter_space import TO_THE_LIMIT
 from pp_mlekl.optimize.sandwich import robust_error
 from pp_mlekl.pymc_model.deterministics import Quantities, quantities
 from pp_mlekl.pymc_model.model_functions import model_functions
-from pp_mlekl.typing import Array, Potentials
+from pp_mlekl.typing import Array, Names, Potentials
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
 
@@ -61,6 +62,7 @@ class DerivedEstimate(Displayed):
     status: str
     warnings: tuple[str, ...]
 
+    @checked_arguments
     def interval(self, *, ci_prob: float = 0.95) -> xr.Dataset:
         """Wald intervals on the quantities' own dims, over ``bound``: lower, upper. They stay within ``bounds``.
 
@@ -88,6 +90,7 @@ class DerivedEstimate(Displayed):
         return bounded_interval(_flat(self.values), half, *self.bounds.values.T)
 
     @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    @checked_arguments
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """One row for each element: estimate, standard error, z, p value (of being 0) and Wald interval.
 
@@ -113,11 +116,12 @@ class DerivedEstimate(Displayed):
 
 
 @deprecated_arguments(positional=("model", "estimate", "var_names"))
+@checked_arguments
 def delta_method(
     model: "pm.Model",
     estimate: "PointEstimate",
     *,
-    var_names: Sequence[str] | None = None,
+    var_names: Names | None = None,
     error: Literal["information", "sandwich"] = "information",
     transform: Transform | Mapping[str, Transform] = "auto",
     potentials: Potentials = None,
@@ -168,8 +172,6 @@ def delta_method(
     >>> round(float(result.values["odds"]), 4), round(float(result.standard_error["odds"]), 4)
     (3.0, 1.5492)
     """
-    if error not in ("information", "sandwich"):
-        raise ValueError(f"error must be 'information' or 'sandwich', got {error!r}.")
     if estimate.settled.solve is None:
         check_covariance(estimate)
     functions = model_functions(model, potentials)
@@ -217,11 +219,7 @@ def _bounds(wanted: Quantities, transform: Transform | Mapping[str, Transform], 
         Where a transform is not known, names no quantity, or does not hold a value.
     """
     chosen = dict.fromkeys(wanted.names, transform) if isinstance(transform, str) else dict(transform)
-    if set(chosen) - set(wanted.names) or set(chosen.values()) - {"auto", *RANGES}:
-        raise ValueError(
-            f"transform must be 'auto', {', '.join(map(repr, RANGES))}, or a mapping to these from {list(wanted.names)}, got "
-            f"{transform!r}."
-        )
+    check_names("The names of transform", list(chosen), wanted.names, fewest=0)
     # Rounding may carry a value over a bound that its graph cannot cross: only a bound that was asked for is checked.
     rows, asked = [], []
     for name, found, shape in zip(wanted.names, wanted.ranges, wanted.shapes, strict=True):

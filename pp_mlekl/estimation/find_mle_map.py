@@ -1,7 +1,6 @@
 """``find_mle`` and ``find_map``: one search, three choices of what is maximised."""
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
@@ -21,7 +20,8 @@ from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.search import search
 from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.model_functions import model_functions
-from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.typing import Names, Potentials, RandomSeed
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import generator_of
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 Data = Mapping[str, ArrayLike] | None
 
 
-@deprecated_arguments(renamed={"tree": "idata"})
+@deprecated_arguments(renamed={"tree": "idata"}, mappings=("estimates",))
+@checked_arguments
 def find_mle(
     model: "pm.Model",
     *,
@@ -40,11 +41,11 @@ def find_mle(
     random_seed: RandomSeed = None,
     weights: ArrayLike | None = None,
     data: Data = None,
-    marginalize: Sequence[str] | None = None,
+    marginalize: Names | None = None,
     potentials: Potentials = None,
     idata: xr.DataTree | None = None,
     estimates: Mapping[str, PointEstimate] | None = None,
-    standard_errors: Sequence[str] | None = None,
+    standard_errors: Names | None = None,
 ) -> PointEstimate:
     """The maximum likelihood estimate of a PyMC model, which is the same on every scale, or why there is none.
 
@@ -101,7 +102,6 @@ def find_mle(
     ('converged', 2.8, 0.7483)
     """
     check_count("starts", starts)
-    known = _by_name(estimates)
     if marginalize is not None:
         functions = model_functions(model, potentials, _latents(pymc_model_of(model), marginalize))
         return find_marginal_mle(
@@ -112,13 +112,14 @@ def find_mle(
             weights=weights,
             data=data,
             idata=idata,
-            estimates=known,
+            estimates=estimates or {},
         )
     problem = Problem(functions=model_functions(model, potentials), kind="mle", weights=weights, data=data)
-    return _estimate(problem, starts, random_seed, idata, known, standard_errors)
+    return _estimate(problem, starts, random_seed, idata, estimates or {}, standard_errors)
 
 
-@deprecated_arguments(renamed={"tree": "idata"})
+@deprecated_arguments(renamed={"tree": "idata"}, mappings=("estimates",))
+@checked_arguments
 def find_map(
     model: "pm.Model",
     *,
@@ -132,7 +133,7 @@ def find_map(
     potentials: Potentials = None,
     idata: xr.DataTree | None = None,
     estimates: Mapping[str, PointEstimate] | None = None,
-    standard_errors: Sequence[str] | None = None,
+    standard_errors: Names | None = None,
 ) -> PointEstimate:
     """The MAP estimate, by default on the natural scale (the mode of the density of the parameters themselves).
 
@@ -183,33 +184,19 @@ def find_map(
     ('at_infinity', 3.7136)
     """
     check_count("starts", starts)
-    if space not in ("natural", "unconstrained"):
-        raise ValueError(f"space must be 'natural' or 'unconstrained', got {space!r}.")
     kind = "map" if space == "natural" else "map_unconstrained"
     if penalty is not None:
-        if penalty != "jeffreys":
-            raise ValueError(f"penalty must be 'jeffreys' or None, got {penalty!r}.")
         penalized = JeffreysProblem(
             functions=model_functions(model, potentials), kind=kind, weights=weights, data=data, information=information
         )
         return jeffreys_estimate(penalized, {"starts": 1, "random_seed": _plain(random_seed)})
     problem = Problem(functions=model_functions(model, potentials), kind=kind, weights=weights, data=data)
-    return _estimate(problem, starts, random_seed, idata, _by_name(estimates), standard_errors)
-
-
-def _by_name(estimates: Mapping[str, PointEstimate] | Iterable[PointEstimate] | None) -> Mapping[str, PointEstimate]:
-    """The estimates as a mapping; the previous release took a sequence."""
-    if estimates is None or isinstance(estimates, Mapping):
-        return estimates or {}
-    warnings.warn("estimates= is a mapping from names to estimates; a sequence is deprecated.", DeprecationWarning, 4)
-    return {str(number): estimate for number, estimate in enumerate(estimates)}
+    return _estimate(problem, starts, random_seed, idata, estimates or {}, standard_errors)
 
 
 def _latents(model: "pm.Model", names: Sequence[str]) -> tuple[str, ...]:
     free = [rv.name for rv in model.free_RVs]
-    unknown = [name for name in names if name not in free]
-    if isinstance(names, str) or unknown or not names:
-        raise ValueError(f"marginalize must list free variables of the model, of {free}; got {names!r}.")
+    check_names("marginalize", names, free)
     if len(set(names)) == len(free):
         raise ValueError("marginalize names every free variable; leave at least one to be estimated.")
     return tuple(name for name in free if name in names)
@@ -223,7 +210,7 @@ def _estimate(
     estimates: Mapping[str, PointEstimate],
     standard_errors: Sequence[str] | None,
 ) -> PointEstimate:
-    _check_names(problem, standard_errors)
+    check_names("standard_errors", standard_errors or (), [v.name for v in problem.functions.free], fewest=0)
     check_memory(int(starts) * problem.functions.size, f"{starts} starts")
     for other in estimates.values():
         check_belongs(problem.functions, other)
@@ -247,12 +234,6 @@ def _estimate(
         return large_estimate(problem, verdict, settings, standard_errors)
     estimate = labelled_estimate(problem, verdict, settings)
     return estimate if court is None else confirmed(court, estimate, one_start)
-
-
-def _check_names(problem: Problem, standard_errors: Sequence[str] | None) -> None:
-    known = [v.name for v in problem.functions.free]
-    if standard_errors is not None and (isinstance(standard_errors, str) or set(standard_errors) - set(known)):
-        raise ValueError(f"standard_errors must list free variables of the model, of {known}; got {standard_errors!r}.")
 
 
 def _plain(random_seed: RandomSeed) -> Any:

@@ -19,6 +19,8 @@ from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.seeds import generator_of
 
@@ -84,6 +86,7 @@ class InformationMatrixTest(Displayed):
         )
 
 
+@checked_arguments
 def information_matrix_test(
     model: "pm.Model",
     estimate: PointEstimate | None = None,
@@ -134,9 +137,9 @@ def information_matrix_test(
     >>> test.degrees_of_freedom, bool(test.p_value < 0.001), bool(test.ratios[0] > 2)
     (1, True, True)
     """
-    if replicates < 0:
-        raise ValueError(f"replicates must not be negative, got {replicates}; 199 is usual.")
+    check_count("replicates", replicates, at_least=0)
     functions = model_functions(model, potentials)
+    check_memory(int(replicates) * functions.n_observations, f"{replicates} replicates")
     if len(functions.measured) < len(functions.observed):
         raise ValueError(
             "The test draws new data, and a pm.Potential that counts as likelihood cannot be drawn from; pass "

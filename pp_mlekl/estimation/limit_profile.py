@@ -16,6 +16,7 @@ from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.arguments import check_names
 
 if TYPE_CHECKING:
     from pp_mlekl.estimation.point_estimate import PointEstimate
@@ -57,10 +58,8 @@ def limit_profile(
     places, signs = court.predictors.natural_places(), natural_signs(court)
     names = np.array(functions.natural_names)
     known = [v.name for v in functions.free]
-    if isinstance(var_names, str):
-        var_names = [var_names]
-    if var_names is not None and set(var_names) - set(known):
-        raise ValueError(f"{list(var_names)} cannot be profiled; choose of {known}.")
+    if var_names is not None:
+        check_names("var_names", var_names, known)
     wanted = {
         j: place
         for j, place in places.items()

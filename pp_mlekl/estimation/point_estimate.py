@@ -1,7 +1,7 @@
 """The result of ``find_mle`` and ``find_map``."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.divergences.estimate import Estimate
-from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of, check_bootstrap
+from pp_mlekl.estimation.bootstrap_replicates import Bootstrap, bootstrap_of
 from pp_mlekl.estimation.bounded_interval import Transform
 from pp_mlekl.estimation.delta_method import DerivedEstimate, delta_method
 from pp_mlekl.estimation.existence import Existence
@@ -22,7 +22,8 @@ from pp_mlekl.estimation.wald_table import wald_table
 from pp_mlekl.optimize.audit.verdict import Audit, Finding
 from pp_mlekl.optimize.covariance import Settled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-from pp_mlekl.typing import Array, RandomSeed
+from pp_mlekl.typing import Array, Names, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed, Level
 from pp_mlekl.utils.seeds import generator_of
@@ -149,6 +150,7 @@ class PointEstimate(Displayed):
         return penalty * self.n_parameters - 2.0 * self.log_likelihood
 
     @deprecated_arguments(renamed={"prob": "ci_prob"}, positional=("self", "ci_prob"))
+    @checked_arguments
     def summary(self, *, ci_prob: float = 0.95) -> pd.DataFrame:
         """One row for each parameter: estimate, standard error and Wald interval, of an MLE also z and p value (of being 0).
 
@@ -189,6 +191,7 @@ class PointEstimate(Displayed):
         found = {"N": self.n_observations, "ll": self.log_likelihood, "aic": self.aic, "bic": self.bic}
         return found.get(key, self.status if key == "status" else None)
 
+    @checked_arguments
     def interval(
         self,
         method: Literal["wald", "profile", "bootstrap", "sandwich"] = "wald",
@@ -218,8 +221,6 @@ class PointEstimate(Displayed):
         ValueError
             Where the method is not known, ``ci_prob`` is not between 0 and 1, or for the reasons of the function named above.
         """
-        if method not in _METHODS:
-            raise ValueError(f"method must be among {', '.join(_METHODS)}, got {method!r}.")
         check_ci_prob(ci_prob)
         if method == "bootstrap":
             return self.bootstrap(random_seed=random_seed).interval(ci_prob=ci_prob)
@@ -235,19 +236,20 @@ class PointEstimate(Displayed):
         model, functions = self._fitted()
         return sandwich(model, self, potentials=functions.potentials)
 
+    @checked_arguments
     def profile(
         self,
-        var_names: str | Sequence[str] | None = None,
+        var_names: Names | None = None,
         *,
         ci_prob: float = 0.95,
         points: int = 15,
         client: "distributed.Client | None" = None,
     ) -> Profile:
         """Profile likelihood curves and intervals; see ``mk.profile``."""
-        check_ci_prob(ci_prob)
         functions = self._fitted()[1]
         return profile_of(functions, self, var_names=var_names, ci_prob=ci_prob, points=points, client=client)
 
+    @checked_arguments
     def bootstrap(
         self,
         *,
@@ -257,22 +259,21 @@ class PointEstimate(Displayed):
         client: "distributed.Client | None" = None,
     ) -> Bootstrap:
         """Bootstrap replicates of the estimate; see ``mk.bootstrap``."""
-        check_bootstrap(kind, replicates)
         functions, generator = self._fitted()[1], generator_of(random_seed)
         return bootstrap_of(functions, self, kind=kind, replicates=replicates, generator=generator, client=client)
 
+    @checked_arguments
     def delta_method(
         self,
-        var_names: str | Sequence[str] | None = None,
+        var_names: Names | None = None,
         *,
         error: Literal["information", "sandwich"] = "information",
         transform: Transform | Mapping[str, Transform] = "auto",
     ) -> DerivedEstimate:
         """Deterministics with standard errors; see ``mk.delta_method``."""
         model, functions = self._fitted()
-        names = [var_names] if isinstance(var_names, str) else var_names
         return delta_method(
-            model, self, var_names=names, error=error, transform=transform, potentials=functions.potentials
+            model, self, var_names=var_names, error=error, transform=transform, potentials=functions.potentials
         )
 
     def _fitted(self) -> tuple["pm.Model", ModelFunctions]:

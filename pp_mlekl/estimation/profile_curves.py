@@ -19,6 +19,8 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import TO_THE_LIMIT
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.arguments import check_names
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.parallel import map_tasks
 
 if TYPE_CHECKING:
@@ -34,15 +36,17 @@ def profile_of(
     functions: ModelFunctions,
     best: "PointEstimate",
     *,
-    var_names: str | Sequence[str] | None,
+    var_names: Sequence[str] | None,
     ci_prob: float,
     points: int,
     client: "distributed.Client | None" = None,
 ) -> Profile:
     """The profiles of a maximum, or of the limiting fit of separated observations; see ``profile``."""
+    check_ci_prob(ci_prob)
+    check_count("points", points, at_least=2)
+    check_memory(int(points) * functions.size, f"{points} points")
     if best.existence is not None and best.existence.limit is not None:
         return limit_profile(functions, best, var_names, ci_prob, points)
-    check_ci_prob(ci_prob)
     problem = regular_problem(functions, best, "A profile", penalized=True)
     coordinates = _coordinates(problem, var_names)
     # One batch has the same digits as one element after the other.
@@ -153,14 +157,11 @@ class _Element:
             return float(problem.functions.natural_flat(problem.full(near))[self.place])
 
 
-def _coordinates(problem: Problem, var_names: str | Sequence[str] | None) -> list[int]:
+def _coordinates(problem: Problem, var_names: Sequence[str] | None) -> list[int]:
     usable = [v for v in problem.functions.free if v.name not in problem.absent and v.value_shape == v.shape]
-    if isinstance(var_names, str):
-        var_names = [var_names]
-    names = [v.name for v in usable] if var_names is None else list(var_names)
-    unknown = [name for name in names if name not in [v.name for v in usable]]
-    if unknown:
-        raise ValueError(f"{unknown} cannot be profiled; choose of {[v.name for v in usable]}.")
+    known = [v.name for v in usable]
+    names = known if var_names is None else var_names
+    check_names("var_names", names, known)
     places = [i for v in usable if v.name in names for i in range(v.flat.start, v.flat.stop)]
     return [int(np.searchsorted(problem.kept, i)) for i in places]
 

@@ -1,6 +1,5 @@
 """Profile likelihood intervals of a model's parameters."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pp_mlekl.estimation.find_mle_map import find_mle
@@ -9,7 +8,8 @@ from pp_mlekl.estimation.profile_curves import profile_of
 from pp_mlekl.estimation.profile_result import Profile
 from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.pymc_model.model_functions import model_functions
-from pp_mlekl.typing import Potentials, RandomSeed
+from pp_mlekl.typing import Names, Potentials, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 if TYPE_CHECKING:
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 @deprecated_arguments(
     renamed={"prob": "ci_prob"}, positional=("model", "var_names"), types={"var_names": (str, list, tuple)}
 )
+@checked_arguments
 def profile(
     model: "pm.Model",
     estimate: PointEstimate | None = None,
     *,
-    var_names: str | Sequence[str] | None = None,
+    var_names: Names | None = None,
     ci_prob: float = 0.95,
     points: int = 15,
     random_seed: RandomSeed = None,

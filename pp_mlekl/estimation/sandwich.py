@@ -11,6 +11,7 @@ from pp_mlekl.estimation.wald_interval import check_ci_prob, check_covariance, i
 from pp_mlekl.optimize.sandwich import robust_error
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _ITS_OWN = "Use the standard errors of the estimate itself (observed information
 _INSTEAD = f"{_ITS_OWN}, or bootstrap(kind='parametric')."
 
 
+@checked_arguments
 def sandwich(model: "pm.Model", estimate: "PointEstimate", *, potentials: Potentials = None) -> xr.Dataset:
     """Sandwich (Huber-White) standard errors of a maximum likelihood estimate, on the natural scale.
 
@@ -72,6 +74,7 @@ def sandwich(model: "pm.Model", estimate: "PointEstimate", *, potentials: Potent
 
 
 @deprecated_arguments(renamed={"prob": "ci_prob"})
+@checked_arguments
 def sandwich_interval(
     model: "pm.Model",
     estimate: "PointEstimate",

@@ -41,8 +41,6 @@ def check_data(functions: ModelFunctions, data: Mapping[str, ArrayLike]) -> None
 
     Names are left to the objective.
     """
-    if not isinstance(data, Mapping):
-        raise ValueError(f"data must map names of observed variables to arrays, got {type(data).__name__}.")
     for name, own in functions.observed_data().items():
         if name not in data:
             continue
@@ -52,8 +50,6 @@ def check_data(functions: ModelFunctions, data: Mapping[str, ArrayLike]) -> None
                 f"data[{name!r}] must have the shape of the model's data, {own.shape}, got {values.shape}; build the model "
                 "anew for data of another size."
             )
-        if not np.issubdtype(values.dtype, np.number) and values.dtype != bool:
-            raise ValueError(f"data[{name!r}] must hold numbers, got {values.dtype}.")
         missing = np.argwhere(np.isnan(np.asarray(values, dtype=float)))
         if len(missing):
             raise ValueError(

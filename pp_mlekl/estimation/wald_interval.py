@@ -11,6 +11,7 @@ from pp_mlekl.estimation.validation import check_belongs
 from pp_mlekl.optimize.sandwich import one_to_one
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def check_covariance(estimate: "PointEstimate") -> None:
 
 
 @deprecated_arguments(renamed={"prob": "ci_prob"})
+@checked_arguments
 def wald_interval(
     model: "pm.Model",
     estimate: "PointEstimate",

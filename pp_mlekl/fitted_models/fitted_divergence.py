@@ -16,11 +16,13 @@ from pp_mlekl.fitted_models.table import Results, assemble
 from pp_mlekl.fitted_models.theory import Theory, theory
 from pp_mlekl.inputs.truth import as_truth
 from pp_mlekl.posterior.draws_check import warnings_about_draws
+from pp_mlekl.pymc_model.draws.before_sampling import with_sample_kwargs
 from pp_mlekl.pymc_model.draws.conditional import check_redrawn
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.validation import check_distribution, given_observed
-from pp_mlekl.typing import Potentials, RandomSeed, SampleKwargs, TruthLike
+from pp_mlekl.typing import Names, NutsSampler, Potentials, RandomSeed, SampleKwargs, TruthLike
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import generator_of
 
@@ -29,16 +31,17 @@ if TYPE_CHECKING:
 
 
 @deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "truth", "idata"))
+@checked_arguments
 def fitted_divergence(
     model: "pm.Model",
     truth: TruthLike | None = None,
     *,
     idata: xr.DataTree | None = None,
     estimates: Mapping[str, PointEstimate] | None = None,
-    estimators: Sequence[str] | None = None,
-    new_groups: Sequence[str] = (),
+    estimators: Names | None = None,
+    new_groups: Names = (),
     error: float | None = None,
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     sample_kwargs: SampleKwargs | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
@@ -114,17 +117,15 @@ def fitted_divergence(
     names = _checked_estimators(estimators, truth)
     if error is not None and not error > 0:
         raise ValueError(f"error must be a positive number (nats), got {error!r}.")
-    groups = (new_groups,) if isinstance(new_groups, str) else tuple(new_groups)
+    groups = tuple(new_groups)
     check_redrawn(functions, groups)
     generator = generator_of(random_seed)
     resolved = None if truth is None else as_truth(functions, truth)
     uses_draws = needs_posterior(names) or resolved is None
     about_draws = () if idata is None or not uses_draws else warnings_about_draws(functions, idata)
     if idata is None and uses_draws:
-        seed = int(generator.integers(2**31))
-        idata = sample(
-            model, random_seed=seed, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
-        )
+        own = {"random_seed": int(generator.integers(2**31)), "potentials": potentials, "nuts_sampler": nuts_sampler}
+        idata = sample(model, **with_sample_kwargs(sample_kwargs, **own))
     fits = collect_fits(functions, names, named_estimates(estimates), idata, potentials, generator, groups)
     fits[0] = replace(fits[0], warnings=(*fits[0].warnings, *about_draws))
     group_seed = int(generator.integers(2**31)) if groups else 0
@@ -163,11 +164,7 @@ def _checked_estimators(estimators: Sequence[str] | None, truth: Any) -> list[st
     known = (*PLUG_INS, *PREDICTIVES)
     if estimators is None:
         return ["mle", "map"] if truth is None else ["mle", "map", "posterior_predictive"]
-    if isinstance(estimators, str):
-        estimators = [estimators]
-    for name in estimators:
-        if name not in known:
-            raise ValueError(f"estimators must be among {', '.join(known)}, got {name!r}.")
-        if truth is None and name in PREDICTIVES:
-            raise ValueError(f"{name!r} needs a truth; without one use plug-ins: {', '.join(PLUG_INS)}.")
+    check_names("estimators", estimators, known)
+    if truth is None and (predictive := [name for name in estimators if name in PREDICTIVES]):
+        raise ValueError(f"{predictive[0]!r} needs a truth; without one use plug-ins: {', '.join(PLUG_INS)}.")
     return list(estimators)

@@ -1,6 +1,6 @@
 """``without_truth``: assess fits without a known truth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,13 @@ from pp_mlekl.fitted_models.fitted_divergence import fitted_divergence
 from pp_mlekl.fitted_models.loo_scores import LeftOut, plug_in_scores, predictive_scores
 from pp_mlekl.fitted_models.parametric_refits import refits
 from pp_mlekl.posterior.draws_check import warnings_about_draws
+from pp_mlekl.pymc_model.draws.before_sampling import with_sample_kwargs
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.validation import check_distribution
-from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.typing import Array, Names, NutsSampler, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.utils.arguments import check_names, checked_arguments
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.warning_attributes import warnings_attribute
@@ -40,14 +43,15 @@ WHAT = {
 
 
 @deprecated_arguments(renamed={"tree": "idata"})
+@checked_arguments
 def without_truth(
     model: "pm.Model",
     idata: xr.DataTree | None = None,
     *,
     estimates: Mapping[str, PointEstimate] | None = None,
-    estimators: Sequence[str] = ("mle", "map", "posterior_predictive"),
+    estimators: Names = ("mle", "map", "posterior_predictive"),
     replicates: int = 200,
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     sample_kwargs: SampleKwargs | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
@@ -101,16 +105,17 @@ def without_truth(
     >>> bool(abs(result["kl_refit"].item() - 0.5) < 4 * result["kl_refit_mcse"].item())  # d / 2
     True
     """
-    names = _checked(estimators, replicates)
+    names = list(estimators)
+    check_names("estimators", names, _KNOWN)
+    check_count("replicates", replicates, at_least=2)
     functions = model_functions(model, potentials)
+    check_memory(int(replicates) * functions.n_observations, f"{replicates} replicates")
     check_distribution(model, "What stands in for a truth")
     generator = generator_of(random_seed)
     about_draws = () if idata is None else warnings_about_draws(functions, idata)
     if idata is None:
-        seed = int(generator.integers(2**31))
-        idata = sample(
-            model, random_seed=seed, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
-        )
+        own = {"random_seed": int(generator.integers(2**31)), "potentials": potentials, "nuts_sampler": nuts_sampler}
+        idata = sample(model, **with_sample_kwargs(sample_kwargs, **own))
     known = named_estimates(estimates)
     for name in names:
         if name in _PLUG_INS and name not in known:
@@ -128,16 +133,6 @@ def without_truth(
     for name, what in WHAT.items():
         dataset[name].attrs.update(what=what, unit="nats")
     return dataset.assign_attrs(unit="nats", scope="sums over rows", warnings=warnings_attribute(notes))
-
-
-def _checked(estimators: Sequence[str], replicates: int) -> list[str]:
-    names = [estimators] if isinstance(estimators, str) else list(estimators)
-    for name in names:
-        if name not in _KNOWN:
-            raise ValueError(f"estimators must be among {', '.join(_KNOWN)}, got {name!r}.")
-    if replicates < 2:
-        raise ValueError(f"replicates must be at least 2, got {replicates}; the default is 200.")
-    return names
 
 
 def _found(

@@ -11,8 +11,10 @@ from pp_mlekl.divergences.families import family
 from pp_mlekl.inputs.labelled import LabelledDistribution
 from pp_mlekl.inputs.ordered import ORDERED
 from pp_mlekl.inputs.signatures import ALTERNATIVES, REQUIRED, signature
+from pp_mlekl.utils.arguments import checked_arguments
 
 
+@checked_arguments
 def distribution(name: str, *args: Any, **kwargs: Any) -> Distribution | LabelledDistribution:
     """A distribution, or an array of them, by PyMC's name and parameters.
 

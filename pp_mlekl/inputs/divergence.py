@@ -1,6 +1,5 @@
 """Divergences between any two distributions: labelled inputs in, ``Estimate`` out."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, log
 from typing import Any
@@ -27,18 +26,20 @@ from pp_mlekl.divergences.samples.terms import Terms, estimate
 from pp_mlekl.divergences.samples.wasserstein import wasserstein_between_draws
 from pp_mlekl.inputs.draws import is_draws
 from pp_mlekl.inputs.pairing import alone, paired
-from pp_mlekl.typing import DistributionOrDraws, RandomSeed
+from pp_mlekl.typing import DistributionOrDraws, Names, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.seeds import generator_of
 
 _FULL_CIRCLE = 2 * np.pi
 
 
+@checked_arguments
 def kl_divergence(
     p: DistributionOrDraws,
     q: DistributionOrDraws,
     *,
-    event_dims: Sequence[str] | None = None,
-    var_names: Sequence[str] | None = None,
+    event_dims: Names | None = None,
+    var_names: Names | None = None,
     period: float | None = None,
     base: float | None = None,
     rtol: float | None = None,
@@ -99,7 +100,7 @@ def kl_divergence(
     >>> mk.kl_divergence("Cauchy(0, 1)", "Normal(0, 1)").value
     inf
     """
-    _check_options(base, rtol, budget)
+    _check_options(base, rtol, budget, period)
     generator = generator_of(random_seed)
 
     def exact(a: Distribution, b: Distribution) -> Estimate:
@@ -111,12 +112,13 @@ def kl_divergence(
     return _in_base(paired(p, q, exact, sampled, event_dims, var_names), base)
 
 
+@checked_arguments
 def js_divergence(
     p: DistributionOrDraws,
     q: DistributionOrDraws,
     *,
-    event_dims: Sequence[str] | None = None,
-    var_names: Sequence[str] | None = None,
+    event_dims: Names | None = None,
+    var_names: Names | None = None,
     base: float | None = None,
     rtol: float | None = None,
     budget: int | None = None,
@@ -136,6 +138,11 @@ def js_divergence(
     Estimate
         In nats, or in the unit of ``base``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As ``kl_divergence``.
+
     Examples
     --------
     >>> import pp_mlekl as mk
@@ -154,13 +161,14 @@ def js_divergence(
     return _in_base(paired(p, q, exact, sampled, event_dims, var_names), base)
 
 
+@checked_arguments
 def wasserstein_distance(
     p: DistributionOrDraws,
     q: DistributionOrDraws,
     *,
     order: int = 1,
-    event_dims: Sequence[str] | None = None,
-    var_names: Sequence[str] | None = None,
+    event_dims: Names | None = None,
+    var_names: Names | None = None,
     random_seed: RandomSeed = None,
 ) -> Estimate:
     """Wasserstein distance (inf E|X - Y|^order)^(1/order), order 1 or 2, in the unit of the variable.
@@ -182,6 +190,11 @@ def wasserstein_distance(
     Estimate
         In the unit of the variable.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As ``kl_divergence``.
+
     Examples
     --------
     >>> import pp_mlekl as mk
@@ -201,11 +214,12 @@ def wasserstein_distance(
     return paired(p, q, exact, sampled, event_dims, var_names)
 
 
+@checked_arguments
 def entropy(
     p: DistributionOrDraws,
     *,
-    event_dims: Sequence[str] | None = None,
-    var_names: Sequence[str] | None = None,
+    event_dims: Names | None = None,
+    var_names: Names | None = None,
     period: float | None = None,
     base: float | None = None,
     rtol: float | None = None,
@@ -224,13 +238,18 @@ def entropy(
     Estimate
         In nats, or in the unit of ``base``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        As ``kl_divergence``.
+
     Examples
     --------
     >>> import pp_mlekl as mk
     >>> mk.entropy("Bernoulli(0.5)", base=2).value
     1.0
     """
-    _check_options(base, rtol, budget)
+    _check_options(base, rtol, budget, period)
 
     def of_draws(a: Any) -> Estimate:
         return sample_entropy(a[0], chains=a[1], period=period)
@@ -241,12 +260,13 @@ def entropy(
     return _in_base(alone(p, exact, of_draws, event_dims, var_names), base)
 
 
+@checked_arguments
 def cross_entropy(
     p: DistributionOrDraws,
     q: DistributionOrDraws,
     *,
-    event_dims: Sequence[str] | None = None,
-    var_names: Sequence[str] | None = None,
+    event_dims: Names | None = None,
+    var_names: Names | None = None,
     base: float | None = None,
     rtol: float | None = None,
     budget: int | None = None,
@@ -263,6 +283,11 @@ def cross_entropy(
     -------
     Estimate
         In nats, or in the unit of ``base``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``kl_divergence``, and where ``q`` is draws.
 
     Examples
     --------
@@ -331,7 +356,9 @@ def _in_density_coordinates(a: Any, b: Any, p: Draws, q: Draws) -> tuple[Draws, 
     return p, q
 
 
-def _check_options(base: float | None, rtol: float | None, budget: int | None) -> None:
+def _check_options(base: float | None, rtol: float | None, budget: int | None, period: float | None = None) -> None:
+    if period is not None and not 0 < period < inf:
+        raise ValueError(f"period must be a positive number, got {period!r}.")
     if base is not None and not 1 < base < inf:
         raise ValueError(f"base must be a number above 1 (2 for bits), got {base!r}.")
     check_precision(rtol, budget)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.arguments import check_names
 from pp_mlekl.utils.posterior_group import SAMPLE_DIMS
 
 # Draws of chains, or stacked.
@@ -111,9 +112,7 @@ def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> Sa
         raise ValueError(f"The draws have dims {array.dims}; one must be named 'draw' (and 'chain') or 'sample'.")
     others = [str(d) for d in array.dims if d not in sample]
     events = others if event_dims is None else list(event_dims)
-    unknown = [d for d in events if d not in others]
-    if unknown:
-        raise ValueError(f"event_dims must be among {', '.join(others) or 'no other dims'}, got {unknown[0]!r}.")
+    check_names("event_dims", events, others, fewest=0)
     batch = [d for d in others if d not in events]
     values = _real(array.transpose(*batch, *sample, *events).values)
     _check_any(values)
@@ -126,13 +125,9 @@ def _from_dataarray(array: xr.DataArray, event_dims: Sequence[str] | None) -> Sa
 
 def _from_dataset(dataset: xr.Dataset, var_names: Sequence[str] | None) -> SampleArray:
     names = [str(n) for n in dataset.data_vars] if var_names is None else list(var_names)
-    missing = [n for n in names if n not in dataset]
-    if missing:
-        raise ValueError(
-            f"var_names has {missing[0]!r}, but must name some of {', '.join(map(str, dataset.data_vars))}."
-        )
-    if not names:
+    if not dataset.data_vars:
         raise ValueError("The Dataset of draws must hold at least one variable.")
+    check_names("var_names", names, [str(n) for n in dataset.data_vars])
     sampled = {n: [d for d in DRAW_DIMS if d in dataset[n].dims] for n in names}
     other = next((n for n in names if sampled[n] != sampled[names[0]]), None)
     if other is not None:

@@ -56,8 +56,10 @@ def parse_distribution(text: str) -> Distribution:
         )
     try:
         tree = ast.parse(text.strip(), mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"Cannot read {text!r} ({error.msg}); write it like 'Normal(0, 1)'.") from error
+    except (SyntaxError, UnicodeError) as error:
+        raise ValueError(
+            f"Cannot read {text!r} ({getattr(error, 'msg', 'no text')}); write it like 'Normal(0, 1)'."
+        ) from error
     except (RecursionError, MemoryError) as error:
         raise ValueError(_too_deep(text)) from error
     _check_depth(tree, text)

@@ -17,6 +17,7 @@ from pp_mlekl.pymc_model.distributions.true_model import is_model, model_distrib
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.validation import check_distribution, check_independence
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.shown import shown
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,20 +167,24 @@ def truth_at(functions: ModelFunctions, flat: Array) -> Truth:
 def _value(value: Any, variable: Any) -> Array:
     if isinstance(value, xr.DataArray) and set(value.dims) == set(variable.dims):
         value = value.transpose(*variable.dims)
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"truth[{variable.name!r}] must be a number or an array of numbers, got {value!r}.") from None
+    array = _numbers(value, f"truth[{variable.name!r}]")
     if array.shape != variable.shape:
         dims = f" (dims {', '.join(variable.dims)})" if variable.dims else ""
         raise ValueError(f"truth[{variable.name!r}] must have shape {variable.shape}{dims}, got {array.shape}.")
     return array
 
 
+def _numbers(value: Any, what: str) -> Array:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{what} must be a number or an array of numbers, got {shown(value)}.") from None
+
+
 def _from_draws(functions: ModelFunctions, truth: Mapping[str, Any]) -> Truth:
     draws = {}
     for variable in functions.measured:
-        array = np.asarray(truth[variable.name], dtype=np.float64)
+        array = _numbers(truth[variable.name], f"Held-out draws of {variable.name!r}")
         shape = variable.value.shape
         if array.shape == shape:
             array = array[None]

@@ -10,12 +10,14 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
 from pp_mlekl.posterior.draws_check import check_draws
 from pp_mlekl.posterior.evidence_estimate import Evidence, NoMode, log_prior_mass
+from pp_mlekl.pymc_model.draws.before_sampling import with_sample_kwargs
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
 from pp_mlekl.pymc_model.draws.sampling import sample
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.typing import Array, NutsSampler, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.posterior_group import posterior_of
 from pp_mlekl.utils.seeds import generator_of
@@ -29,13 +31,14 @@ _METHODS = {"bridge": "bridge sampling", "smc": "sequential Monte Carlo", "lapla
 
 
 @deprecated_arguments(renamed={"tree": "idata"}, positional=("model", "idata", "method"))
+@checked_arguments
 def log_evidence(
     model: "pm.Model",
     idata: xr.DataTree | None = None,
     *,
     method: Literal["bridge", "smc", "laplace"] = "bridge",
     space: Literal["natural", "unconstrained"] = "unconstrained",
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
@@ -84,8 +87,6 @@ def log_evidence(
     >>> round(float(log_evidence(model, method="laplace")), 4)
     -2.9705
     """
-    if method not in _METHODS:
-        raise ValueError(f'method must be "bridge", "smc" or "laplace", got {method!r}.')
     functions = model_functions(model, potentials)
     generator = generator_of(random_seed)
     improper = improper_names(functions.model)
@@ -143,9 +144,8 @@ def with_posterior(
     if idata is not None and (not isinstance(idata, xr.DataTree) or "posterior" in idata.children):
         posterior_of(idata)
         return idata
-    return sample(
-        model, random_seed=generator, potentials=potentials, nuts_sampler=nuts_sampler, **(sample_kwargs or {})
-    )
+    own = {"random_seed": generator, "potentials": potentials, "nuts_sampler": nuts_sampler}
+    return sample(model, **with_sample_kwargs(sample_kwargs, **own))
 
 
 def _about_the_prior(functions: ModelFunctions) -> tuple[str, ...]:

@@ -22,7 +22,8 @@ from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.marginal_prior_density import log_top_level_prior
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.typing import Array, Names, NutsSampler, Potentials, RandomSeed, SampleKwargs
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.warning_attributes import warnings_attribute
@@ -34,15 +35,16 @@ _PRIOR_DRAWS = 4000
 
 
 @deprecated_arguments(renamed={"tree": "idata"})
+@checked_arguments
 def information_gain(
     model: "pm.Model",
     idata: xr.DataTree | None = None,
     *,
     log_evidence: Estimate | None = None,
-    var_names: Sequence[str] | None = None,
+    var_names: Names | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     reverse: bool = False,
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     sample_kwargs: SampleKwargs | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
@@ -262,16 +264,8 @@ def _checked_names(
 ) -> list[str]:
     free = [v.name for v in functions.free]
     known = [*free, *(d.name for d in functions.model.deterministics)]
-    unknown = set(var_names or ()) - set(known)
-    if unknown:
-        raise ValueError(
-            f"var_names must be free variables or deterministics, got {', '.join(sorted(unknown))}; "
-            f"there are {', '.join(known)}."
-        )
-    for label, names in groups.items():
-        strange = [n for n in names if n not in free]
-        if strange or not names:
-            raise ValueError(
-                f"Group {label!r} must list free variables, got {list(names)}; there are {', '.join(free)}."
-            )
-    return free if var_names is None else list(var_names)
+    names = free if var_names is None else list(var_names)
+    check_names("var_names", names, known, fewest=0)
+    for label, members in groups.items():
+        check_names(f"groups[{label!r}]", members, free)
+    return names

@@ -24,6 +24,7 @@ from pp_mlekl.posterior.evidence_estimate import NoMode, evidence_over, log_prio
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
@@ -95,9 +96,13 @@ class LaplaceApproximation(Displayed):
             details={"Mode": self.mode.summary()},
         )
 
+    @checked_arguments
     def log_density(self, z: Array) -> Array:
         """Log density of the approximation as a density of the unconstrained parameters, at ``z`` (..., d), in nats."""
-        flat = z.reshape(-1, len(self.mode.flat))
+        size = len(self.mode.flat)
+        if z.ndim == 0 or z.shape[-1] != size or z.dtype.kind not in "fiu":
+            raise ValueError(f"z must be numbers of shape (..., {size}), got {z.dtype} of shape {z.shape}.")
+        flat = z.reshape(-1, size)
         if self.space == "unconstrained":
             return self._normal().log_density(flat).reshape(z.shape[:-1])
         # In coordinates u with theta = theta(mode) + J u, log |du/dz| is the transform's log Jacobian minus that at the mode.
@@ -106,8 +111,11 @@ class LaplaceApproximation(Displayed):
         change = self.functions.log_jacobian(flat) - self.functions.log_jacobian(self.mode.flat)
         return (self._normal().log_density(self.mode.flat + u) + change).reshape(z.shape[:-1])
 
+    @checked_arguments
     def sample(self, n: int, random_seed: RandomSeed = None) -> Array:
         """Unconstrained draws, shape (n, d); NaN where a draw of natural parameters lies outside their support."""
+        check_count("n", n)
+        check_memory(int(n) * len(self.mode.flat), f"{n} draws")
         z = self._normal().sample(n, generator_of(random_seed))
         if self.space == "unconstrained":
             return z
@@ -123,6 +131,7 @@ class LaplaceApproximation(Displayed):
         height -= log_prior_mass(self.functions).value
         return height + 0.5 * len(self.mode.flat) * LOG_2PI + 0.5 * float(log_determinant)
 
+    @checked_arguments
     def importance_sampled(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """Log evidence in nats by importance sampling from the approximation; a warning reports Pareto k above 0.7."""
         log_ratio = -self._log_ratio_at_own_draws(n, random_seed)
@@ -137,11 +146,13 @@ class LaplaceApproximation(Displayed):
         value, error = float(logsumexp(log_ratio) - np.log(n)) - mass.value, float(np.hypot(error, mass.standard_error))
         return Estimate(value=value, mcse=error, method="importance sampling", direction="log Z", warnings=heavy)
 
+    @checked_arguments
     def pareto_k(self, n: int = _DRAWS, random_seed: RandomSeed = None) -> float:
         """Pareto k of the importance ratios posterior / approximation; above 0.7 the approximation is poor."""
         return self._pareto_k(-self._log_ratio_at_own_draws(n, random_seed))
 
     @deprecated_arguments(renamed={"tree": "idata"})
+    @checked_arguments
     def kl_from_posterior(self, idata: xr.DataTree, log_evidence: Estimate) -> Estimate:
         """KL(posterior||Laplace) in nats, from posterior draws and the log evidence."""
         z = unconstrained_draws(self.functions, idata)
@@ -152,6 +163,7 @@ class LaplaceApproximation(Displayed):
         about_draws = (w for w in warnings_about_draws(self.functions, idata) if w not in found.warnings)
         return replace(found, warnings=(*found.warnings, *about_draws))
 
+    @checked_arguments
     def kl_to_posterior(self, log_evidence: Estimate, n: int = _DRAWS, random_seed: RandomSeed = None) -> Estimate:
         """KL(Laplace||posterior) in nats, from draws of the approximation and the log evidence.
 
@@ -183,6 +195,7 @@ class LaplaceApproximation(Displayed):
 
 
 @deprecated_arguments(renamed={"mode": "estimate"}, positional=("model", "space"), types={"space": str})
+@checked_arguments
 def laplace(
     model: "pm.Model",
     estimate: PointEstimate | None = None,

@@ -14,11 +14,11 @@ from pp_mlekl.report.figures import INK, STYLE
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.report.protocols import ComparisonLike, ModelComparisonLike
 from pp_mlekl.report.style import styled
-from pp_mlekl.typing import Array
+from pp_mlekl.typing import Array, Names
+from pp_mlekl.utils.arguments import check_names
 from pp_mlekl.utils.p_values import p_value
 from pp_mlekl.utils.shared_state import silenced
 
-Names = Sequence[str] | str | None
 Coords = Mapping[str, Any] | None
 
 # Minimum number of prior draws inside the range of a panel.
@@ -45,7 +45,7 @@ _MAX_PAIR_DRAWS = 600
 
 def prior_posterior(
     comparison: ComparisonLike,
-    var_names: Names = None,
+    var_names: Names | None = None,
     coords: Coords = None,
     backend: str = "matplotlib",
     **kwargs: Any,
@@ -81,7 +81,7 @@ def prior_posterior(
 
 def pairs(
     comparison: ComparisonLike,
-    var_names: Names = None,
+    var_names: Names | None = None,
     coords: Coords = None,
     backend: str = "matplotlib",
     **kwargs: Any,
@@ -145,7 +145,7 @@ def energy(comparison: ComparisonLike, backend: str = "matplotlib", **kwargs: An
 
 def predictive(
     comparison: ComparisonLike,
-    var_names: Names = None,
+    var_names: Names | None = None,
     backend: str = "matplotlib",
     coords: Coords = None,
     **kwargs: Any,
@@ -200,7 +200,9 @@ _ABOUT_PREDICTIVE = {
 }
 
 
-def loo_pit(comparison: ComparisonLike, var_names: Names = None, backend: str = "matplotlib", **kwargs: Any) -> Any:
+def loo_pit(
+    comparison: ComparisonLike, var_names: Names | None = None, backend: str = "matplotlib", **kwargs: Any
+) -> Any:
     """Leave-one-out probability integral transform: within the band if the predictions are calibrated."""
     import arviz_plots as azp
 
@@ -272,28 +274,26 @@ def _spaced(figure: Figure) -> None:
     figure.set_layout_engine("constrained")
 
 
-def _listed(names: Names) -> list[str]:
+def _listed(names: Names | None) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _names(comparison: ComparisonLike, var_names: Names) -> list[str]:
+def _names(comparison: ComparisonLike, var_names: Names | None) -> list[str]:
     """The free variables to plot; a ValueError for unknown names."""
     known = [*comparison.free_names, *comparison.derived_names]
     chosen = comparison.free_names if var_names is None else _listed(var_names)
-    if unknown := [n for n in chosen if n not in known]:
-        raise ValueError(f"var_names must be among {', '.join(known)}, got {unknown[0]!r}.")
+    check_names("var_names", chosen, known, fewest=0)
     return list(chosen)
 
 
-def _observed(comparison: ComparisonLike, var_names: Names) -> list[str]:
+def _observed(comparison: ComparisonLike, var_names: Names | None) -> list[str]:
     """The observed variables to plot; a ValueError for unknown names."""
     known = [str(name) for name in comparison.tree["observed_data"].data_vars]
-    if unknown := [n for n in _listed(var_names) if n not in known]:
-        raise ValueError(f"var_names must be among {', '.join(known)}, got {unknown[0]!r}.")
+    check_names("var_names", _listed(var_names), known, fewest=0)
     return _listed(var_names)
 
 
-def _selected(comparison: ComparisonLike, group: str, var_names: Names, coords: Coords) -> xr.Dataset:
+def _selected(comparison: ComparisonLike, group: str, var_names: Names | None, coords: Coords) -> xr.Dataset:
     """Draws of some variables at some coordinates."""
     dataset = comparison.tree[group].to_dataset()[_names(comparison, var_names)]
     here = {dim: value for dim, value in (coords or {}).items() if dim in dataset.dims}
@@ -351,7 +351,7 @@ def _a_number_each(tree: Any, name: str) -> bool:
 
 def chains(
     comparison: ComparisonLike,
-    var_names: Names = None,
+    var_names: Names | None = None,
     coords: Coords = None,
     backend: str = "matplotlib",
     **kwargs: Any,

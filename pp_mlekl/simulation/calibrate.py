@@ -1,5 +1,6 @@
 """Simulation-based calibration of posteriors, approximations, intervals and error bars."""
 
+import inspect
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,10 +15,11 @@ from pp_mlekl.simulation.calibration_job import METHODS, OWN, CalibrationJob, Sa
 from pp_mlekl.simulation.calibration_result import Calibration
 from pp_mlekl.simulation.result_arrays import MemoryArrays
 from pp_mlekl.simulation.run_batches import run_batches
-from pp_mlekl.simulation.settings import library_versions, source_of
+from pp_mlekl.simulation.settings import library_versions
 from pp_mlekl.simulation.streamed_store import stored_seed, streamed_store
-from pp_mlekl.typing import ModelBuilder, Potentials, RandomSeed
-from pp_mlekl.utils.counts import check_count
+from pp_mlekl.typing import ModelBuilder, Names, Potentials, RandomSeed
+from pp_mlekl.utils.arguments import check_names, checked_arguments
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.progress import Progress
 from pp_mlekl.utils.seeds import integer_of
 from pp_mlekl.utils.tree_storage import is_zarr
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     import pymc as pm
 
 
+@checked_arguments
 def calibrate(
     build: "pm.Model | ModelBuilder",
     *,
-    methods: Sequence[str] = ("posterior", "laplace", "mle"),
+    methods: Names = ("posterior", "laplace", "mle"),
     simulations: int = 200,
     draw_posterior: Sampler | None = None,
     truth: "pm.Model | ModelBuilder | None" = None,
@@ -136,10 +139,7 @@ def calibrate(
             return _result(arrays.dataset(), attributes, level)
         kept = None if random_seed is None else str(job.root)
         identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
-        identity |= {
-            "idata": _checksum(idata),
-            "sampler": None if draw_posterior is None else source_of(draw_posterior),
-        }
+        identity |= {"idata": _checksum(idata), "sampler": _source(draw_posterior)}
         say = progress if callable(progress) else lambda _: None
         with streamed_store(store, identity, attributes, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]
@@ -158,15 +158,24 @@ def _checksum(idata: xr.DataTree | None) -> str | None:
     return digest.hexdigest()
 
 
+def _source(draw_posterior: Sampler | None) -> str | None:
+    """The source of a sampler, or its name where there is no source; what it refers to is not part of it."""
+    if draw_posterior is None:
+        return None
+    try:
+        return inspect.getsource(draw_posterior)
+    except (OSError, TypeError):
+        return str(getattr(draw_posterior, "__qualname__", type(draw_posterior).__qualname__))
+
+
 def _check(
     methods: Sequence[str], simulations: int, draws: int, tune: int, chains: int, level: float, store: Any
 ) -> None:
-    for name in methods:
-        if name not in METHODS:
-            raise ValueError(f"`methods` must be among {', '.join(METHODS)}, got {name!r}.")
+    check_names("methods", methods, METHODS, fewest=0)
     if len(set(methods)) < len(methods):
         raise ValueError(f"`methods` must be named once each, got {list(methods)}.")
     check_count("simulations", simulations, at_least=2)
+    check_memory(int(simulations), f"{simulations} simulations")
     check_count("draws", draws, at_least=20)
     check_count("tune", tune)
     check_count("chains", chains)

@@ -12,7 +12,8 @@ import xarray as xr
 
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
 from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
-from pp_mlekl.typing import Array
+from pp_mlekl.typing import Array, Names
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.files import AnyPath
 
@@ -121,7 +122,8 @@ class Calibration(Displayed):
         """The table without the limits of the coverages."""
         return self.table[[c for c in self.table.columns if not c.startswith(("low", "high"))]]
 
-    def plot_ecdf(self, method: str | None = None, var_names: Sequence[str] | None = None) -> Any:
+    @checked_arguments
+    def plot_ecdf(self, method: str | None = None, var_names: Names | None = None) -> Any:
         """The empirical distribution function of the ranks minus the uniform one, with simultaneous limits by arviz-stats.
 
         Parameters
@@ -137,8 +139,12 @@ class Calibration(Displayed):
         """
         from pp_mlekl.report.calibration_page import plot_ranks
 
+        check_names("method", self.methods if method is None else [method], self.methods)
+        quantities = [str(name) for name in self.simulations["quantity"].values]
+        check_names("var_names", quantities if var_names is None else var_names, quantities)
         return plot_ranks(self, self.methods[0] if method is None else method, var_names)
 
+    @checked_arguments
     def to_html(self, path: AnyPath) -> Path:
         """Write a page with the sentences, tables and plots."""
         from pp_mlekl.report.calibration_page import write_calibration

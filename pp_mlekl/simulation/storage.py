@@ -21,7 +21,7 @@ _ROUNDING = 1e-6
 
 
 @contextmanager
-def store_of_its_own(path: AnyPath, say: Callable[[str], None] | None) -> Iterator[None]:
+def exclusive_store(path: AnyPath, say: Callable[[str], None] | None) -> Iterator[None]:
     """A block in which no other study writes to the file; it waits for one that does.
 
     Raises

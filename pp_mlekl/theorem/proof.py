@@ -21,6 +21,7 @@ from pp_mlekl.theorem.limit import convergence
 from pp_mlekl.theorem.proof_result import Proof, Step
 from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
@@ -35,6 +36,7 @@ _TERMS, _MIN_REPLICATES = 1_000_000, 30
 
 
 @collected_rarely()
+@checked_arguments
 def proof(
     model: "pm.Model",
     truth: TruthLike,

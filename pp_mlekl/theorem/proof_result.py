@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from pp_mlekl.estimation.pseudo_true.pseudo_true_result import PseudoTrue
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.html import table_html
 
 
@@ -134,6 +135,7 @@ class Proof:
         ]
         return pd.DataFrame(rows).set_index("step")
 
+    @checked_arguments
     def to_html(self, path: str | Path) -> Path:
         """Write the proof as one self-contained page.
 
@@ -151,6 +153,7 @@ class Proof:
 
         return write_page(self, path)
 
+    @checked_arguments
     def plot(self, number: int) -> Any:
         """The matplotlib figure of one step.
 

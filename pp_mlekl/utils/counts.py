@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from pp_mlekl.utils.shown import shown
+
 
 def check_count(name: str, value: Any, at_least: int = 1) -> None:
     """Raise ValueError unless an argument is an integer of at least ``at_least``.
@@ -15,7 +17,7 @@ def check_count(name: str, value: Any, at_least: int = 1) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < at_least:
         wanted = "a positive integer" if at_least == 1 else f"an integer of at least {at_least}"
-        raise ValueError(f"{name} must be {wanted}, got {value!r}.")
+        raise ValueError(f"{name} must be {wanted}, got {shown(value)}.")
 
 
 def check_memory(numbers: int, what: str) -> None:

@@ -11,6 +11,7 @@ def deprecated_arguments[**P, R](
     renamed: Mapping[str, str] | None = None,
     positional: Sequence[str] = (),
     types: Mapping[str, type | tuple[type, ...]] | None = None,
+    mappings: Sequence[str] = (),
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Accept the arguments of the previous release with a ``DeprecationWarning``.
 
@@ -23,6 +24,8 @@ def deprecated_arguments[**P, R](
     types
         If another parameter now has the position of a parameter of ``positional``: the types of values that are still
         passed on to the previous parameter.
+    mappings
+        Keywords that take mappings, in whose place the previous release took lists.
 
     Examples
     --------
@@ -69,6 +72,13 @@ def deprecated_arguments[**P, R](
                     )
                 if parameter in today:
                     raise TypeError(f"{name}() got several values for {parameter!r}; give it once.")
+                if parameter in mappings and isinstance(value, list | tuple):
+                    warnings.warn(
+                        f"{name}: {parameter}= is a mapping from names; a list is deprecated.",
+                        DeprecationWarning,
+                        stacklevel=2,
+                    )
+                    value = {str(number): entry for number, entry in enumerate(value)}
                 today[parameter] = value
             return function(*args[:first], **today)  # type: ignore[arg-type]
 

@@ -207,6 +207,8 @@ def _shortened(text: str, most: int) -> str:
 def _real(path: AnyPath) -> Path:
     """A path with its links resolved: the file that a link points to is replaced, not the link."""
     text = os.fspath(path)
+    if "\0" in text:
+        raise ValueError(f"A path must not have the character NUL, got {text!r}; leave it out.")
     if text.endswith(("/", os.sep)) or Path(text).name in ("", ".."):
         raise ValueError(f"{text!r} is a folder; name a file in it, such as {str(Path(text) / 'result')!r}.")
     return Path(os.path.realpath(text))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pp_mlekl.typing import RandomSeed
+from pp_mlekl.utils.shown import shown
 
 # Stored seeds fit into the signed 64-bit integers of file formats.
 _LIMIT = 2**63
@@ -26,7 +27,7 @@ def generator_of(random_seed: RandomSeed) -> np.random.Generator:
         return np.random.default_rng(random_seed)
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"random_seed must be a whole number of at least 0, a SeedSequence or a Generator, got {random_seed!r}."
+            f"random_seed must be a whole number of at least 0, a SeedSequence or a Generator, got {shown(random_seed)}."
         ) from error
 
 

@@ -75,7 +75,7 @@ def test_potentials_count_as_the_user_says(folder):
         (["compare", "my_model.py:build", "--out", "my_model.py/x"], 2, "Nothing can be written to my_model.py/x"),
         (["compare", "my_model.py:build", "--seed", "-1"], 2, "--seed must be"),
         (["compare", "my_model.py:penalised"], 2, "may be prior or likelihood"),
-        (["compare", "my_model.py:build", "--sampler", "nupie"], 2, "sampler must be among"),
+        (["compare", "my_model.py:build", "--sampler", "nupie"], 2, "nuts_sampler must be"),
         (["compare-models", "my_model.py:build"], 2, "at least two models"),
         (["compare-models", "my_model.py:build", "my_model.py:build"], 2, "each once"),
         (

@@ -16,6 +16,19 @@ NAMES = [*CONTINUOUS, *DISCRETE]
 LEVELS = np.array([1e-12, 1e-6, 1e-2, 0.3, 0.5, 0.9])
 
 
+# Made of other families or a family and an atom; they have tests of their own.
+COMPOSED = {"Truncated", "Censored", "HurdleGamma", "HurdleLogNormal"}
+# Whose density is checked against SciPy's only.
+BY_SCIPY = {"ExGaussian", "Interpolated", "Rice", "SkewNormal", "SkewStudentT"}
+
+
+def test_every_family_of_one_dimension_has_a_member_and_a_textbook_density():
+    names = {name for name, cls in FAMILIES.items() if cls.event_ndim == 0} - COMPOSED
+    assert names <= set(NAMES), "add a member to univariate_cases.py"
+    in_30_digits = mpmath_densities.DENSITIES | mpmath_densities.MASSES
+    assert names - BY_SCIPY <= set(in_30_digits), "add its density to mpmath_densities.py"
+
+
 @pytest.mark.parametrize("name", [n for n in NAMES if n in mpmath_densities.DENSITIES | mpmath_densities.MASSES])
 def test_log_density_agrees_with_the_textbook(name):
     p = make(name)

@@ -129,7 +129,7 @@ def test_same_seed_same_coverage_and_wrong_use_is_named():
     )
     assert first["summary"].identical(second["summary"])
     assert {f"coverage_{k}" for k in kinds} <= set(first["summary"].data_vars)
-    with pytest.raises(ValueError, match="`intervals` must be among profile"):
+    with pytest.raises(ValueError, match="intervals must be among profile"):
         study(model, truth, sizes=[N], replicates=20, intervals=["wald"])
     with pytest.raises(ValueError, match="resamples must be an integer of at least 2"):
         study(model, truth, sizes=[N], replicates=20, resamples=1)

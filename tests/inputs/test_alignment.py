@@ -69,5 +69,5 @@ def test_variables_are_paired_by_name():
     with pytest.raises(ValueError, match=r"variables differ \(b in p alone; c in q alone\); name those"):
         _kl(p, q.rename(b="c"))
     assert _kl(p, q.rename(b="c"), var_names=["a"]).value == _kl(p["a"], q["a"]).value
-    with pytest.raises(ValueError, match="var_names has 'b'"):
+    with pytest.raises(ValueError, match=r"var_names.*'b'"):
         _kl(p, q.rename(b="c"), var_names=["a", "b"])

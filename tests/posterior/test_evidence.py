@@ -125,7 +125,7 @@ def test_tree_without_draws_is_sampled_and_no_tree_is_refused():
     assert_within(found, case["log_evidence"], sigmas=5, mcse_below=0.00035)
     dataset = xr.Dataset({"mu": (("chain", "draw"), np.ones((4, 100)))})
     for of in (mk.log_evidence, mk.information_gain):
-        with pytest.raises(TypeError, match=r"DataTree with a group 'posterior', got Dataset"):
+        with pytest.raises(TypeError, match=r"idata must be a DataTree .*Dataset"):
             of(model, dataset)
 
 

@@ -143,11 +143,11 @@ def test_wrong_use():
     case = CASES["gamma-poisson-12"]
     model = golden.conjugate(case)
     tree = posterior_tree(case, model, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="must be free variables"):
+    with pytest.raises(ValueError, match="var_names must be"):
         mk.information_gain(model, tree, var_names=["nope"])
     with pytest.raises(ValueError, match="too few"):
         mk.log_evidence(model, posterior_tree(case, model, np.random.default_rng(0), draws=10))
-    with pytest.raises(ValueError, match='"bridge", "smc" or "laplace"'):
+    with pytest.raises(ValueError, match="'bridge'"):
         mk.log_evidence(model, tree, method="guess")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special, stats
 
 from pp_mlekl.divergences.closed_form import kl_rule
-from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support
+from pp_mlekl.divergences.distribution import CrossEntropyTerms, Support, numbers
 from pp_mlekl.divergences.families.inversion import integer_quantile
 from pp_mlekl.divergences.families.moments import WithMoments
 from pp_mlekl.divergences.families.probability import Probability
@@ -57,7 +57,7 @@ class Poisson(_Count):
 
     def __post_init__(self) -> None:
         if self.log_mu is not None:
-            object.__setattr__(self, "mu", np.exp(self._numbers("log_mu", self.log_mu)))
+            object.__setattr__(self, "mu", np.exp(numbers(type(self).__name__, "log_mu", self.log_mu)))
         elif self.mu is None:
             raise ValueError("Poisson needs mu.")
         super().__post_init__()
@@ -149,7 +149,7 @@ class _WithSuccess(_Count):
 
     def __post_init__(self) -> None:
         if self.logit_p is not None:
-            object.__setattr__(self, "p", special.expit(self._numbers("logit_p", self.logit_p)))
+            object.__setattr__(self, "p", special.expit(numbers(type(self).__name__, "logit_p", self.logit_p)))
         elif self.p is None:
             raise ValueError(f"{type(self).__name__} needs p or logit_p.")
         super().__post_init__()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.distribution import Distribution, numbers
 from pp_mlekl.divergences.special import entropy_term, excess, expm1_minus, log1p_minus
 from pp_mlekl.typing import Array
 
@@ -75,7 +75,7 @@ class WithPresence(Distribution):
 
     def __post_init__(self) -> None:
         if self.logit_psi is not None:
-            object.__setattr__(self, "psi", special.expit(self._numbers("logit_psi", self.logit_psi)))
+            object.__setattr__(self, "psi", special.expit(numbers(type(self).__name__, "logit_psi", self.logit_psi)))
         elif self.psi is None:
             raise ValueError(f"{type(self).__name__} needs psi.")
         super().__post_init__()
@@ -134,14 +134,14 @@ def normalized_weights(name: str, p: Array | None, logit_p: Array | None) -> tup
         Where neither is given, or a weight is negative or infinite, or all are 0.
     """
     if logit_p is not None:
-        logs = np.asarray(logit_p, dtype=np.float64)
+        logs = numbers(name, "logit_p", logit_p)
         if logs.ndim == 0 or np.any(np.isnan(logs) | np.isposinf(logs)) or np.any(np.all(np.isneginf(logs), axis=-1)):
             raise ValueError(f"{name}: logit_p must be a vector without NaN and inf, and not -inf throughout.")
         logs = special.log_softmax(logs, axis=-1)
         return np.exp(logs), logs
     if p is None:
         raise ValueError(f"{name} needs p or logit_p.")
-    weights = np.asarray(p, dtype=np.float64)
+    weights = numbers(name, "p", p)
     if weights.ndim == 0 or not np.all((weights >= 0) & np.isfinite(weights)) or not np.all(weights.sum(axis=-1) > 0):
         raise ValueError(f"{name}: p must be a vector of finite weights, not negative, with a positive sum.")
     return weights / weights.sum(axis=-1, keepdims=True), None

@@ -18,6 +18,7 @@ from pp_mlekl.estimation.regular_maximum import regular_problem
 from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.seeds import generator_of
@@ -102,6 +103,7 @@ def _table(tests: Iterable[NestedTest]) -> pd.DataFrame:
 
 
 @deprecated_arguments(positional=("model", "null"), types={"null": Mapping})
+@checked_arguments
 def nested_tests(
     model: "pm.Model",
     estimate: PointEstimate | None = None,
@@ -192,6 +194,7 @@ def nested_tests(
     )
 
 
+@checked_arguments
 def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_boundary: bool = False) -> NestedTest:
     """Likelihood-ratio test of one fitted model within another, marginal likelihoods included.
 

@@ -12,12 +12,15 @@ from pp_mlekl.inputs.truth import Truth, as_truth
 from pp_mlekl.optimize.covariance import reported
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
+from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.seeds import generator_of
 
 if TYPE_CHECKING:
     import pymc as pm
 
 
+@checked_arguments
 def pseudo_true(
     model: "pm.Model",
     truth: TruthLike,
@@ -68,7 +71,9 @@ def pseudo_true(
     >>> round(float(found.values["mu"]), 6), round(found.kl_min, 6), round(found.trace, 6)
     (4.0, 0.400605, 3.0)
     """
+    check_count("starts", starts)
     functions = model_functions(model, potentials)
+    check_memory(int(starts) * functions.size, f"{starts} starts")
     generator = generator_of(random_seed)
     if len(functions.measured) < len(functions.observed):
         raise ValueError(

@@ -1,27 +1,31 @@
 """Checks before a sampler starts: its settings are valid, and the posterior density is positive somewhere."""
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
 from pp_mlekl.pymc_model.impossible_observations import impossible_observations
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
-from pp_mlekl.typing import Array
+from pp_mlekl.typing import Array, NutsSampler, SampleKwargs
 from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.shown import shown
 
 # The samplers of pm.sample, and the packages that each needs beyond the dependencies of this package.
-SAMPLERS: dict[str, tuple[str, ...]] = {
+SAMPLERS: dict[NutsSampler, tuple[str, ...]] = {
     "nutpie": (),
     "pymc": (),
     "numpyro": ("jax", "numpyro"),
     "blackjax": ("jax", "blackjax"),
 }
+# What ``sample`` itself passes to ``pm.sample``, or reads from its result.
+_OWN = ("model", "potentials", "return_inferencedata")
 _POINTS = 50
 # Samplers move each coordinate of the initial point at random by up to this distance.
 _JITTER = 1.0
 
 
-def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_sampler: str) -> None:
+def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_sampler: NutsSampler) -> None:
     """Raise where the settings are invalid or the draws do not fit into memory.
 
     Raises
@@ -37,10 +41,33 @@ def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_s
     numbers = functions.natural_size + functions.n_observations
     check_memory(int(draws) * int(chains) * numbers, f"{chains} chains of {draws} draws")
     if nuts_sampler not in SAMPLERS:
-        raise ValueError(f"nuts_sampler must be among {', '.join(SAMPLERS)}, got {nuts_sampler!r}.")
+        raise ValueError(f"nuts_sampler must be among {', '.join(SAMPLERS)}, got {shown(nuts_sampler)}.")
     missing = [package for package in SAMPLERS[nuts_sampler] if find_spec(package) is None]
     if missing:
         raise ImportError(f"The sampler {nuts_sampler} needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
+
+
+def with_sample_kwargs(sample_kwargs: SampleKwargs | None, **own: Any) -> dict[str, Any]:
+    """Arguments of ``sample``: a function's own, and further ones that its user gives.
+
+    Raises
+    ------
+    ValueError
+        Where the user gives one of the function's own, or one that ``sample`` sets.
+
+    Examples
+    --------
+    >>> with_sample_kwargs({"tune": 500}, draws=1000)
+    {'draws': 1000, 'tune': 500}
+    """
+    given = dict(sample_kwargs or {})
+    taken = [name for name in given if name in own or name in _OWN]
+    if taken:
+        raise ValueError(
+            f"sample_kwargs must hold further arguments of pm.sample, not {taken[0]!r}; "
+            + (f"pass {taken[0]}= itself." if taken[0] in own else "leave it out.")
+        )
+    return own | given
 
 
 def initial_values(functions: ModelFunctions) -> dict[str, Array] | None:

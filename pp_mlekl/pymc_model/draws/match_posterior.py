@@ -50,10 +50,19 @@ def matched_posterior(functions: ModelFunctions, idata: xr.DataTree) -> xr.Datas
 def unconstrained_draws(functions: ModelFunctions, idata: xr.DataTree) -> Array:
     """The unconstrained vectors of the draws, shape (chain, draw, d); angles lie within half a turn of their mean direction.
 
-    It raises the errors of ``matched_posterior``.
+    Raises
+    ------
+    TypeError, ValueError
+        Those of ``matched_posterior``, and where draws are NaN or outside the support of the prior.
     """
     posterior = matched_posterior(functions, idata)
     z = functions.unconstrain({v.name: posterior[v.name].values for v in functions.free})
+    outside = [v.name for v in functions.free if np.isnan(z[..., v.flat]).any()]
+    if outside:
+        raise ValueError(
+            f"idata has draws of {outside[0]} that are NaN or outside the support of its prior; drop these draws, or check that "
+            "they are on the natural scale."
+        )
     return functions.wound(z, functions.mean_direction(z))
 
 

@@ -19,9 +19,10 @@ from pp_mlekl.pymc_model.interpreter.pytensor_settings import settings
 from pp_mlekl.pymc_model.layout import dims_of, labelled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
-from pp_mlekl.typing import Array, Potentials, RandomSeed
+from pp_mlekl.typing import Array, NutsSampler, Potentials, RandomSeed
 from pp_mlekl.utils.seeds import generator_of
 from pp_mlekl.utils.shared_state import alone
+from pp_mlekl.utils.shown import shown
 
 GROUPS = ("observed_data", "log_likelihood", "log_prior", "prior", "prior_predictive", "posterior_predictive")
 # Enough draws for a predictive check of the prior.
@@ -36,7 +37,7 @@ def sample(
     draws: int = 1000,
     chains: int = 4,
     random_seed: RandomSeed = None,
-    nuts_sampler: str = "nutpie",
+    nuts_sampler: NutsSampler = "nutpie",
     progressbar: bool = False,
     potentials: Potentials = None,
     **kwargs: Any,
@@ -107,12 +108,18 @@ def sample(
                 progressbar=progressbar,
                 **keywords,
             )
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            if not kwargs:
+                raise
+            raise ValueError(
+                f"pm.sample refuses {', '.join(f'{name}={shown(value)}' for name, value in kwargs.items())} "
+                f"({type(error).__name__}: {_first_line(error)}); pass arguments that it takes as sample_kwargs."
+            ) from error
         except RuntimeError as error:
             # Samplers in other languages raise this error with long tracebacks.
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             other = "pymc" if nuts_sampler != "pymc" else "nutpie"
             raise ValueError(
-                f"{nuts_sampler} cannot sample this model ({reason}); pass nuts_sampler={other!r}."
+                f"{nuts_sampler} cannot sample this model ({_first_line(error)}); pass nuts_sampler={other!r}."
             ) from error
     if _was_interrupted(tree["posterior"].to_dataset()[[v.name for v in functions.free]], draws):
         raise KeyboardInterrupt
@@ -176,6 +183,10 @@ def ensure_groups(
             # A wide prior allows data that overflow, such as counts at a rate of exp(50).
             result.attrs["prior_predictive_left_out"] = f"The prior allows data that cannot be drawn ({error})."
     return result
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _was_interrupted(posterior: xr.Dataset, draws: int) -> bool:
