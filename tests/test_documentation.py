@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 
@@ -58,7 +59,7 @@ def test_blocks_name_public_functions_and_their_arguments(path):
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: path.name)
 def test_blocks_run(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    names = {"mk": mk, "np": np, "pm": pm, **GIVEN.get(path.name, dict)()}
+    names = {"mk": mk, "np": np, "pd": pd, "pm": pm, **GIVEN.get(path.name, dict)()}
     for block in BLOCK.findall(path.read_text(encoding="utf-8")):
         exec(compile(block, path.name, "exec"), names)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import update_wrapper
 from inspect import cleandoc, getdoc, isfunction, signature, unwrap
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +68,27 @@ class Builder:
             stop(f"{self.name} returned {type(model).__name__}, not a pymc.Model; let it return the model.", WRONG_USE)
         return model
 
+    def own_data(self, **arguments: Any) -> "tuple[LocalFunction, LocalFunction]":
+        """The builder as a function of a data set, and the module's ``simulate``; other processes can run both.
+
+        Parameters
+        ----------
+        **arguments
+            Further arguments of the builder.
+        """
+        simulate, name, function = self._attribute("simulate"), self._data_argument, self.function
+        if not callable(simulate):
+            stop(f"The module of {self.name} has no function simulate(n, truth, random_seed).", WRONG_USE)
+        try:
+            signature(function).bind(**{name: None}, **arguments)
+        except TypeError as error:
+            stop(f"{self.name} must take the data set that simulate returns: {error}.", WRONG_USE)
+
+        def build(data: Any) -> Any:
+            return function(**{name: data}, **arguments)
+
+        return LocalFunction(build, self.imports), LocalFunction(simulate, self.imports)
+
     @property
     def _data_argument(self) -> str:
         names = list(signature(self.function).parameters)
@@ -103,6 +125,27 @@ class Builder:
         value = getattr(self.module, name, None)
         # A function may be imported from where its truth and its description are.
         return getattr(unwrap(self.function), "__globals__", {}).get(name) if value is None else value
+
+
+class LocalFunction:
+    """A user's function that finds the modules beside it whenever it runs.
+
+    Parameters
+    ----------
+    function
+        The function.
+    imports
+        What its module may import from its folder.
+    """
+
+    def __init__(self, function: Callable[..., Any], imports: LocalImports):
+        update_wrapper(self, function)
+        self._function, self._imports = function, imports
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        with self._imports.active():
+            return self._function(*arguments)
 
 
 def load_builder(name: str) -> Builder:

@@ -31,8 +31,8 @@ def studies(
     stems = file_names([name for name, _ in named], taken=["index"])
     with cluster(scheduler, workers) as client:
         for (name, one), stem in zip(named, stems, strict=True):
-            model, truth = one.load()
-            tree = study(model, truth, store=folder / f"{stem}.zarr", client=client, progress=True, **one.settings)
+            model, truth, settings = one.load()
+            tree = study(model, truth, store=folder / f"{stem}.zarr", client=client, progress=True, **settings)
             print(write_study_page(tree, folder / f"{stem}.html", name))
             found[name] = (f"{stem}.html", tree)
     print(write_study_index(found, folder / "index.html"))

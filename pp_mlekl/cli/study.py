@@ -1,7 +1,7 @@
 """``pp-mlekl study``: many simulated data sets, what their fits lose, and whether their intervals cover."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 # Two columns have up to six shares each.
 _WIDTH_IN_A_PIPE = 140
+_DIVERGENCE = {"mean KL": "kl", "+-": "kl_mcse", "theory": "kl_theory"}
 _COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
 
 
@@ -28,7 +29,19 @@ def study(
     intervals: Annotated[
         str, typer.Option(help="further ones: profile, parametric_bootstrap, case_bootstrap, with commas")
     ] = "",
-    compute: Annotated[str, typer.Option(help="kl, coverage, with a comma; empty for the fits alone")] = "kl,coverage",
+    compute: Annotated[
+        str | None,
+        typer.Option(help="kl, coverage, with a comma; empty for the fits alone; by default all that is known"),
+    ] = None,
+    covariates: Annotated[
+        str, typer.Option(help="fixed, or resampled: the model's rows drawn with replacement")
+    ] = "fixed",
+    own_data: Annotated[
+        bool,
+        typer.Option(
+            "--simulate", help="draw data, with covariates and groups, by the module's simulate(n, truth, random_seed)"
+        ),
+    ] = False,
     seed: FixedSeed = 1,
     out: Annotated[
         Path | None, typer.Option(help="file to keep the result in: .nc, or .zarr, from which a killed study goes on")
@@ -41,12 +54,17 @@ def study(
     """Simulate, fit all data sets at once, and compare KL(true||fit) and coverage with theory."""
     from pp_mlekl.cli.cluster import cluster
     from pp_mlekl.cli.compare import short_name
-    from pp_mlekl.cli.truths import model_and_truth, read_sizes
+    from pp_mlekl.cli.truths import builder_and_truth, model_and_truth, read_sizes
     from pp_mlekl.utils.files import check_page_target
 
     if page is not None:
         check_page_target(page)
-    model, values = model_and_truth(builder, truth)
+    model: Any
+    if own_data:
+        loaded, values = builder_and_truth(builder, truth)
+        model, simulate = loaded.own_data()
+    else:
+        (model, values), simulate = model_and_truth(builder, truth), None
     from pp_mlekl.simulation.study import study as run
 
     with cluster(scheduler, workers) as client:
@@ -57,7 +75,9 @@ def study(
             replicates=replicates,
             estimators=estimators.split(","),
             intervals=_names(intervals),
-            compute=_names(compute),
+            compute=None if compute is None else _names(compute),
+            covariates=covariates,  # type: ignore[arg-type]
+            simulate=simulate,
             random_seed=seed,
             store=out,
             client=client,
@@ -78,17 +98,23 @@ def _print(tree: "xr.DataTree") -> None:
     from pp_mlekl.cli.output import show_table
 
     summary, rows = tree["summary"].to_dataset(), []
+    covered = {title: name for title, name in _COVERAGE.items() if name in summary}
+    divergence = {title: name for title, name in _DIVERGENCE.items() if name in summary}
     for estimator in summary["estimator"].values:
         for size in summary["size"].values:
             row = summary.sel(estimator=estimator, size=size)
-            cells = [f"{row[k].item():.4g}" if k in row else "" for k in ("kl", "kl_mcse", "kl_theory")]
-            cover = [_shares(row[name].values) if name in row else "" for name in _COVERAGE.values()]
-            rows.append([str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *cover])
-    show_table(["estimator", "n", "mean KL", "+-", "theory", "no fit", *_COVERAGE], rows, (0, 6, 7), _WIDTH_IN_A_PIPE)
-    print(
-        "KL(true||fit) in nats per observation, mean over the data sets whose fit exists. Coverage of the pseudo-true"
-    )
-    print("parameters by intervals of the exact sandwich, and of each data set's own, as sandwich_interval gives them.")
+            cells = [f"{row[name].item():.4g}" for name in divergence.values()]
+            shares = [_shares(row[name].values) for name in covered.values()]
+            rows.append([str(estimator), str(size), *cells, f"{1 - row['exists'].item():.2%}", *shares])
+    titles = ["estimator", "n", *divergence, "no fit", *covered]
+    show_table(titles, rows, (0, *(titles.index(title) for title in covered)), _WIDTH_IN_A_PIPE)
+    if "kl" in summary:
+        print("KL(true||fit) in nats per observation, mean over the data sets whose fit exists.")
+    if covered:
+        print(
+            "Coverage of the pseudo-true parameters by intervals of the exact sandwich, and of each data set's own, as"
+        )
+        print("sandwich_interval gives them.")
 
 
 def _shares(values: "Array") -> str:

@@ -23,6 +23,8 @@ _SETTINGS: dict[str, tuple[type, type | None]] = {
     "draws": (int, None),
     "tune": (int, None),
     "chains": (int, None),
+    "covariates": (str, None),
+    "simulate": (bool, None),
 }
 _CROSSED = ("builder", "arguments", "truth")
 
@@ -40,7 +42,7 @@ class OneStudy:
     truth
         Parameter values, or the text of a distribution; None for the module's ``TRUTH``.
     settings
-        Of ``study``.
+        Of ``study``; ``simulate`` tells whether the module's function of that name draws the data.
     """
 
     builder: str
@@ -48,8 +50,8 @@ class OneStudy:
     truth: dict[str, Any] | str | None
     settings: dict[str, Any]
 
-    def load(self) -> tuple[Any, Any]:
-        """The model and the truth.
+    def load(self) -> tuple[Any, Any, dict[str, Any]]:
+        """The model, the truth and the settings.
 
         Raises
         ------
@@ -57,11 +59,15 @@ class OneStudy:
             Where neither the file nor the module has a truth.
         """
         loaded = load_builder(self.builder)
-        model = loaded.build(**self.arguments)
         truth = loaded.truth if self.truth is None else self.truth
         if truth is None:
             raise ValueError(f"The module of {self.builder} has no TRUTH; add truth to the file.")
-        return model, read(truth) if isinstance(truth, str) else truth
+        truth = read(truth) if isinstance(truth, str) else truth
+        settings = {name: value for name, value in self.settings.items() if name != "simulate"}
+        if not self.settings.get("simulate", False):
+            return loaded.build(**self.arguments), truth, settings
+        model, simulate = loaded.own_data(**self.arguments)
+        return model, truth, settings | {"simulate": simulate}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +123,7 @@ def read_grid(path: Path) -> Grid:
 
 def _setting(path: Path, key: str, value: Any) -> Any:
     kind, inner = _SETTINGS[key]
-    right = isinstance(value, kind) and not isinstance(value, bool)
+    right = isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
     if not right or (inner is not None and not all(isinstance(v, inner) and not isinstance(v, bool) for v in value)):
         wanted = f"list of {inner.__name__}" if inner is not None else kind.__name__
         raise ValueError(f"{path}: {key} must be a {wanted}, got {value!r}.")

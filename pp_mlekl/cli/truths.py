@@ -2,13 +2,27 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pp_mlekl.cli.errors import WRONG_USE, stop
 
+if TYPE_CHECKING:
+    from pp_mlekl.cli.load_model import Builder
+
 
 def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
-    """The model of a shipped case or a builder, and its truth.
+    """The model of a shipped case or a builder, and its truth; parameters as for ``builder_and_truth``."""
+    from pp_mlekl.pymc_model.examples import CASES
+
+    if name in CASES:
+        model, own = CASES[name]()
+        return model, own if truth is None else read(truth)
+    builder, values = builder_and_truth(name, truth)
+    return builder.build(), values
+
+
+def builder_and_truth(name: str, truth: str | None) -> "tuple[Builder, Any]":
+    """A builder and its truth.
 
     Parameters
     ----------
@@ -23,9 +37,6 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
     from pp_mlekl.cli.load_model import load_builder
     from pp_mlekl.pymc_model.examples import CASES
 
-    if name in CASES:
-        model, own = CASES[name]()
-        return model, own if truth is None else read(truth)
     gallery = gallery_modules()
     if ":" not in name and not name.endswith(".py") and name not in gallery:
         near = get_close_matches(name, [*CASES, *gallery], n=1)
@@ -34,7 +45,7 @@ def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
     builder = load_builder(name)
     if truth is None and builder.truth is None:
         stop(f"The module of {name} has no TRUTH; pass --truth FILE.toml or --truth 'Gamma(2, 1)'.", WRONG_USE)
-    return builder.build(), builder.truth if truth is None else read(truth)
+    return builder, builder.truth if truth is None else read(truth)
 
 
 def read(truth: str) -> Any:

@@ -10,11 +10,13 @@ import pytensor.tensor as pt
 from pymc.logprob.basic import transformed_conditional_logp
 from pymc.logprob.utils import replace_rvs_by_values
 from pymc.pytensorf import rewrite_pregrad
+from pytensor.graph.basic import Variable
 from pytensor.graph.replace import clone_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.tensor.type import TensorType
 from pytensor.tensor.variable import TensorVariable
 
+from pp_mlekl.pymc_model.data_arrays import as_input
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.rewrites.double_precision import in_double_precision
 from pp_mlekl.pymc_model.rewrites.pipeline import ON_DENSITIES, ON_VALUES, apply_rewrites
@@ -30,7 +32,7 @@ class ModelGraphs:
     z
         The flat unconstrained vector, of static shape (d,).
     data
-        For each observed variable an input that stands for its data.
+        For each observed variable, and each array of the graph that varies, an input that stands for its data.
     pointwise
         For each observed variable (and each potential that counts as likelihood) its log-likelihood terms.
     log_prior, log_jacobian
@@ -50,16 +52,23 @@ class ModelGraphs:
 class ValueGraph:
     """Rewrites graphs of a model's random variables into graphs of the flat vector ``z`` and of data inputs."""
 
-    def __init__(self, model: pm.Model, value_shapes: Mapping[str, tuple[int, ...]], data: Mapping[str, Array]):
+    def __init__(
+        self,
+        model: pm.Model,
+        value_shapes: Mapping[str, tuple[int, ...]],
+        data: Mapping[str, Array],
+        varying: Mapping[str, Variable[Any, Any]] | None = None,
+    ):
         self.model = model
-        self._in_double: dict[Any, Any] = {}
+        inputs = {name: as_input(name, leaf) for name, leaf in (varying or {}).items()}
+        self._in_double: dict[Any, Any] = {leaf: inputs[name] for name, leaf in (varying or {}).items()}
         self.free = self._double(model.free_RVs)
         self.observed = self._double(model.observed_RVs)
         self.transforms = {new: model.rvs_to_transforms[rv] for new, rv in zip(self.free, model.free_RVs, strict=True)}
         self.data = {
             rv.name: TensorType(model.rvs_to_values[rv].type.dtype, shape=data[rv.name].shape)(f"{rv.name}_data")
             for rv in model.observed_RVs
-        }
+        } | inputs
         self.rvs_to_values = {
             **{new: model.rvs_to_values[rv] for new, rv in zip(self.free, model.free_RVs, strict=True)},
             **{new: self.data[rv.name] for new, rv in zip(self.observed, model.observed_RVs, strict=True)},

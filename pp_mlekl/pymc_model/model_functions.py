@@ -12,6 +12,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.bambi import pymc_model_of
+from pp_mlekl.pymc_model.data_arrays import DataArrays, check_same_prior, value_of
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.labels import check_labels
@@ -29,7 +30,9 @@ MAX_ROUNDS = 20
 _CACHE: WeakKeyDictionary[pm.Model, dict[tuple[Any, ...], "ModelFunctions"]] = WeakKeyDictionary()
 
 
-def model_functions(model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()) -> "ModelFunctions":
+def model_functions(
+    model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = (), varying: tuple[str, ...] = ()
+) -> "ModelFunctions":
     """The functions of a model, built once and cached with it.
 
     Parameters
@@ -40,11 +43,14 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     latents
         Free variables whose density counts as part of the likelihood, to be integrated out.
+    varying
+        Names of arrays of the graph (see ``DataArrays``) that become data: the functions take them as observed variables.
 
     Raises
     ------
     ValueError
-        Where the model is refused (see ``validation.check_model``), or an observed variable has no observations.
+        Where the model is refused (see ``validation.check_model``), an observed variable has no observations, or the prior
+        depends on an array that varies.
 
     Examples
     --------
@@ -63,11 +69,11 @@ def model_functions(model: pm.Model, potentials: Potentials = None, latents: tup
         for name, v in model.named_vars.items()
         if isinstance(v, SharedVariable)
     )
-    key = (potentials, latents, tuple(model.named_vars), shared)
+    key = (potentials, latents, varying, tuple(model.named_vars), shared)
     kept = _CACHE.setdefault(model, {})
     with without_c():
         if key not in kept:
-            kept[key] = ModelFunctions(model, potentials, latents)
+            kept[key] = ModelFunctions(model, potentials, latents, varying)
     return kept[key]
 
 
@@ -79,14 +85,23 @@ class ModelFunctions(ModelTransforms):
     names of observed variables to arrays of the data's shape or (*batch, *shape).
     """
 
-    def __init__(self, model: pm.Model, potentials: Potentials = None, latents: tuple[str, ...] = ()):
-        super().__init__(model)
+    def __init__(
+        self,
+        model: pm.Model,
+        potentials: Potentials = None,
+        latents: tuple[str, ...] = (),
+        varying: tuple[str, ...] = (),
+    ):
+        leaves = DataArrays(model=model).leaves if varying else {}
+        self._varying = {name: leaves[name] for name in varying}
+        super().__init__(model, self._varying)
         check_labels(model)
         data = self.observed_data()
         empty = [name for name, values in data.items() if not values.size]
         if empty:
             raise ValueError(f"There are no observations of {', '.join(empty)}; give data, or leave the variable out.")
         graphs = build_graphs(self.values, potentials, latents)
+        check_same_prior([graphs.log_prior, graphs.log_jacobian], self._varying, graphs.data)
         terms = BatchedFunction([graphs.z, *graphs.data.values()], list(graphs.pointwise.values()))
         shapes = [t.shape for t in terms(self._start, *data.values())]
         self.observed: tuple[ObservedVariable, ...] = observed_variables(
@@ -109,7 +124,7 @@ class ModelFunctions(ModelTransforms):
 
     def observed_data(self) -> dict[str, Array]:
         """The model's current data by observed variable, with the latest values of ``pm.set_data``."""
-        return observed_data(self.model)
+        return observed_data(self.model) | {name: value_of(leaf) for name, leaf in self._varying.items()}
 
     def prior_draws(self, n: int, generator: np.random.Generator) -> Array:
         """``n`` draws from the prior, in the unconstrained space: shape (at most n, d), finite rows only.

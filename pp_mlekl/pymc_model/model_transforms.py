@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -11,8 +12,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from pymc.logprob.utils import replace_rvs_by_values
 from pytensor.gradient import grad, jacobian
+from pytensor.graph.basic import Variable
 from pytensor.tensor.type import TensorType
 
+from pp_mlekl.pymc_model.data_arrays import check_same_prior
 from pp_mlekl.pymc_model.interpreter.batched_function import BatchedFunction
 from pp_mlekl.pymc_model.layout import FreeVariable, coords_of, free_variables, labels, observed_data
 from pp_mlekl.pymc_model.log_density_graphs import ValueGraph
@@ -31,14 +34,15 @@ class ModelTransforms:
     Every method takes ``z`` of shape (d,) or (*batch, d) and evaluates a batch in one vectorised call.
     """
 
-    def __init__(self, model: pm.Model):
+    def __init__(self, model: pm.Model, varying: Mapping[str, Variable[Any, Any]] | None = None):
         self.model = model
         start = model.initial_point()
         value_shapes = {name: np.shape(value) for name, value in start.items()}
         self._start = np.concatenate([np.ravel(start[v.name]) for v in model.value_vars]).astype(np.float64)
-        self.values = ValueGraph(model, value_shapes, observed_data(model))
+        self.values = ValueGraph(model, value_shapes, observed_data(model), varying)
         self.size: int = len(self._start)
         self._natural_graphs = self.values.of_values(model.free_RVs)
+        check_same_prior(self._natural_graphs, varying or {}, self.values.data)
         self._natural = BatchedFunction([self.values.z], self._natural_graphs, self.size)
         self.free: tuple[FreeVariable, ...] = free_variables(
             model, value_shapes, [v.shape for v in self._natural(self._start)]
@@ -133,8 +137,7 @@ class ModelTransforms:
 
     def natural_difference(self, one: Array, other: Array) -> Array:
         """``one`` - ``other`` of flat natural vectors, (..., natural_size); for angles, along the shorter arc."""
-        difference = one - other
-        return np.where(self.circular, np.angle(np.exp(1j * difference)), difference)
+        return arc_difference(one, other, self.circular)
 
     @cached_property
     def _natural_jacobian(self) -> BatchedFunction:
@@ -210,6 +213,12 @@ class ModelTransforms:
         if z.ndim == 0 or z.shape[-1] != self.size:
             raise ValueError(f"z must have shape (..., {self.size}), got {z.shape}.")
         return z
+
+
+def arc_difference(one: Array, other: Array, circular: Array) -> Array:
+    """``one`` - ``other``, (..., m); along the shorter arc for the elements that are angles."""
+    difference = one - other
+    return np.where(circular, np.angle(np.exp(1j * difference)), difference)
 
 
 def _of_interval(name: str, low: float, high: float) -> str:

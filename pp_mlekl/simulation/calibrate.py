@@ -1,6 +1,5 @@
 """Simulation-based calibration of posteriors, approximations, intervals and error bars."""
 
-import inspect
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +14,7 @@ from pp_mlekl.simulation.calibration_job import METHODS, OWN, CalibrationJob, Sa
 from pp_mlekl.simulation.calibration_result import Calibration
 from pp_mlekl.simulation.result_arrays import MemoryArrays
 from pp_mlekl.simulation.run_batches import run_batches
-from pp_mlekl.simulation.settings import library_versions
+from pp_mlekl.simulation.settings import library_versions, source_of
 from pp_mlekl.simulation.streamed_store import stored_seed, streamed_store
 from pp_mlekl.typing import ModelBuilder, Names, Potentials, RandomSeed
 from pp_mlekl.utils.arguments import check_names, checked_arguments
@@ -139,7 +138,10 @@ def calibrate(
             return _result(arrays.dataset(), attributes, level)
         kept = None if random_seed is None else str(job.root)
         identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
-        identity |= {"idata": _checksum(idata), "sampler": _source(draw_posterior)}
+        identity |= {
+            "idata": _checksum(idata),
+            "sampler": None if draw_posterior is None else source_of(draw_posterior),
+        }
         say = progress if callable(progress) else lambda _: None
         with streamed_store(store, identity, attributes, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]
@@ -156,16 +158,6 @@ def _checksum(idata: xr.DataTree | None) -> str | None:
         digest.update(f"{name}{variable.dims}{variable.shape}".encode())
         digest.update(np.ascontiguousarray(variable.values).tobytes())
     return digest.hexdigest()
-
-
-def _source(draw_posterior: Sampler | None) -> str | None:
-    """The source of a sampler, or its name where there is no source; what it refers to is not part of it."""
-    if draw_posterior is None:
-        return None
-    try:
-        return inspect.getsource(draw_posterior)
-    except (OSError, TypeError):
-        return str(getattr(draw_posterior, "__qualname__", type(draw_posterior).__qualname__))
 
 
 def _check(

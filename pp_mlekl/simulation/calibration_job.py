@@ -1,8 +1,7 @@
 """One batch of a calibration: parameters from the prior, data sets, and the ranks of the parameters in each posterior."""
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +30,8 @@ from pp_mlekl.simulation.posterior_draws import (
     modes,
     nuts_draws,
 )
-from pp_mlekl.simulation.result_arrays import Column, Layout
+from pp_mlekl.simulation.prepared_job import PreparedJob, built
+from pp_mlekl.simulation.result_arrays import STATUS, Column, Layout
 from pp_mlekl.typing import Array, ModelBuilder, Potentials
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ Sampler = Callable[[dict[str, Array], np.random.Generator], Mapping[str, Array]]
 
 
 @dataclass(kw_only=True, eq=False)
-class CalibrationJob:
+class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
     """The fitted model, the model that generates the data, and the settings of the posteriors.
 
     Parameters
@@ -75,25 +75,13 @@ class CalibrationJob:
     draw_posterior: Sampler | None = None
     idata: xr.DataTree | None = None
     potentials: Potentials = None
-    _prepared: tuple[ModelFunctions, ModelFunctions] | None = None
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def prepared(self) -> tuple[ModelFunctions, ModelFunctions]:
+    def prepare(self) -> tuple[ModelFunctions, ModelFunctions]:
         """The functions of the fitted model and of the model that generates the data."""
-        with self._lock:
-            if self._prepared is None:
-                fitted = model_functions(_built(self.build), self.potentials)
-                source = fitted if self.truth is None else model_functions(_built(self.truth), self.potentials)
-                _check_alike(fitted, source)
-                self._prepared = fitted, source
-            return self._prepared
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Compiled code and locks stay in their process.
-        return self.__dict__ | {"_prepared": None, "_lock": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state | {"_lock": threading.RLock()})
+        fitted = model_functions(built(self.build), self.potentials)
+        source = fitted if self.truth is None else model_functions(built(self.truth), self.potentials)
+        _check_alike(fitted, source)
+        return fitted, source
 
     def fingerprint(self) -> dict[str, Any]:
         """Numbers that identify the pair of models: parameter names, densities at the initial point, a data set."""
@@ -110,10 +98,9 @@ class CalibrationJob:
         """The variables of every batch's result; ``estimator`` is the method."""
         functions, _ = self.prepared()
         quantities = [*functions.natural_names, LOG_LIKELIHOOD]
-        meanings = {"flag_values": list(range(len(STATUSES))), "flag_meanings": " ".join(STATUSES)}
         columns = {
             "rank": Column(dims=("quantity",), shape=(len(quantities),)),
-            "status": Column(dtype="int8", attrs=meanings),
+            "status": STATUS,
             "exists": Column(dtype="bool"),
             "pit_error_bar": Column(dims=("error_bar",), shape=(len(ERROR_BARS),)),
         }
@@ -273,10 +260,6 @@ def error_bar_pits(post: PosteriorDraws) -> Array:
         pits = stats.norm.cdf((values[0] - values[1]) / np.hypot(*errors))
     # Exact estimates differ by rounding errors only, which are not tested.
     return np.where(post.exists[:, None] & (np.hypot(*errors) > ROUNDING), pits, np.nan)
-
-
-def _built(build: Any) -> Any:
-    return build() if callable(build) else build
 
 
 def _finite(flat: Array, functions: ModelFunctions) -> Array:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
+from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedPoint
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.estimation.replicates.simulator import Replicates
 from pp_mlekl.optimize.objective import Objective
@@ -36,7 +36,7 @@ class Coverage:
     functions: ModelFunctions
     replicates: Replicates
     fits: ReplicateFits
-    pseudo_true: ExpectedFit
+    pseudo_true: ExpectedPoint
     prob: float
 
     @property

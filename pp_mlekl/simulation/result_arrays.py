@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
 from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.typing import Array
 
@@ -36,6 +37,12 @@ class Column:
     def fill(self) -> Any:
         """The value of elements that have not been computed."""
         return np.nan if self.dtype.startswith("float") else np.dtype(self.dtype).type(0)
+
+
+STATUS = Column(dtype="int8", attrs={"flag_values": list(range(len(STATUSES))), "flag_meanings": " ".join(STATUSES)})
+"""The verdict on each fit."""
+COVERS = "covers_"
+"""Stands before the names of intervals: whether each holds its target."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The settings of a study, which are checked once and stored with its result."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -10,6 +11,7 @@ import xarray as xr
 
 from pp_mlekl.estimation.replicates.replicate_fits import ReplicateFits
 from pp_mlekl.estimation.wald_interval import check_ci_prob
+from pp_mlekl.simulation.own_data import Simulate
 from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.arguments import check_names
 from pp_mlekl.utils.counts import check_count, check_memory
@@ -19,6 +21,8 @@ _LIBRARIES = ("pp_mlekl", "pymc", "pytensor", "numpy", "scipy")
 REFITTING = ("profile", "parametric_bootstrap", "case_bootstrap")
 # Estimates that are means of posterior draws: by Laplace with importance weights, and by NUTS.
 FROM_DRAWS = ("laplace", "posterior")
+# Intervals that each data set gives by itself.
+OWN_INTERVALS = ("estimated", "naive", "unconstrained")
 # What is computed for every fit by default.
 COMPUTE = ("kl", "coverage")
 
@@ -35,11 +39,12 @@ class Settings:
     intervals: Sequence[str]
     resamples: int
     random_seed: RandomSeed
-    compute: Sequence[str] = COMPUTE
+    compute: Sequence[str]
     draws: int = 250
     tune: int = 300
     chains: int = 2
     covariates: str = "fixed"
+    simulate: Simulate | None = None
 
     def check(self) -> None:
         """Raise ValueError where an argument is wrong."""
@@ -54,6 +59,9 @@ class Settings:
         check_names("estimators", self.estimators, (*ReplicateFits.COEFFICIENTS, *FROM_DRAWS))
         check_names("intervals", self.intervals, REFITTING, fewest=0)
         check_names("compute", self.compute, COMPUTE, fewest=0)
+        check_names("covariates", [self.covariates], ("fixed", "resampled"))
+        if self.simulate is not None:
+            self._check_own_data()
         if self.intervals and "coverage" not in self.compute:
             raise ValueError('`intervals` are about coverage; leave "coverage" in `compute`, or `intervals` out.')
         check_count("resamples", self.resamples, at_least=2)
@@ -61,6 +69,18 @@ class Settings:
         check_count("tune", self.tune)
         check_count("chains", self.chains)
         check_ci_prob(self.ci_prob)
+
+    def _check_own_data(self) -> None:
+        if not callable(self.simulate):
+            raise ValueError(f"`simulate` must be a function of (n, truth, random_seed), got {self.simulate!r}.")
+        if "kl" in self.compute:
+            raise ValueError('The divergence from the truth is not known with `simulate`; leave "kl" out of `compute`.')
+        if "parametric_bootstrap" in self.intervals:
+            raise ValueError(
+                "`simulate` goes with the intervals profile and case_bootstrap, not with parametric_bootstrap."
+            )
+        if self.covariates != "fixed":
+            raise ValueError("`simulate` draws the covariates as well; leave `covariates` out.")
 
     def attributes(self) -> dict[str, Any]:
         """The settings as attributes of the result."""
@@ -99,14 +119,34 @@ class Settings:
         """The estimators that need posterior draws."""
         return [name for name in self.estimators if name in FROM_DRAWS]
 
+    @property
+    def interval_kinds(self) -> tuple[str, ...]:
+        """The intervals whose coverage is counted."""
+        if "coverage" not in self.compute:
+            return ()
+        # The asymptotic covariance is not known for a user's own data.
+        exact = ("sandwich",) if self.simulate is None else ()
+        credible = ("credible",) if self.from_draws else ()
+        return (*exact, *OWN_INTERVALS, *credible, *self.intervals)
+
     def _further(self) -> dict[str, Any]:
         """Settings that older files do not mention, where they are not what these files have."""
         found: dict[str, Any] = {} if set(self.compute) == set(COMPUTE) else {"compute": list(self.compute)}
         if self.covariates != "fixed":
             found["covariates"] = self.covariates
+        if self.simulate is not None:
+            found["simulate"] = source_of(self.simulate)
         if self.from_draws:
             found |= {"draws": int(self.draws), "tune": int(self.tune), "chains": int(self.chains)}
         return found
+
+
+def source_of(function: Any) -> str:
+    """The source of a user's function, or its name where there is no source; what it refers to is not part of it."""
+    try:
+        return inspect.getsource(inspect.unwrap(function))
+    except (OSError, TypeError):
+        return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 def library_versions() -> dict[str, str]:

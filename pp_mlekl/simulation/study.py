@@ -10,7 +10,8 @@ import xarray as xr
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import FEW, LARGEST_BATCH, MANY, Batch, batches_of, seed_sequence
-from pp_mlekl.simulation.job import StudyJob, of_pseudo_true
+from pp_mlekl.simulation.job import StudyJob
+from pp_mlekl.simulation.own_data import Simulate
 from pp_mlekl.simulation.result_arrays import MemoryArrays, ResultArrays
 from pp_mlekl.simulation.run_batches import run_batches
 from pp_mlekl.simulation.settings import COMPUTE, Settings, library_versions
@@ -44,11 +45,12 @@ def study(
     store: str | Path | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
-    compute: Names = COMPUTE,
+    compute: Names | None = None,
     draws: int = 250,
     tune: int = 300,
     chains: int = 2,
     covariates: Literal["fixed", "resampled"] = "fixed",
+    simulate: Simulate | None = None,
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Simulate data sets from a truth, fit them all, and compare the results with theory.
@@ -94,13 +96,20 @@ def study(
         compiled and use one BLAS thread each.
     compute
         Quantities to compute for every fit: ``kl`` (the divergence from the truth) and ``coverage``. Either may take longer
-        than the fits.
+        than the fits. By default both; with ``simulate``, the coverage.
     draws, tune, chains
         For each data set, if an estimator needs posterior draws.
     covariates
         ``fixed``: every data set repeats the model's rows, with a random choice of rows for the remainder. ``resampled``: the
         rows of each data set are drawn from the model's with replacement, as for random covariates; J and K are then those of
         random rows.
+    simulate
+        A user's function ``simulate(n, truth, random_seed)`` that draws each data set, with covariates and groups of its own.
+        If ``build`` is a function of a data set, it is called with what ``simulate`` returns; otherwise ``simulate`` returns
+        a mapping (or table) from observed variables and ``pm.Data`` of the model to arrays. Data sets of one size have equal
+        numbers of rows and groups. ``truth`` is handed on as it is; the results are about the parameters of which it
+        has a value of the model's shape, so that effects of new groups may be left out. The divergence from the truth and
+        the asymptotic covariance are not known.
     progress
         True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets
         per second, and the time left.
@@ -120,7 +129,7 @@ def study(
         unconstrained scale (``wald_interval``), ``coverage_credible`` that of central credible intervals; those of
         ``intervals`` follow.
 
-        Group ``pseudo_true`` has the pseudo-true parameter and its information.
+        Group ``pseudo_true`` has the pseudo-true parameter (with ``simulate``, the truth) and its information.
 
     Raises
     ------
@@ -142,6 +151,8 @@ def study(
     True
     """
     seed = _seed(random_seed, store)
+    if compute is None:
+        compute = COMPUTE if simulate is None else ("coverage",)
     requested = Settings(
         truth=truth,
         sizes=sizes,
@@ -152,6 +163,7 @@ def study(
         resamples=resamples,
         random_seed=seed,
         compute=tuple(compute),
+        simulate=simulate,
         draws=draws,
         tune=tune,
         chains=chains,
@@ -166,7 +178,8 @@ def study(
         if random_seed is None:
             identity["random_seed"] = None
         layout = job.layout()
-        most = FEW if "posterior" in estimators else MANY if requested.from_draws else LARGEST_BATCH
+        slow = requested.from_draws or simulate is not None
+        most = FEW if "posterior" in estimators else MANY if slow else LARGEST_BATCH
         batches = batches_of(layout.sizes, replicates, most)
 
         def run(arrays: ResultArrays) -> dict[str, xr.Dataset]:
@@ -176,7 +189,7 @@ def study(
 
         attributes = requested.attributes() | {
             "unit": "nats",
-            "n_rows": job.prepared()[0].n_observations,
+            "n_rows": job.first.functions.n_observations,
             "versions": library_versions(),
         }
         if store is not None and is_streamed_target(store):
@@ -204,13 +217,9 @@ def _seed(given: RandomSeed, store: str | Path | None) -> int | np.random.SeedSe
 
 
 def _groups(job: StudyJob, arrays: ResultArrays, batches: list[Batch]) -> dict[str, xr.Dataset]:
-    functions, pseudo_true, _ = job.prepared()
-    summary = study_summary(arrays, batches, job.layout(), functions, pseudo_true)
-    return {
-        "replicates": arrays.dataset(),
-        "summary": summary,
-        "pseudo_true": of_pseudo_true(functions, pseudo_true),
-    }
+    target = job.target()
+    summary = study_summary(arrays, batches, job.layout(), target)
+    return {"replicates": arrays.dataset(), "summary": summary, "pseudo_true": target.group()}
 
 
 def _tree(groups: Mapping[str, xr.Dataset], attributes: Mapping[str, Any]) -> xr.DataTree:

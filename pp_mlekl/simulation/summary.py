@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
-from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.simulation.batches import Batch
-from pp_mlekl.simulation.result_arrays import Layout, ResultArrays
+from pp_mlekl.simulation.result_arrays import COVERS, Layout, ResultArrays
+from pp_mlekl.simulation.target import Target
 from pp_mlekl.typing import Array
-
-_COVERS = "covers_"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,14 +66,10 @@ def moments(quantities: Iterable[tuple[Batch, Mapping[str, Array]]], sizes: int)
     return {name: [m for m in parts if m is not None] for name, parts in found.items()}
 
 
-def study_summary(
-    arrays: ResultArrays, batches: list[Batch], layout: Layout, functions: ModelFunctions, pseudo_true: ExpectedFit
-) -> xr.Dataset:
+def study_summary(arrays: ResultArrays, batches: list[Batch], layout: Layout, target: Target) -> xr.Dataset:
     """The summary of a study over ``estimator`` and ``size`` (see ``study``)."""
-    target = functions.natural_flat(pseudo_true.flat)
-    quantities = ((b, _quantities(arrays.read(b), functions, target)) for b in batches)
+    quantities = ((b, _quantities(arrays.read(b), target)) for b in batches)
     found = moments(quantities, len(layout.sizes))
-    minimum = pseudo_true.kl_min / functions.n_observations
     size = xr.DataArray(list(layout.sizes), dims="size")
 
     def table(name: str, part: str, *dims: str) -> xr.DataArray:
@@ -86,9 +79,9 @@ def study_summary(
     summary: dict[str, Any] = {}
     if "excess" in found:
         summary["excess"] = table("excess", "average")
-        summary["kl"] = summary["excess"] + minimum
+        summary["kl"] = summary["excess"] + target.kl_min
         summary["kl_mcse"] = table("excess", "standard_error")
-        summary["kl_theory"] = minimum + pseudo_true.information.trace / (2 * size)  # type: ignore[union-attr]
+        summary["kl_theory"] = target.kl_min + target.information.trace / (2 * size)  # type: ignore[union-attr]
     summary["exists"] = table("exists", "average")
     summary["status_count"] = table("status", "mean", "status") * table("status", "count", "status")
     summary["status_count"] = summary["status_count"].round().astype(int)
@@ -98,17 +91,17 @@ def study_summary(
     # By the delta method from the error of the mean squared error.
     summary["rmse_mcse"] = table("squared_error", "standard_error", "parameter") / (2 * summary["rmse"])
     for name in found:
-        if name.startswith(_COVERS):
-            summary[f"coverage_{name.removeprefix(_COVERS)}"] = table(name, "average", "parameter")
-    names = {"estimator": list(layout.estimators), "size": list(layout.sizes), "parameter": functions.natural_names}
+        if name.startswith(COVERS):
+            summary[f"coverage_{name.removeprefix(COVERS)}"] = table(name, "average", "parameter")
+    names = {"estimator": list(layout.estimators), "size": list(layout.sizes), "parameter": list(target.names)}
     return xr.Dataset(summary, coords=names | {"status": list(STATUSES)})
 
 
-def _quantities(values: Mapping[str, Array], functions: ModelFunctions, target: Array) -> dict[str, Array]:
+def _quantities(values: Mapping[str, Array], target: Target) -> dict[str, Array]:
     """The quantities that are averaged, (estimators, count, *core); NaN where a data set has no fit."""
     exists = values["exists"]
-    estimates = np.concatenate([values[v.name].reshape(*exists.shape, -1) for v in functions.free], axis=-1)
-    error = np.where(exists[..., None], functions.natural_difference(estimates, target), np.nan)
+    estimates = np.concatenate([values[name].reshape(*exists.shape, -1) for name in target.variables], axis=-1)
+    error = np.where(exists[..., None], target.errors(estimates), np.nan)
     found = {
         "exists": exists.astype(float),
         "status": (values["status"][..., None] == np.arange(len(STATUSES))).astype(float),
@@ -117,5 +110,5 @@ def _quantities(values: Mapping[str, Array], functions: ModelFunctions, target: 
     }
     if "excess" in values:
         found["excess"] = np.where(exists, values["excess"], np.nan)
-    covers = {name: array for name, array in values.items() if name.startswith(_COVERS)}
+    covers = {name: array for name, array in values.items() if name.startswith(COVERS)}
     return found | {name: np.where(exists[..., None], array, np.nan) for name, array in covers.items()}

@@ -4,6 +4,7 @@ import json
 import tomllib
 
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from pp_mlekl.cli.app import app
@@ -80,3 +81,48 @@ def test_the_schema_knows_the_keys_and_the_grids_keep_to_it(root):
     for path in (root / "studies").glob("*.toml"):
         jsonschema.validate(tomllib.loads(path.read_text(encoding="utf-8")), schema)
         assert list(read_grid(path).studies())
+
+
+OWN_DATA = """
+import helper
+import numpy as np
+import pymc as pm
+
+TRUTH = {"mu": 1.0}
+
+def build(data, scale=5.0):
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, scale), data["sd"], observed=data["y"])
+    return model
+
+def simulate(n, truth, random_seed):
+    from helper import spread
+    sd = np.linspace(1, 2, n)
+    return {"sd": sd, "y": spread(np.random.default_rng(random_seed), truth["mu"], sd)}
+"""
+
+
+@pytest.fixture
+def own_data(tmp_path):
+    (tmp_path / "helper.py").write_text("def spread(generator, mu, sd):\n    return generator.normal(mu, sd)\n")
+    (tmp_path / "own.py").write_text(OWN_DATA)
+    return tmp_path / "own.py"
+
+
+def test_a_grid_draws_data_by_the_module_s_own_function(own_data, tmp_path):
+    grid, out = tmp_path / "grid.toml", tmp_path / "out"
+    grid.write_text(
+        f'builder = "{own_data}"\nsizes = [10]\nreplicates = 20\nsimulate = true\narguments = {{scale = 2.0}}\n'
+    )
+    result = CliRunner().invoke(app, ["studies", str(grid), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    with xr.open_datatree(out / "grid.zarr", engine="zarr", consolidated=False) as tree:
+        assert tree["summary/exists"].item() == 1
+        assert abs(tree["summary/bias"].item()) < 1
+        assert "kl" not in tree["summary"]
+
+
+def test_a_module_without_a_function_for_data(grid, own_data, tmp_path):
+    result = CliRunner().invoke(app, ["study", str(tmp_path / "mine.py"), "--simulate"])
+    assert result.exit_code == 2
+    assert "simulate" in result.output

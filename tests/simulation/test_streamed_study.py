@@ -17,8 +17,8 @@ import xarray as xr
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
 from pp_mlekl.estimation.replicates.simulator import Replicates
 from pp_mlekl.simulation import batches as batch_module
+from pp_mlekl.simulation.batch_fits import fitted_or_failed
 from pp_mlekl.simulation.batches import batches_of
-from pp_mlekl.simulation.job import fitted_or_failed
 from pp_mlekl.simulation.result_arrays import Column, Layout
 from pp_mlekl.simulation.study import study
 

@@ -56,21 +56,19 @@ class ExpectedProblem(Problem):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ExpectedFit:
-    """The minimiser of KL(true||model) and what follows from it.
+class ExpectedPoint:
+    """A parameter about which estimates scatter, and expectations under the truth there.
 
     Parameters
     ----------
-    problem, verdict
-        What was maximised, and the verdict of the search.
+    problem
+        The expected log-likelihood.
     flat
-        The minimiser z (d,); NaN where the search failed.
+        The parameter z (d,); NaN where a search for it failed.
     expected_log_likelihood
-        Sum over rows of ``E[log q]`` at the minimiser.
+        Sum over rows of ``E[log q]`` there.
     kl_min
         Sum over rows of KL(true||model) there; NaN where the truth is only a sample.
-    kl_min_mcse
-        Its Monte Carlo error.
     information
         J and K for one observation, over the kept coordinates of z; None where there is no regular minimum.
     kl_at_kinks
@@ -79,13 +77,51 @@ class ExpectedFit:
     """
 
     problem: ExpectedProblem
-    verdict: Verdict
     flat: Array
     expected_log_likelihood: float
-    kl_min: float
-    kl_min_mcse: float
+    kl_min: float = np.nan
     information: Information | None
     kl_at_kinks: Callable[[Array], Array] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpectedFit(ExpectedPoint):
+    """The minimiser of KL(true||model) and what follows from it.
+
+    Parameters
+    ----------
+    verdict
+        The verdict of the search.
+    kl_min_mcse
+        Monte Carlo error of ``kl_min``.
+    """
+
+    verdict: Verdict
+    kl_min_mcse: float
+
+
+def expected_at(functions: ModelFunctions, nodes: NodeData, flat: Array) -> ExpectedPoint:
+    """Expectations at a given parameter, by data sets whose covariates are random too.
+
+    Parameters
+    ----------
+    functions
+        The model's functions.
+    nodes
+        Data sets from the truth.
+    flat
+        The parameter z (d,).
+    """
+    problem = ExpectedProblem(functions=functions, kind="mle", nodes=nodes)
+    information = None
+    if not problem.without_hessian:
+        with np.errstate(all="ignore"):
+            found = information_at(functions, nodes, flat, problem.kept, random_rows=True)
+        finite = np.isfinite(found.hessian).all() and np.isfinite(found.score).all()
+        if finite and found.rank == len(problem.kept):
+            information = found
+    value = float(nodes.expected_log_likelihood(functions, flat))
+    return ExpectedPoint(problem=problem, flat=flat, expected_log_likelihood=value, information=information)
 
 
 def expected_fit(

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedFit
+from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedPoint
 from pp_mlekl.estimation.replicates.simulator import Replicates
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.replicates import maximize_along_kinks, maximize_replicates
@@ -56,7 +56,7 @@ class ReplicateFits:
 def fit_replicates(
     functions: ModelFunctions,
     replicates: Replicates,
-    pseudo_true: ExpectedFit,
+    pseudo_true: ExpectedPoint,
     estimator: str = "mle",
     *,
     excess: bool = True,
@@ -105,7 +105,7 @@ def _statuses(exists: Array, converged: Array, value: Array) -> Array:
     return np.where(exists, STATUSES.index("converged"), codes).astype(np.int8)
 
 
-def excess_divergence(functions: ModelFunctions, pseudo_true: ExpectedFit, flat: Array, exists: Array) -> Array:
+def excess_divergence(functions: ModelFunctions, pseudo_true: ExpectedPoint, flat: Array, exists: Array) -> Array:
     """KL(true||fit) - KL(true||pseudo-true) at fits (count, d), mean over the rows; infinite where there is no fit, (count,)."""
     excess = np.full(len(flat), np.inf)
     if pseudo_true.kl_at_kinks is None:
@@ -116,7 +116,7 @@ def excess_divergence(functions: ModelFunctions, pseudo_true: ExpectedFit, flat:
     return excess
 
 
-def _inverse_information(pseudo_true: ExpectedFit, parameters: int, size: int) -> Array | None:
+def _inverse_information(pseudo_true: ExpectedPoint, parameters: int, size: int) -> Array | None:
     """The inverse Hessian to start from, where the information is about the same parameters and regular."""
     information = pseudo_true.information
     if information is None or len(information.hessian) != parameters or information.rank < parameters:
@@ -124,7 +124,7 @@ def _inverse_information(pseudo_true: ExpectedFit, parameters: int, size: int) -
     return information.naive(size)
 
 
-def negative_definite(pseudo_true: ExpectedFit, hessians: Array, size: int) -> Array:
+def negative_definite(pseudo_true: ExpectedPoint, hessians: Array, size: int) -> Array:
     """Whether each Hessian is negative definite, relative to the expected information.
 
     True at kinks, where there is no Hessian to test.

@@ -1,0 +1,47 @@
+"""Jobs whose functions are built once in each process."""
+
+import threading
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from pp_mlekl.simulation.batches import Batch
+from pp_mlekl.typing import Array
+
+
+class PreparedJob[Prepared](ABC):
+    """A job whose functions are built on first use, by one thread; they are not sent to other processes.
+
+    Parameters
+    ----------
+    root
+        The root of the batches' seeds.
+    """
+
+    root: np.random.SeedSequence
+
+    @abstractmethod
+    def prepare(self) -> Prepared:
+        """Build the functions."""
+
+    @abstractmethod
+    def run(self, batch: Batch) -> dict[str, Array]:
+        """The results of a batch."""
+
+    def prepared(self) -> Prepared:
+        """The functions."""
+        with self.__dict__.setdefault("_lock", threading.RLock()):
+            if "_prepared" not in self.__dict__:
+                self.__dict__["_prepared"] = self.prepare()
+            found: Prepared = self.__dict__["_prepared"]
+            return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Compiled code and locks stay in their process.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_prepared", "_lock")}
+
+
+def built(model: Any) -> Any:
+    """The model that a function returns, or the model itself."""
+    return model() if callable(model) else model
