@@ -7,13 +7,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.real_numbers import real_numbers
 from pp_mlekl.utils.shown import shown
 
 
 def numbers(family: str, name: str, value: Any) -> Array:
     """A parameter of a family in double precision; ValueError where it is made of something else than numbers."""
     try:
-        return np.asarray(value, dtype=np.float64)
+        return real_numbers(value)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{family}: {name} must be a number or an array of numbers, got {shown(value)}.") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.distribution import Distribution, numbers
 from pp_mlekl.divergences.families import family
 from pp_mlekl.inputs.labelled import LabelledDistribution
 from pp_mlekl.inputs.ordered import ORDERED
@@ -112,7 +112,7 @@ def _in_own_parameters(name: str, given: dict[str, Any]) -> dict[str, Any]:
         # "mu, sigma" of a Gamma are both foreign; "mu, n" of a negative binomial shares mu.
         if foreign and foreign <= set(given) and set(alternative) <= set(given):
             rest = {n: v for n, v in given.items() if n not in alternative}
-            values = convert(*(_numeric(given[n]) for n in alternative))
+            values = convert(*(_numeric(name, n, given[n]) for n in alternative))
             clash = set(rest) & set(values)
             if clash:
                 raise ValueError(f"{name}: give either {', '.join(alternative)} or {min(clash)}, not both.")
@@ -120,8 +120,8 @@ def _in_own_parameters(name: str, given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _numeric(value: Any) -> Any:
-    return value if isinstance(value, xr.DataArray) else np.asarray(value, dtype=np.float64)
+def _numeric(name: str, parameter: str, value: Any) -> Any:
+    return value if isinstance(value, xr.DataArray) else numbers(name, parameter, value)
 
 
 def _check_names(name: str, names: list[str], given: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import xarray as xr
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.arguments import check_names
 from pp_mlekl.utils.posterior_group import SAMPLE_DIMS
+from pp_mlekl.utils.real_numbers import real_numbers
 
 # Draws of chains, or stacked.
 DRAW_DIMS = (*SAMPLE_DIMS, "sample")
@@ -92,12 +93,12 @@ def _real(candidate: Any) -> Array:
     if array is not None and np.iscomplexobj(array):
         raise TypeError("The draws are complex numbers; give real and imaginary parts as two coordinates.")
     try:
-        return np.asarray(candidate, dtype=np.float64)
+        return real_numbers(candidate)
     except (TypeError, ValueError) as error:
         kinds = ", ".join(dict.fromkeys(type(v).__name__ for v in candidate)) if array is None else array.dtype.name
         raise TypeError(
-            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution; give one distribution, or "
-            "an array of numbers."
+            f"A {type(candidate).__name__} of {kinds} is neither draws nor a distribution ({error}); give one "
+            "distribution, or an array of numbers."
         ) from error
 
 

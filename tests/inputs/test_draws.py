@@ -30,6 +30,16 @@ def test_numbers_that_are_not_real(wrap):
         mk.kl_divergence(wrap(DRAWS + 1j), DRAWS)
     with pytest.raises(TypeError, match="ndarray of str"):
         mk.kl_divergence(wrap(np.full(100, "a")), DRAWS)
+    with pytest.raises(TypeError, match="datetime64"):
+        mk.kl_divergence(wrap(np.arange(100).astype("datetime64[D]")), DRAWS)
+
+
+def test_masked_draws_are_refused():
+    masked = np.ma.masked_array(DRAWS, mask=DRAWS > 0)
+    for measure in (mk.kl_divergence, mk.js_divergence, mk.wasserstein_distance):
+        with pytest.raises(TypeError, match="masked"):
+            measure(masked, DRAWS)
+    assert mk.entropy(np.ma.masked_array(DRAWS), random_seed=1).value == mk.entropy(DRAWS, random_seed=1).value
 
 
 @pytest.mark.parametrize("dims", [("sample",), ("draw",)])

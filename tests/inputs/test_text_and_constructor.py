@@ -134,3 +134,40 @@ def test_labelled_parameters_are_checked_at_once():
     other = xr.DataArray([1.0, 2.0], dims="site", coords={"site": [2, 3]})
     with pytest.raises(ValueError, match="align"):
         distribution("Normal", site.assign_coords(site=[1, 2]), other)
+
+
+# What NumPy converts to doubles without a word, or what fails within a family.
+NO_NUMBERS = {
+    "text": "3",
+    "texts": ["1", "2"],
+    "dates": np.array(["2020-01-01"], dtype="datetime64[D]"),
+    "durations": np.timedelta64(3, "s"),
+    "complex": 1 + 2j,
+    "complex array": np.array([1 + 2j]),
+    "masked": np.ma.masked_array([1.0, 2.0], mask=[True, False]),
+    "ragged": [[1.0, 2.0], [3.0]],
+    "a dictionary": {"a": 1.0},
+    "a set": {1.0},
+    "a function": abs,
+    "bytes": b"3",
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+def test_parameters_that_are_no_real_numbers_are_refused_in_one_line(kind):
+    for make in (
+        lambda value: distribution("Normal", value, 1.0),
+        lambda value: distribution("Normal", mu=0.0, sigma=value),
+        lambda value: distribution("Gamma", mu=value, sigma=1.0),
+        lambda value: distribution("Poisson", value),
+        lambda value: distribution("MvNormal", mu=value, cov=np.eye(2)),
+    ):
+        with pytest.raises(ValueError, match=r"(mu|sigma) must be a number or an array of numbers") as refused:
+            make(NO_NUMBERS[kind])
+        assert "\n" not in str(refused.value)
+
+
+def test_tuples_are_arrays():
+    assert distribution("Normal", (0.0, 1.0), 2.0).batch_shape == (2,)
+    vector = distribution("MvNormal", mu=(0, 1), cov=((2, 0), (0, 1)))
+    np.testing.assert_array_equal(vector.cov, [[2.0, 0.0], [0.0, 1.0]])
