@@ -86,21 +86,25 @@ def find_marginal_estimate(
 ) -> MarginalEstimate | None:
     """The marginal MLE where some parameters have no joint one; None without latent variables.
 
-    Latent variables are the free variables whose priors depend on other free variables.
+    Latent variables are the free variables whose priors depend on other free variables, and their non-centred forms. Where
+    they depend on more parameters than there are latents, as in a horseshoe, the data cannot determine those: None.
     """
     free = [v for v in describe_variables(functions) if v["kind"] == "free"]
-    latents = tuple(v["name"] for v in free if v["parents"])
+    latents = tuple(v["name"] for v in free if v["parents"] or v["factors"])
     exists = mle.status == "converged" and all(bool(v.notnull().all()) for v in mle.values.data_vars.values())
-    if exists or not latents:
+    sizes = {v["name"]: v["size"] for v in free}
+    scales = {p for v in free for p in (*v["parents"], *v["factors"])}.difference(latents)
+    count = sum(sizes[name] for name in latents)
+    if exists or not latents or sum(sizes[name] for name in scales) > count:
         return None
-    if sum(v["size"] for v in free if v["parents"]) > _MAX_LATENTS:
+    if count > _MAX_LATENTS:
         return _failed(latents, f"It was not computed for more than {_MAX_LATENTS} latents.")
     try:
         found = find_mle(model, marginalize=latents, random_seed=generator, potentials=potentials)
     except ValueError as error:
         # An improper prior, or an operation without derivatives.
         return _failed(latents, str(error))
-    kept = [v["name"] for v in free if not v["parents"]]
+    kept = [v["name"] for v in free if v["name"] not in latents]
     off = found.laplace_error
     return MarginalEstimate(
         values=found.values[kept],

@@ -12,6 +12,7 @@ from pytensor.graph.traversal import ancestors
 
 from pp_mlekl.pymc_model.distribution_text import distribution_text
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.pymc_model.noncentred import noncentred
 
 
 def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
@@ -21,12 +22,14 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
     -------
     list of dict
         Keys ``name``, ``kind`` (``"free"``, ``"observed"`` or ``"potential"``), ``distribution``, ``dims``, ``size``, ``circular``
-        (whether it is a free angle), ``parents``, the free variables that its distribution depends on, and ``direct``, those
-        of them on which it depends directly. Of a potential the distribution says what it counts as.
+        (whether it is a free angle), ``parents``, the free variables that its distribution depends on, ``direct``, those
+        of them on which it depends directly, and ``factors``, by which a standard normal is always multiplied (the scale of
+        a latent variable in non-centred form). Of a potential the distribution says what it counts as.
     """
     model: pm.Model = functions.model
     rows = []
     free = {rv: rv.name for rv in model.free_RVs}
+    factors = noncentred(model)
     angles = [v.name for v in functions.free if v.circular]
     for kind, rvs in (("free", model.free_RVs), ("observed", model.observed_RVs)):
         shapes = {v.name: (v.dims, v.shape) for v in (functions.free if kind == "free" else functions.observed)}
@@ -42,6 +45,7 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                     "circular": kind == "free" and rv.name in angles,
                     "parents": [free[a] for a in ancestors(rv.owner.inputs) if a in free],
                     "direct": [free[a] for a in ancestors(rv.owner.inputs, blockers=model.free_RVs) if a in free],
+                    "factors": factors.get(rv.name, []),
                 }
             )
     likelihood = {v.name: v.shape for v in functions.observed}
@@ -59,6 +63,7 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
                 "circular": False,
                 "parents": [free[a] for a in ancestors([potential]) if a in free],
                 "direct": [free[a] for a in ancestors([potential], blockers=model.free_RVs) if a in free],
+                "factors": [],
             }
         )
     return rows

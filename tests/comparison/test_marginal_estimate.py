@@ -1,12 +1,14 @@
 """The marginal MLE of models with latent variables."""
 
 import numpy as np
+import pandas as pd
 import pymc as pm
 import pytest
 from scipy import stats
 
 import pp_mlekl as mk
 from pp_mlekl.comparison.marginal_estimate import find_marginal_estimate, marginal_estimate_in
+from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.report.badges import badges
 from pp_mlekl.report.estimates import glance
@@ -14,10 +16,13 @@ from pp_mlekl.report.estimates import glance
 Y = np.array([[0.3, 1.9], [2.8, 4.1], [-1.2, 0.4], [1.5, 3.6], [5.0, 3.2]])
 
 
-def hierarchical():
+def hierarchical(centred=True):
     with pm.Model(coords={"group": list("abcde")}) as model:
         mu, tau = pm.Normal("mu", 0, 10), pm.HalfNormal("tau", 5)
-        theta = pm.Normal("theta", mu, tau, dims="group")
+        if centred:
+            theta = pm.Normal("theta", mu, tau, dims="group")
+        else:
+            theta = pm.Deterministic("theta", mu + tau * pm.Normal("offset", dims="group"), dims="group")
         pm.Normal("y", theta[:, None], 1.0, observed=Y)
     return model
 
@@ -26,12 +31,13 @@ def of(model, mle, potentials=None):
     return find_marginal_estimate(model, model_functions(model), mle, potentials, np.random.default_rng(1))
 
 
-def test_closed_form():
-    """Group means are normal with variance tau^2 + 1/2."""
-    model = hierarchical()
+@pytest.mark.parametrize("latent", ["theta", "offset"])
+def test_closed_form(latent):
+    """Group means are normal with variance tau^2 + 1/2, whatever the form of the model."""
+    model = hierarchical(centred=latent == "theta")
     found = of(model, mk.find_mle(model, random_seed=1))
     means = Y.mean(axis=1)
-    assert found.latents == ("theta",)
+    assert found.latents == (latent,)
     assert found.status == "converged"
     assert float(found.values["mu"]) == pytest.approx(means.mean(), rel=1e-6)
     assert float(found.values["tau"]) == pytest.approx(np.sqrt(means.var() - 0.5), rel=1e-5)
@@ -44,6 +50,31 @@ def test_no_marginal_estimate_without_latents_or_with_a_regular_mle():
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("mu", 0, 10), 1.0, observed=[0.4, 1.2])
     assert of(model, mk.find_mle(model)) is None
+
+
+def test_more_scales_than_latents_have_no_marginal_estimate():
+    with pm.Model() as model:
+        scale = pm.HalfCauchy("tau", 1) * pm.HalfCauchy("local", 1, shape=5)
+        pm.Normal("y", (scale * pm.Normal("z", shape=5))[:, None], 1.0, observed=Y)
+    assert of(model, mk.find_mle(hierarchical(), random_seed=1)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+def test_a_mixed_model_of_bambi_agrees_with_statsmodels():
+    bambi, formulas = pytest.importorskip("bambi"), pytest.importorskip("statsmodels.formula.api")
+    generator = np.random.default_rng(0)
+    group, x = np.repeat(np.arange(12), 6), generator.normal(size=72)
+    y = 1 + 0.5 * x + generator.normal(size=12)[group] + generator.normal(size=72)
+    data = pd.DataFrame({"y": y, "x": x, "group": [f"g{i}" for i in group]})
+    model = pymc_model_of(bambi.Model("y ~ x + (1|group)", data))
+    found = of(model, mk.find_mle(model, random_seed=1))
+    other = formulas.mixedlm("y ~ x", data, groups="group").fit(reml=False)
+    assert found.status == "converged"
+    assert float(found.values["x"]) == pytest.approx(other.params["x"], rel=1e-4)
+    assert float(found.values["1|group_sigma"]) == pytest.approx(np.sqrt(other.cov_re.iloc[0, 0]), rel=1e-3)
+    assert float(found.values["sigma"]) == pytest.approx(np.sqrt(other.scale), rel=1e-3)
+    assert float(found.standard_error["x"]) == pytest.approx(other.bse["x"], rel=0.01)
 
 
 def test_an_integral_that_does_not_exist_is_reported():
