@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.options import FixedSeed, Scheduler, Traceback, Workers
+from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers
 from pp_mlekl.typing import Potentials
 
 
@@ -16,6 +16,7 @@ def calibrate(
     ] = "posterior,laplace,mle",
     simulations: Annotated[int, typer.Option(help="simulated data sets")] = 200,
     truth: Annotated[str | None, typer.Option(help="another builder, to draw parameters and data from instead")] = None,
+    data: Data = None,
     draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 250,
     tune: Annotated[int, typer.Option(help="draws for tuning")] = 300,
     chains: Annotated[int, typer.Option(help="chains for each data set")] = 2,
@@ -30,12 +31,13 @@ def calibrate(
 ) -> None:
     """Simulate from the prior, fit everything, and test whether true values lie where the results say."""
     from pp_mlekl.cli.cluster import cluster
+    from pp_mlekl.cli.data_files import read_data
     from pp_mlekl.cli.load_model import load_builder
     from pp_mlekl.utils.files import check_page_target
 
     if out is not None:
         check_page_target(out)
-    model = load_builder(builder).build()
+    model = load_builder(builder).build(read_data(data))
     source = None if truth is None else load_builder(truth).build()
     from pp_mlekl.simulation.calibrate import calibrate as run
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import update_wrapper
-from inspect import cleandoc, getdoc, isfunction, signature, unwrap
+from inspect import Parameter, cleandoc, getdoc, isfunction, signature, unwrap
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,15 @@ class Builder:
         from pp_mlekl.pymc_model.validation import is_model
 
         named = arguments if data is None else {self._data_argument: data, **arguments}
+        missing = [
+            p.name for p in signature(self.function).parameters.values() if _is_required(p) and p.name not in named
+        ]
+        if data is None and missing == [self._data_argument]:
+            stop(
+                f"{self.name} needs {missing[0]!r}: pass --data FILE (.csv, .parquet, .nc), or name the file as data in a "
+                "report's TOML.",
+                WRONG_USE,
+            )
         try:
             signature(self.function).bind(**named)
         except TypeError as error:
@@ -125,6 +134,13 @@ class Builder:
         value = getattr(self.module, name, None)
         # A function may be imported from where its truth and its description are.
         return getattr(unwrap(self.function), "__globals__", {}).get(name) if value is None else value
+
+
+def _is_required(parameter: Parameter) -> bool:
+    return parameter.default is Parameter.empty and parameter.kind not in (
+        Parameter.VAR_POSITIONAL,
+        Parameter.VAR_KEYWORD,
+    )
 
 
 class LocalFunction:

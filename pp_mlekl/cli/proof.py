@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.errors import FAILED, stop
-from pp_mlekl.cli.options import FixedSeed, Traceback
+from pp_mlekl.cli.options import Data, FixedSeed, Traceback
 
 
 def proof(
@@ -14,6 +14,7 @@ def proof(
         str, typer.Argument(help="bernoulli, student_t_by_normal, naive_bayes_iris, ... or module:function")
     ],
     truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
+    data: Data = None,
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000,3000,10000,30000,100000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 1000,
     seed: FixedSeed = 1,
@@ -27,7 +28,7 @@ def proof(
     from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
 
     folder = writable_folder(out)
-    model, values = model_and_truth(builder, truth)
+    model, values = model_and_truth(builder, truth, data)
     from pp_mlekl.theorem.proof import proof as run
 
     name = short_name(builder)

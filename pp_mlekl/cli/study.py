@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pp_mlekl.cli.options import FixedSeed, Scheduler, Traceback, Workers
+from pp_mlekl.cli.errors import WRONG_USE, stop
+from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,6 +24,7 @@ def study(
         str, typer.Argument(help="bernoulli, student_t_by_normal, naive_bayes_iris, ... or module:function")
     ],
     truth: Annotated[str | None, typer.Option(help="TOML file of parameters, or a text such as 'Gamma(2, 1)'")] = None,
+    data: Data = None,
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,
     estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
@@ -60,11 +62,13 @@ def study(
     if page is not None:
         check_page_target(page)
     model: Any
+    if own_data and data is not None:
+        stop("--simulate draws the data; leave --data out.", WRONG_USE)
     if own_data:
         loaded, values = builder_and_truth(builder, truth)
         model, simulate = loaded.own_data()
     else:
-        (model, values), simulate = model_and_truth(builder, truth), None
+        (model, values), simulate = model_and_truth(builder, truth, data), None
     from pp_mlekl.simulation.study import study as run
 
     with cluster(scheduler, workers) as client:

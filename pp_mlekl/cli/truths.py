@@ -10,15 +10,21 @@ if TYPE_CHECKING:
     from pp_mlekl.cli.load_model import Builder
 
 
-def model_and_truth(name: str, truth: str | None) -> tuple[Any, Any]:
-    """The model of a shipped case or a builder, and its truth; parameters as for ``builder_and_truth``."""
+def model_and_truth(name: str, truth: str | None, data: Path | None = None) -> tuple[Any, Any]:
+    """The model of a shipped case or a builder, and its truth; parameters as for ``builder_and_truth``.
+
+    ``data`` is a file for the builder's argument of that name.
+    """
+    from pp_mlekl.cli.data_files import read_data
     from pp_mlekl.pymc_model.examples import CASES
 
     if name in CASES:
+        if data is not None:
+            stop(f"The shipped case {name} takes no --data; name a builder.", WRONG_USE)
         model, own = CASES[name]()
         return model, own if truth is None else read(truth)
     builder, values = builder_and_truth(name, truth)
-    return builder.build(), values
+    return builder.build(read_data(data)), values
 
 
 def builder_and_truth(name: str, truth: str | None) -> "tuple[Builder, Any]":

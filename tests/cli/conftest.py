@@ -43,6 +43,14 @@ def flat():
         both = pm.Normal("a", 0, 10) + pm.Normal("b", 0, 10)
         pm.Normal("y", both, 1, observed=[0.4, 1.2, 0.9, 1.5])
     return model
+
+def of_table(table, scale=10):
+    with pm.Model() as model:
+        pm.Normal("y", pm.Normal("mu", 0, scale), 1, observed=table["y"])
+    return model
+
+def of_two(table, scale):
+    return of_table(table, scale)
 """
 
 

@@ -64,7 +64,7 @@ def test_potentials_count_as_the_user_says(folder):
         (
             ["compare", "my_model.py:biuld"],
             2,
-            "it has build, build_wide, build_other, raises, refused, nothing, penalised, flat. Did you mean build?",
+            "it has build, build_wide, build_other, raises, refused, nothing, penalised, flat, of_table, of_two. Did you mean build?",
         ),
         (["compare", "my_model.py:raises"], 1, "no data today"),
         (["compare", "my_model.py:nothing"], 2, "not a pymc.Model"),
@@ -87,6 +87,11 @@ def test_potentials_count_as_the_user_says(folder):
         (["compare", "my_model.py:build", "--data", "none.csv"], 2, "no file none.csv"),
         (["compare", "my_model.py:build", "--data", "my_model.py"], 2, ".csv, .parquet, .nc"),
         (["compare", "my_model.py:raises", "--data", "lacks.csv"], 2, "takes other arguments"),
+        *[
+            ([command, "my_model.py:of_table"], 2, "my_model.py:of_table needs 'table': pass --data FILE")
+            for command in ("compare", "doctor", "calibrate")
+        ],
+        (["compare", "my_model.py:of_two", "--data", "lacks.csv"], 2, "missing a required argument: 'scale'"),
         (["doctor", "my_model.py:raises"], 1, "no data today"),
         (["report"], 2, "at least one TOML file"),
         (["report", "bad_key.toml"], 2, "did you mean 'draws'?"),
