@@ -327,7 +327,9 @@ class Comparison:
         return plots.energy(self, **kwargs)
 
     def plot_predictive(self, **kwargs: Any) -> Any:
-        """Posterior predictive draws against the data.
+        """Posterior predictive draws against the data, of one kind of data (real, count, binary or category).
+
+        Where there are several kinds the first is plotted; ``var_names`` chooses another.
 
         Parameters
         ----------

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from pp_mlekl.report.tables import (
     sensitivity_table,
     variable_table,
 )
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.html import template
@@ -101,7 +103,7 @@ def page(comparison: ComparisonLike, about: str = "", guide: str = "", home: str
         predictive=check_table(comparison),
         sensitivity=sensitivity_table(comparison),
         sampling=sampling_table(comparison),
-        checks=_pictures(comparison, _CHECKS),
+        checks=[*_predictive_pictures(comparison), *_pictures(comparison, _CHECKS)],
         draws=_pictures(comparison, _DRAWS),
         chains=_chain_key(comparison),
         code=_code(comparison),
@@ -146,25 +148,25 @@ def index_card(comparison: ComparisonLike) -> dict[str, Any]:
     return {
         "badges": badges(comparison),
         "rows": [(row.name, row.picture) for row in found.rows[:3] if row.picture],
-        "facts": f"{comparison.tree.attrs['n_observations']} observations, {comparison.tree.attrs['n_parameters']} parameters",
+        "facts": ", ".join(_sizes(comparison)),
     }
+
+
+def _sizes(comparison: ComparisonLike) -> list[str]:
+    attributes = comparison.tree.attrs
+    return [counted(attributes["n_observations"], "observation"), counted(attributes["n_parameters"], "parameter")]
 
 
 def _chips(comparison: ComparisonLike) -> list[str]:
     attributes, sizes = comparison.tree.attrs, comparison.tree["posterior"].sizes
     chips = [
-        _count(attributes["n_observations"], "observation"),
-        _count(attributes["n_parameters"], "parameter"),
-        f"{sizes['chain']} × {sizes['draw']} draws, {attributes['sampler']}",
+        *_sizes(comparison),
+        f"{sizes['chain']} × {counted(sizes['draw'], 'draw')}, {attributes['sampler']}",
         f"seed {attributes['random_seed']}",
     ]
     if "run_time_seconds" in attributes:
         chips.append(f"{attributes['run_time_seconds']:.3g} s")
     return chips
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _chosen(divergences: pd.DataFrame, directions: Iterable[str]) -> list[dict[str, Any]]:
@@ -202,19 +204,30 @@ def picture(
         return Picture(title=title, caption="", missing=f"This plot could not be drawn ({reason}).")
 
 
+def _predictive_pictures(comparison: ComparisonLike) -> list[Picture]:
+    """A picture for each kind of observed data."""
+    found, by_kind = [], plots.predicted_by_kind(comparison)
+    for kind, names in by_kind.items():
+        title = "Posterior predictive check" + (f" ({kind} data)" if len(by_kind) > 1 else "")
+        caption = plots.ABOUT_PREDICTIVE[kind] + _others(len(names), "observed variable", "plot_predictive")
+        found.append(picture(partial(plots.predictive, var_names=names[:MAX_PANELS]), comparison, title, caption))
+    return [one for one in found if one is not None]
+
+
 def _left_out(comparison: ComparisonLike, draw: Callable[..., Any]) -> str:
     if draw is plots.chains:
-        total, what, by = comparison.tree.attrs["n_parameters"], "parameters", "plot_trace"
-    elif draw in (plots.predictive, plots.loo_pit):
-        by = "plot_predictive" if draw is plots.predictive else "plot_loo_pit"
-        total, what = len(comparison.tree["observed_data"].data_vars), "observed variables"
-    else:
-        return ""
-    return f" {MAX_PANELS} of {total} {what} shown; the others by {by}(var_names=...)." if total > MAX_PANELS else ""
+        return _others(comparison.tree.attrs["n_parameters"], "parameter", "plot_trace")
+    if draw is plots.loo_pit:
+        return _others(len(comparison.tree["observed_data"].data_vars), "observed variable", "plot_loo_pit")
+    return ""
+
+
+def _others(total: int, what: str, by: str) -> str:
+    shown = f" {MAX_PANELS} of {counted(total, what)} shown; the others by {by}(var_names=...)."
+    return shown if total > MAX_PANELS else ""
 
 
 _CHECKS = (
-    (plots.predictive, "Posterior predictive check", plots.about_predictive, False),
     (
         plots.loo_pit,
         "Calibration (LOO-PIT)",

@@ -108,8 +108,8 @@ def pairs(
 
 
 def _scales(comparison: ComparisonLike, found: dict[str, xr.DataArray]) -> list[str]:
-    """Positive parameters on which the priors of other variables depend."""
-    parents = {p for v in comparison.variables if v["kind"] == "free" for p in v["parents"]}
+    """Positive parameters on which the priors of other variables depend, or that multiply standard normals."""
+    parents = {p for v in comparison.variables if v["kind"] == "free" for p in (*v["parents"], *v.get("factors", ()))}
     return [name for name, draws in found.items() if name.partition("[")[0] in parents and float(draws.min()) > 0]
 
 
@@ -150,47 +150,52 @@ def predictive(
     coords: Coords = None,
     **kwargs: Any,
 ) -> Any:
-    """Posterior predictive draws against the data, by the kind of data: real, count or binary; None without draws."""
+    """Posterior predictive draws against the data, of the first kind of data if there are several; None without draws.
+
+    Raises
+    ------
+    ValueError
+        Where ``var_names`` are not observed, or of several kinds.
+    """
     import arviz_plots as azp
 
-    tree = comparison.tree
-    if "posterior_predictive" not in tree.children:
+    by_kind = predicted_by_kind(comparison)
+    if var_names is not None:
+        wanted = _observed(comparison, var_names)
+        by_kind = {kind: found for kind, names in by_kind.items() if (found := [n for n in names if n in wanted])}
+        if len(by_kind) > 1:
+            kinds = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in by_kind.items())
+            raise ValueError(f"var_names must be of one kind of data for one plot, got {kinds}.")
+    if not by_kind:
         return None
-    predicted = [str(n) for n in tree["posterior_predictive"].data_vars if str(n) in tree["observed_data"]]
-    names = predicted if var_names is None else [n for n in predicted if n in _observed(comparison, var_names)]
-    kinds = _kinds(comparison, names)
+    kind, names = next(iter(by_kind.items()))
     ways: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         "real": (azp.plot_ppc_dist, {"num_samples": 50}),
         "count": (azp.plot_ppc_rootogram, {}),
         "binary": (azp.plot_ppc_pava, {}),
         "category": (azp.plot_ppc_pava, {"data_type": "categorical"}),
     }
-    for kind, (plot, settings) in ways.items():
-        of_kind = [n for n in names if kinds[n] == kind]
-        chosen = of_kind[: MAX_PANELS if var_names is None else None]
-        if chosen:
-            figure, collection = drawn(plot, in_one_row(tree, chosen), chosen, backend, **(settings | kwargs))
-            return figure if backend == "matplotlib" else collection
-    return None
+    plot, settings = ways[kind]
+    chosen = names[: MAX_PANELS if var_names is None else None]
+    figure, collection = drawn(plot, in_one_row(comparison.tree, chosen), chosen, backend, **(settings | kwargs))
+    return figure if backend == "matplotlib" else collection
 
 
-def _kinds(comparison: ComparisonLike, names: Sequence[str]) -> dict[str, str]:
-    """The kind of data of each observed variable: real, count, binary or category."""
-    categories = [v["name"] for v in comparison.variables if v["distribution"].startswith("Categorical")]
+def predicted_by_kind(comparison: ComparisonLike) -> dict[str, list[str]]:
+    """The observed variables with predictive draws, by kind of data: a key of ``ABOUT_PREDICTIVE``, in that order."""
+    if "posterior_predictive" not in comparison.tree.children:
+        return {}
     observed = comparison.tree["observed_data"].to_dataset()
-    found = {name: kind_of(observed[name].values) for name in names}
-    return {name: "category" if name in categories and kind != "binary" else kind for name, kind in found.items()}
+    categories = [v["name"] for v in comparison.variables if v["distribution"].startswith("Categorical")]
+    found: dict[str, list[str]] = {kind: [] for kind in ABOUT_PREDICTIVE}
+    for name in (str(n) for n in comparison.tree["posterior_predictive"].data_vars if str(n) in observed):
+        kind = kind_of(observed[name].values)
+        found["category" if name in categories and kind != "binary" else kind].append(name)
+    return {kind: names for kind, names in found.items() if names}
 
 
-def about_predictive(comparison: ComparisonLike) -> str:
-    """The caption of the predictive plot, by the kind of data."""
-    observed = comparison.tree["observed_data"]
-    names = [str(n) for n in comparison.tree["posterior_predictive"].data_vars if str(n) in observed]
-    kinds = set(_kinds(comparison, names).values())
-    return next(text for kind, text in _ABOUT_PREDICTIVE.items() if kind in kinds)
-
-
-_ABOUT_PREDICTIVE = {
+# What a predictive plot shows, by the kind of data.
+ABOUT_PREDICTIVE = {
     "real": "Distributions of 50 posterior predictive data sets, and that of the data (dark).",
     "count": (
         "Observed frequency of each count against the posterior predictive interval; the vertical axis is a square root."

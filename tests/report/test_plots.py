@@ -9,7 +9,7 @@ import xarray as xr
 from pp_mlekl.comparison.comparison_result import Comparison
 from pp_mlekl.report import plots
 from pp_mlekl.report.estimates import _density
-from pp_mlekl.report.page import picture
+from pp_mlekl.report.page import _predictive_pictures, picture
 from pp_mlekl.report.plots import about_chains, chains, thinning
 
 COUNTS = np.random.default_rng(1).poisson(2, (4, 5))
@@ -23,15 +23,20 @@ SHAPES = {
 }
 
 
-def of_data(data):
-    dims = [f"y_dim_{i}" for i in range(data.ndim)]
-    draws = np.broadcast_to(data, (2, 50, *data.shape)) + np.random.default_rng(2).normal(size=(2, 50, *data.shape))
-    if data.dtype.kind == "i":
-        draws = np.clip(np.round(draws), 0, 1 if data.max() == 1 else None).astype(int)
-    observed = xr.Dataset({"y": (dims, data)})
-    drawn = xr.Dataset({"y": (("chain", "draw", *dims), draws)})
-    tree = xr.DataTree.from_dict({"observed_data": observed, "posterior_predictive": drawn})
-    tree.attrs["variables"] = json.dumps([{"name": "y", "kind": "observed", "distribution": "unknown"}])
+def of_data(data=None, **others):
+    """A comparison whose observed variable is y, and further ones by name."""
+    groups = {"observed_data": xr.Dataset(), "posterior_predictive": xr.Dataset()}
+    named = others if data is None else {"y": data, **others}
+    for name, values in named.items():
+        dims = [f"{name}_dim_{i}" for i in range(values.ndim)]
+        noise = np.random.default_rng(2).normal(size=(2, 50, *values.shape))
+        draws = values + noise
+        if values.dtype.kind == "i":
+            draws = np.clip(np.round(draws), 0, 1 if values.max() == 1 else None).astype(int)
+        groups["observed_data"][name] = (dims, values)
+        groups["posterior_predictive"][name] = (("chain", "draw", *dims), draws)
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs["variables"] = json.dumps([{"name": n, "kind": "observed", "distribution": "unknown"} for n in named])
     return Comparison(tree=tree)
 
 
@@ -67,6 +72,26 @@ def test_categories_have_a_calibration_curve_each():
     tree.attrs["variables"] = json.dumps([{"name": "y", "kind": "observed", "distribution": "Categorical(p=p)"}])
     figure = plots.predictive(Comparison(tree=tree))
     assert len([axis for axis in figure.axes if axis.axison]) == 3
+
+
+@pytest.fixture
+def mixed():
+    return of_data(real=SHAPES["numbers in three dims"], count=COUNTS, binary=COUNTS % 2)
+
+
+def test_each_kind_of_data_has_a_picture(mixed):
+    pictures = _predictive_pictures(mixed)
+    assert [p.title for p in pictures] == [
+        f"Posterior predictive check ({k} data)" for k in ("real", "count", "binary")
+    ]
+    assert [p.caption for p in pictures] == [plots.ABOUT_PREDICTIVE[k] for k in ("real", "count", "binary")]
+    assert all(len(p.panels) == 1 for p in pictures)
+
+
+def test_one_plot_is_of_one_kind_of_data(mixed):
+    with pytest.raises(ValueError, match="real: real; count: count"):
+        plots.predictive(mixed, var_names=["real", "count"])
+    assert "count" in plots.predictive(mixed, var_names="count", backend="none").viz["plot"]
 
 
 def test_a_rootogram_counts_all_observations():
