@@ -34,6 +34,11 @@ REMEDY = re.compile(
     r"available)\b",
     re.IGNORECASE,
 )
+# What is counted stands in the singular after 1: ``counted`` of pp_mlekl/utils/counts.py writes both.
+UNCOUNTED = re.compile(
+    r"…,? (?:[a-z]+ )?(observations|rows|draws|chains|parameters|statistics|data sets|replicates|simulations|transitions|latents|"
+    r"dimensions|directions|maxima|starts|batches|coordinates|terms|weights|pairs|vectors)\b(?![=/])"
+)
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,11 @@ def rendered(node: ast.expr, known: dict[str, str]) -> str | None:
 
 def _placeholder(node: ast.expr, known: dict[str, str]) -> str:
     inner = node.value if isinstance(node, ast.FormattedValue) else node
+    if isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "counted":
+        return "2 things"
     if not isinstance(inner, ast.Name):
         return "…"
-    return known.get(inner.id, "see" if inner.id in REMEDIES else "…")
+    return known.get(inner.id, "see" if inner.id in REMEDIES else inner.id if inner.id.isupper() else "…")
 
 
 def docstrings(tree: ast.AST) -> set[int]:
@@ -106,6 +113,8 @@ def faults(message: Message) -> list[str]:
         found.append(f"has {len(message.text)} characters, at most {LONGEST} are read")
     if avoided := AVOIDED.search(message.text):
         found.append(f"says {avoided.group()!r}")
+    if uncounted := UNCOUNTED.search(message.text):
+        found.append(f"says {uncounted.group()!r} also of one: use counted()")
     if message.is_error and not REMEDY.search(message.text):
         found.append("does not say what to do")
     return found
@@ -136,6 +145,7 @@ def test_messages_are_short_plain_and_helpful(folder):
         ('note = "Those draws are not to be trusted here."', "not to be trusted"),
         ('finding("ok", "prior", "The search comes to rest at " + name)', "comes to rest"),
         (f'warn("{"word " * 100}")', "characters"),
+        ('note = f"None of {n} influential observations was left out."', "counted()"),
     ],
 )
 def test_a_bad_message_is_found(source, fault):

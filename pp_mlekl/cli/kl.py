@@ -8,6 +8,7 @@ import typer
 
 from pp_mlekl.cli.options import FixedSeed, Traceback
 from pp_mlekl.cli.output import Csv, Json, Latex, console, print_as, show_table
+from pp_mlekl.utils.counts import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def rules(as_json: Json = False, as_csv: Csv = False, as_latex: Latex = False, t
     if print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
         return
     show_table(["P", "Q"], [[p, ", ".join(of["Q"])] for p, of in table.groupby("P", sort=False)], words=(0, 1))
-    print(f"{len(pairs)} ordered pairs.")
+    print(f"{counted(len(pairs), 'ordered pair')}.")
 
 
 def _estimates(texts: list[str], parsed: list["Distribution"], options: dict[str, Any]) -> list[tuple[str, "Estimate"]]:

@@ -31,6 +31,7 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.model_summary import describe_variables
 from pp_mlekl.typing import Array, Names, NutsSampler, Potentials, RandomSeed, SampleKwargs, TruthLike
 from pp_mlekl.utils.arguments import check_names, checked_arguments
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.progress import Progress, progress_bar
@@ -135,7 +136,7 @@ def compare(
         if "marginal" not in left_out:
             marginal = find_marginal_estimate(model, functions, estimates["mle"], potentials, of_marginal)
         if idata is None:
-            step(f"sampling ({chains} chains of {draws} draws)")
+            step(f"sampling ({counted(chains, 'chain')} of {counted(draws, 'draw')})")
             tree = sample(model, **with_sample_kwargs(sample_kwargs, **settings, **shared))
         else:
             step("groups that the draws lack")

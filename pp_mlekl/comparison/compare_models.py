@@ -23,6 +23,7 @@ from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, NutsSampler, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.files import AnyPath
 from pp_mlekl.utils.parallel import map_tasks
 from pp_mlekl.utils.seeds import generator_of
@@ -340,7 +341,7 @@ def check_same_data(models: Mapping[str, Any], potentials: Any = None) -> list[s
     for name, (count, data) in found.items():
         if count != first_count:
             raise ValueError(
-                f"{first_name} has {first_count} observations and {name} has {count}; compare models of the same data."
+                f"{first_name} has {counted(first_count, 'observation')} and {name} has {count:,}; compare models of the same data."
             )
         for variable in sorted(set(first) & set(data)):
             if not np.array_equal(first[variable], data[variable]):

@@ -12,6 +12,7 @@ from pp_mlekl.diagnostics.findings import Finding, finding, not_judged, some
 from pp_mlekl.diagnostics.predictive_checks import about_checks, no_checks, predictive_checks
 from pp_mlekl.diagnostics.prior_sensitivity import no_sensitivity, prior_sensitivity
 from pp_mlekl.diagnostics.sampled_loo import leave_one_out
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.p_values import holm
 from pp_mlekl.utils.posterior_group import draws_within
 from pp_mlekl.utils.shared_state import alone, silenced
@@ -179,7 +180,7 @@ def _hamiltonian(tree: xr.DataTree) -> list[Finding]:
     if "diverging" in stats:
         count, total = int(stats["diverging"].sum()), int(stats["diverging"].size)
         if count:
-            text = f"{count} of {total} transitions diverged: parts of the posterior may be missing; reparametrise."
+            text = f"{count:,} of {counted(total, 'transition')} diverged: parts of the posterior may be missing; reparametrise."
             found.append(finding("problem" if count > 0.001 * total else "caution", "divergences", text))
         else:
             found.append(finding("ok", "divergences", "No transition diverged."))
@@ -241,14 +242,14 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         elpd, se = float(terms.sum()), float(np.sqrt(n * terms.var()))
         p = found.p + found.elpd - elpd
     bad = int(np.sum(~(k <= limit)))
-    after = f" after moment matching of {repaired} influential observations" if repaired else ""
+    after = f" after moment matching of {counted(repaired, 'influential observation')}" if repaired else ""
     if bad:
         text = f"{bad} of {k.size} Pareto k exceed {limit:.2g}{after}: influential observations, for which LOO is unreliable."
     else:
         text = f"all {k.size} Pareto k are below {limit:.2g}{after}."
     if k.size < n:
         text += (
-            f" Only a random sample of {k.size} of {n} observations was left out, which adds a sampling error of "
+            f" Only a random sample of {counted(k.size, 'observation')} of {n:,} was left out, which adds a sampling error of "
             f"{found.sampling_error:.2g} nats to the elpd."
         )
     if are_vectors(found.tree, name, found.pointwise):

@@ -16,6 +16,7 @@ from scipy.optimize import isotonic_regression
 
 from pp_mlekl.diagnostics.findings import Finding, finding
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.p_values import holm, p_value
 
 # Maps values (..., n) to a statistic of each row (...).
@@ -82,7 +83,8 @@ def about_checks(table: pd.DataFrame) -> list[Finding]:
             found.append(finding("caution", TOPIC, f"{name}: replicated data differ from the data in {missed}."))
         elif checks["p_adjusted"].notna().any():
             least = p_value(checks["p_adjusted"].min())
-            text = f"{name}: replicated data resemble the data in all of {len(checks)} statistics (smallest {least})."
+            compared = counted(checks["p_adjusted"].count(), "statistic")
+            text = f"{name}: replicated data resemble the data ({compared} compared, smallest {least})."
             found.append(finding("ok", TOPIC, text))
     return found
 

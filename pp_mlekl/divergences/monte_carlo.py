@@ -7,6 +7,7 @@ import numpy as np
 from pp_mlekl.divergences.distribution import Distribution
 from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Default number of draws, the maximum where a precision is requested, and the first number in that case.
 DRAWS, _MOST_DRAWS, _FIRST = 50_000, 2_000_000, 10_000
@@ -59,7 +60,7 @@ def monte_carlo(
         warnings = (f"The terms have a heavy tail (Pareto k = {shape:.2f}), so the standard error is too small.",)
     if rtol is not None and not _precise(values, rtol):
         remedy = "give a larger budget" if most < fitting else "compute fewer elements at a time"
-        warnings += (f"{len(values)} draws do not reach rtol {rtol:g}; {remedy}.",)
+        warnings += (f"The relative error exceeds {rtol:g} with {counted(len(values), 'draw')}; {remedy}.",)
     value = np.where(infinite, np.inf, mean)
     error = np.where(infinite, 0.0, error)
     if value.ndim == 0:

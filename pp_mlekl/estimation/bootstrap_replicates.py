@@ -19,7 +19,7 @@ from pp_mlekl.optimize.sparse_hessian import SparseEvaluation
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.arguments import checked_arguments
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.parallel import map_tasks, shares
@@ -78,7 +78,7 @@ class Bootstrap(Displayed):
         return pd.DataFrame(dict(zip(["se", *tails], columns, strict=True)), index=index)
 
     def _display(self) -> Display:
-        title = f"Bootstrap, {self.draws.sizes['replicate']} replicates"
+        title = f"Bootstrap, {counted(self.draws.sizes['replicate'], 'replicate')}"
         return Display(title=title, warnings=self.warnings, table=self.summary())
 
 
@@ -96,7 +96,7 @@ def bootstrap_of(
     problem = regular_problem(functions, best, "The bootstrap", needs_covariance=False)
     weights: Any = None
     data: Any = problem.data
-    check_memory(int(replicates) * functions.n_observations, f"{replicates} replicates")
+    check_memory(int(replicates) * functions.n_observations, counted(replicates, "replicate"))
     if kind == "case":
         check_sums(problem.functions, "A bootstrap of cases")
         terms = (

@@ -22,7 +22,7 @@ from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Names, Potentials, RandomSeed
 from pp_mlekl.utils.arguments import check_names, checked_arguments
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.seeds import generator_of
 
@@ -211,7 +211,7 @@ def _estimate(
     standard_errors: Sequence[str] | None,
 ) -> PointEstimate:
     check_names("standard_errors", standard_errors or (), [v.name for v in problem.functions.free], fewest=0)
-    check_memory(int(starts) * problem.functions.size, f"{starts} starts")
+    check_memory(int(starts) * problem.functions.size, counted(starts, "start"))
     for other in estimates.values():
         check_belongs(problem.functions, other)
     settings = {"starts": 1, "random_seed": _plain(random_seed)}

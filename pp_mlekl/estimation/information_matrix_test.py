@@ -20,7 +20,7 @@ from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.arguments import checked_arguments
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.seeds import generator_of
 
@@ -263,7 +263,7 @@ def _labelled(
             "let replicates be 199" if np.all(terms.weights == 1.0) else "no data sets are drawn for a weighted fit"
         )
         warnings.append(
-            f"{count:g} observations are few for {test.degrees_of_freedom} degrees of freedom: the limit rejects right "
+            f"{counted(count, 'observation')} for {counted(test.degrees_of_freedom, 'degree')} of freedom: the limit rejects right "
             f"models too often; {instead}."
         )
     return InformationMatrixTest(

@@ -17,6 +17,7 @@ from pp_mlekl.optimize.audit.verdict import Verdict
 from pp_mlekl.optimize.covariance import Settled, reported_values
 from pp_mlekl.optimize.large_curvature import BLOCK, LargeCurvature
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # With a Hessian that is not sparse each standard error takes a solution by conjugate gradients: up to this many are made
 # unasked.
@@ -134,7 +135,7 @@ def _errors(
         return nothing, (irregular,) if smooth else ()
     if names is None and curvature.matrix is None and len(problem.kept) > _UNASKED:
         return nothing, (
-            f"The Hessian of {len(problem.kept)} parameters has hardly any zeros, so every standard error takes a "
+            f"The Hessian of {counted(len(problem.kept), 'parameter')} has hardly any zeros, so every standard error takes a "
             "solution of its own; name the variables whose standard errors you want: standard_errors=[...].",
         )
     wanted = np.concatenate(

@@ -24,6 +24,7 @@ from pp_mlekl.optimize.covariance import Settled
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Names, RandomSeed
 from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed, Level
 from pp_mlekl.utils.seeds import generator_of
@@ -305,7 +306,7 @@ class PointEstimate(Displayed):
         return self.__dict__ | {"model": None, "settled": replace(self.settled, solve=None)}
 
     def _display(self) -> Display:
-        count = "1 term" if self.n_observations == 1 else f"{self.n_observations} observations"
+        count = "1 term" if self.n_observations == 1 else counted(self.n_observations, "observation")
         numbers = f"log-likelihood {self.log_likelihood:.6g}, {count}"
         if np.isfinite(self.aic):
             numbers += f", AIC {self.aic:.6g}, " + (

@@ -14,6 +14,7 @@ from pp_mlekl.optimize.audit.directions import combination
 from pp_mlekl.optimize.audit.verdict import Finding, Verdict
 from pp_mlekl.optimize.covariance import Settled, reported
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # A message lists at most this many names.
 _LISTED = 6
@@ -157,8 +158,12 @@ def _messages(court: Court, verdict: Verdict) -> list[str]:
             for name, sign in zip(names, signs, strict=True)
             if abs(sign) == 1
         ]
-        separated = [f"{len(rows)} of {court.problem.n_observations} observations ({_list(rows)})"] * bool(len(rows))
-        separated += [f"some outcomes of {len(partial)} observations ({_list(partial)})"] * bool(len(partial))
+        separated = [f"{len(rows)} of {counted(court.problem.n_observations, 'observation')} ({_list(rows)})"] * bool(
+            len(rows)
+        )
+        separated += [f"some outcomes of {counted(len(partial), 'observation')} ({_list(partial)})"] * bool(
+            len(partial)
+        )
         towards = _list(ends) or f"{combination(court.direction, court.problem.functions.spoken_names)} grows"
         texts.append(
             f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as {towards}. This separates "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
+from pp_mlekl.utils.counts import counted
 
 if TYPE_CHECKING:
     from pp_mlekl.estimation.point_estimate import PointEstimate
@@ -70,4 +71,4 @@ def check_belongs(functions: ModelFunctions, estimate: "PointEstimate") -> None:
 
 def _counted(names: list[str], coordinates: int) -> str:
     more = f", ... ({len(names)})" if len(names) > _LISTED else ""
-    return f"{', '.join(names[:_LISTED])}{more} with {coordinates} coordinate{'s' * (coordinates > 1)}"
+    return f"{', '.join(names[:_LISTED])}{more} with {counted(coordinates, 'coordinate')}"

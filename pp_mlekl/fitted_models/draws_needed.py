@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.warning_attributes import read_warnings, warnings_attribute
 
 # Safety factor on the number of draws, because the error is itself estimated.
@@ -57,8 +58,10 @@ def with_draws_needed(dataset: xr.Dataset, error: float) -> xr.Dataset:
     warnings = list(read_warnings(dataset.attrs))
     for name in dataset["estimator"].values[dataset["kl_mcse"].values > error]:
         count = float(needed.sel(estimator=name))
-        remedy = f"pass about {count:,.0f} draws" if np.isfinite(count) else "more draws do not suffice"
+        remedy = f"pass about {counted(round(count), 'draw')}" if np.isfinite(count) else "more draws do not suffice"
         used = int(dataset["draws"].sel(estimator=name))
         if count > used:
-            warnings.append(f"{name}: the standard error exceeds {error:g} nats with {used:,} draws; {remedy}.")
+            warnings.append(
+                f"{name}: the standard error exceeds {error:g} nats with {counted(used, 'draw')}; {remedy}."
+            )
     return dataset.assign(draws_needed=needed).assign_attrs(error=error, warnings=warnings_attribute(warnings))

@@ -15,6 +15,7 @@ from pp_mlekl.optimize.replicates import maximize_again
 from pp_mlekl.optimize.solvers.quadratic_model import quadratic_model
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.shared_state import alone, silenced
 
 # Maximum number of Hessian elements, over all refits, for exact refits.
@@ -75,7 +76,7 @@ def plug_in_scores(functions: ModelFunctions, name: str, flat: Array, places: Ar
     left_out = functions.pointwise(z)[np.arange(len(places)), places]
     left_out[~found.converged] = np.nan
     failed = int(np.sum(~found.converged))
-    note = f"{name}: leaving out any of {failed} observations leaves no estimate, so the log score is unavailable."
+    note = f"{name}: leaving out {counted(failed, 'observation')}, one at a time, leaves no estimate, so the log score is unavailable."
     return LeftOut(scores=left_out, failed=failed, method="refits", warnings=(note,) if failed else ())
 
 
@@ -125,5 +126,5 @@ def predictive_scores(functions: ModelFunctions, draws: Array, places: Array) ->
     with alone(), silenced():
         found = az.loo(tree, var_name="y", pointwise=True)
     failed = int(np.sum(found.pareto_k.values > RELIABLE_SHAPE))
-    note = f"posterior_predictive: PSIS is unreliable for {failed} observations (Pareto k above {RELIABLE_SHAPE})."
+    note = f"posterior_predictive: PSIS is unreliable for {counted(failed, 'observation')} (Pareto k above {RELIABLE_SHAPE})."
     return LeftOut(scores=found.elpd_i.values, failed=failed, method="PSIS", warnings=(note,) if failed else ())

@@ -12,6 +12,7 @@ from pp_mlekl.inputs.labelled import LabelledDistribution
 from pp_mlekl.inputs.ordered import ORDERED
 from pp_mlekl.inputs.signatures import ALTERNATIVES, REQUIRED, signature
 from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import counted
 
 
 @checked_arguments
@@ -91,7 +92,9 @@ def _bound(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str
     order = signature(name)
     names = [n for n, _ in order]
     if len(args) > len(names):
-        raise ValueError(f"{name} takes at most {len(names)} parameters ({', '.join(names)}), got {len(args)}.")
+        raise ValueError(
+            f"{name} takes at most {counted(len(names), 'parameter')} ({', '.join(names)}), got {len(args)}."
+        )
     given = dict(zip(names, args, strict=False))
     twice = set(given) & set(kwargs)
     if twice:

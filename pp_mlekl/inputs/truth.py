@@ -17,6 +17,7 @@ from pp_mlekl.pymc_model.distributions.true_model import is_model, model_distrib
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.validation import check_distribution, check_independence
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.shown import shown
 
 
@@ -110,8 +111,8 @@ def _alike(functions: ModelFunctions, sampled: Mapping[str, SampledDensity]) -> 
         other = sampled.get(variable.name)
         if other is not None and other.row_shape != variable.shape:
             raise ValueError(
-                f"The truth of {variable.name!r} has a joint density for each of {other.row_shape} rows, the observed "
-                f"variable for {variable.shape}; they must agree."
+                f"The truth of {variable.name!r} has joint densities of shape {other.row_shape}, the observed "
+                f"variable has {variable.shape}; they must agree."
             )
     return sampled
 
@@ -221,7 +222,7 @@ def _on_rows(functions: ModelFunctions, found: Mapping[str, Distribution]) -> di
             )
         if distribution.event_ndim != variable.event_ndim:
             raise ValueError(
-                f"The truth of {variable.name!r} has {distribution.event_ndim} event dimensions, the observed "
+                f"The truth of {variable.name!r} has {counted(distribution.event_ndim, 'event dimension')}, the observed "
                 f"variable {variable.event_ndim}; they must agree."
             )
         try:

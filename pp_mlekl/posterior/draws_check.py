@@ -11,6 +11,7 @@ from pp_mlekl.pymc_model.derivatives import NoDerivative
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.posterior_group import draws_within
 
 # Number of draws at which stored densities are compared with the model's.
@@ -130,8 +131,8 @@ def _other_likelihood(functions: ModelFunctions, idata: xr.DataTree, z: Array) -
         values = given[v.name].transpose("chain", "draw", ...).values
         if values.shape[:2] != z.shape[:2] or values[places][0].size != terms[0, v.pointwise].size:
             found.append(
-                f"log_likelihood[{v.name!r}] in idata has shape {values.shape}, for {z.shape[0]} x {z.shape[1]} draws of "
-                f"{terms[0, v.pointwise].size} observations in the model: it belongs to other draws or other data."
+                f"log_likelihood[{v.name!r}] in idata has shape {values.shape}, for {z.shape[0]} x {counted(z.shape[1], 'draw')} of "
+                f"{counted(terms[0, v.pointwise].size, 'observation')} in the model: it belongs to other draws or other data."
             )
             continue
         own, other = terms[:, v.pointwise].sum(axis=-1), values[places].reshape(len(terms), -1).sum(axis=-1)

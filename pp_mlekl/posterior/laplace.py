@@ -25,7 +25,7 @@ from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.arguments import checked_arguments
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.seeds import generator_of
@@ -246,7 +246,7 @@ def laplace(
         raise ValueError(f'space must be "natural" or "unconstrained", got {space!r}.')
     functions = model_functions(model, potentials)
     check_count("draws", draws)
-    check_memory(int(draws) * functions.size, f"{draws} draws")
+    check_memory(int(draws) * functions.size, counted(draws, "draw"))
     generator = generator_of(random_seed)
     if estimate is None:
         estimate = find_map(model, space=space, random_seed=generator, potentials=potentials)

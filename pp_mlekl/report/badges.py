@@ -7,6 +7,7 @@ import numpy as np
 
 from pp_mlekl.report.formatting import UNAVAILABLE, with_error
 from pp_mlekl.report.protocols import ComparisonLike, FindingLike
+from pp_mlekl.utils.counts import counted
 
 _ORDER = {"problem": 0, "caution": 1, "ok": 2}
 _SAMPLING = ("convergence", "efficiency", "divergences", "energy", "precision")
@@ -32,7 +33,7 @@ def badges(comparison: ComparisonLike) -> list[Badge]:
     audit = comparison.tree["audit"].to_dataset()
     found: list[Badge | None] = [_sampling(comparison, [f for f in findings if f.topic in _SAMPLING])]
     for topic, kind, label in (("MLE", "mle", "MLE"), ("MAP", "map", "MAP (natural scale)")):
-        agree = f"{int(audit['agree'].sel(estimator=kind))} of {int(audit['starts'].sel(estimator=kind))} starts agree."
+        agree = f"{int(audit['agree'].sel(estimator=kind))} of {counted(int(audit['starts'].sel(estimator=kind)), 'start')} agree."
         found.append(_estimate(topic, comparison.statuses[kind], [f for f in findings if f.topic == label], agree))
     if comparison.marginal:
         about = [f for f in findings if f.topic == "Marginal MLE"]

@@ -1,6 +1,6 @@
 """Plots of a comparison, by arviz-plots."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np

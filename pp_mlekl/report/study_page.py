@@ -12,6 +12,7 @@ from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
 from pp_mlekl.report.page import Picture, write_index
 from pp_mlekl.report.study_plots import study_figures
 from pp_mlekl.report.tables import Table, table_of
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
 
@@ -45,7 +46,7 @@ def study_page(tree: xr.DataTree, name: str = "Simulation study") -> str:
     attributes = tree.attrs
     sizes = ", ".join(str(int(n)) for n in tree.children["summary"].to_dataset()["size"].values)
     chips = [
-        f"{attributes['n_replicates']} data sets of each size",
+        f"{counted(attributes['n_replicates'], 'data set')} of each size",
         f"n = {sizes}",
         f"seed {attributes['random_seed']}",
     ]
@@ -71,8 +72,12 @@ def write_study_index(studies: Mapping[str, tuple[str, xr.DataTree]], path: AnyP
     for name, (address, tree) in studies.items():
         exists = tree.children["summary"]["exists"]
         missing = int((1 - exists).sum() * tree.attrs["n_replicates"])
-        finding = ("caution", f"{missing} data sets without a regular maximum") if missing else ("ok", "all fits exist")
-        shows = f"{tree.attrs['n_replicates']} data sets of each of {exists.sizes['size']} sizes"
+        finding = (
+            ("caution", f"{counted(missing, 'data set')} without a regular maximum")
+            if missing
+            else ("ok", "all fits exist")
+        )
+        shows = f"{counted(tree.attrs['n_replicates'], 'data set')} of each of {counted(exists.sizes['size'], 'size')}"
         entries.append({"href": address, "name": name, "shows": shows, "findings": [finding]})
     return write_index(entries, path)
 

@@ -14,6 +14,7 @@ from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
 from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
 from pp_mlekl.typing import Array, Names
 from pp_mlekl.utils.arguments import check_names, checked_arguments
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.files import AnyPath
 
@@ -163,7 +164,7 @@ class Calibration(Displayed):
         lines = [f"{m}: overall p = {p:.2g}" for m, p in p_values.items()]
         lines.append(f"A calibrated method is rejected with probability at most {self.level:g}.")
         return Display(
-            title=f"Calibration, {self.tree.attrs['simulations']} simulated data sets",
+            title=f"Calibration, {counted(self.tree.attrs['simulations'], 'simulated data set')}",
             badge=self._badge(wrong, unknown),
             level="bad" if wrong else "caution" if unknown else "good",
             lines=lines,

@@ -12,6 +12,7 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_com
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import Batch, Job, Results
+from pp_mlekl.utils.counts import counted
 
 # Number of batches per thread of the cluster that are running or queued, so that no worker waits for the next one.
 _IN_HAND = 3
@@ -87,7 +88,7 @@ def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Ba
 
 
 def _result(future: Any, batch: Batch) -> Results:
-    which = f"batch {batch.index} ({batch.count} data sets of {batch.size} observations)"
+    which = f"batch {batch.index} ({counted(batch.count, 'data set')} of {counted(batch.size, 'observation')})"
     if future.status in ("cancelled", "lost"):
         raise LostWorkers(
             f"The Dask client or its scheduler ended before {which} was done; finished batches stay in the store, and the "

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pp_mlekl.simulation.batches import Batch, Job, Results
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def run_batches(
             done += batch.count
             rate = done / max(time.monotonic() - began, 1e-9)
             left = f"{rate:.3g} data sets/s, {(sets - done) / rate:.0f} s left"
-            step(f"{number}/{len(todo)}: {batch.count} data sets of {batch.size} observations, {left}")
+            step(
+                f"{number}/{len(todo)}: {counted(batch.count, 'data set')} of {counted(batch.size, 'observation')}, {left}"
+            )
 
 
 def _here(job: Job, batches: list[Batch]) -> Iterator[tuple[Batch, Results]]:

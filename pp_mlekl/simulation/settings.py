@@ -14,7 +14,7 @@ from pp_mlekl.estimation.wald_interval import check_ci_prob
 from pp_mlekl.simulation.own_data import Simulate
 from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.arguments import check_names
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 
 _LIBRARIES = ("pp_mlekl", "pymc", "pytensor", "numpy", "scipy")
 # Intervals that need many fits of every data set.
@@ -52,8 +52,8 @@ class Settings:
         if not values or not all(s >= 1 and s % 1 == 0 for s in values) or values != sorted(set(values)):
             raise ValueError(f"`sizes` must be increasing positive integers, got {values}; sort them.")
         check_count("replicates", self.replicates, at_least=2)
-        check_memory(int(values[-1]), f"Data sets of {values[-1]} observations")
-        check_memory(int(self.replicates) * len(values) * len(self.estimators), f"{self.replicates} replicates")
+        check_memory(int(values[-1]), f"Data sets of {counted(values[-1], 'observation')}")
+        check_memory(int(self.replicates) * len(values) * len(self.estimators), counted(self.replicates, "replicate"))
         if len(set(self.estimators)) < len(self.estimators):
             raise ValueError(f"`estimators` must be named once each, got {list(self.estimators)}.")
         check_names("estimators", self.estimators, (*ReplicateFits.COEFFICIENTS, *FROM_DRAWS))

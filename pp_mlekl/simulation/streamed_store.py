@@ -22,6 +22,7 @@ from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.simulation.result_arrays import LEADING, Layout
 from pp_mlekl.simulation.storage import STUDY, check_same_settings
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.files import AnyPath, check_folder, signals_held_back, write_folder
 from pp_mlekl.utils.tree_storage import CONTENT as _MARK
 from pp_mlekl.utils.tree_storage import Files, is_zarr, memory_store
@@ -178,7 +179,7 @@ def streamed_store(
         done = sum(store.finished(b) for b in batches)
         if 0 < done < len(batches):
             _check_versions(path, store.attributes.get("versions"), attributes["versions"])
-            say(f"{done} of {len(batches)} batches are in {path} already")
+            say(f"{path} has {done} of {counted(len(batches), 'batch', 'batches')} already")
         yield store
     finally:
         lock.release()

@@ -7,6 +7,7 @@ from pp_mlekl.theorem.exact_tails import ObservationTail, mean_tail, observation
 from pp_mlekl.theorem.law_of_large_numbers import Deviations
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import STANDARD_ERRORS, Setting
+from pp_mlekl.utils.counts import counted
 
 # Maximum number of comparisons shown; more sizes would repeat the same statement.
 _MOST_CHECKS = 7
@@ -94,7 +95,7 @@ def _exact_means(setting: Setting, data: xr.Dataset) -> tuple[xr.Dataset, list[C
     data.attrs["exact_eps"] = found.eps
     checks = [
         Check(
-            what=f"exact P(|mean of {n} draws of the first row - mean| >= {found.eps:.3g}) against sigma^2 / (n eps^2)",
+            what=f"exact P(|mean of {counted(n, 'draw')} of the first row - mean| >= {found.eps:.3g}) against sigma^2 / (n eps^2)",
             left=float(p),
             right=float(b),
             error=1e-12,

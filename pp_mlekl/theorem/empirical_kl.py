@@ -8,6 +8,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 _CLAIM = (
     "With the empirical distribution in place of the truth the statement is exact: maximising the likelihood of the "
@@ -56,7 +57,7 @@ def _identity(setting: Setting, z: Array, minus: Array) -> tuple[list[Check], Ar
     error = _rounding(setting, z, minus)
     worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
     check = Check(
-        what=f"KL(empirical||model) against -log L / n - H(empirical), worst of {int(finite.sum())} parameters",
+        what=f"KL(empirical||model) against -log L / n - H(empirical), worst of {counted(int(finite.sum()), 'parameter value')}",
         left=float(kl[worst]),
         right=float(minus[worst] - entropy),
         error=float(error[worst]),
@@ -67,7 +68,7 @@ def _identity(setting: Setting, z: Array, minus: Array) -> tuple[list[Check], Ar
 
 def _lowest(setting: Setting, curve: Array, what: str) -> Check:
     return Check(
-        what=f"{what} at the MLE against the smallest at {len(curve) - 1} other parameters",
+        what=f"{what} at the MLE against the smallest at {counted(len(curve) - 1, 'other parameter value')}",
         left=float(curve[0]),
         right=float(np.nanmin(curve[1:])),
         error=float(np.finfo(float).eps * (8 + setting.rows) * (1 + abs(curve[0]))),

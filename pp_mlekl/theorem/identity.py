@@ -9,6 +9,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import DIVERGENCE_ACCURACY, STANDARD_ERRORS, Setting
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Step of the central difference quotients, in standard deviations of one observation.
 _DIFFERENCE = 1e-4
@@ -24,7 +25,7 @@ def constant_difference(setting: Setting) -> Step:
     error = _error(setting, z, kl, cross, mcse, closed)
     worst = int(np.argmax(np.where(finite, gaps / error, -np.inf)))
     check = Check(
-        what=f"KL against cross-entropy minus entropy, worst of {int(finite.sum())} parameter values",
+        what=f"KL against cross-entropy minus entropy, worst of {counted(int(finite.sum()), 'parameter value')}",
         left=float(kl[worst]),
         right=float(cross[worst] - setting.entropy),
         error=float(error[worst]),

@@ -8,6 +8,7 @@ import xarray as xr
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import STANDARD_ERRORS, Setting
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Maximum number of pointwise terms in memory.
 _CHUNK = 4_000_000
@@ -63,7 +64,7 @@ def law_of_large_numbers(setting: Setting, deviations: Deviations) -> Step:
     last, size = deviations.by_size[-1], deviations.sizes[-1]
     count = last.shape[1]
     pointwise = Check(
-        what=f"mean over {count} data sets of the mean log-likelihood at the pseudo-true parameter, n = {size}",
+        what=f"mean over {counted(count, 'data set')} of the mean log-likelihood at the pseudo-true parameter, n = {size}",
         left=float(deviations.expected[0] + last[0].mean()),
         right=float(deviations.expected[0]),
         error=STANDARD_ERRORS * float(np.sqrt(deviations.variance[0] / (size * count))),
@@ -74,7 +75,7 @@ def law_of_large_numbers(setting: Setting, deviations: Deviations) -> Step:
     suprema = [np.abs(d).max(axis=0) for d in deviations.by_size]
     uniform = Check(
         what=f"fraction of data sets whose mean log-likelihood deviates by {eps:.3g} or more at any of "
-        f"{len(deviations.at)} parameters, n = {size}",
+        f"{counted(len(deviations.at), 'parameter value')}, n = {size}",
         left=float(np.mean(suprema[-1] >= eps)),
         right=total / (size * eps**2),
         error=STANDARD_ERRORS * float(np.sqrt(0.1 * 0.9 / count)),

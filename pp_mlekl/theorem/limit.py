@@ -9,6 +9,7 @@ from pp_mlekl.estimation.replicates.replicate_fits import fit_replicates
 from pp_mlekl.theorem.proof_result import Check, Step
 from pp_mlekl.theorem.setting import LEVEL, STANDARD_ERRORS, Setting
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Maximum number of observations in one batch of data sets.
 _BATCH_TERMS = 1_000_000
@@ -99,7 +100,7 @@ def _checks(
     values = scaled[last]
     mean = float(values.mean())
     expected = Check(
-        what=f"n times the mean excess KL at n = {sizes[last]}, {len(values)} data sets, against trace(J^-1 K) / 2",
+        what=f"n times the mean excess KL at n = {sizes[last]}, {counted(len(values), 'data set')}, against trace(J^-1 K) / 2",
         left=mean,
         right=limit.mean / 2,
         error=errors[place],

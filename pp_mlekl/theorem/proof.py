@@ -22,7 +22,7 @@ from pp_mlekl.theorem.proof_result import Proof, Step
 from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
 from pp_mlekl.utils.arguments import checked_arguments
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.garbage_collection import collected_rarely
 from pp_mlekl.utils.seeds import integer_of
 
@@ -164,8 +164,10 @@ def _check(sizes: Sequence[int], replicates: int) -> None:
     if not values or not all(n >= 2 and n % 1 == 0 for n in values) or values != sorted(set(values)):
         raise ValueError(f"`sizes` must be increasing positive integers of at least 2, got {values}; sort them.")
     check_count("replicates", replicates, at_least=_MIN_REPLICATES)
-    check_memory(_MIN_REPLICATES * int(values[-1]), f"{_MIN_REPLICATES} data sets of {values[-1]} observations")
-    check_memory(int(replicates) * len(values), f"{replicates} replicates")
+    check_memory(
+        _MIN_REPLICATES * int(values[-1]), f"{_MIN_REPLICATES} data sets of {counted(values[-1], 'observation')}"
+    )
+    check_memory(int(replicates) * len(values), counted(replicates, "replicate"))
 
 
 def describe(truth: Any, resolved: Truth) -> str:

@@ -1,4 +1,4 @@
-"""Checks of counts (draws, data sets): positive integers that fit into memory."""
+"""Counts (draws, data sets): checks of them, and how a sentence names them."""
 
 from typing import Any
 
@@ -35,3 +35,14 @@ def check_memory(numbers: int, what: str) -> None:
         raise ValueError(
             f"{what} need {needed / 2**30:.3g} GiB of memory, and this machine has {memory / 2**30:.3g}; take fewer."
         )
+
+
+def counted(number: float, noun: str, plural: str = "") -> str:
+    """A number and what is counted, as a sentence has them: in the singular for 1.
+
+    Examples
+    --------
+    >>> counted(1, "observation"), counted(1200, "observation"), counted(2, "maximum", "maxima")
+    ('1 observation', '1,200 observations', '2 maxima')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -12,6 +12,7 @@ from pp_mlekl.divergences.families.point_mass import PointMass
 from pp_mlekl.divergences.families.registry import register_family
 from pp_mlekl.divergences.special import LOG_2PI
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 
 class _Mixture(Distribution):
@@ -146,7 +147,8 @@ class Mixture(_Mixture):
         self._normalise()
         if self.w.shape[-1] != len(self.parts):
             raise ValueError(
-                f"Mixture: w has {self.w.shape[-1]} weights for {len(self.parts)} parts; give one weight for each part."
+                f"Mixture: w has {counted(self.w.shape[-1], 'weight')} for {counted(len(self.parts), 'part')}; "
+                "give one weight for each part."
             )
         kinds = {part.discrete for part in self.parts if not isinstance(part, PointMass)}
         if len(kinds) > 1 or len({part.event_shape for part in self.parts}) > 1:

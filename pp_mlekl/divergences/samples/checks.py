@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Minimum number of draws, and per dimension; with fewer draws the error bar itself is unreliable.
 FEWEST = 50
@@ -59,7 +60,9 @@ def checked_draws(draws: Array, chains: int | None = None, name: str = "draws") 
     n, d = values.shape
     fewest = max(FEWEST, _FEWEST_PER_DIMENSION * d)
     if n < fewest:
-        raise ValueError(f"{name}: {n} draws in {d} dimensions are too few for an estimate; give at least {fewest}.")
+        raise ValueError(
+            f"{name} has {counted(n, 'draw')} in {counted(d, 'dimension')}, too few for an estimate; give at least {fewest}."
+        )
     if not np.all(np.isfinite(values)):
         raise ValueError(f"{name} has values that are not finite; drop those draws.")
     if chains is not None and (chains < 1 or n % chains):

@@ -10,6 +10,7 @@ from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, pa
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.effective_size import effective_size
 
 # Maximum number of draws at which neighbours are searched, among all draws.
@@ -100,7 +101,7 @@ def unseen_warnings(d: int) -> tuple[str, ...]:
     if d <= _MOST_SEEN:
         return ()
     return (
-        f"In {d} dimensions neighbours miss most of a dependence other than a normal copula's, and the error does not "
+        f"In {counted(d, 'dimension')} neighbours miss most of a dependence other than a normal copula's, and the error does not "
         "contain it; compare fewer coordinates to check.",
     )
 

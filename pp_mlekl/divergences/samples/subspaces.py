@@ -7,6 +7,7 @@ from pp_mlekl.divergences.samples.density import SampleDensity
 from pp_mlekl.divergences.samples.gaussianize import SMALLEST_EIGENVALUE
 from pp_mlekl.divergences.samples.size_bias import evenly
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Ranks of the neighbours whose distances are compared, and the maximum number of draws at which they are.
 _NEAR, _FAR = 2, 5
@@ -57,6 +58,6 @@ def thin_draws_warnings(density: SampleDensity, name: str = "The draws") -> tupl
     if found > density.d - _MISSING:
         return ()
     return (
-        f"{name} seem to lie on a curve or surface (about {found:.1f} of {density.d} dimensions), where they have no "
+        f"{name} seem to lie on a curve or surface (about {found:.1f} of {counted(density.d, 'dimension')}), where they have no "
         "density: the value means nothing; give coordinates on it.",
     )

@@ -8,6 +8,7 @@ from pp_mlekl.divergences.estimate import Estimate
 from pp_mlekl.divergences.monte_carlo import tail_shape, tail_size
 from pp_mlekl.divergences.samples.checks import Draws
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.effective_size import effective_size
 
 # Pareto shape of the tail above which the terms have no variance.
@@ -55,7 +56,7 @@ def estimate(terms: Terms, *, sign: float, direction: str, chains: int | None, e
     if not np.isfinite(value):
         lost = np.count_nonzero(~np.isfinite(terms.values))
         raise ValueError(
-            f"A log density is infinite or not defined at {lost} of the {len(terms.values)} draws, as on the boundary of a "
+            f"A log density is infinite or not defined at {lost} of the {counted(len(terms.values), 'draw')}, as on the boundary of a "
             "support; remove the draws that lie there."
         )
     size = independent_size(terms.values, chains, ess)

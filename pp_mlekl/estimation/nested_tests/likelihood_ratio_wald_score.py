@@ -19,6 +19,7 @@ from pp_mlekl.optimize.solvers.trust_region import maximize
 from pp_mlekl.pymc_model.model_functions import model_functions
 from pp_mlekl.typing import Array, Potentials, RandomSeed
 from pp_mlekl.utils.arguments import checked_arguments
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.seeds import generator_of
@@ -237,8 +238,8 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
     count = estimate.n_parameters - null.n_parameters
     if count < 1 or null.n_observations != estimate.n_observations:
         raise ValueError(
-            f"The null must have fewer parameters on the same data: it has {null.n_parameters} on {null.n_observations} "
-            f"observations, the larger model {estimate.n_parameters} on {estimate.n_observations}."
+            f"The null must have fewer parameters on the same data: it has {null.n_parameters} on "
+            f"{counted(null.n_observations, 'observation')}, the larger model {estimate.n_parameters} on {estimate.n_observations:,}."
         )
     statistic = 2.0 * (estimate.log_likelihood - null.log_likelihood)
     if statistic < -1e-6 * max(1.0, abs(null.log_likelihood)):
@@ -287,7 +288,7 @@ def _score_test(
 def _general(best: PointEstimate) -> list[str]:
     n, k = best.n_observations, best.n_parameters
     few = (
-        f"{n} term{'s' * (n > 1)} of the log-likelihood for {k} parameter{'s' * (k > 1)}: the chi-squared law is a rough guide "
+        f"{counted(n, 'term')} of the log-likelihood for {counted(k, 'parameter')}: the chi-squared law is a rough guide "
         "unless each stands for many observations."
     )
     return [few] if n < _FEW * k else []

@@ -7,6 +7,7 @@ import xarray as xr
 
 from pp_mlekl.estimation.asymptotics import Information
 from pp_mlekl.estimation.point_estimate import PointEstimate
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.display import Display
 
 
@@ -65,6 +66,6 @@ class PseudoTrue(PointEstimate):
 
     def _display(self) -> Display:
         minimum = f"KL(true||model) at the minimum {self.kl_min:.6g} nats per observation"
-        theory = f"trace(J^-1 K) {self.trace:.4g} for {self.n_parameters} parameters"
+        theory = f"trace(J^-1 K) {self.trace:.4g} for {counted(self.n_parameters, 'parameter')}"
         errors = f"{theory}; standard errors (sandwich) for n = {self.n_observations}"
         return self._shown("Pseudo-true parameter", [minimum, errors])

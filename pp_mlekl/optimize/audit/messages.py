@@ -10,6 +10,7 @@ from pp_mlekl.optimize.modes import Mode, is_label_switch
 from pp_mlekl.optimize.parameter_space import Limit, Space
 from pp_mlekl.optimize.profile_paths import Climb
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 _LISTED = 6
 # Heights that differ by less than this share of their size are equal: searches come no nearer to a maximum.
@@ -103,7 +104,7 @@ def _multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> str:
     below[np.abs(below) <= _EQUAL * max(1.0, abs(verdict.value))] = 0.0
     gaps = ", ".join(f"{gap:.3g}" for gap in below)
     text = (
-        f"{len(rivals) + 1} maxima of equal or nearly equal height (the others lie at {gaps} nats); "
+        f"{counted(len(rivals) + 1, 'maximum', 'maxima')} of equal or nearly equal height (the others lie at {gaps} nats); "
         "intervals about one of them are wrong."
     )
     if switched:
@@ -119,8 +120,9 @@ def _not_identified(verdict: Verdict, space: Space) -> str:
         # Coefficients of a surface that bends through many parameters say nothing to a reader.
         names = _join(space.coordinates[i] for i in places.tolist())
         return (
-            f"The {space.what} does not change along {len(verdict.null)} direction{'s' * (len(verdict.null) > 1)} through "
-            f"{names}: near this point {left} combinations of these {len(places)} parameters are identified. {_ONE_OF_MANY}"
+            f"The {space.what} does not change along {counted(len(verdict.null), 'direction')} through "
+            f"{names}: near this point these {counted(len(places), 'parameter')} have {counted(left, 'identified combination')}. "
+            f"{_ONE_OF_MANY}"
         )
     directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
     text = f"The {space.what} does not change along: {directions}."

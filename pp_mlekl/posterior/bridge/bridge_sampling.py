@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 from pp_mlekl.posterior.bridge.number_with_error import WithError
 from pp_mlekl.posterior.bridge.proposals import StudentProposal, Target, fit_normal
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.effective_size import effective_size, mean_and_error
 
 _ITERATIONS = 1000
@@ -84,7 +85,9 @@ def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator
     """
     n, d = draws.shape[0] * draws.shape[1], draws.shape[-1]
     if n < 4 * d + 4:
-        return _failed(f"{n} draws are too few to fit a proposal in {d} dimensions; take at least {4 * d + 4}.")
+        return _failed(
+            f"{counted(n, 'draw')} cannot fit a proposal in {counted(d, 'dimension')}; take at least {4 * d + 4}."
+        )
     at_draws = target(draws.reshape(n, d)).reshape(draws.shape[:2])
     if not np.all(np.isfinite(at_draws)):
         return _failed("The log density is not finite at some of the draws.")

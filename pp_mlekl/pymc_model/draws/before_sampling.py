@@ -8,7 +8,7 @@ import numpy as np
 from pp_mlekl.pymc_model.impossible_observations import impossible_observations
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array, NutsSampler, SampleKwargs
-from pp_mlekl.utils.counts import check_count, check_memory
+from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.shown import shown
 
 # The samplers of pm.sample, and the packages that each needs beyond the dependencies of this package.
@@ -39,7 +39,7 @@ def check_settings(functions: ModelFunctions, *, draws: int, chains: int, nuts_s
     check_count("draws", draws)
     check_count("chains", chains)
     numbers = functions.natural_size + functions.n_observations
-    check_memory(int(draws) * int(chains) * numbers, f"{chains} chains of {draws} draws")
+    check_memory(int(draws) * int(chains) * numbers, f"{counted(chains, 'chain')} of {counted(draws, 'draw')}")
     if nuts_sampler not in SAMPLERS:
         raise ValueError(f"nuts_sampler must be among {', '.join(SAMPLERS)}, got {shown(nuts_sampler)}.")
     missing = [package for package in SAMPLERS[nuts_sampler] if find_spec(package) is None]

@@ -12,6 +12,7 @@ from pp_mlekl.pymc_model.interpreter.constant_values import constant_value
 from pp_mlekl.pymc_model.layout import FreeVariable
 from pp_mlekl.pymc_model.model_functions import MAX_ROUNDS, ModelFunctions
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.counts import counted
 
 # Maximum number of rounds of draws, and the fewest accepted draws that suffice.
 _ROUNDS, _FEWEST = 20, 400
@@ -112,8 +113,8 @@ def proper_prior(functions: ModelFunctions, n: int, generator: np.random.Generat
     if np.sum(accepted) < _FEWEST or tail_shape(weights) > RELIABLE_SHAPE:
         names = ", ".join(str(p.name) for p in potentials)
         raise ValueError(
-            f"{names} leaves too little of the prior to draw from ({np.sum(accepted)} of {len(draws)} draws); put the restriction "
-            'into the priors themselves, or count the potential as potentials="likelihood".'
+            f"{names} leaves too little of the prior to draw from ({np.sum(accepted):,} of {counted(len(draws), 'draw')}); "
+            'put the restriction into the priors themselves, or count the potential as potentials="likelihood".'
         )
     error = float(weights.std(ddof=1) / weights.mean() / np.sqrt(len(weights)))
     value = float(logsumexp(log_weights) - np.log(len(log_weights)))
@@ -137,8 +138,8 @@ def prior_within_transforms(functions: ModelFunctions, n: int, generator: np.ran
 def _too_little(functions: ModelFunctions, found: int, attempts: int) -> ValueError:
     names = ", ".join(v.name for v in _restricted(functions)) or "some variables"
     return ValueError(
-        f"The transforms of {names} leave too little of the prior to draw from ({found} of {attempts:,} draws); give the elements "
-        "priors nearer to that order."
+        f"The transforms of {names} leave too little of the prior to draw from ({found:,} of {counted(attempts, 'draw')}); "
+        "give the elements priors nearer to that order."
     )
 
 
