@@ -1,11 +1,13 @@
 """Every block of code in the README and the documentation runs, every command exists, and every public name has a page."""
 
 import ast
+import html
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import latex2mathml.converter
 import numpy as np
 import pandas as pd
 import pymc as pm
@@ -69,6 +71,15 @@ def test_commands_exist():
     for path in TEXTS:
         for found in COMMAND.findall(path.read_text(encoding="utf-8")):
             assert "".join(found) in known, path.name
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in TEXTS if "$$" in p.read_text(encoding="utf-8")], ids=lambda path: path.name
+)
+def test_formulas_are_in_the_latex_that_the_site_converts(path):
+    for formula in re.findall(r"\$\$(.*?)\$\$", path.read_text(encoding="utf-8"), re.DOTALL):
+        shown = html.unescape(re.sub("<[^>]*>", "", latex2mathml.converter.convert(formula)))
+        assert not re.search(r"[&\\]", shown), formula
 
 
 def test_every_public_name_has_a_page():

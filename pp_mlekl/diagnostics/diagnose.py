@@ -249,7 +249,7 @@ def _loo_of(tree: xr.DataTree, name: str, n: int, notes: list[Finding]) -> list[
         text = f"all {k.size} Pareto k are below {limit:.2g}{after}."
     if k.size < n:
         text += (
-            f" Only a random sample of {counted(k.size, 'observation')} of {n:,} was left out, which adds a sampling error of "
+            f" Only a random sample of {k.size:,} of {counted(n, 'observation')} was left out, which adds a sampling error of "
             f"{found.sampling_error:.2g} nats to the elpd."
         )
     if are_vectors(found.tree, name, found.pointwise):

@@ -18,7 +18,6 @@ from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.pymc_model.prior_sampler import improper_names
 from pp_mlekl.typing import Array, NutsSampler, Potentials, RandomSeed, SampleKwargs
 from pp_mlekl.utils.arguments import checked_arguments
-from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.posterior_group import posterior_of
 from pp_mlekl.utils.seeds import generator_of
@@ -104,9 +103,7 @@ def log_evidence(
     idata = with_posterior(model, idata, potentials, generator, nuts_sampler, sample_kwargs)
     z = unconstrained_draws(functions, idata)
     if z.shape[0] * z.shape[1] < _FEWEST_DRAWS:
-        raise ValueError(
-            f"An evidence needs more than {counted(z.shape[0] * z.shape[1], 'draw')}; take at least {_FEWEST_DRAWS}."
-        )
+        raise ValueError(f"Too few draws for an evidence ({z.shape[0] * z.shape[1]}); take at least {_FEWEST_DRAWS}.")
     check = check_draws(functions, idata, z)
     if check.problems:
         return no_evidence(_METHODS[method], *check.problems)

@@ -179,7 +179,7 @@ def streamed_store(
         done = sum(store.finished(b) for b in batches)
         if 0 < done < len(batches):
             _check_versions(path, store.attributes.get("versions"), attributes["versions"])
-            say(f"{path} has {done} of {counted(len(batches), 'batch', 'batches')} already")
+            say(f"{done} of {counted(len(batches), 'batch', 'batches')} read from {path}")
         yield store
     finally:
         lock.release()

@@ -147,7 +147,7 @@ def test_sampling_problems_make_the_evidence_unreliable(tmp_path):
     bad["sample_stats"] = xr.DataTree(xr.Dataset({"diverging": (("chain", "draw"), diverging)}))
     result = mk.compare_models({"sound": (model, tree), "bad": (model, bad)}, random_seed=1)
     assert result.doubtful == ("bad",)
-    assert sum(w.startswith("bad: 80 of 4000") for w in result.warnings) == 1
+    assert sum(w.startswith("bad: 80 of 4,000") for w in result.warnings) == 1
     (finding,) = result.graded_findings()
     assert finding.level == "caution"
     text = result.to_html(tmp_path / "models.html").read_text(encoding="utf-8")

@@ -84,7 +84,7 @@ def test_held_out_data_of_the_models_rows(functions):
         ({"mu": [1.0, 2.0, 3.0], "sigma": 1.0, "tau": 1.0}, ValueError, "names 'tau'"),
         ({"mu": [1.0, 2.0], "sigma": 1.0}, ValueError, r"must have shape \(3,\) \(dims group\), got \(2,\)"),
         ({"mu": [1.0, 2.0, 3.0], "sigma": -1.0}, ValueError, "outside the support"),
-        (stats.multivariate_normal([0.0, 0.0]), ValueError, "event dimensions"),
+        (stats.multivariate_normal([0.0, 0.0]), ValueError, "event dimension"),
         (pm.Normal.dist(np.zeros(4), 1.0), ValueError, "broadcast"),
         (np.zeros((2, 5)), ValueError, r"must have shape \(draws, 6\)"),
         (3.5, TypeError, "truth must be a mapping"),

@@ -145,7 +145,7 @@ def test_wrong_use():
     tree = posterior_tree(case, model, np.random.default_rng(0))
     with pytest.raises(ValueError, match="var_names must be"):
         mk.information_gain(model, tree, var_names=["nope"])
-    with pytest.raises(ValueError, match="too few"):
+    with pytest.raises(ValueError, match="Too few draws"):
         mk.log_evidence(model, posterior_tree(case, model, np.random.default_rng(0), draws=10))
     with pytest.raises(ValueError, match="'bridge'"):
         mk.log_evidence(model, tree, method="guess")
