@@ -6,10 +6,12 @@ from pp_mlekl.cli.gallery import Entry, entries
 
 HEAD = """# Gallery
 
-Made by `tools/gallery_page.py` from the modules in `models/`. Each builder is imported by `from pp_mlekl.gallery import NAME`
-and compared by `pp-mlekl compare NAME`; "MLE" and "MAP" are the expected status of the estimates of all parameters (MAP on
-the natural scale). `make docs` writes <a href="pages/index.html">the pages of the models in `reports/`</a>, `make report-all` a page
-for each builder to `pages/`; <a href="logistic_spector.html">this</a> is one.
+Models of real data. `from pp_mlekl.gallery import NAME` imports a module, `NAME.build()` returns its model, and
+`pp-mlekl compare NAME` writes its page; <a href="logistic_spector.html">here is one</a>, and <a href="pages/index.html">here are
+more</a>. `make report-all` writes all pages. The columns MLE and MAP have the expected [status](glossary.md) of the
+estimate of all parameters, for MAP on the natural scale.
+
+The docstrings of the modules in `models/` make up this page (`python tools/gallery_page.py`).
 
 | builder | family | observations | parameters | MLE | MAP |
 |---|---|---|---|---|---|
