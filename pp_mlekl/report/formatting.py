@@ -11,6 +11,8 @@ UNAVAILABLE = "unavailable"
 _NUMERICAL_ZERO = 1e-6
 # Numbers outside this range are written with a power of ten.
 _SMALLEST, _LARGEST = 1e-4, 1e6
+# An error that needs more decimal places is not shown.
+_MOST_PLACES = 8
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -36,11 +38,11 @@ def number(value: SupportsFloat, digits: int = 3) -> str:
 
 
 def with_error(value: SupportsFloat, error: SupportsFloat) -> str:
-    """A number and its standard error.
+    """A number and its standard error, if that is not negligible.
 
     Examples
     --------
-    >>> with_error(1.12489, 0.0149), with_error(-154.321, 12.7), with_error(0.6931472, 0.0), with_error(3e-9, 2.5e-10)
+    >>> with_error(1.12489, 0.0149), with_error(-154.321, 12.7), with_error(0.6931472, 1e-13), with_error(3e-9, 2.5e-10)
     ('1.125 ± 0.015', '−154 ± 13', '0.6931', '(3.00 ± 0.25)·10⁻⁹')
     """
     value, error = float(value), float(error)
@@ -53,6 +55,8 @@ def with_error(value: SupportsFloat, error: SupportsFloat) -> str:
         exponent = int(np.floor(np.log10(scale)))
         shift = 10.0**-exponent
         return f"({with_error(value * shift, error * shift)})·10{str(exponent).translate(_SUPERSCRIPTS)}"
+    if _places(error) > _MOST_PLACES:
+        return number(value, 4)
     return f"{rounded(value, error)} ± {rounded(error, error)}"
 
 
@@ -67,12 +71,16 @@ def rounded(value: float, error: float) -> str:
     value, error = float(value), float(error)
     if not np.isfinite(value) or not np.isfinite(error) or error <= 0:
         return number(value)
-    # Of the error as it is printed: 0.0996 becomes 0.10.
-    places = 1 - int(f"{error:.1e}".partition("e")[2])
-    if places > 8:
+    places = _places(error)
+    if places > _MOST_PLACES:
         return number(value)
     text = f"{round(value, places):.{max(places, 0)}f}"
     return (text.lstrip("-") if not float(text) else text).replace("-", "−")
+
+
+def _places(error: float) -> int:
+    """Decimal places of two significant digits of an error as it is printed: 0.0996 becomes 0.10."""
+    return 1 - int(f"{error:.1e}".partition("e")[2])
 
 
 def interval(low: float, high: float, error: float) -> str:
