@@ -12,9 +12,12 @@ from scipy import stats
 
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.kullback_leibler import kl_divergence
+from pp_mlekl.divergences.samples.terms import Terms
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.fitted_models import loo_scores as leave_one_out
-from pp_mlekl.fitted_models.without_truth import without_truth
+from pp_mlekl.fitted_models.divergence_from_data import divergence_from_data
+from pp_mlekl.fitted_models.loo_scores import LeftOut
+from pp_mlekl.fitted_models.without_truth import _add_scores, without_truth
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 EXACT = json.loads((golden.GOLDEN / "known_truth.json").read_text())["finite_sample"]["normal"]
@@ -63,6 +66,51 @@ def test_the_predictive_against_the_plug_in(result):
         found["kl_predictive"].item(), exact, mcse=found["kl_predictive_mcse"].item(), sigmas=4.5, mcse_below=3.5e-4
     )
     assert result["kl_predictive"].sel(estimator="posterior_predictive").item() == 0.0
+
+
+def test_refits_of_a_normal_mean_are_half_a_chi_squared(result):
+    """n KL = n (mean - mu)^2 / 2; the quantiles of 2000 values are known to 10% at the low end."""
+    refit = result.sel(estimator="mle")
+    assert refit["kl_refit_mcse"].item() == pytest.approx(np.sqrt(0.5 / 2000), rel=0.1)
+    assert_within(refit["kl_refit"].item(), 0.5, mcse=refit["kl_refit_mcse"].item(), mcse_below=0.02)
+    assert refit["kl_refit_low"].item() == pytest.approx(stats.chi2.ppf(0.05, 1) / 2, abs=0.001)
+    assert refit["kl_refit_high"].item() == pytest.approx(stats.chi2.ppf(0.95, 1) / 2, rel=0.1)
+
+
+def test_the_divergence_from_the_data_is_near_that_from_the_truth(result):
+    found = result.sel(estimator="mle")
+    exact = 60 * 0.5 * (Y.mean() - 1.0) ** 2
+    assert_within(found["kl_data"].item(), exact, mcse=found["kl_data_mcse"].item(), mcse_below=12.0)
+    # What was left out is predicted worse.
+    gap = found["kl_data_unseen"].item() - found["kl_data"].item()
+    assert gap == pytest.approx(stats.norm.logpdf(Y, Y.mean()).sum() - found["log_score"].item(), rel=1e-6)
+
+
+def test_a_divergence_from_the_data_is_n_times_the_mean_of_its_terms():
+    values, log_q = np.linspace(-2, -1, 40), np.linspace(-3, -1.5, 40)
+    terms = Terms(values=values, method="spacings", extra_variance=0.01, bias=0.05, warnings=("beware",))
+    kl, error, warnings = divergence_from_data(terms, log_q)
+    assert kl == pytest.approx(40 * np.mean(values - log_q))
+    assert error == pytest.approx(40 * np.sqrt(np.var(values - log_q, ddof=1) / 40 + 0.01 + 0.05**2))
+    assert "beware" in warnings
+    assert np.isnan(divergence_from_data(terms, np.where(log_q < -2, -np.inf, log_q))[:2]).all()
+
+
+@pytest.mark.parametrize(("gap", "clear"), [(0.325, "yes"), (0.318, "no")])
+def test_the_lead_of_the_best_has_a_paired_error(gap, clear):
+    """Differences of mean ``gap`` and standard deviation 1.013 over 40 rows: two standard errors of the mean are 0.320."""
+    best = np.random.default_rng(1).normal(size=40)
+    close = best - gap + np.tile([1.0, -1.0], 20)
+    low = best - 50 + np.random.default_rng(2).normal(size=40)
+    dataset = xr.Dataset(coords={"estimator": ["close", "best", "low", "none"]})
+    found = [LeftOut(scores=s, failed=k, method="refits") for k, s in enumerate((close, best, low))]
+    _add_scores(dataset, [*found, None])
+    for name, arrays in (("", (close, best, low)), ("_lead", (best - close, best - best, best - low))):
+        np.testing.assert_allclose(dataset[f"log_score{name}"], [*(a.sum() for a in arrays), np.nan])
+        errors = [*(np.sqrt(40) * a.std(ddof=1) for a in arrays), np.nan]
+        np.testing.assert_allclose(dataset["log_score_se" if not name else "log_score_lead_se"], errors)
+    assert dataset["left_out_failed"].values.tolist() == [0, 1, 2, 0]
+    assert (dataset.attrs["best"], dataset.attrs["best_is_clear"]) == ("best", clear)
 
 
 def test_names_of_all_numbers(result):
