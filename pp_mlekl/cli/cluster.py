@@ -1,5 +1,7 @@
 """Workers for long runs: processes on this machine, or those of a Dask scheduler."""
 
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +18,10 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Any]:
     if scheduler is not None and workers is not None:
         stop("--scheduler and --workers exclude each other: a scheduler has its own workers.", WRONG_USE)
     try:
-        from pp_mlekl.simulation.dask_cluster import connected
+        from pp_mlekl.simulation.dask_cluster import NoWorkers, connected
     except ImportError:
         stop("--scheduler and --workers need Dask: pip install pp_mlekl[dask].", WRONG_USE)
-    with connected(scheduler, workers) as client:
+    with connected(scheduler, workers) as client, warnings.catch_warnings():
+        warnings.simplefilter("always", NoWorkers)
+        warnings.showwarning = lambda message, *_, **__: print(f"pp-mlekl: {message}", file=sys.stderr, flush=True)
         yield client

@@ -130,12 +130,12 @@ def calibrate(
             "draws": int(draws),
             "tune": int(tune),
             "chains": int(chains),
-            "versions": library_versions(),
         }
+        versions = {"versions": library_versions()}
         if store is None:
             arrays = MemoryArrays(layout)
             run_batches(job, batches, arrays.write, client=client, progress=progress or False)
-            return _result(arrays.dataset(), attributes, level)
+            return _result(arrays.dataset(), attributes | versions, level)
         kept = None if random_seed is None else str(job.root)
         identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
         identity |= {
@@ -143,7 +143,7 @@ def calibrate(
             "sampler": None if draw_posterior is None else source_of(draw_posterior),
         }
         say = progress if callable(progress) else lambda _: None
-        with streamed_store(store, identity, attributes, layout, batches, job.root, say) as stored:
+        with streamed_store(store, identity, attributes | versions, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]
             run_batches(job, todo, stored.write, client=client, progress=progress or False)
             return _result(stored.dataset(), stored.attributes, level)

@@ -247,16 +247,17 @@ def error_bar_pits(post: PosteriorDraws) -> Array:
     assert post.log_ratio is not None
     half = post.log_ratio.shape[1] // 2
     values, errors = [], []
-    for part in (slice(0, half), slice(half, 2 * half)):
-        ratio, log_likelihood = post.log_ratio[:, part], post.log_likelihood[:, part]
-        log_evidence = logsumexp(ratio, axis=1) - np.log(half)
-        # Weights divided by their mean.
-        weight = np.exp(ratio - log_evidence[:, None])
-        mean = np.mean(weight * np.where(weight > 0, log_likelihood, 0.0), axis=1)
-        influence = weight * np.where(weight > 0, log_likelihood - mean[:, None], 0.0) - (weight - 1)
-        values.append(np.stack([log_evidence, mean - log_evidence], axis=1))
-        errors.append(np.stack([weight.std(axis=1, ddof=1), influence.std(axis=1, ddof=1)], axis=1) / np.sqrt(half))
+    # A half without a draw of finite density has no estimate: infinity minus infinity.
     with np.errstate(divide="ignore", invalid="ignore"):
+        for part in (slice(0, half), slice(half, 2 * half)):
+            ratio, log_likelihood = post.log_ratio[:, part], post.log_likelihood[:, part]
+            log_evidence = logsumexp(ratio, axis=1) - np.log(half)
+            # Weights divided by their mean.
+            weight = np.exp(ratio - log_evidence[:, None])
+            mean = np.mean(weight * np.where(weight > 0, log_likelihood, 0.0), axis=1)
+            influence = weight * np.where(weight > 0, log_likelihood - mean[:, None], 0.0) - (weight - 1)
+            values.append(np.stack([log_evidence, mean - log_evidence], axis=1))
+            errors.append(np.stack([weight.std(axis=1, ddof=1), influence.std(axis=1, ddof=1)], axis=1) / np.sqrt(half))
         pits = stats.norm.cdf((values[0] - values[1]) / np.hypot(*errors))
     # Exact estimates differ by rounding errors only, which are not tested.
     return np.where(post.exists[:, None] & (np.hypot(*errors) > ROUNDING), pits, np.nan)

@@ -1,8 +1,9 @@
 """Batches on the workers of a Dask cluster, which may be lost and restarted."""
 
 import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any
 from uuid import uuid4
@@ -14,12 +15,18 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import Batch, Job, Results
 from pp_mlekl.utils.counts import counted
 
+# Seconds without a worker until the user is told.
+_PATIENCE = 5.0
 # Number of batches per thread of the cluster that are running or queued, so that no worker waits for the next one.
 _IN_HAND = 3
 
 
 class LostWorkers(ConnectionError):
     """The cluster ended, or a batch failed because its workers were lost repeatedly."""
+
+
+class NoWorkers(UserWarning):
+    """Warning about a Dask cluster without workers."""
 
 
 @contextmanager
@@ -59,6 +66,11 @@ def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Ba
     LostWorkers
         Where the client is closed, the scheduler has ended, or a batch loses its worker repeatedly
         (``distributed.scheduler.allowed-failures``).
+
+    Warns
+    -----
+    NoWorkers
+        Where there is no worker for some seconds; the batches wait for one.
     """
     plugin = JobPlugin(job)
     by_key = {f"{plugin.name}-{b.index}": b for b in batches}
@@ -69,6 +81,8 @@ def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Ba
 
     # Workers that start later, or restart, get the job from the scheduler.
     client.register_plugin(plugin, name=plugin.name)
+    ended = threading.Event()
+    threading.Thread(target=_watch, args=(client, ended), daemon=True).start()
     try:
         threads = sum(client.nthreads().values())
         first = [submitted(*one) for one in islice(waiting, _IN_HAND * max(threads, 1))]
@@ -83,8 +97,26 @@ def on_cluster(client: Any, job: Job, batches: list[Batch]) -> Iterator[tuple[Ba
                 queue.add(submitted(*following))
             yield batch, values
     finally:
+        ended.set()
         if client.status == "running":
             client.unregister_worker_plugin(plugin.name)
+
+
+def _watch(client: Any, ended: threading.Event) -> None:
+    """Warn, once each time, where there are no workers."""
+    address, before = client.scheduler.address, True
+    # A scheduler that has ended is reported elsewhere.
+    with suppress(Exception):
+        while not ended.wait(_PATIENCE):
+            there = bool(client.nthreads())
+            if before and not there and not ended.is_set():
+                warnings.warn(
+                    f"The Dask scheduler at {address} has no workers; start some with `dask worker {address}`. The batches "
+                    f"wait for them.",
+                    NoWorkers,
+                    stacklevel=1,
+                )
+            before = there
 
 
 def _result(future: Any, batch: Batch) -> Results:

@@ -47,7 +47,7 @@ def run_batches(
     sets, began, done = sum(b.count for b in todo), time.monotonic(), 0
     dashboard = getattr(client, "dashboard_link", None)
     title = f"data sets ({dashboard})" if dashboard else "data sets"
-    with progress_bar(title, len(todo), progress) as step:
+    with progress_bar(title, len(todo), progress, finished=True) as step:
         for number, (batch, values) in enumerate(results, 1):
             keep(batch, values)
             done += batch.count

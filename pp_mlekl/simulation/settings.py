@@ -111,7 +111,6 @@ class Settings:
             "intervals": list(self.intervals),
             "resamples": int(self.resamples) if self.intervals else None,
             "random_seed": _seed(self.random_seed),
-            "version": version("pp_mlekl"),
         } | self._further()
 
     @property

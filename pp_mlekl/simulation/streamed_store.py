@@ -260,10 +260,10 @@ def _check(folder: Path, given: AnyPath, settings: Mapping[str, Any], wanted: Fi
 
 
 def _comparable(name: str, content: bytes) -> Any:
-    """The content of a file that must be equal in two stores: for the root, all but settings and versions."""
+    """The content of a file that must be equal in two stores: for the root, all but settings and versions of libraries."""
     if name != _ROOT:
         return content
     found = json.loads(content)
-    for other in ("settings", "versions"):
+    for other in ("settings", "versions", "pp_mlekl_version"):
         found["attributes"].pop(other, None)
     return found

@@ -63,7 +63,8 @@ def uniformity(ranks: Array) -> Uniformity:
     if count < 2:
         return Uniformity(count=count, p_value=np.nan, mean=np.nan, spread=np.nan)
     null = _null(count)
-    smallest = _smallest_tail(np.sort(known)[None])[0]
+    below = np.searchsorted(np.sort(known), _points(count), side="right")
+    smallest = _smallest_tail(below, count)
     p_value = (1 + np.sum(null <= smallest)) / (1 + len(null))
     # Variances of u and of (u - 1/2)^2 for uniform u: 1/12 and 1/180.
     mean = (known.mean() - 0.5) * np.sqrt(12 * count)
@@ -100,18 +101,16 @@ def _points(count: int) -> Array:
     return np.arange(1, number) / number if number > 1 else np.array([0.5])
 
 
-def _smallest_tail(ordered: Array) -> Array:
-    """The smallest binomial tail probability over the points, for sorted ranks (samples, count)."""
-    count = ordered.shape[1]
+def _smallest_tail(below: Array, count: int) -> Array:
+    """The smallest binomial tail probability over the points, from numbers of ranks at or below each, (..., points)."""
     points = _points(count)
-    below = np.stack([np.searchsorted(row, points, side="right") for row in ordered])
     lower = bdtr(below, count, points)
     upper = np.where(below > 0, bdtrc(np.maximum(below - 1, 0), count, points), 1.0)
-    return np.minimum(lower, upper).min(axis=1)
+    return np.minimum(lower, upper).min(axis=-1)
 
 
 @lru_cache(maxsize=16)
 def _null(count: int) -> Array:
-    generator = np.random.default_rng(count)
-    found = [_smallest_tail(np.sort(generator.uniform(size=(500, count)), axis=1)) for _ in range(_SIMULATIONS // 500)]
-    return np.concatenate(found)
+    ends = np.concatenate([[0.0], _points(count), [1.0]])
+    between = np.random.default_rng(count).multinomial(count, np.diff(ends), size=_SIMULATIONS)
+    return _smallest_tail(np.cumsum(between, axis=1)[:, :-1], count)

@@ -9,7 +9,9 @@ Progress = bool | Callable[[str], None]
 
 
 @contextmanager
-def progress_bar(title: str, steps: int, progress: Progress) -> Iterator[Callable[[str], None]]:
+def progress_bar(
+    title: str, steps: int, progress: Progress, *, finished: bool = False
+) -> Iterator[Callable[[str], None]]:
     """Show the progress of a computation in several steps on standard error.
 
     Parameters
@@ -20,11 +22,13 @@ def progress_bar(title: str, steps: int, progress: Progress) -> Iterator[Callabl
         The number of steps.
     progress
         Whether to show a bar (in terminals and notebooks only), or a function to call instead.
+    finished
+        Whether steps are named when they have ended instead.
 
     Yields
     ------
     callable
-        A function to call with the name of each step when it begins.
+        A function to call with the name of each step when it begins (or has ended).
 
     Examples
     --------
@@ -49,11 +53,11 @@ def progress_bar(title: str, steps: int, progress: Progress) -> Iterator[Callabl
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(escape(title), total=steps)
-        begun = 0
+        done = int(finished)
 
         def step(name: str) -> None:
-            nonlocal begun
-            bar.update(task, description=escape(f"{title}: {name}"), completed=begun)
-            begun += 1
+            nonlocal done
+            bar.update(task, description=escape(f"{title}: {name}"), completed=done)
+            done += 1
 
         yield step

@@ -5,8 +5,11 @@ import pymc as pm
 import pytest
 import xarray as xr
 
+from pp_mlekl.simulation import settings
 from pp_mlekl.simulation.calibrate import calibrate
+from pp_mlekl.simulation.calibration_job import error_bar_pits
 from pp_mlekl.simulation.calibration_result import Calibration
+from pp_mlekl.simulation.posterior_draws import PosteriorDraws
 from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
 
 N = 10
@@ -247,3 +250,35 @@ def test_the_posterior_by_nuts_is_calibrated_and_reproducible():
     assert nuts["divergences"].sum() == 0
     again = calibrate(regression(), **arguments | {"simulations": 200})
     xr.testing.assert_identical(found.tree, again.tree)
+
+
+def test_other_versions_read_a_finished_store_but_do_not_continue_an_unfinished_one(tmp_path, monkeypatch):
+    path = tmp_path / "calibration.zarr"
+    arguments = {"methods": ["laplace"], "simulations": 300, "random_seed": 8, "store": path}
+
+    def stop(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        calibrate(NORMAL, progress=stop, **arguments)
+    with monkeypatch.context() as other:
+        other.setattr(settings, "version", lambda _: "99")
+        with pytest.raises(ValueError, match="begun with other versions"):
+            calibrate(NORMAL, **arguments)
+    whole = calibrate(NORMAL, **arguments)
+    monkeypatch.setattr(settings, "version", lambda _: "99")
+    again = calibrate(NORMAL, **arguments)
+    assert again.tree.attrs["versions"] == whole.tree.attrs["versions"]
+    assert again.p_values == whole.p_values
+
+
+def test_error_bars_of_draws_without_a_finite_density_are_not_tested():
+    """A half of the draws may have no finite density, or both; the others are as without them."""
+    generator = np.random.default_rng(3)
+    ratio = generator.normal(size=(4, 40))
+    ratio[1, :20] = ratio[2] = -np.inf
+    shared = {"z": np.zeros((4, 40, 1)), "weights": np.full((4, 40), 1 / 40), "log_likelihood": ratio - 1.0}
+    exists, status = np.ones(4, dtype=bool), np.zeros(4, dtype=np.int8)
+    found = error_bar_pits(PosteriorDraws(**shared, exists=exists, status=status, diagnostics={}, log_ratio=ratio))
+    assert np.isnan(found[1:3]).all()
+    assert ((found[[0, 3]] > 0) & (found[[0, 3]] < 1)).all()

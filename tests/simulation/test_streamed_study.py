@@ -17,6 +17,7 @@ import xarray as xr
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
 from pp_mlekl.estimation.replicates.simulator import Replicates
 from pp_mlekl.simulation import batches as batch_module
+from pp_mlekl.simulation import settings
 from pp_mlekl.simulation.batch_fits import fitted_or_failed
 from pp_mlekl.simulation.batches import batches_of
 from pp_mlekl.simulation.result_arrays import Column, Layout
@@ -229,6 +230,15 @@ def test_other_versions_read_finished_stores_but_do_not_continue_unfinished_ones
     study(exponential(), TRUTH, store=path, **SMALL)
     root.write_text(json.dumps(changed))
     assert study(exponential(), TRUTH, store=path, **SMALL).attrs["versions"]["numpy"] == "1.0"
+
+
+@pytest.mark.parametrize("name", ["study.zarr", "study.nc"])
+def test_a_finished_study_of_another_version_of_this_package_is_read(tmp_path, monkeypatch, name):
+    first = study(exponential(), TRUTH, store=tmp_path / name, **SMALL)
+    monkeypatch.setattr(settings, "version", lambda _: "99")
+    again = study(exponential(), TRUTH, store=tmp_path / name, **SMALL)
+    assert again.attrs["pp_mlekl_version"] == first.attrs["pp_mlekl_version"]
+    xr.testing.assert_identical(again["summary"].to_dataset(), first["summary"].to_dataset())
 
 
 def test_a_store_in_use_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 
 import numpy as np
 import pymc as pm
@@ -11,8 +12,9 @@ import xarray as xr
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
+from pp_mlekl.simulation import dask_cluster  # noqa: E402
 from pp_mlekl.simulation.batches import batches_of  # noqa: E402
-from pp_mlekl.simulation.dask_cluster import LostWorkers, connected, on_cluster  # noqa: E402
+from pp_mlekl.simulation.dask_cluster import LostWorkers, NoWorkers, connected, on_cluster  # noqa: E402
 from pp_mlekl.simulation.study import study  # noqa: E402
 
 TRUTH = {"mu": 1.0, "sigma": 2.0}
@@ -123,3 +125,25 @@ def distributed_timeout():
 def test_two_clusters_at_the_same_time():
     with connected(workers=1) as one, connected(workers=1) as other:
         assert one.submit(sum, [1, 2]).result() == other.submit(sum, [1, 2]).result() == 3
+
+
+def test_a_scheduler_without_workers_is_named(monkeypatch):
+    monkeypatch.setattr(dask_cluster, "_PATIENCE", 0.05)
+    settings = {"processes": False, "dashboard_address": None, "threads_per_worker": 1}
+    said = []
+    with (
+        warnings.catch_warnings(),
+        distributed.LocalCluster(n_workers=0, **settings) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+
+        def note(message, *_, **__):
+            said.append(message)
+            cluster.scale(1)
+
+        warnings.simplefilter("always", NoWorkers)
+        monkeypatch.setattr(warnings, "showwarning", note)
+        found = list(on_cluster(client, Echo(), batches_of([10], 5)))
+    assert len(found) == 1
+    assert [type(one) for one in said] == [NoWorkers]
+    assert f"dask worker {cluster.scheduler_address}" in str(said[0])

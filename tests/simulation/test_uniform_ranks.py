@@ -1,10 +1,13 @@
 """The test of uniformity: its level, its scores, what kind of departure it names; Wilson's interval against statsmodels."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
+from pp_mlekl.simulation.uniform_ranks import _null, _points, _smallest_tail, joint_p_value, uniformity, wilson
 
 
 def test_scores_of_mean_and_spread():
@@ -65,3 +68,22 @@ def test_several_p_values_are_joined_by_bonferroni():
 def test_wilsons_interval(successes, count, prob):
     expected = proportion_confint(successes, count, alpha=1 - prob, method="wilson")
     np.testing.assert_allclose(wilson(np.array(successes), np.array(count), prob), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 7, 50, 300])
+def test_the_null_distribution_is_that_of_uniform_ranks(count):
+    """From multinomial counts, against ranks that are drawn and counted one by one."""
+    generator = np.random.default_rng(7)
+    points = _points(count)
+    drawn = [np.searchsorted(np.sort(generator.uniform(size=count)), points, side="right") for _ in range(2000)]
+    assert stats.ks_2samp(_null(count), _smallest_tail(np.array(drawn), count)).pvalue > 1e-3
+
+
+def test_many_ranks_need_little_memory():
+    tracemalloc.start()
+    try:
+        _null.__wrapped__(100_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40e6
