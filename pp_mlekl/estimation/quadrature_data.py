@@ -1,5 +1,6 @@
 """The expected log-likelihood as a weighted log-likelihood of a few data sets made of the truth's nodes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from pp_mlekl.inputs.truth import Truth
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.typing import Array
 
+# Elements of the scores kept in memory at once.
+_CHUNK = 1_000_000
 # Maximum number of pointwise terms of a sample: a vector-valued truth with many rows gets fewer draws per row.
 _SAMPLED_TERMS = 400_000
 
@@ -50,6 +53,17 @@ class NodeData:
             z[..., None, :], weights=self.weights, data=self.data
         )
         return value.sum(axis=-1), gradient.sum(axis=-2), hessian.sum(axis=-3)
+
+    def scores(self, functions: ModelFunctions, z: Array, chosen: Array) -> Iterator[tuple[int, Array]]:
+        """The chosen data sets, and the gradient of each of their pointwise terms at z (d,), (n_observations, d)."""
+        step = max(1, _CHUNK // (functions.n_observations * functions.size))
+        for start in range(0, len(chosen), step):
+            part = chosen[start : start + step]
+            yield from zip(
+                part.tolist(),
+                functions.scores(z, data={name: values[part] for name, values in self.data.items()}),
+                strict=True,
+            )
 
 
 def node_data(

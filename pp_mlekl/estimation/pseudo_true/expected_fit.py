@@ -30,8 +30,6 @@ _NO_VARIANCE = (
 # Nodes below the first weight are in the far tails. An integral to which they contribute more than the second fraction has
 # not converged.
 _FAR, _FAR_SHARE = 1e-25, 0.01
-# Elements of the scores kept in memory at once.
-_CHUNK = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -253,9 +251,8 @@ def _determined_by_far_tails(
     far = (nodes.weights > 0) & (nodes.weights < _FAR)
     square = np.zeros(len(kept))
     with np.errstate(over="ignore"):
-        for k in np.flatnonzero(np.any(far, axis=1)):
-            scores = functions.scores(flat, data={name: values[k] for name, values in nodes.data.items()})[far[k]]
-            square += nodes.weights[k][far[k]] @ scores[:, kept] ** 2
+        for k, scores in nodes.scores(functions, flat, np.flatnonzero(np.any(far, axis=1))):
+            square += nodes.weights[k][far[k]] @ scores[far[k]][:, kept] ** 2
     total = np.diagonal(information.score) * functions.n_observations
     return not np.all(np.isfinite(total)) or bool(np.any(square > _FAR_SHARE * np.abs(total)))
 
@@ -281,11 +278,11 @@ def information_at(
     _, _, hessian = nodes.hessian(functions, flat)
     outer = np.zeros((functions.size, functions.size))
     mean = np.zeros((int(nodes.row_of.max()) + 1, functions.size))
-    for k, weights in enumerate(nodes.weights):
-        used = weights > 0
-        scores = functions.scores(flat, data={name: values[k] for name, values in nodes.data.items()})[used]
-        outer += (scores * weights[used, None]).T @ scores
-        np.add.at(mean, nodes.row_of[k][used], scores * weights[used, None])
+    for k, scores in nodes.scores(functions, flat, np.arange(len(nodes.weights))):
+        used = nodes.weights[k] > 0
+        weighted = scores[used] * nodes.weights[k][used, None]
+        outer += weighted.T @ scores[used]
+        np.add.at(mean, nodes.row_of[k][used], weighted)
     if not random_rows and len(mean) > 1:
         outer -= mean.T @ mean
     cut = np.ix_(kept, kept)
