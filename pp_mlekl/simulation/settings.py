@@ -71,8 +71,6 @@ class Settings:
         check_ci_prob(self.ci_prob)
 
     def _check_own_data(self) -> None:
-        if not callable(self.simulate):
-            raise ValueError(f"`simulate` must be a function of (n, truth, random_seed), got {self.simulate!r}.")
         if "kl" in self.compute:
             raise ValueError('The divergence from the truth is not known with `simulate`; leave "kl" out of `compute`.')
         if "parametric_bootstrap" in self.intervals:

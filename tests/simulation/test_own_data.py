@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from pp_mlekl.estimation.find_mle_map import find_map
+from pp_mlekl.simulation import own_data
 from pp_mlekl.simulation.study import study
 
 TRUTH = {"b": [1.0, 2.0], "sigma": 0.8}
@@ -34,6 +35,12 @@ def line_with_containers(rows=30):
         sigma = pm.HalfNormal("sigma", 3)
         pm.Normal("y", b[0] + b[1] * x, sigma, observed=np.zeros(rows))
     return model
+
+
+@pytest.fixture(autouse=True)
+def few_data_sets_for_the_information(monkeypatch):
+    """A builder takes most of the time of these tests."""
+    monkeypatch.setattr(own_data, "_PILOT", 8)
 
 
 class Recorded:
