@@ -19,6 +19,7 @@ from pp_mlekl.comparison.verdict import Verdict, read_verdict
 from pp_mlekl.diagnostics.circular import in_one_turn
 from pp_mlekl.diagnostics.diagnose import Diagnostics, diagnose
 from pp_mlekl.diagnostics.stored_diagnostics import diagnostics_tree, read_diagnostics
+from pp_mlekl.report.elements import categorical
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.arguments import checked_arguments
@@ -69,7 +70,7 @@ class Comparison:
         priors = self.tree["log_prior"].data_vars if "log_prior" in self.tree.children else ()
         tree = in_one_turn(self.tree, [v["name"] for v in self.variables if v.get("circular")])
         top_level = [str(n) for n in priors if not parents.get(str(n))]
-        return diagnose(tree, self.free_names, top_level, self.tree.attrs.get("ci_prob"))
+        return diagnose(tree, self.free_names, top_level, self.tree.attrs.get("ci_prob"), categorical(self.variables))
 
     @property
     def free_names(self) -> list[str]:

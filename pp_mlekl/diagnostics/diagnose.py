@@ -1,6 +1,6 @@
 """Findings from ArviZ's diagnostics of a sampled tree."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +56,7 @@ def diagnose(
     var_names: list[str] | None = None,
     prior_var_names: list[str] | None = None,
     ci_prob: float | None = None,
+    categorical: Collection[str] = (),
 ) -> Diagnostics:
     """Convergence, efficiency, leave-one-out and prior sensitivity of a sampled tree.
 
@@ -70,6 +71,8 @@ def diagnose(
         is part of the model, not a prior to vary.
     ci_prob
         Probability of the summary's intervals; ArviZ's default if None.
+    categorical
+        The observed variables whose values are categories.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def diagnose(
         notes += _sampling(tree, summary)
         tree = _of_the_same_draws(tree)
         loo = _loo(tree, notes)
-        checks = predictive_checks(tree)
+        checks = predictive_checks(tree, categorical)
         notes += about_checks(checks)
         if _sizes(summary).notna().any():
             sensitivity = prior_sensitivity(tree, var_names, prior_var_names, notes)

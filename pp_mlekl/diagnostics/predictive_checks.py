@@ -5,7 +5,7 @@ statistic at least as extreme as that of the data, twice the smaller tail. They 
 conservative. A small p value is evidence against the model; a large one is no evidence for it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,15 @@ _FEWEST_REPLICATES = 200
 _VARIES = 10.0
 
 
-def predictive_checks(tree: xr.DataTree) -> pd.DataFrame:
+def predictive_checks(tree: xr.DataTree, categorical: Collection[str] = ()) -> pd.DataFrame:
     """All checks of the observed variables with one number for each term of the log-likelihood.
 
     Parameters
     ----------
     tree
         With ``observed_data`` and ``posterior_predictive``; without them there are no checks.
+    categorical
+        The observed variables whose values are categories.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def predictive_checks(tree: xr.DataTree) -> pd.DataFrame:
         observed, drawn = (tree[group].to_dataset() for group in ("observed_data", "posterior_predictive"))
         for name in (str(n) for n in drawn.data_vars if n in observed):
             if _is_one_number_each(tree, name, observed[name]):
-                rows += [[name, *row] for row in _checks(observed[name], drawn[name])]
+                rows += [[name, *row] for row in _checks(observed[name], drawn[name], name in categorical)]
     table = pd.DataFrame(rows, columns=_COLUMNS[:-1])
     return table.assign(p_adjusted=holm(table["p"].to_numpy(dtype=np.float64)))
 
@@ -95,11 +97,13 @@ def _is_one_number_each(tree: xr.DataTree, name: str, observed: xr.DataArray) ->
     return numbers and (terms is None or terms.shape[2:] == observed.shape)
 
 
-def _checks(observed: xr.DataArray, drawn: xr.DataArray) -> list[list[Any]]:
+def _checks(observed: xr.DataArray, drawn: xr.DataArray, categorical: bool) -> list[list[Any]]:
     """Check, data, low, high and p of each statistic."""
     data = observed.values.ravel().astype(np.float64)
     draws = drawn.transpose("chain", "draw", *observed.dims).values.reshape(-1, data.size)
     draws = draws[:: -(-draws.size // _NUMBERS)]
+    if categorical and len(np.unique(data)) > 2:
+        return [_compared("frequencies of categories", data, draws, _chi_squared(data, draws), two_sided=False)]
     fit = draws.mean(axis=0, dtype=np.float64)
     varies = fit.var() > _VARIES * np.mean(draws.var(axis=0, dtype=np.float64)) / len(draws)
     binary = set(np.unique(data)) <= {0.0, 1.0} and observed.dtype.kind in "iub"
@@ -126,6 +130,19 @@ def _distribution(data: Array, fit: Array, counts: bool) -> dict[str, Statistic]
     if counts and (data == 0).any():
         found["fraction of zeros"] = lambda values: np.mean(values == 0, axis=-1)
     return found
+
+
+def _chi_squared(data: Array, draws: Array) -> Statistic:
+    """Pearson's distance of the frequencies of categories from their mean over replicated data."""
+    categories = np.union1d(data, draws)
+    # A category of the data alone counts as one that was drawn once.
+    expected = np.array([max(np.sum(draws == one), 1) / len(draws) for one in categories])
+
+    def statistic(values: Array) -> Array:
+        observed = np.stack([np.sum(values == one, axis=-1) for one in categories], axis=-1)
+        return np.sum((observed - expected) ** 2 / expected, axis=-1)
+
+    return statistic
 
 
 def _skewness(values: Array) -> Array:

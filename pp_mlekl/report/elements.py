@@ -1,6 +1,7 @@
 """Scalar elements of variables, and the selection shown in plots."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -84,6 +85,17 @@ def kind_of(values: Array) -> str:
     if set(np.unique(values)) <= {0, 1}:
         return "binary"
     return "count" if values.min() >= 0 and values.dtype.kind in "iu" and np.ptp(values) <= _LARGEST_COUNT else "real"
+
+
+def categorical(variables: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the variables whose values are categories.
+
+    Examples
+    --------
+    >>> categorical([{"name": "y", "distribution": "Categorical(p=p)"}, {"name": "n", "distribution": "Poisson(mu)"}])
+    ['y']
+    """
+    return [v["name"] for v in variables if v["distribution"].startswith("Categorical")]
 
 
 def in_one_row(tree: xr.DataTree, names: Sequence[str]) -> xr.DataTree:

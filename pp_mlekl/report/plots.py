@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import rankdata
 
-from pp_mlekl.report.elements import MAX_PANELS, elements, in_one_row, kind_of, literal, most_dependent, shown_elements
+from pp_mlekl.report.elements import (
+    MAX_PANELS,
+    categorical,
+    elements,
+    in_one_row,
+    kind_of,
+    literal,
+    most_dependent,
+    shown_elements,
+)
 from pp_mlekl.report.figures import INK, STYLE
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.report.protocols import ComparisonLike, ModelComparisonLike
@@ -186,7 +195,7 @@ def predicted_by_kind(comparison: ComparisonLike) -> dict[str, list[str]]:
     if "posterior_predictive" not in comparison.tree.children:
         return {}
     observed = comparison.tree["observed_data"].to_dataset()
-    categories = [v["name"] for v in comparison.variables if v["distribution"].startswith("Categorical")]
+    categories = categorical(comparison.variables)
     found: dict[str, list[str]] = {kind: [] for kind in ABOUT_PREDICTIVE}
     for name in (str(n) for n in comparison.tree["posterior_predictive"].data_vars if str(n) in observed):
         kind = kind_of(observed[name].values)

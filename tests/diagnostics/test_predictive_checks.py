@@ -62,6 +62,16 @@ def test_overdispersed_counts(generator):
     assert {"mean squared residual", "fraction of zeros"} <= failed(table)
 
 
+def test_categories_are_compared_by_their_frequencies(generator):
+    """No statistic depends on the numbers that stand for the categories."""
+    draws, names = generator.choice(4, p=[0.4, 0.3, 0.2, 0.1], size=(*DRAWS, N)), np.array([7, 0, 2, 5])
+    alike, other = np.repeat(np.arange(4), [40, 30, 20, 10]), np.repeat(np.arange(5), [20, 30, 30, 19, 1])
+    assert failed(predictive_checks(tree(other, draws), ["y"])) == {"frequencies of categories"}
+    table = predictive_checks(tree(alike, draws), ["y"])
+    assert table["p"].item() > 0.9
+    pd.testing.assert_frame_equal(predictive_checks(tree(names[alike], names[draws]), ["y"]), table)
+
+
 def test_autocorrelation_needs_an_order(generator):
     noise = generator.normal(size=N)
     data = np.array([noise[max(0, i - 4) : i + 1].sum() for i in range(N)])
