@@ -2,9 +2,13 @@
 
 import _thread
 import sys
+import time
 from typing import Any
 
 __all__ = ["main"]
+
+# Seconds until an interrupt that Python ignored is raised again.
+_REPEATED_AFTER = 0.02
 
 
 def main() -> None:
@@ -20,8 +24,14 @@ def main() -> None:
 
 
 def _deliver_interrupt(unraisable: Any) -> None:
-    """Raise an interrupt again if it came during a destructor, where Python ignores exceptions."""
+    """Raise an interrupt again if it came during a destructor or a callback, where Python ignores exceptions."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()
+        # In this function an exception is ignored as well.
+        _thread.start_new_thread(_interrupt_later, ())
     else:
         sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_later() -> None:
+    time.sleep(_REPEATED_AFTER)
+    _thread.interrupt_main()

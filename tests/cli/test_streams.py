@@ -63,3 +63,27 @@ def test_an_interrupt_at_any_moment_is_a_line(tmp_path, seconds):
     )
     assert (done.returncode, done.stderr) == (130, "pp-mlekl: Interrupted.\n")
     assert list(tmp_path.glob("out/*")) == []
+
+
+INTERRUPTED_DESTRUCTOR = """
+import sys, time, types
+
+class Resource:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+def run():
+    Resource()
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        pass
+
+sys.modules["pp_mlekl.cli.app"] = types.SimpleNamespace(run=run)
+from pp_mlekl.cli import main
+main()
+"""
+
+
+def test_an_interrupt_in_a_destructor_is_not_lost():
+    done = subprocess.run([*RUN, INTERRUPTED_DESTRUCTOR], capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    assert (done.returncode, done.stderr) == (130, "pp-mlekl: Interrupted.\n")

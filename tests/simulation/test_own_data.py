@@ -188,7 +188,6 @@ def returning(data):
         ({"compute": ["kl"]}, "kl"),
         ({"intervals": ["parametric_bootstrap"]}, "parametric_bootstrap"),
         ({"covariates": "resampled"}, "covariates"),
-        ({"simulate": 3}, "function"),
         ({"simulate": returning({"y": np.zeros(30), "z": 1})}, "z"),
         ({"simulate": returning({"x": np.zeros(30)})}, "by name"),
         ({"simulate": returning(None)}, "None"),
@@ -201,6 +200,11 @@ def test_what_is_refused(arguments, message):
     settings = {"truth": TRUTH, "simulate": line_data, "sizes": [30], "replicates": 3, "random_seed": 1} | arguments
     with pytest.raises((TypeError, ValueError), match=message):
         study(line_with_containers(), **settings)
+
+
+def test_a_simulator_is_a_function():
+    with pytest.raises(TypeError, match="simulate must be a function"):
+        study(line_with_containers(), TRUTH, simulate=3, sizes=[30], replicates=3)
 
 
 def test_models_that_differ_in_more_than_their_data_are_refused():
