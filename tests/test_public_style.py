@@ -49,6 +49,8 @@ def test_model_comes_first_then_what_it_is_about_and_the_rest_by_name(name):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_names_are_todays(name):
     found = {p.name for p in parameters(name)}
+    if "progress" in found:
+        assert next(p for p in parameters(name) if p.name == "progress").default is True
     assert not found & FORMER
     if "nuts_sampler" in found:
         assert "sample_kwargs" in found

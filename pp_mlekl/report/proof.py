@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pp_mlekl.report.proof_plots import densities_svg, panels
-from pp_mlekl.utils.files import AnyPath, write_text
+from pp_mlekl.utils.files import AnyPath, check_page_target, write_text
 from pp_mlekl.utils.html import template
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _PRINTED = {
 
 def write_page(proof: "Proof", path: AnyPath) -> Path:
     """Write the page atomically."""
+    check_page_target(path)
     return write_text(path, render(proof))
 
 

@@ -45,7 +45,7 @@ def calibrate(
     store: str | Path | None = None,
     potentials: Potentials = None,
     random_seed: RandomSeed = None,
-    progress: Progress | None = None,
+    progress: Progress = True,
 ) -> Calibration:
     """Test by simulation whether posteriors, intervals and error bars have the right location and width.
 
@@ -134,7 +134,7 @@ def calibrate(
         versions = {"versions": library_versions()}
         if store is None:
             arrays = MemoryArrays(layout)
-            run_batches(job, batches, arrays.write, client=client, progress=progress or False)
+            run_batches(job, batches, arrays.write, client=client, progress=progress)
             return _result(arrays.dataset(), attributes | versions, level)
         kept = None if random_seed is None else str(job.root)
         identity = attributes | {"seed": kept, "model": job.fingerprint(), "potentials": potentials}
@@ -145,7 +145,7 @@ def calibrate(
         say = progress if callable(progress) else lambda _: None
         with streamed_store(store, identity, attributes | versions, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]
-            run_batches(job, todo, stored.write, client=client, progress=progress or False)
+            run_batches(job, todo, stored.write, client=client, progress=progress)
             return _result(stored.dataset(), stored.attributes, level)
 
 

@@ -51,7 +51,7 @@ def study(
     chains: int = 2,
     covariates: Literal["fixed", "resampled"] = "fixed",
     simulate: Simulate | None = None,
-    progress: Progress | None = None,
+    progress: Progress = True,
 ) -> xr.DataTree:
     """Simulate data sets from a truth, fit them all, and compare the results with theory.
 
@@ -111,7 +111,7 @@ def study(
         has a value of the model's shape, so that effects of new groups may be left out. The divergence from the truth and
         the asymptotic covariance are not known.
     progress
-        True for a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets
+        Whether to show a bar on a terminal or in a notebook, or a function that is called with one line after each batch: data sets
         per second, and the time left.
 
     Returns
@@ -184,7 +184,7 @@ def study(
 
         def run(arrays: ResultArrays) -> dict[str, xr.Dataset]:
             todo = [b for b in batches if not arrays.finished(b)]
-            run_batches(job, todo, arrays.write, client=client, progress=progress or False)
+            run_batches(job, todo, arrays.write, client=client, progress=progress)
             return _groups(job, arrays, batches)
 
         attributes = requested.attributes() | {

@@ -1,6 +1,6 @@
 """``proof``: the theorem checked step by step for one model and one truth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from pp_mlekl.typing import Array, Potentials, RandomSeed, TruthLike
 from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.counts import check_count, check_memory, counted
 from pp_mlekl.utils.garbage_collection import collected_rarely
+from pp_mlekl.utils.progress import Progress, progress_bar
 from pp_mlekl.utils.seeds import integer_of
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def proof(
     name: str | None = None,
     random_seed: RandomSeed = None,
     potentials: Potentials = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = True,
 ) -> Proof:
     """Check numerically, step by step, that maximum likelihood minimises KL(true||model).
 
@@ -69,7 +70,7 @@ def proof(
     potentials
         Whether ``pm.Potential`` terms count as ``"prior"`` or ``"likelihood"``.
     progress
-        Called with one line before each step.
+        Whether to show a progress bar in terminals and notebooks, or a function that is called with one line before each step.
 
     Returns
     -------
@@ -99,19 +100,19 @@ def proof(
     setting, pseudo_true = _setting(functions, resolved, generator)
     used = _sizes(setting, sizes)
     counts = tuple(min(replicates, max(_MIN_REPLICATES, _TERMS // n)) for n in used)
-    say = progress or (lambda line: None)
-    steps: list[Step] = []
-    say("1, 2: KL against cross-entropy")
-    steps += [constant_difference(setting), one_minimiser(setting)]
-    say("3, 4: simulating mean log-likelihoods")
-    deviations = simulate_deviations(setting, used, counts)
-    steps += [law_of_large_numbers(setting, deviations), chebyshev(setting, deviations)]
-    say("5: fitting simulated data sets")
-    steps.append(convergence(setting, used, counts))
-    say("6, 7: observed data, asymmetry of KL")
-    steps += [empirical(setting), directions()]
+    title, steps = name or ", ".join(functions.natural_names[:4]), list[Step]()
+    with progress_bar(title, 4, progress) as say:
+        say("1, 2: KL against cross-entropy")
+        steps += [constant_difference(setting), one_minimiser(setting)]
+        say("3, 4: simulating mean log-likelihoods")
+        deviations = simulate_deviations(setting, used, counts)
+        steps += [law_of_large_numbers(setting, deviations), chebyshev(setting, deviations)]
+        say("5: fitting simulated data sets")
+        steps.append(convergence(setting, used, counts))
+        say("6, 7: observed data, asymmetry of KL")
+        steps += [empirical(setting), directions()]
     return Proof(
-        name=name or ", ".join(functions.natural_names[:4]),
+        name=title,
         truth=describe(truth, resolved),
         steps=tuple(steps),
         densities=densities(setting),
