@@ -6,7 +6,15 @@ from hashlib import blake2b
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.posterior.bridge.stein_test import CAUTION_RATE, REFUSAL_RATE, SteinTest, has_jump, stein_test
+from pp_mlekl.posterior.bridge.stein_test import (
+    CAUTION_RATE,
+    REFUSAL_RATE,
+    DependenceTest,
+    SteinTest,
+    dependence_test,
+    has_jump,
+    stein_test,
+)
 from pp_mlekl.pymc_model.derivatives import NoDerivative
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
@@ -53,12 +61,14 @@ def check_draws(functions: ModelFunctions, idata: xr.DataTree, z: Array) -> Draw
     Notes
     -----
     The gradients are not tested where the density has none, jumps, or is not finite at some draws. Draws from the model's
-    posterior exceed the limit for a caution in one of 1,000 sets of independent draws, that for a problem in one of 1,000,000.
+    posterior exceed each test's limit for a caution in one of 1,000 sets of independent draws, that for a problem in one of
+    1,000,000.
     """
-    key = ("draws checked", blake2b(np.ascontiguousarray(z).tobytes()).digest())
+    key = ("draws checked", z.shape, blake2b(np.ascontiguousarray(z).tobytes()).digest())
     by_gradients = functions.kept(key, lambda: _by_gradients(functions, z))
-    problems = [*_other_likelihood(functions, idata, z), *_other_density(functions, idata, z)]
-    return DrawsCheck(problems=(*problems, *by_gradients.problems), cautions=by_gradients.cautions)
+    problems = [*_constant(functions, z), *_other_likelihood(functions, idata, z), *_other_density(functions, idata, z)]
+    cautions = (*_same_chains(z), *by_gradients.cautions)
+    return DrawsCheck(problems=(*problems, *by_gradients.problems), cautions=cautions)
 
 
 def warnings_about_draws(functions: ModelFunctions, idata: xr.DataTree) -> tuple[str, ...]:
@@ -80,23 +90,61 @@ def _by_gradients(functions: ModelFunctions, z: Array) -> DrawsCheck:
         return DrawsCheck()
     if not np.all(np.isfinite(gradients)):
         return DrawsCheck()
-    test = stein_test(z, gradients, functions.angles)
-    if test.largest <= test.caution or has_jump(value_gradient, z, np.random.default_rng(0)):
+    tests = stein_test(z, gradients, functions.angles), dependence_test(z, gradients)
+    failed = [test for test in tests if test.largest > test.caution]
+    if not failed or has_jump(value_gradient, z, np.random.default_rng(0)):
         return DrawsCheck()
-    text, refused = _sentence(functions, test), test.largest > test.refusal
+    test = failed[0]
+    text = _sentence(functions, test) if isinstance(test, SteinTest) else _about_dependence(functions, test)
+    refused = any(test.largest > test.refusal for test in failed)
     return DrawsCheck(problems=(text,) if refused else (), cautions=() if refused else (text,))
+
+
+def _constant(functions: ModelFunctions, z: Array) -> list[str]:
+    """A message where all draws of a coordinate are equal."""
+    names = [functions.spoken_names[j] for j in np.flatnonzero(np.ptp(z, axis=(0, 1)) == 0)] if z.shape[1] > 1 else []
+    if not names:
+        return []
+    return [
+        f"All draws of {names[0]} are equal, as of a parameter that was fixed: they are not draws of this posterior."
+    ]
+
+
+def _same_chains(z: Array) -> list[str]:
+    """A message where a chain holds the draws of another one."""
+    same = [(i, j) for j in range(len(z)) for i in range(j) if np.array_equal(z[i], z[j])]
+    if not same:
+        return []
+    return [f"Chains {same[0][0]} and {same[0][1]} (counted from 0) hold the same draws: errors are too small."]
+
+
+def _about_dependence(functions: ModelFunctions, test: DependenceTest) -> str:
+    place = int(np.nanargmax(np.abs(test.scores)))
+    first, second = (functions.spoken_names[j] for j in test.pairs[place])
+    return (
+        f"{_opening(test)}: the dependence of {first} and {second} is {test.largest:.3g} standard errors off ({_rate(test)}). "
+        "Draws of an approximation without correlations are not the posterior's."
+    )
+
+
+def _opening(test: SteinTest | DependenceTest) -> str:
+    refused = test.largest > test.refusal
+    return "These draws do not come from this model" if refused else "These draws may not come from this model"
+
+
+def _rate(test: SteinTest | DependenceTest) -> str:
+    """How often right draws exceed the limit that was exceeded."""
+    refused = test.largest > test.refusal
+    rate, limit = (REFUSAL_RATE, test.refusal) if refused else (CAUTION_RATE, test.caution)
+    return f"draws from the posterior exceed {limit:.2g} once in {1 / rate:,.0f} cases"
 
 
 def _sentence(functions: ModelFunctions, test: SteinTest) -> str:
     scores = np.nan_to_num(np.abs(test.scores))
     _, kind, place = map(int, np.unravel_index(np.argmax(scores), scores.shape))
-    name, refused = functions.spoken_names[place], test.largest > test.refusal
-    opening = "These draws do not come from this model" if refused else "These draws may not come from this model"
-    rate = REFUSAL_RATE if refused else CAUTION_RATE
-    limit = test.refusal if refused else test.caution
     return (
-        f"{opening}: the {('location', 'spread')[kind]} of {name} is {scores.max():.3g} standard errors off (draws from the "
-        f"posterior exceed {limit:.2g} once in {1 / rate:,.0f} cases). {_guess(functions, test, place)}"
+        f"{_opening(test)}: the {('location', 'spread')[kind]} of {functions.spoken_names[place]} is {scores.max():.3g} standard errors "
+        f"off ({_rate(test)}). {_guess(functions, test, place)}"
     )
 
 

@@ -160,3 +160,30 @@ def test_densities_that_jump_are_not_judged():
     draws = 3.0 * (1 - np.random.default_rng(1).random((4, 1000))) ** (-1 / 4)
     idata = xr.DataTree.from_dict({"posterior": xr.Dataset({"theta": (("chain", "draw"), draws)})})
     assert checked(model, idata).problems == checked(model, idata).cautions == ()
+
+
+def test_a_constant_parameter_gives_no_number():
+    idata = exact_draws()
+    idata["posterior"]["theta"].values[..., 1] = 4.5
+    evidence = mk.log_evidence(build(), idata, random_seed=1)
+    assert np.isnan(float(evidence))
+    assert "theta[b]" in evidence.warnings[0]
+
+
+def test_a_copied_chain_is_a_caution():
+    idata = exact_draws()
+    idata["posterior"]["theta"].values[2] = idata["posterior"]["theta"].values[0]
+    evidence = mk.log_evidence(build(), idata, random_seed=1)
+    assert np.isfinite(float(evidence))
+    assert any("Chains 0 and 2" in w for w in evidence.warnings)
+
+
+def test_chains_and_draws_in_another_shape_are_checked_again():
+    model = build()
+    values = exact_draws()["posterior"]["theta"].values
+    reshaped = values.reshape(8, 500, 3).copy()
+    reshaped[5] = values.reshape(8, 500, 3)[4]
+    for shape in ((8, 500, 3), (4, 1000, 3)):
+        dataset = xr.Dataset({"theta": (("chain", "draw", "g"), reshaped.reshape(shape))})
+        check = checked(model, xr.DataTree.from_dict({"posterior": dataset}))
+        assert any("Chains 4 and 5" in c for c in check.cautions) == (shape[0] == 8)

@@ -6,7 +6,7 @@ from scipy import special
 from pp_mlekl.divergences.samples.checks import FEWEST, MOST_REPEATED, Draws, share_repeated
 from pp_mlekl.divergences.samples.correction import corrected_within
 from pp_mlekl.divergences.samples.density import Beyond, LogDensities, SampleDensity, mean_beyond, neighbours_for
-from pp_mlekl.divergences.samples.size_bias import changes_with_size, evenly, parts, remaining_bias
+from pp_mlekl.divergences.samples.size_bias import MOST_SEEN, changes_with_size, evenly, parts, remaining_bias
 from pp_mlekl.divergences.samples.subspaces import check_full_rank, thin_draws_warnings
 from pp_mlekl.divergences.samples.terms import Terms, effective_draws
 from pp_mlekl.typing import Array
@@ -20,9 +20,6 @@ QUERIES = 1500
 # _SIGNIFICANT standard errors.
 _UNSEEN = 0.15
 _SIGNIFICANT = 2.0
-# Maximum dimension in which neighbours see most kinds of dependence. Of spirals that 5,000 draws of each side show in 10
-# dimensions, they show none in 50.
-_MOST_SEEN = 15
 
 # Fraction of discrete draws whose value occurs once, above which much of the mass has not been sampled.
 _MOST_SINGLE = 0.05
@@ -92,13 +89,18 @@ def _bias(density: SampleDensity, full: LogDensities, beyond: Beyond) -> float:
 
 
 def unseen(beyond: Beyond, d: int) -> float:
-    """The dependence beyond a normal copula that neighbours may miss, in nats; 0 where the detected part may be noise."""
-    return _UNSEEN * d * abs(beyond.mean) if abs(beyond.mean) > _SIGNIFICANT * beyond.noise else 0.0
+    """The dependence beyond a normal copula that neighbours may miss, in nats; 0 where the detected part may be noise.
+
+    Above ``MOST_SEEN`` dimensions what is detected says nothing about what is missed, and a warning replaces it.
+    """
+    if abs(beyond.mean) <= _SIGNIFICANT * beyond.noise:
+        return 0.0
+    return _UNSEEN * min(d, MOST_SEEN) * abs(beyond.mean)
 
 
 def unseen_warnings(d: int) -> tuple[str, ...]:
     """A warning where neighbours may miss any dependence other than that of a normal copula."""
-    if d <= _MOST_SEEN:
+    if d <= MOST_SEEN:
         return ()
     return (
         f"In {counted(d, 'dimension')} neighbours miss most of a dependence other than a normal copula's, and the error does not "

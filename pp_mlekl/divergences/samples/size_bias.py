@@ -12,6 +12,9 @@ PARTS, LARGEST_PART = 4, 1500
 # Largest assumed exponent gamma of the bias n^-gamma. It falls more slowly where a density is discontinuous or draws lie
 # outside the other support than where densities are smooth.
 _FASTEST = 0.5
+# Maximum dimension in which neighbours see most kinds of dependence. Of spirals that 5,000 draws of each side show in 10
+# dimensions, they show none in 50. There the change between parts is noise, which the rate 2 / d would multiply by 36 in 100.
+MOST_SEEN = 15
 
 
 def parts(n: int, generator: np.random.Generator) -> list[Array]:
@@ -34,7 +37,7 @@ def evenly(n: int, count: int) -> Array:
 def remaining_bias(changes: list[Array], n: int, dimension: int, correction_error: float = 0.0) -> float:
     """Bias of a mean of terms, from the change of the terms when fewer draws are used, with the noise of the change removed.
 
-    The bias of neighbour estimates falls as n^-gamma with gamma = 2 / d (Gao, Oh and Viswanath 2018).
+    The bias of neighbour estimates falls as n^-gamma with gamma = 2 / d (Gao, Oh and Viswanath 2018), d up to ``MOST_SEEN``.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def remaining_bias(changes: list[Array], n: int, dimension: int, correction_erro
     by_parts = np.std([c.mean() for c in changes], ddof=1) / np.sqrt(len(changes))
     noise = np.hypot(max(by_terms, by_parts), correction_error)
     fewer = max(PARTS, n / LARGEST_PART)
-    gain = 1 / (fewer ** min(2 / dimension, _FASTEST) - 1)
+    gain = 1 / (fewer ** min(2 / min(dimension, MOST_SEEN), _FASTEST) - 1)
     return float(gain * np.sqrt(max(change.mean() ** 2 - noise**2, 0.0)))
 
 

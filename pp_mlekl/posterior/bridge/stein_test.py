@@ -3,6 +3,7 @@
 For a smooth density that vanishes at infinity, with g the gradient of its logarithm, E[g_j] = 0 and E[f(z_j) g_j + f'(z_j)] = 0
 (Stein's identity). The first mean detects a shift. The second, with the bounded f(u) = u / sqrt(1 + u^2) of the
 standardised coordinate, detects a wrong spread; as with the kernel of Gorham and Mackey (2017), outlying draws do not dominate.
+E[f(z_i) g_j] = 0 for two coordinates detects a wrong dependence, to which the others are blind.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from pp_mlekl.utils.effective_size import effective_sizes
 CAUTION_RATE, REFUSAL_RATE = 1e-3, 1e-6
 # Minimum effective sample size of a part for which its mean is approximately normal.
 _FEWEST_EFFECTIVE = 50
+# Maximum number of pairs of coordinates whose dependence is tested.
+_MOST_PAIRS = 1_000
 # Number of columns whose spectra are in memory at a time.
 _COLUMNS = 100
 # Number of segments that are searched for a jump, the fraction of their length by which they extend beyond the second draw, the
@@ -69,17 +72,74 @@ def stein_test(draws: Array, gradients: Array, periodic: Array) -> SteinTest:
                 scores[chain, kind, part] = _scores(terms[chain : chain + 1])
             scores[chains, kind, part] = _scores(terms)
     scores[:, 1, periodic] = np.nan
+    caution, refusal = _limits(scores)
+    return SteinTest(scores=scores, caution=caution, refusal=refusal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependenceTest:
+    """Means over all chains that are 0 for each pair of coordinates under the density, divided by their errors.
+
+    Parameters
+    ----------
+    pairs
+        Shape (m, 2): the coordinates.
+    scores
+        Shape (m,); NaN where there are too few independent draws.
+    caution, refusal
+        As in ``SteinTest``, for the number of pairs.
+    """
+
+    pairs: Array
+    scores: Array
+    caution: float
+    refusal: float
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute score; 0 where there is none."""
+        return float(np.nanmax(np.abs(self.scores), initial=0.0))
+
+
+def dependence_test(draws: Array, gradients: Array) -> DependenceTest:
+    """Test the dependence between coordinates; there are no pairs where they are more than 1,000.
+
+    Parameters
+    ----------
+    draws, gradients
+        Shape (chain, draw, d).
+    """
+    first, second = np.triu_indices(draws.shape[-1], 1)
+    if len(first) > _MOST_PAIRS:
+        first, second = first[:0], second[:0]
+    u, spread = _standardised(draws)
+    bounded, slope = u / np.sqrt(1 + u**2), spread * gradients
+    scores = np.full(len(first), np.nan)
+    for start in range(0, len(first), _COLUMNS):
+        i, j = (index[start : start + _COLUMNS] for index in (first, second))
+        scores[start : start + _COLUMNS] = _scores(bounded[..., i] * slope[..., j] + bounded[..., j] * slope[..., i])
+    caution, refusal = _limits(scores)
+    return DependenceTest(pairs=np.stack([first, second], axis=-1), scores=scores, caution=caution, refusal=refusal)
+
+
+def _limits(scores: Array) -> tuple[float, float]:
+    """Absolute scores for a caution and for a refusal, with Bonferroni's correction."""
     count = max(1, int(np.sum(np.isfinite(scores))))
     caution, refusal = (float(stats.norm.isf(rate / (2 * count))) for rate in (CAUTION_RATE, REFUSAL_RATE))
-    return SteinTest(scores=scores, caution=caution, refusal=refusal)
+    return caution, refusal
+
+
+def _standardised(z: Array) -> tuple[Array, Array]:
+    """Coordinates less their medians in units of their spread, and the spread."""
+    low, centre, high = np.quantile(z, (0.25, 0.5, 0.75), axis=(0, 1))
+    # The quartiles of a normal are 1.349 standard deviations apart.
+    spread = np.maximum((high - low) / 1.349, np.finfo(float).tiny)
+    return (z - centre) / spread, spread
 
 
 def _terms(z: Array, g: Array) -> tuple[Array, Array]:
     """Location and spread terms in units of the draws' spread, shape (chain, draw, k)."""
-    low, centre, high = np.quantile(z, (0.25, 0.5, 0.75), axis=(0, 1))
-    # The quartiles of a normal are 1.349 standard deviations apart.
-    spread = np.maximum((high - low) / 1.349, np.finfo(float).tiny)
-    u = (z - centre) / spread
+    u, spread = _standardised(z)
     root = np.sqrt(1 + u**2)
     return spread * g, spread * g * u / root + root**-3
 

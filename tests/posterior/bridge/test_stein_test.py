@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from tiers import slow_if
 
-from pp_mlekl.posterior.bridge.stein_test import has_jump, stein_test
+from pp_mlekl.posterior.bridge.stein_test import dependence_test, has_jump, stein_test
 from pp_mlekl.utils.effective_size import effective_size, effective_sizes
 
 DENSITIES = {
@@ -166,3 +166,48 @@ def test_fewer_than_fifty_independent_draws_are_not_judged(draws, judged):
     test = stein_test(z, -z, np.zeros(1, bool))
     assert np.isfinite(test.scores[-1]).all() == judged
     assert np.isnan(test.scores[:-1]).all()
+
+
+@pytest.mark.parametrize("name", slow_if(DENSITIES, ["logistic", "log of a gamma"]))
+def test_dependence_of_right_draws_exceeds_a_limit_at_its_nominal_rate(name):
+    """A limit exceeded in one of 20 sets; the three pairs of three independent coordinates."""
+    source, gradient = DENSITIES[name]
+    generator = np.random.default_rng(12)
+    exceeded = []
+    for _ in range(400):
+        z = source(generator, (4, 250, 3))
+        exceeded.append(dependence_test(z, gradient(z)).largest > stats.norm.isf(0.05 / 6))
+    assert 0.02 <= np.mean(exceeded) <= 0.085
+
+
+def test_a_wrong_correlation_is_detected_and_the_right_one_is_not():
+    generator = np.random.default_rng(13)
+    covariance = np.array([[1.0, 0.5], [0.5, 1.0]])
+    z = generator.normal(size=(4, 1000, 2))
+    correlated = z @ np.linalg.cholesky(covariance).T
+    precision = np.linalg.inv(covariance)
+    right, wrong = (dependence_test(x, -x @ precision) for x in (correlated, z))
+    assert right.largest < right.caution
+    assert wrong.largest > wrong.refusal
+    # The margins of a normal whose conditional variances are right: only the dependence differs.
+    mean_field = z / np.sqrt(np.diag(precision))
+    assert stein_test(mean_field, -mean_field @ precision, np.zeros(2, bool)).largest < wrong.caution
+    assert dependence_test(mean_field, -mean_field @ precision).largest > wrong.refusal
+    assert wrong.pairs.tolist() == [[0, 1]]
+    np.testing.assert_allclose([wrong.caution, wrong.refusal], stats.norm.isf(np.array([1e-3, 1e-6]) / 2))
+
+
+def test_dependence_needs_two_coordinates_and_not_too_many():
+    generator = np.random.default_rng(14)
+    for d, pairs in ((1, 0), (45, 990), (46, 0)):
+        z = generator.normal(size=(2, 60, d))
+        test = dependence_test(z, -z)
+        assert len(test.pairs) == len(test.scores) == pairs
+        assert test.largest <= test.refusal
+
+
+def test_units_and_origins_change_no_score_of_dependence():
+    z = np.random.default_rng(15).normal(size=(4, 300, 3))
+    scale, origin = np.array([1e-6, 1.0, 1e5]), np.array([1.0, -3.0, 1e7])
+    moved = dependence_test(origin + scale * z, -z / scale)
+    np.testing.assert_allclose(moved.scores, dependence_test(z, -z).scores, rtol=1e-6, atol=1e-6)
