@@ -113,7 +113,7 @@ def test_tree_has_groups_that_arviz_reads():
 def test_without_a_mode_there_is_no_approximation():
     with pytest.raises(ValueError, match="status"):
         mk.laplace(golden.eight_schools(), space="natural", random_seed=1)
-    with pytest.raises(ValueError, match="natural.*unconstrained"):
+    with pytest.raises(ValueError, match=r"natural.*unconstrained"):
         mk.laplace(golden.conjugate(CASES["gamma-poisson-12"]), space="log")
 
 
