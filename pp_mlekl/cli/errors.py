@@ -137,7 +137,7 @@ def _package(error: BaseException) -> str:
     """The top-level package whose code raised an error."""
     trace = _last(error)
     name = trace.tb_frame.f_globals.get("__name__") if trace else None
-    return str(name or "Python").partition(".")[0]
+    return str(name or "Python").partition(".")[0].removeprefix("_builder_")
 
 
 def _last(error: BaseException) -> TracebackType | None:

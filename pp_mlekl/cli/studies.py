@@ -27,11 +27,12 @@ def studies(
     from pp_mlekl.report.study_page import write_study_index, write_study_page
     from pp_mlekl.simulation.study import study
 
+    # A mistake in the last one shows before the first one is run.
+    loaded = [(name, *one.load()) for name, one in named]
     found: dict[str, tuple[str, Any]] = {}
-    stems = file_names([name for name, _ in named], taken=["index"])
+    stems = file_names([name for name, *_ in loaded], taken=["index"])
     with cluster(scheduler, workers) as client:
-        for (name, one), stem in zip(named, stems, strict=True):
-            model, truth, settings = one.load()
+        for (name, model, truth, settings), stem in zip(loaded, stems, strict=True):
             tree = study(model, truth, store=folder / f"{stem}.zarr", client=client, progress=True, **settings)
             print(write_study_page(tree, folder / f"{stem}.html", name))
             found[name] = (f"{stem}.html", tree)

@@ -43,6 +43,11 @@ def builder_and_truth(name: str, truth: str | None) -> "tuple[Builder, Any]":
     from pp_mlekl.cli.load_model import load_builder
     from pp_mlekl.pymc_model.examples import CASES
 
+    if name in CASES:
+        stop(
+            f"The shipped case {name} has no function simulate; --simulate is for builders, as module:function.",
+            WRONG_USE,
+        )
     gallery = gallery_modules()
     if ":" not in name and not name.endswith(".py") and name not in gallery:
         near = get_close_matches(name, [*CASES, *gallery], n=1)

@@ -197,9 +197,18 @@ class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
             copies = drawn.of(np.array([row]))[0]
             data = {n: np.array(v[0, 0] if self.idata is None else v[0]) for n, v in copies.items()}
             values = self.draw_posterior(data, generator)
+            if missing := [v.name for v in functions.free if v.name not in values]:
+                raise ValueError(
+                    f"`draw_posterior` must return draws of all free variables; {', '.join(missing)} is missing."
+                )
             each.append(
                 functions.unconstrain({v.name: np.asarray(values[v.name], dtype=float) for v in functions.free})
             )
+            if each[-1].ndim != 2 or len(each[-1]) != len(each[0]):
+                raise ValueError(
+                    f"`draw_posterior` must return equally many draws for every data set, as arrays (draws, ...); got the "
+                    f"shapes {each[0].shape[:-1]} and {each[-1].shape[:-1]}."
+                )
         z = np.stack(each)
         return PosteriorDraws(
             z=z,
@@ -276,7 +285,8 @@ def _check_alike(fitted: ModelFunctions, source: ModelFunctions) -> None:
         shapes = {v.name: v.shape for v in found}
         for v in wanted:
             if shapes.get(v.name) != v.shape:
+                has = ", ".join(f"{name} of shape {shape}" for name, shape in sorted(shapes.items()))
                 raise ValueError(
-                    f"The model that generates the data must have the {what} {v.name!r} of shape {v.shape}, but has "
-                    f"{sorted(shapes)}; use equal names and shapes."
+                    f"The model that generates the data must have the {what} {v.name!r} of shape {v.shape}, but has {has}; use "
+                    f"equal names and shapes."
                 )

@@ -12,9 +12,9 @@ import xarray as xr
 from pp_mlekl.estimation.pseudo_true.expected_fit import ExpectedPoint, expected_at
 from pp_mlekl.estimation.quadrature_data import NodeData
 from pp_mlekl.estimation.replicates.simulator import Replicates
-from pp_mlekl.pymc_model.bambi import pymc_model_of
 from pp_mlekl.pymc_model.data_arrays import DataArrays
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
+from pp_mlekl.simulation.prepared_job import built
 from pp_mlekl.typing import Array, Potentials
 
 if TYPE_CHECKING:
@@ -91,19 +91,19 @@ class OwnData:
     @cached_property
     def _first(self) -> DataArrays:
         """The arrays of the first data set's model, or of the user's."""
-        if not callable(self.build):
-            return DataArrays(model=pymc_model_of(self.build))
-        if not signature(self.build).parameters:
-            return DataArrays(model=pymc_model_of(self.build()))
-        return self._built(0)
+        return self._built(0) if self._from_data else DataArrays(model=built(self.build))
+
+    @property
+    def _from_data(self) -> bool:
+        return callable(self.build) and bool(signature(self.build).parameters)
 
     def _built(self, seed: int) -> DataArrays:
-        assert callable(self.build)
-        return DataArrays(model=pymc_model_of(self.build(self.simulate(self.size, self.truth, seed))))
+        build: Any = self.build
+        return DataArrays(model=built(lambda: build(self.simulate(self.size, self.truth, seed))))
 
     def _arrays(self, seed: int) -> dict[str, Array]:
         first = self._first
-        if callable(self.build) and signature(self.build).parameters:
+        if self._from_data:
             made = self._built(seed)
             _check_shapes(made.arrays, first.arrays)
             if made.form != first.form:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pp_mlekl.pymc_model.bambi import pymc_model_of
+from pp_mlekl.pymc_model.validation import is_model
 from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.typing import Array
 
@@ -43,5 +45,14 @@ class PreparedJob[Prepared](ABC):
 
 
 def built(model: Any) -> Any:
-    """The model that a function returns, or the model itself."""
-    return model() if callable(model) else model
+    """The PyMC model that a function returns, or the model itself.
+
+    Raises
+    ------
+    ValueError
+        Where it is something else.
+    """
+    found = model() if callable(model) else model
+    if not is_model(found):
+        raise ValueError(f"`build` must be a PyMC model, or a function that returns one, got {type(found).__name__}.")
+    return pymc_model_of(found)

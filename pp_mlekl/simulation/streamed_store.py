@@ -167,6 +167,8 @@ def streamed_store(
     try:
         lock.acquire(timeout=0)
     except Timeout:
+        if not Path(lock.lock_file).exists():
+            raise ValueError(f"No file can be written in {folder.parent}; pass another path.") from None
         raise ValueError(f"{path} is in use by another study; wait for it, or pass another path.") from None
     try:
         seed = [root.entropy, list(root.spawn_key)]

@@ -126,3 +126,23 @@ def test_a_module_without_a_function_for_data(grid, own_data, tmp_path):
     result = CliRunner().invoke(app, ["study", str(tmp_path / "mine.py"), "--simulate"])
     assert result.exit_code == 2
     assert "simulate" in result.output
+
+
+def test_a_shipped_case_has_no_data_of_its_own():
+    result = CliRunner().invoke(app, ["study", "bernoulli", "--simulate"])
+    assert result.exit_code == 2
+    assert "no function simulate" in result.output
+
+
+def test_a_mistake_in_the_last_study_of_a_grid_shows_before_the_first_is_run(grid, tmp_path):
+    grid.write_text(grid.read_text().replace("scale = 5.0", "scael = 5.0"))
+    result = CliRunner().invoke(app, ["studies", str(grid), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert not list((tmp_path / "out").glob("*.zarr"))
+
+
+def test_errors_of_a_builder_s_functions_name_its_file(own_data):
+    own_data.write_text(OWN_DATA.replace("sd = np.linspace(1, 2, n)", "raise KeyError('lost')"))
+    result = CliRunner().invoke(app, ["study", str(own_data), "--simulate", "--sizes", "10", "--replicates", "5"])
+    assert result.exit_code == 1
+    assert result.output.startswith("pp-mlekl: own failed with KeyError: 'lost' (own.py")

@@ -221,6 +221,14 @@ def test_a_store_does_not_go_on_with_other_draws_or_another_sampler(tmp_path):
         ({"simulations": 1}, "at least 2"),
         ({"level": 0.0}, "between 0 and 1"),
         ({"methods": ["own"]}, "methods"),
+        ({"build": lambda: 3}, "PyMC model"),
+        ({"draw_posterior": lambda data, generator: {"nu": np.zeros(9)}}, "mu is missing"),
+        ({"draw_posterior": lambda data, generator: {"mu": 0.0}}, "equally many draws"),
+        (
+            {"draw_posterior": lambda data, generator: {"mu": np.zeros(generator.integers(5, 500))}},
+            "equally many draws",
+        ),
+        ({"truth": normal(n=N + 1)}, rf"y of shape \({N + 1},\)"),
         ({"tune": -1}, "tune"),
         ({"store": "x.nc"}, "ends in .zarr"),
         ({"truth": regression}, "free variable 'mu'"),
@@ -228,7 +236,7 @@ def test_a_store_does_not_go_on_with_other_draws_or_another_sampler(tmp_path):
 )
 def test_wrong_arguments_are_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        calibrate(NORMAL, **{"methods": ["mle"], "simulations": 10} | changes)
+        calibrate(**{"build": NORMAL, "methods": ["mle"], "simulations": 10, "random_seed": 1} | changes)
 
 
 def test_improper_priors_are_refused():

@@ -226,3 +226,9 @@ def test_models_that_differ_in_more_than_their_data_are_refused():
         study(by_data, TRUTH, **settings)
     with pytest.raises(ValueError, match="prior depends on the data"):
         study(with_data_in_the_prior, {"b": 1.0}, **settings | {"simulate": lambda n, t, s: line_data(n, TRUTH, s)})
+
+
+def test_what_the_builder_returns_must_be_a_model():
+    settings = {"simulate": line_data, "sizes": [10], "replicates": 3, "random_seed": 1}
+    with pytest.raises(ValueError, match="PyMC model"):
+        study(lambda data: 3, TRUTH, **settings)
