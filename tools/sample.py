@@ -49,7 +49,7 @@ def _photograph(page: Path, picture: Path) -> None:
         return
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars"]
     with tempfile.TemporaryDirectory() as profile:
-        where = [f"--user-data-dir={profile}", "--window-size=1240,930", f"--screenshot={picture}", page.as_uri()]
+        where = [f"--user-data-dir={profile}", "--window-size=1240,905", f"--screenshot={picture}", page.as_uri()]
         subprocess.run([program, *flags, *where], check=True, capture_output=True)
 
 
