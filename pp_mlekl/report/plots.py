@@ -1,7 +1,8 @@
 """Plots of a comparison, by arviz-plots."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -24,11 +25,12 @@ from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.report.protocols import ComparisonLike, ModelComparisonLike
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array, Names
-from pp_mlekl.utils.arguments import check_names
+from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.p_values import p_value
 from pp_mlekl.utils.shared_state import silenced
 
 Coords = Mapping[str, Any] | None
+Backend = Literal["matplotlib", "bokeh", "plotly", "none"]
 
 # Minimum number of prior draws inside the range of a panel.
 _MIN_PRIOR_DRAWS = 20
@@ -52,11 +54,12 @@ _ALONE, _AMONG = (4.6, 2.7), (2.45, 1.75)
 _MAX_PAIR_DRAWS = 600
 
 
+@checked_arguments
 def prior_posterior(
     comparison: ComparisonLike,
     var_names: Names | None = None,
     coords: Coords = None,
-    backend: str = "matplotlib",
+    backend: Backend = "matplotlib",
     **kwargs: Any,
 ) -> Any:
     """Prior against posterior of each parameter, with MLE, MAP and truth.
@@ -88,11 +91,12 @@ def prior_posterior(
     return figure
 
 
+@checked_arguments
 def pairs(
     comparison: ComparisonLike,
     var_names: Names | None = None,
     coords: Coords = None,
-    backend: str = "matplotlib",
+    backend: Backend = "matplotlib",
     **kwargs: Any,
 ) -> Any:
     """Joint draws of the parameters with the strongest dependence, divergent draws marked; None with fewer than two.
@@ -135,7 +139,8 @@ def _kept_draws(diverging: Array) -> Array:
     return np.union1d(even, np.flatnonzero(diverging)[:_MAX_PAIR_DRAWS])
 
 
-def energy(comparison: ComparisonLike, backend: str = "matplotlib", **kwargs: Any) -> Any:
+@checked_arguments
+def energy(comparison: ComparisonLike, backend: Backend = "matplotlib", **kwargs: Any) -> Any:
     """Marginal energy against its transitions; None if the sampler has no energy."""
     import arviz_plots as azp
 
@@ -152,10 +157,11 @@ def energy(comparison: ComparisonLike, backend: str = "matplotlib", **kwargs: An
     return figure
 
 
+@checked_arguments
 def predictive(
     comparison: ComparisonLike,
     var_names: Names | None = None,
-    backend: str = "matplotlib",
+    backend: Backend = "matplotlib",
     coords: Coords = None,
     **kwargs: Any,
 ) -> Any:
@@ -186,7 +192,11 @@ def predictive(
     }
     plot, settings = ways[kind]
     chosen = names[: MAX_PANELS if var_names is None else None]
-    figure, collection = drawn(plot, in_one_row(comparison.tree, chosen), chosen, backend, **(settings | kwargs))
+    groups = {g: comparison.tree[g].to_dataset()[chosen] for g in ("observed_data", "posterior_predictive")}
+    tree = xr.DataTree.from_dict(
+        {g: _at(dataset, _checked_coords(comparison, coords)) for g, dataset in groups.items()}
+    )
+    figure, collection = drawn(plot, in_one_row(tree, chosen), chosen, backend, **(settings | kwargs))
     return figure if backend == "matplotlib" else collection
 
 
@@ -214,8 +224,13 @@ ABOUT_PREDICTIVE = {
 }
 
 
+@checked_arguments
 def loo_pit(
-    comparison: ComparisonLike, var_names: Names | None = None, backend: str = "matplotlib", **kwargs: Any
+    comparison: ComparisonLike,
+    var_names: Names | None = None,
+    coords: Coords = None,
+    backend: Backend = "matplotlib",
+    **kwargs: Any,
 ) -> Any:
     """Leave-one-out probability integral transform: within the band if the predictions are calibrated."""
     import arviz_plots as azp
@@ -226,6 +241,7 @@ def loo_pit(
     names = found[:MAX_PANELS] if var_names is None else [n for n in found if n in _observed(comparison, var_names)]
     if not names:
         return None
+    kwargs |= {"coords": _checked_coords(comparison, coords)} if coords else {}
     figure, collection = drawn(azp.plot_loo_pit, comparison.tree, names, backend, **kwargs)
     if backend != "matplotlib":
         return collection
@@ -240,7 +256,7 @@ def loo_pit(
 
 
 def drawn(
-    plot: Callable[..., Any], tree: Any, names: list[str] | None, backend: str = "matplotlib", **kwargs: Any
+    plot: Callable[..., Any], tree: Any, names: list[str] | None, backend: Backend = "matplotlib", **kwargs: Any
 ) -> tuple[Any, Any]:
     """A figure by arviz-plots in the style of the pages, and its ``PlotCollection``.
 
@@ -257,6 +273,9 @@ def drawn(
     """
     import matplotlib.pyplot as plt
     from arviz_base.labels import BaseLabeller
+
+    if backend != "none" and find_spec(backend) is None:
+        raise ImportError(f"The backend {backend} needs: pip install {backend}.")
 
     class Literal(BaseLabeller):
         """Names of variables as they are, no formulas."""
@@ -288,30 +307,40 @@ def _spaced(figure: Figure) -> None:
     figure.set_layout_engine("constrained")
 
 
-def _listed(names: Names | None) -> list[str]:
-    return [names] if isinstance(names, str) else list(names or ())
-
-
-def _names(comparison: ComparisonLike, var_names: Names | None) -> list[str]:
+def _names(comparison: ComparisonLike, var_names: Sequence[str] | None) -> list[str]:
     """The free variables to plot; a ValueError for unknown names."""
-    known = [*comparison.free_names, *comparison.derived_names]
-    chosen = comparison.free_names if var_names is None else _listed(var_names)
-    check_names("var_names", chosen, known, fewest=0)
-    return list(chosen)
+    chosen = comparison.free_names if var_names is None else list(var_names)
+    check_names("var_names", chosen, [*comparison.free_names, *comparison.derived_names])
+    return chosen
 
 
-def _observed(comparison: ComparisonLike, var_names: Names | None) -> list[str]:
+def _observed(comparison: ComparisonLike, var_names: Sequence[str]) -> list[str]:
     """The observed variables to plot; a ValueError for unknown names."""
-    known = [str(name) for name in comparison.tree["observed_data"].data_vars]
-    check_names("var_names", _listed(var_names), known, fewest=0)
-    return _listed(var_names)
+    check_names("var_names", var_names, list(map(str, comparison.tree["observed_data"].data_vars)))
+    return list(var_names)
 
 
-def _selected(comparison: ComparisonLike, group: str, var_names: Names | None, coords: Coords) -> xr.Dataset:
+def _checked_coords(comparison: ComparisonLike, coords: Coords) -> Mapping[str, Any]:
+    """Labels by dim; a ValueError for dims and labels that the comparison does not have."""
+    groups = [g.to_dataset() for n, g in comparison.tree.children.items() if n in ("posterior", "observed_data")]
+    labels = {str(dim): list(map(str, index)) for group in groups for dim, index in group.indexes.items()}
+    check_names("coords", list(coords or ()), list(labels), fewest=0)
+    for dim, wanted in (coords or {}).items():
+        if not isinstance(wanted, slice):
+            check_names(f"coords[{dim!r}]", list(map(str, np.atleast_1d(wanted))), labels[dim])
+    return coords or {}
+
+
+def _selected(comparison: ComparisonLike, group: str, var_names: Sequence[str] | None, coords: Coords) -> xr.Dataset:
     """Draws of some variables at some coordinates."""
-    dataset = comparison.tree[group].to_dataset()[_names(comparison, var_names)]
-    here = {dim: value for dim, value in (coords or {}).items() if dim in dataset.dims}
-    return dataset.sel({dim: np.atleast_1d(value) for dim, value in here.items()})
+    names, here = _names(comparison, var_names), _checked_coords(comparison, coords)
+    return _at(comparison.tree[group].to_dataset()[names], here)
+
+
+def _at(dataset: xr.Dataset, coords: Mapping[str, Any]) -> xr.Dataset:
+    """A dataset at the coordinates of its own dims, all of which are kept."""
+    own = {dim: v if isinstance(v, slice) else np.atleast_1d(v) for dim, v in coords.items() if dim in dataset.dims}
+    return dataset.sel(own)
 
 
 def _window(draws: Array) -> tuple[float, float]:
@@ -363,11 +392,12 @@ def _a_number_each(tree: Any, name: str) -> bool:
     )
 
 
+@checked_arguments
 def chains(
     comparison: ComparisonLike,
     var_names: Names | None = None,
     coords: Coords = None,
-    backend: str = "matplotlib",
+    backend: Backend = "matplotlib",
     **kwargs: Any,
 ) -> Any:
     """Rank plots of each parameter; trace plots for a single chain."""

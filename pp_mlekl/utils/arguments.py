@@ -52,7 +52,7 @@ def checked_arguments[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Refuse arguments of another type than the signature's in one line that names the argument and the types expected.
 
     It raises ValueError for an unknown option and for what is no number, TypeError otherwise. Names that are imported for type
-    checkers alone are compared with the names of the value's classes. ``Any`` and models are left to the function. A single name
+    checkers alone are compared with the names of the value's classes. ``Any``, protocols and models are left to the function. A single name
     in place of several (``Names``) is passed on as a list of one.
 
     Examples
@@ -154,7 +154,7 @@ def _type(annotation: Any) -> _Type:
         return _class_named(annotation.rpartition(".")[2])
     # os.PathLike[str] is of the class os.PathLike.
     cls = typing.get_origin(annotation) or annotation
-    if inspect.isclass(cls) and cls is not inspect.Parameter.empty:
+    if inspect.isclass(cls) and cls is not inspect.Parameter.empty and not getattr(cls, "_is_protocol", False):
         return _Type(lambda value: isinstance(value, cls), _with_article(cls.__name__))
     return _ANYTHING
 

@@ -62,6 +62,39 @@ def test_predictions_of_every_shape_are_drawn(shape):
     assert figure.axes[0].lines or figure.axes[0].collections
 
 
+WRONG = [
+    {"var_names": 3.5}, {"var_names": []}, {"var_names": "z"}, {"coords": 5}, {"coords": {"nowhere": 1}},
+    {"coords": {"row": "c"}}, {"backend": "x"}, {"backend": 3},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("plot", [plots.predictive, plots.prior_posterior, plots.pairs, plots.chains])
+def test_wrong_arguments_are_refused_in_one_line(plot, wrong):
+    comparison = of_draws(np.zeros((2, 10)))
+    values = xr.Dataset({"y": ("row", np.arange(2))}, coords={"row": ["a", "b"]})
+    for group in ("observed_data", "posterior_predictive"):
+        comparison.tree[group] = xr.DataTree(values)
+    about = [{"name": "mu", "kind": "free"}, {"name": "y", "kind": "observed", "distribution": "unknown"}]
+    comparison.tree.attrs["variables"] = json.dumps(about)
+    (name,) = wrong
+    with pytest.raises((TypeError, ValueError), match=rf"^{name}") as caught:
+        plot(comparison, **wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_predictions_are_those_at_the_coordinates():
+    comparison = of_data(np.arange(12).reshape(3, 4))
+    for group in ("observed_data", "posterior_predictive"):
+        labelled = comparison.tree[group].to_dataset().assign_coords(y_dim_0=["a", "b", "c"])
+        comparison.tree[group] = xr.DataTree(labelled)
+
+    def highest(coords):
+        return max(p.get_offsets()[:, 0].max() for p in plots.predictive(comparison, coords=coords).axes[0].collections)
+
+    assert highest({"y_dim_0": ["a"]}) < highest(None)
+
+
 def test_categories_have_a_calibration_curve_each():
     generator = np.random.default_rng(1)
     probabilities = generator.dirichlet([1, 1, 1], size=60)
