@@ -75,7 +75,7 @@ def test_wrong_arguments_are_refused_in_one_line(plot, wrong):
     values = xr.Dataset({"y": ("row", np.arange(2))}, coords={"row": ["a", "b"]})
     for group in ("observed_data", "posterior_predictive"):
         comparison.tree[group] = xr.DataTree(values)
-    about = [{"name": "mu", "kind": "free"}, {"name": "y", "kind": "observed", "distribution": "unknown"}]
+    about = [{"name": n, "kind": kind, "distribution": "unknown"} for n, kind in (("mu", "free"), ("y", "observed"))]
     comparison.tree.attrs["variables"] = json.dumps(about)
     (name,) = wrong
     with pytest.raises((TypeError, ValueError), match=rf"^{name}") as caught:
