@@ -488,6 +488,18 @@ def exgaussian_of_left_skewed_data():
     pm.ExGaussian("y", mu=mu, sigma=sigma, nu=nu, observed=y)
 
 
+@case(
+    "mle",
+    "multimodal",
+    "an exponential from its smallest observation on, without noise, fits nearly as well as one with noise",
+)
+def exgaussian_of_few_data():
+    mu, sigma, nu = pm.Normal("mu", 0, 3), pm.HalfNormal("sigma", 2), pm.HalfNormal("nu", 2)
+    generator = np.random.default_rng(2)
+    y = 0.2 * generator.normal(size=20) + generator.exponential(2.0, 20)
+    pm.ExGaussian("y", mu=mu, sigma=sigma, nu=nu, observed=y)
+
+
 @case("mle", "at_infinity", "glmmTMB/glmmTMB#967: a Conway-Maxwell-Poisson of underdispersed counts")
 def conway_maxwell_poisson_of_equal_counts():
     rate, nu = pm.Gamma("lambda", 2, 0.5), pm.Gamma("nu", 2, 1)

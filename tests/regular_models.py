@@ -238,7 +238,7 @@ MODELS = {
         mu=pm.Normal("mu", 0, 5),
         sigma=sigma(),
         nu=pm.HalfNormal("nu", 5),
-        observed=ETA[0] + 0.5 * E + fresh().exponential(2.0, N),
+        observed=ETA[0] + E + fresh().exponential(2.0, N),
     ),
     "beta regression": lambda: pm.Beta(
         "y", mu=pm.math.sigmoid(pt.dot(ONE, beta(2.0))), nu=pm.Gamma("nu", 2, 0.1), observed=SHARE

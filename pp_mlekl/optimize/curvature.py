@@ -11,6 +11,8 @@ from pp_mlekl.typing import Array
 
 # Points of a ray that are near by.
 _NEAR_POINTS = 8
+# How often the place up to which a ray is defined is sought halfway.
+_HALVINGS = 10
 # Number of points of a ray that count whatever their noise.
 _KNOWN_POINTS = 4
 # Maximum number of points whose losses are corrected for noise.
@@ -162,10 +164,13 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
     The ray is followed from a thousandth of the reach (or of the point's own size where the reach is infinite)
     to all of it; near by is an eighth of it, 5 e-foldings of a scale. Farther out rounding may take over (a shape
     of 1e17), or the density be undefined (a scale that has become 0), which is no loss; nor is what rounding scatters, or
-    anything beyond a region of mere noise.
+    anything beyond a region of mere noise. What is lost up to where the density is undefined counts.
     """
     points = rays(z, directions, reach)
     values = objective.value(points.reshape(-1, len(z))).reshape(points.shape[:2])
+    if not np.isfinite(values).all():
+        last = _last_defined(objective, points, np.isfinite(values))
+        points, values = np.concatenate([points, last[None]]), np.concatenate([values, objective.value(last)[None]])
     lost = value - values
     doubtful = np.flatnonzero(np.any(np.isfinite(lost) & (lost > objective.tolerances.doubtful_loss), axis=0))
     if 0 < len(doubtful) * len(points) <= _MOST_DOUBTFUL:
@@ -179,6 +184,20 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
     near = lost[:_NEAR_POINTS].max(axis=0)
     everywhere = np.where(np.isfinite(values), lost, -np.inf).max(axis=0)
     return near, np.where(np.isfinite(near), everywhere, np.inf)
+
+
+def _last_defined(objective: Objective, points: Array, defined: Array) -> Array:
+    """The last places (k, d) where values are defined on rays through points (l, k, d) of which some (l, k) are."""
+    until = np.where(defined.all(axis=0), len(points), np.argmin(defined, axis=0))
+    columns = np.arange(points.shape[1])
+    last: Array = points[np.maximum(until, 1) - 1, columns].copy()
+    gap = points[np.minimum(until, len(points) - 1), columns] - last
+    ending = np.flatnonzero((until > 0) & (until < len(points)))
+    for _ in range(_HALVINGS if len(ending) else 0):
+        gap[ending] /= 2
+        further = np.isfinite(objective.value(last[ending] + gap[ending]))
+        last[ending[further]] += gap[ending[further]]
+    return last
 
 
 def rays(z: Array, directions: Array, reach: Array) -> Array:

@@ -14,6 +14,8 @@ _OF_THIRD = 0.5
 _DISTANCES, _WAYS = 10.0 ** np.arange(-9, 0), 3
 # A move, relative to a point's size, by which a density that has lost all digits does not change at all.
 _ASIDE = 1e-3
+# How often the place where digits cancel is sought halfway.
+_HALVINGS = 10
 # Where on a step it is looked for rounding.
 _SHARES = np.linspace(0.125, 1.0, 8)
 
@@ -120,4 +122,18 @@ def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array
         doubtful = np.flatnonzero(changed & ~crossed & np.any(dead & changed & (aside == reached)))
         steps = stairs(objective, between[:, doubtful].reshape(-1, first.shape[1])).reshape(len(_SHARES), -1)
         crossed[doubtful] = np.any(steps > most[doubtful], axis=0)
+        # The region of noise before the digits have cancelled may lie between the places looked at.
+        doubtful = np.flatnonzero(dead & ~crossed & (aside == reached))
+        last = _last_scattered(objective, first[doubtful], second[doubtful])
+        crossed[doubtful] = rounding(objective, last) > most[doubtful]
     return crossed
+
+
+def _last_scattered(objective: Objective, first: Array, second: Array) -> Array:
+    """The last places (k, d) on straight lines from the first points to the second where rounding scatters values at all."""
+    last, gap = first.copy(), second - first
+    for _ in range(_HALVINGS if len(last) else 0):
+        gap = gap / 2
+        scattered = rounding(objective, last + gap) > 0
+        last[scattered] += gap[scattered]
+    return last

@@ -2,12 +2,15 @@
 
 Principle: a second maximum within half of the 95 % quantile of chi-squared with one degree of freedom lies in the region of the
 likelihood-ratio test, so intervals about the first one alone are wrong. Two points are two maxima where the straight line
-between them leads through a valley. Profiles towards bounds, and lines within two standard errors, may meet a higher one.
+between them leads through a valley. Profiles towards bounds may cross a valley to another maximum; these, and lines within two
+standard errors, may meet a higher one.
 
 Source: Wilks (1938), Annals of Mathematical Statistics 9, 60-62, for the region.
 
 It does not see a maximum that no search from any start has met, unless it lies on one of these profiles or lines.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from pp_mlekl.optimize.audit.point import Point
 from pp_mlekl.optimize.audit.verdict import Finding
 from pp_mlekl.optimize.curvature import curvature
 from pp_mlekl.optimize.meaningful_ends import before_rounding
-from pp_mlekl.optimize.modes import Mode, lowest_between
+from pp_mlekl.optimize.modes import Mode, distinct_modes, lowest_between
 from pp_mlekl.optimize.numerical_noise import rounding
 from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.optimize.solvers.trust_region import maximize
@@ -119,7 +122,7 @@ def _rivals(point: Point) -> list[Mode]:
     """Other maxima of equal or nearly equal height, with negative definite Hessian and a valley before them."""
     near = [
         mode
-        for mode in point.modes[1:]
+        for mode in _beyond_valleys(point)[1:]
         if point.value - mode.value < point.tolerances.rival_gap
         and (point.large is not None or curvature(mode.hessian).eigenvalues[0] > point.tolerances.rival_curvature)
     ]
@@ -129,3 +132,25 @@ def _rivals(point: Point) -> list[Mode]:
     return [
         mode for mode, valley in zip(near, lowest, strict=True) if mode.value - valley > point.tolerances.rival_valley
     ]
+
+
+def _beyond_valleys(point: Point) -> Sequence[Mode]:
+    """All maxima that are known, the best first, with those that profiles towards bounds come to beyond a valley."""
+    if not len(point.modes) or not len(point.edges) or point.large is not None or point.suspicious.any():
+        return point.modes
+    paths, tolerances = point.edge_profiles, point.tolerances
+    with np.errstate(invalid="ignore"):
+        beyond = paths.values - np.minimum.accumulate(paths.values) > tolerances.rival_valley
+    heights = np.where(beyond, paths.values, -np.inf)
+    columns = np.flatnonzero(heights.max(axis=0) > point.value - tolerances.rival_gap)
+    if not len(columns):
+        return point.modes
+    # The first place near the top: farther on all slopes may be numerical noise.
+    near_top = heights[:, columns] > heights[:, columns].max(axis=0) - tolerances.rival_valley
+    starts = paths.points[np.argmax(near_top, axis=0), columns]
+    ends = maximize(point.objective, starts, reach=point.space.reach)
+    found = ends.chosen(ends.state == "stationary")
+    known = [np.array([getattr(mode, name) for mode in point.modes]) for name in ("z", "value", "hessian", "agree")]
+    fields = zip(known, (found.z, found.value, found.hessian, found.count), strict=True)
+    parts = [np.concatenate(pair) for pair in fields]
+    return distinct_modes(*parts, period=point.space.period, tolerances=tolerances)

@@ -40,6 +40,22 @@ def test_two_maxima_have_a_valley_between_them(valley, told):
     assert kinds(rivals(pair(0.0, valley))) == ["rivals"] * told
 
 
+@pytest.mark.parametrize(("gap", "valley", "told"), [(1.0, 2.0, True), (3.0, 5.0, False), (1.0, 0.0, False)])
+def test_a_maximum_at_a_bound_is_met_by_no_search_but_by_a_profile(gap, valley, told):
+    # The standard deviation is 1 at the first maximum; as it tends to 0 the value rises to ``gap`` nats less.
+    def value(z):
+        s = np.exp(z[:, 0])
+        return -(gap + 4 * valley * s) * (1 - s) ** 2 - 5 * z[:, 1] ** 2
+
+    objective = analytic(value, 2)
+    top, _, hessian = objective.hessian(np.zeros((1, 2)))
+    mode = Mode(z=np.zeros(2), value=float(top[0]), hessian=hessian[0], agree=1)
+    found = multimodality(point(objective, [0.0, 0.0], space=line(2, [0]), modes=[mode]))
+    assert kinds(found) == ["rivals"] * told
+    if told:
+        assert found[0].measured == pytest.approx(gap, abs=1e-6)
+
+
 @pytest.mark.parametrize(("curved", "told"), [(3e-9, True), (3e-10, False), (-1.0, False)])
 def test_a_second_maximum_is_curved(curved, told):
     objective = analytic(lambda z: -10 * (z[:, 0] / 6) ** 2 * (z[:, 0] / 6 - 1) ** 2 - z[:, 1] ** 2 / 2, 2)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
+from scipy.special import gammaln
 
 from pp_mlekl.optimize.audit.noise import noise
 from pp_mlekl.optimize.audit.pipeline import _highest
@@ -147,3 +148,23 @@ def test_small_losses_are_not_corrected_for_noise(loss, corrected):
     objective = without_slope(lambda z: -loss * (z[:, 0] > 0) * (1 + 0.3 * np.sin(1e13 * z[:, 0])))
     near, _ = losses_along(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.full(1, np.inf))
     assert (near[0] < 0.9 * loss) == corrected
+
+
+@pytest.mark.parametrize(("largest", "crossed"), [(20.0, False), (np.inf, True)])
+def test_a_long_step_over_a_narrow_region_of_noise_is_seen(largest, crossed):
+    # The logarithm of a ratio of gamma functions, less its limit, loses its digits and is 0 a little farther on.
+    def value(z):
+        shape = np.minimum(z[:, 0], largest)
+        lost = gammaln(np.exp(shape) + 3.7) - gammaln(np.exp(shape)) - 3.7 * shape
+        return np.where(z[:, 0] > 37.0, 0.0, lost)
+
+    assert crosses_rounding(without_slope(value), np.array([[22.0]]), np.array([[222.0]]))[0] == crossed
+
+
+@pytest.mark.parametrize(("end", "lost"), [(5.0, True), (-20.0, False)])
+def test_what_is_lost_before_a_density_is_undefined_counts(end, lost):
+    # The rays double: between the last two places it falls from nothing to minus infinity.
+    objective = without_slope(lambda z: np.where(z[:, 0] > end, -np.inf, -np.exp(z[:, 0])))
+    start = np.array([-33.8])
+    _, everywhere = losses_along(objective, start, 0.0, np.ones((1, 1)), np.full(1, 40.0))
+    assert (everywhere[0] > 100.0) == lost
