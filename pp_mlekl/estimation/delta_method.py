@@ -271,8 +271,9 @@ def _limit(wanted: Quantities, z: Array, direction: Array) -> tuple[Array, Array
     """
     step = TO_THE_LIMIT / np.abs(direction).max() * direction
     with np.errstate(all="ignore"):
-        near, far = wanted.values(z + 0.5 * step), wanted.values(z + step)
-        rests = np.abs(far - near) < 1e-12 * np.maximum(1.0, np.abs(far))
+        here, near, far = wanted.values(z), wanted.values(z + 0.5 * step), wanted.values(z + step)
+        # In the quantity's own unit: a limit of 0 is one beside what the value is here.
+        rests = np.abs(far - near) <= 1e-12 * np.fmax(np.abs(here), np.abs(far))
         # Exponential growth is taken as divergence.
         endless = np.abs(near) > _ENDLESS
         across = np.random.default_rng(0).normal(size=len(z))

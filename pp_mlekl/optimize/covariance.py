@@ -11,6 +11,8 @@ from pp_mlekl.typing import Array
 
 # A quantity is not moved by a direction along which its derivative is a smaller share of the largest.
 _UNAFFECTED = 1e-5
+# Without a Jacobian: a move of z, in this number of random directions and in that of recession, and the rounding of a value.
+_MOVE, _WAYS, _ROUNDING = 1e-3, 4, 1e-15
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,8 +111,11 @@ def reported_values(verdict: Verdict, space: Space) -> Array:
     if verdict.status in ("unbounded", "failed"):
         return np.full(len(values), np.nan)
     here = values.copy()
+    # How far a value is moved at all, in its own unit, by rounding at least.
+    ways = np.random.default_rng(0).normal(size=(_WAYS, len(verdict.z)))
+    size = np.abs(space.natural(verdict.z + _MOVE * ways) - here).max(axis=0) + _ROUNDING / _UNAFFECTED * np.abs(here)
     for direction in verdict.run_off:
-        moved = np.abs(space.natural((verdict.z + 1e-3 * direction)[None])[0] - here) > 1e-3 * _UNAFFECTED
+        moved = np.abs(space.natural((verdict.z + _MOVE * direction)[None])[0] - here) > _UNAFFECTED * size
         limit = space.limit(verdict.z, direction)
         values[moved] = np.nan if verdict.status == "at_infinity" else values[moved]
         values[limit.at_edge] = limit.value[limit.at_edge]

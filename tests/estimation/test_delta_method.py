@@ -8,13 +8,15 @@ import pytest
 from scipy import stats
 
 from pp_mlekl.estimation.bootstrap import bootstrap
-from pp_mlekl.estimation.delta_method import delta_method
+from pp_mlekl.estimation.delta_method import _limit, delta_method
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
 from pp_mlekl.estimation.profile_likelihood import profile
 from pp_mlekl.estimation.sandwich import sandwich
 from pp_mlekl.estimation.wald_interval import wald_interval
 from pp_mlekl.optimize import objective
+from pp_mlekl.pymc_model.deterministics import quantities
 from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
+from pp_mlekl.pymc_model.model_functions import model_functions
 
 RNG = np.random.default_rng(8)
 PAIRS = RNG.multivariate_normal([0.0, 1.0], [[1.0, 0.6], [0.6, 2.0]], 60)
@@ -317,3 +319,16 @@ def test_transforms_by_name_and_what_is_refused(lifetimes):
             delta_method(model, mle, transform=wrong)
     with pytest.raises(ValueError, match="median"):
         delta_method(model, mle, transform="logit")
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e15])
+def test_limits_of_quantities_in_any_unit(unit):
+    with pm.Model() as model:
+        b = pm.Normal("b")
+        pm.Deterministic("rests", unit * (1 + pm.math.sigmoid(b)))
+        pm.Deterministic("vanishes", unit * pm.math.sigmoid(-b))
+        pm.Deterministic("grows", unit * b)
+        pm.Normal("y", b, 1, observed=[0.0])
+    wanted = quantities(model_functions(model), ["rests", "vanishes", "grows"])
+    limit, _ = _limit(wanted, np.zeros(1), np.ones(1))
+    np.testing.assert_allclose(limit, [2 * unit, 0.0, np.nan], rtol=1e-12)
