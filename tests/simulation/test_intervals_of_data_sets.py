@@ -170,3 +170,12 @@ def test_ranks_in_wald_intervals_are_uniform(model):
     assert found.p_values["mle"] > 0.01
     ranks = found.simulations["rank"].sel({"method": "mle"}, drop=True)
     assert np.isnan(ranks.isel(quantity=-1)).all()
+
+
+def test_ranks_of_probabilities_are_uniform_on_the_natural_scale():
+    """No element of a simplex has a coordinate of its own: its interval is by the delta method, sqrt(p (1 - p) / n)."""
+    with pm.Model() as model:
+        pm.Multinomial("y", 400, pm.Dirichlet("p", np.full(3, 8.0)), observed=[100, 100, 200])
+    found = calibrate(model, methods=["mle"], simulations=60, random_seed=1)
+    assert found.table["ranks"].tolist() == [60] * 3
+    assert found.p_values["mle"] > 0.01
