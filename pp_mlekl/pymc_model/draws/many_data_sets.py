@@ -123,9 +123,21 @@ class ManyDataSets:
             cores=1,
             seed=seed,
             progress_bar=False,
-            save_warmup=False,
+            # A tree of labelled arrays takes as long as short chains.
+            return_raw_trace=True,
         )
-        return Chains(
-            z=np.asarray(found["posterior"]["z"]),
-            divergences=int(np.sum(np.asarray(found["sample_stats"]["diverging"]))),
-        )
+        kept, statistics = found.get_arrow_trace()
+        z, divergences = np.empty((chains, draws, self._functions.size)), 0
+        for chain, (values, those) in enumerate(zip(kept, statistics, strict=True)):
+            after = ~_column(those, "tuning")
+            z[chain] = _column(values, "z").reshape(len(after), -1)[after]
+            divergences += int(np.sum(_column(those, "diverging")[after]))
+        return Chains(z=z, divergences=divergences)
+
+
+def _column(batch: Any, name: str) -> Array:
+    """A column of a batch of Arrow's, flat."""
+    import pyarrow
+
+    column = pyarrow.array(batch.column(name))
+    return (column.flatten() if hasattr(column, "flatten") else column).to_numpy(zero_copy_only=False)
