@@ -155,7 +155,7 @@ def compare_models(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If there are fewer than two models, a tree without an evidence is given without a model, the data of the models
         differ, or a prior probability is missing or not positive.
 

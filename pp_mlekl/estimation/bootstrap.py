@@ -55,7 +55,7 @@ def bootstrap(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where an argument is wrong, the estimate is not a regular maximum, there are no more terms than parameters to
         resample, or no new data can be drawn (a ``CustomDist`` without ``random``).
 

@@ -156,7 +156,7 @@ def delta_method(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the estimate belongs to another model, a name is no such variable, PyTensor knows no derivative of it, the
         sandwich does not apply, or a value is out of the range of its transform.
 

@@ -82,7 +82,7 @@ def find_mle(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the model is refused, an argument does not fit it, the likelihood contains none of the parameters, or an
         operation in it has no gradient.
 
@@ -163,7 +163,7 @@ def find_map(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the model is refused, or an argument does not fit it.
 
     Examples

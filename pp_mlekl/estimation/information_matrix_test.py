@@ -122,7 +122,7 @@ def information_matrix_test(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the estimate is another model's, is no regular maximum of the likelihood, or there are too few observations.
 
     Examples

@@ -69,7 +69,7 @@ def profile(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the estimate belongs to another model, the maximum is not a regular one, or a variable cannot be profiled.
 
     Examples

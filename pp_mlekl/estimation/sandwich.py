@@ -50,7 +50,7 @@ def sandwich(model: "pm.Model", estimate: "PointEstimate", *, potentials: Potent
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the estimate is not a maximum likelihood estimate, there are no more terms than parameters, or the scores
         of single terms do not vary in some parameter (a group of one observation; observations that are all alike).
 
@@ -107,7 +107,7 @@ def sandwich_interval(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where ``ci_prob`` is not between 0 and 1, or for the reasons of ``sandwich``.
 
     Examples

@@ -69,7 +69,7 @@ def wald_interval(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where ``ci_prob`` is not between 0 and 1, the estimate another model's, or the model has no Hessian or is too large
         for a covariance.
 

@@ -97,7 +97,7 @@ def fitted_divergence(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the truth does not match the model, the likelihood consists of potentials only, an estimator is unknown, or
         observed variables depend on each other given the parameters, so that their joint density is not that of a single
         PyMC variable.

@@ -91,7 +91,7 @@ def without_truth(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an estimator is unknown, there are fewer than two replicates, or the likelihood consists of potentials only.
 
     Examples

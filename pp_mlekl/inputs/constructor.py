@@ -34,7 +34,7 @@ def distribution(name: str, *args: Any, **kwargs: Any) -> Distribution | Labelle
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the name or a parameter is unknown, missing or outside its range.
 
     Examples

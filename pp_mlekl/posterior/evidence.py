@@ -75,7 +75,7 @@ def log_evidence(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the method is unknown, there are fewer than 100 draws, or ``idata`` does not match the model.
 
     Examples

@@ -92,7 +92,7 @@ def information_gain(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where a prior is improper, hardly any prior draw is compatible with the potentials, or ``var_names`` or ``groups`` name
         unknown variables.
 

@@ -229,7 +229,7 @@ def laplace(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where ``space`` is neither of these, or the mode belongs to another model, does not exist or is not converged; the
         message gives its status.
 

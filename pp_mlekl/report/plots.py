@@ -169,7 +169,7 @@ def predictive(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where ``var_names`` are not observed, or of several kinds.
     """
     import arviz_plots as azp

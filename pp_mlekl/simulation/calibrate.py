@@ -86,7 +86,7 @@ def calibrate(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where a method is unknown, a prior is improper, or the store belongs to another calibration.
     OSError
         Where the disk is full or the Dask cluster is lost; finished batches stay in the store.

@@ -133,7 +133,7 @@ def study(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the sizes are not increasing, an estimator is unknown, ``store`` cannot be written or holds something else, or
         there is no regular pseudo-true parameter.
     OSError

@@ -79,7 +79,7 @@ def proof(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If KL(true||model) has no regular minimum or is infinite at every parameter.
 
     Examples

@@ -148,7 +148,7 @@ def nested_tests(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the null is not inside the parameter space, has another shape than the parameter, or names no free variable;
         where the estimate belongs to another model or is not regular.
 
@@ -214,7 +214,7 @@ def likelihood_ratio_test(null: PointEstimate, estimate: PointEstimate, *, at_bo
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the estimates cannot be those of nested models on the same data, or there is no maximum.
 
     Examples

@@ -56,7 +56,7 @@ def pseudo_true(
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         Where the model is refused, a potential counts as likelihood, or the truth does not fit the model.
 
     Examples
