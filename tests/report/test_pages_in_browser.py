@@ -153,6 +153,14 @@ def test_print_is_complete(tab, page_path):
     assert tab.value("getComputedStyle(document.querySelector('.tools')).display") == "none"
 
 
+def test_printed_numbers_are_on_one_line_within_the_paper(tab, page_path):
+    """A4 has 700 pixels between its margins."""
+    tab.open(page_path, 700, media="print")
+    broken = "[...document.querySelectorAll('tbody td:not(.word)')].filter(e => getComputedStyle(e).whiteSpace !== 'nowrap').length"
+    assert tab.value(broken) == 0
+    assert tab.value("document.documentElement.scrollWidth") <= 700
+
+
 def test_without_javascript_everything_is_there(tab, page_path):
     tab.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
