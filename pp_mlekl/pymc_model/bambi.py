@@ -15,6 +15,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 from pymc.model.fgraph import clone_model
+from pytensor.graph.replace import clone_replace
 
 from pp_mlekl.typing import Array
 
@@ -148,4 +149,21 @@ def _with_reported_intercepts(model: pm.Model, centrings: tuple[Centring, ...]) 
         with result:
             at_means = pt.dot(centring.means, pt.concatenate(coefficients, axis=0))
             pm.Deterministic(centring.name, intercept - at_means, dims=dims)
+    _drop_dims_that_do_not_fit(result)
     return result
+
+
+def _drop_dims_that_do_not_fit(model: pm.Model) -> None:
+    """Probabilities of Bambi's ordinal models have one column fewer than their dim has labels, which samplers refuse."""
+    zeros = {}
+    for rv in model.free_RVs:
+        dims = model.named_vars_to_dims.get(rv.name, ())
+        lengths = [len(model.coords[dim]) for dim in dims] if dims else [length or 1 for length in rv.type.shape]
+        zeros[rv] = pt.zeros(lengths)
+    for variable in model.deterministics:
+        dims = model.named_vars_to_dims.get(variable.name, ())
+        if not dims or None not in variable.type.shape:
+            continue
+        (shape,) = clone_replace([variable.shape], zeros)
+        if tuple(shape.eval(mode="FAST_COMPILE")) != tuple(len(model.coords[dim]) for dim in dims):
+            del model.named_vars_to_dims[variable.name]

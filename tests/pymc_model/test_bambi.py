@@ -160,6 +160,22 @@ def test_free_variables_follow_from_what_bambi_keeps(name):
     assert own(centred) == pytest.approx(float(functions.value(start, a=1.0, b=1.0)), rel=1e-9)
 
 
+def test_dims_of_ordinal_probabilities_fit():
+    """Bambi's own have as many labels as there are categories, and a column fewer; no sampler takes the model as it is."""
+    model = pymc_model_of(bmb.Model("grade ~ 0 + x", DATA, family="cumulative"))
+    assert "p" in [d.name for d in model.deterministics]
+    assert "p" not in model.named_vars_to_dims
+    assert "mu" in pymc_model_of(linear()).named_vars_to_dims
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["nutpie", "pymc"])
+def test_ordinal_models_are_sampled(sampler):
+    model = bmb.Model("grade ~ 0 + x", DATA, family="cumulative")
+    idata = sample(model, draws=200, chains=2, random_seed=1, nuts_sampler=sampler, cores=1)
+    assert np.isfinite(float(mk.log_evidence(model, idata, random_seed=1)))
+
+
 @pytest.mark.slow
 def test_a_fit_by_bambi_agrees_with_one_of_ours():
     model = bmb.Model("y ~ x + (1|g)", DATA)
