@@ -60,7 +60,7 @@ def monte_carlo(
         warnings = (f"The terms have a heavy tail (Pareto k = {shape:.2f}), so the standard error is too small.",)
     if rtol is not None and not _precise(values, rtol):
         remedy = "give a larger budget" if most < fitting else "compute fewer elements at a time"
-        warnings += (f"The relative error exceeds {rtol:g} with {counted(len(values), 'draw')}; {remedy}.",)
+        warnings += (f"The relative error exceeds rtol = {rtol:g} with {counted(len(values), 'draw')}; {remedy}.",)
     value = np.where(infinite, np.inf, mean)
     error = np.where(infinite, 0.0, error)
     if value.ndim == 0:

@@ -263,7 +263,7 @@ def _labelled(
             "let replicates be 199" if np.all(terms.weights == 1.0) else "no data sets are drawn for a weighted fit"
         )
         warnings.append(
-            f"{counted(count, 'observation')} for {counted(test.degrees_of_freedom, 'degree')} of freedom: the limit rejects right "
+            f"Only {counted(count, 'observation')} for {counted(test.degrees_of_freedom, 'degree')} of freedom: the limit rejects right "
             f"models too often; {instead}."
         )
     return InformationMatrixTest(

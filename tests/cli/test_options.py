@@ -80,9 +80,9 @@ def test_study(arrived):
     assert found.given[1] == {"mu": 1.5}
 
 
-def test_a_study_without_options_computes_all(arrived):
+def test_a_study_without_options_has_the_defaults_of_study(arrived):
     found = arrived("pp_mlekl.simulation.study.study", "study", "mine.py", "--truth", "truth.toml")
-    assert (found.intervals, found.compute, found.store) == ([], ["kl", "coverage"], None)
+    assert (found.intervals, found.compute, found.store) == ([], None, None)
     assert found.given[1] == {"mu": 2.5}
 
 

@@ -33,7 +33,7 @@ def test_stays_within_its_budget_and_repeats_with_its_seed():
     again = kl_divergence(*pair(), rtol=1e-9, budget=20_000, generator=np.random.default_rng(5))
     assert once.value == again.value
     assert once.mcse > 1e-4
-    assert "do not reach rtol" in once.warnings[-1]
+    assert "rtol" in once.warnings[-1]
 
 
 @pytest.mark.parametrize(("options", "message"), [({"rtol": 0.0}, "rtol"), ({"budget": 10}, "budget")])

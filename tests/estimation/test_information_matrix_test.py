@@ -136,7 +136,7 @@ def test_what_it_cannot_take_is_named(model):
     with pytest.raises(ValueError, match="regular maximum"):
         information_matrix_test(normal_model(np.ones(10)), random_seed=1)
     small = information_matrix_test(normal_model(Y[:40]), find_mle(normal_model(Y[:40]), random_seed=1), replicates=0)
-    assert any("few for 2 degrees" in w for w in small.warnings)
+    assert any("2 degrees of freedom" in w for w in small.warnings)
 
 
 @pytest.mark.slow
