@@ -66,7 +66,9 @@ def test_an_interrupt_at_any_moment_is_a_line(tmp_path, seconds):
 
 
 INTERRUPTED_DESTRUCTOR = """
-import sys, time, types
+import signal, sys, time, types
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Resource:
     def __del__(self):

@@ -222,10 +222,7 @@ def _across(objective: Objective, points: Array, free: Array) -> Objective:
 
 
 def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether the objective is constant near by on a side of each direction, as between the two middle observations of a median.
-
-    The point may lie anywhere on a plateau, also near its end.
-    """
+    """Whether the objective is constant near by along each direction, as between the two middle observations of a median."""
     if not len(directions):
         return np.zeros(0, dtype=bool)
     unit = directions / np.abs(directions).max(axis=1, keepdims=True)
@@ -235,8 +232,7 @@ def _plateau(objective: Objective, z: Array, value: float, directions: Array) ->
         * max(1.0, float(np.abs(z).max()))
     )
     around = objective.value((z + steps * unit).reshape(-1, len(z))).reshape(4, len(unit))
-    level = np.abs(around - value) <= objective.precision * max(1.0, abs(value))
-    return level[:2].all(axis=0) | level[2:].all(axis=0)
+    return np.all(np.abs(around - value) <= objective.precision * max(1.0, abs(value)), axis=0)
 
 
 def idle_coordinates(objective: Objective, z: Array, value: float, directions: Sequence[Array]) -> Array:

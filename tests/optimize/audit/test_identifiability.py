@@ -94,13 +94,6 @@ def test_a_plateau_is_level_about_a_point(width, level):
     assert _plateau(objective, np.zeros(1), 0.0, ONE).tolist() == [level]
 
 
-@pytest.mark.parametrize(("distance", "level"), [(0.0, True), (1e-4, True), (0.005, True), (1.0, True), (-1e-4, False)])
-def test_a_point_near_the_end_of_a_plateau_is_on_it(distance, level):
-    objective = without_slope(lambda z: -np.maximum(-z[:, 0], 0.0))
-    value = float(objective.value(np.array([[distance]]))[0])
-    assert _plateau(objective, np.array([distance]), value, ONE).tolist() == [level]
-
-
 @pytest.mark.parametrize(("width", "idle"), [(0.1, True), (0.01, False)])
 def test_a_coordinate_that_says_nothing_is_tried_a_little_off(width, idle):
     objective = without_slope(lambda z: -np.maximum(np.abs(z[:, 0]) - width, 0.0))
