@@ -111,7 +111,7 @@ def reported_values(verdict: Verdict, space: Space) -> Array:
     if verdict.status in ("unbounded", "failed"):
         return np.full(len(values), np.nan)
     here = values.copy()
-    # How far a value is moved at all, in its own unit, by rounding at least.
+    # How much small moves change a value, in its own unit; rounding is the lower bound.
     ways = np.random.default_rng(0).normal(size=(_WAYS, len(verdict.z)))
     size = np.abs(space.natural(verdict.z + _MOVE * ways) - here).max(axis=0) + _ROUNDING / _UNAFFECTED * np.abs(here)
     for direction in verdict.run_off:

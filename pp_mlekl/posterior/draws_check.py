@@ -10,6 +10,7 @@ from pp_mlekl.posterior.bridge.stein_test import (
     CAUTION_RATE,
     REFUSAL_RATE,
     DependenceTest,
+    Scores,
     SteinTest,
     dependence_test,
     has_jump,
@@ -127,12 +128,12 @@ def _about_dependence(functions: ModelFunctions, test: DependenceTest) -> str:
     )
 
 
-def _opening(test: SteinTest | DependenceTest) -> str:
+def _opening(test: Scores) -> str:
     refused = test.largest > test.refusal
     return "These draws do not come from this model" if refused else "These draws may not come from this model"
 
 
-def _rate(test: SteinTest | DependenceTest) -> str:
+def _rate(test: Scores) -> str:
     """How often right draws exceed the limit that was exceeded."""
     refused = test.largest > test.refusal
     rate, limit = (REFUSAL_RATE, test.refusal) if refused else (CAUTION_RATE, test.caution)

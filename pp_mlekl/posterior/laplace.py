@@ -242,8 +242,6 @@ def laplace(
     >>> laplace(model).covariance.round(4)
     array([[0.3333]])
     """
-    if space not in ("natural", "unconstrained"):
-        raise ValueError(f'space must be "natural" or "unconstrained", got {space!r}.')
     functions = model_functions(model, potentials)
     check_count("draws", draws)
     check_memory(int(draws) * functions.size, counted(draws, "draw"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 Simulate = Callable[[int, Any, int], Any]
-"""From a number of observations, a truth and a seed to a data set."""
+"""Draws a data set, given the number of observations, a truth and a seed."""
 
 # Data sets by which the information at the truth is estimated.
 _PILOT = 32

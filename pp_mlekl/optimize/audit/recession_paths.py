@@ -18,8 +18,8 @@ from pp_mlekl.typing import Array
 if TYPE_CHECKING:
     from pp_mlekl.optimize.audit.point import Point
 
-# How often a coordinate is doubled at least, and units to which a transformed one is moved on, along a bent way.
-# Half of the points are there for what follows to keep up.
+# Minimum number of doublings of a coordinate along a bent path, and the distances by which a transformed coordinate moves on.
+# The first half of the points lets the other coordinates catch up.
 _DOUBLINGS = 7.0
 _STEPS = np.arange(2.5, 35.1, 2.5)
 # Maximum number of coordinates of irregular directions that are followed.
@@ -213,7 +213,7 @@ def _along_bent(point: "Point", place: int, sign: float) -> Recession | None:
 
 
 def _lower_start(point: "Point", place: int) -> Array | None:
-    """A point (d,) nearer to the origin where much has been lost; None where the way is but one along a flat family.
+    """A point (d,) nearer to the origin where much has been lost; None where the path lies in a family of equal maxima.
 
     The farther a search has come, the less is lost at a share of its way: the coordinate is pulled back until it is of moderate
     size.

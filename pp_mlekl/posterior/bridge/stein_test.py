@@ -16,7 +16,7 @@ from pp_mlekl.typing import Array
 from pp_mlekl.utils.effective_size import effective_sizes
 
 # False alarm rates of the two limits in one set of all coordinates and chains. Measured over 10,000 sets of 4 x 500 draws from
-# each of four densities: cautions 0.7 to 1.8 in 1,000, no refusal.
+# each of four densities: cautions 0.7 to 1.8 in 1,000 for location and spread, 0.3 to 0.9 for dependence; no refusal.
 CAUTION_RATE, REFUSAL_RATE = 1e-3, 1e-6
 # Minimum effective sample size of a part for which its mean is approximately normal.
 _FEWEST_EFFECTIVE = 50
@@ -30,13 +30,12 @@ _SEGMENTS, _BEYOND, _HALVINGS, _JUMP = 200, 0.25, 30, 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
-class SteinTest:
+class Scores:
     """Means that are 0 under the density, divided by their errors.
 
     Parameters
     ----------
     scores
-        Shape (parts, 2, d): parts are each chain, then all chains together; the two are location and spread; d coordinates.
         NaN where there are too few independent draws.
     caution, refusal
         Absolute scores that draws from the density exceed at ``CAUTION_RATE`` and ``REFUSAL_RATE`` (two-sided normal
@@ -51,6 +50,13 @@ class SteinTest:
     def largest(self) -> float:
         """The largest absolute score; 0 where there is none."""
         return float(np.nanmax(np.abs(self.scores), initial=0.0))
+
+
+class SteinTest(Scores):
+    """Location and spread of each coordinate.
+
+    ``scores`` has shape (parts, 2, d): parts are each chain, then all chains together; the two are location and spread.
+    """
 
 
 def stein_test(draws: Array, gradients: Array, periodic: Array) -> SteinTest:
@@ -77,32 +83,20 @@ def stein_test(draws: Array, gradients: Array, periodic: Array) -> SteinTest:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DependenceTest:
-    """Means over all chains that are 0 for each pair of coordinates under the density, divided by their errors.
+class DependenceTest(Scores):
+    """Dependence of each pair of coordinates, over all chains; ``scores`` has shape (m,).
 
     Parameters
     ----------
     pairs
         Shape (m, 2): the coordinates.
-    scores
-        Shape (m,); NaN where there are too few independent draws.
-    caution, refusal
-        As in ``SteinTest``, for the number of pairs.
     """
 
     pairs: Array
-    scores: Array
-    caution: float
-    refusal: float
-
-    @property
-    def largest(self) -> float:
-        """The largest absolute score; 0 where there is none."""
-        return float(np.nanmax(np.abs(self.scores), initial=0.0))
 
 
 def dependence_test(draws: Array, gradients: Array) -> DependenceTest:
-    """Test the dependence between coordinates; there are no pairs where they are more than 1,000.
+    """Test the dependence between coordinates; no pair is tested where there are more than 1,000.
 
     Parameters
     ----------

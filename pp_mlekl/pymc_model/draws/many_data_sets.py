@@ -123,7 +123,7 @@ class ManyDataSets:
             cores=1,
             seed=seed,
             progress_bar=False,
-            # A tree of labelled arrays takes as long as short chains.
+            # Labelling the draws takes as long as sampling short chains.
             return_raw_trace=True,
         )
         kept, statistics = found.get_arrow_trace()
