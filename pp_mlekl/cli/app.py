@@ -11,7 +11,7 @@ from pp_mlekl.cli.calibrate import calibrate
 from pp_mlekl.cli.compare import compare
 from pp_mlekl.cli.compare_models import compare_models
 from pp_mlekl.cli.doctor import doctor
-from pp_mlekl.cli.errors import INTERRUPTED, Command, Stopped, stop
+from pp_mlekl.cli.errors import INTERRUPTED, Command, Commands, Stopped, stop
 from pp_mlekl.cli.gallery import list_models
 from pp_mlekl.cli.kl import kl, rules
 from pp_mlekl.cli.proof import proof
@@ -21,6 +21,7 @@ from pp_mlekl.cli.study import study
 
 app = typer.Typer(
     name="pp-mlekl",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers
+from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers, ending
 from pp_mlekl.typing import Potentials
 
 
@@ -23,8 +23,10 @@ def calibrate(
     level: Annotated[float, typer.Option(help="probability that a right method is found wrong")] = 0.01,
     seed: FixedSeed = 1,
     potentials: Potentials = None,
-    store: Annotated[Path | None, typer.Option(help=".zarr folder, from which a killed run goes on")] = None,
-    out: Annotated[Path | None, typer.Option(help="HTML page to write")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help=".zarr folder, from which a killed run goes on", callback=ending(".zarr"))
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="HTML page to write", callback=ending(".html"))] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     traceback: Traceback = False,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pp_mlekl.cli.load_model import Builder, load_builder
-from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback, folder_option
 from pp_mlekl.cli.output import Csv, Json, Latex, check_format, print_as, show_comparison, summary_table
 from pp_mlekl.typing import Potentials
 
@@ -21,7 +21,7 @@ def compare(
     seed: Seed = None,
     sampler: Sampler = "nutpie",
     potentials: Potentials = None,
-    out: Annotated[Path, typer.Option(help="folder for the page, the Markdown and the NetCDF file")] = Path("."),
+    out: Annotated[Path, folder_option("the page, the Markdown and the NetCDF file")] = Path("."),
     as_json: Json = False,
     as_csv: Csv = False,
     as_latex: Latex = False,

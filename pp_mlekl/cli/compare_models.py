@@ -8,7 +8,7 @@ import typer
 
 from pp_mlekl.cli.compare import check_targets, fit_and_write, names_of
 from pp_mlekl.cli.load_model import load_builder
-from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback, folder_option
 from pp_mlekl.cli.output import Csv, Json, Latex, check_format, print_as, show_text_table
 from pp_mlekl.typing import Potentials
 
@@ -21,7 +21,7 @@ def compare_models(
     seed: Seed = None,
     sampler: Sampler = "nutpie",
     potentials: Potentials = None,
-    out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("."),
+    out: Annotated[Path, folder_option("the pages")] = Path("."),
     as_json: Json = False,
     as_csv: Csv = False,
     as_latex: Latex = False,

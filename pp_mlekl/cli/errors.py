@@ -11,12 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-from typer import Exit
-from typer.core import TyperCommand
+from typer import BadParameter, Exit
+from typer.core import TyperCommand, TyperGroup
 
 WRONG_USE, FAILED, INTERRUPTED = 2, 1, 130
 # A message of another library may hold a whole array or a backtrace of its own.
 _LONGEST = 1000
+# Of all errors in what is typed; Typer has no public name for the class.
+_UsageError: Any = BadParameter.__base__
 _TRACEBACK = ContextVar("_TRACEBACK", default=False)
 
 
@@ -28,8 +30,27 @@ class Stopped(SystemExit):
         self.reason = reason
 
 
+class Commands(TyperGroup):
+    """The commands by their names; wrong use is one line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse what stands before the name of a command."""
+        with one_line_usage():
+            return super().make_context(*args, **extra)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find a command by its name."""
+        with one_line_usage():
+            return super().resolve_command(ctx, args)
+
+
 class Command(TyperCommand):
     """A command that prints each error as one line."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Parse options and arguments."""
+        with one_line_usage():
+            return super().make_context(*args, **extra)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command and flush standard output."""
@@ -53,6 +74,19 @@ def stop(message: str, status: int) -> NoReturn:
     with suppress(OSError):
         print(f"pp-mlekl: {line}", file=sys.stderr, flush=True)
     raise Stopped(line, status)
+
+
+@contextmanager
+def one_line_usage() -> Iterator[None]:
+    """Turn an error in what was typed, which Typer shows in a box, into one line."""
+    try:
+        yield
+    except _UsageError as error:
+        message = error.format_message()
+        if not message:  # Nothing was typed, and the help was printed.
+            raise
+        command = error.ctx.command_path if error.ctx else "pp-mlekl"
+        stop(f"{message.rstrip('.')}{'' if message.endswith('?') else '.'} See {command} --help.", WRONG_USE)
 
 
 @contextmanager

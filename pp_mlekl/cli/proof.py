@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pp_mlekl.cli.errors import FAILED, stop
-from pp_mlekl.cli.options import Data, FixedSeed, Traceback
+from pp_mlekl.cli.options import Data, FixedSeed, Traceback, folder_option
 
 
 def proof(
@@ -18,7 +18,7 @@ def proof(
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000,3000,10000,30000,100000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 1000,
     seed: FixedSeed = 1,
-    out: Annotated[Path, typer.Option(help="folder for the page")] = Path("."),
+    out: Annotated[Path, folder_option("the page")] = Path("."),
     traceback: Traceback = False,
 ) -> None:
     """Show in numbers that maximum likelihood minimises KL(true||model), and write a page."""

@@ -14,7 +14,7 @@ import typer
 
 from pp_mlekl.cli.cluster import cluster
 from pp_mlekl.cli.gallery import entries
-from pp_mlekl.cli.options import Scheduler, Traceback
+from pp_mlekl.cli.options import Scheduler, Traceback, folder_option
 from pp_mlekl.cli.report_build import Built, Task, build, check_summaries, check_targets, index_entry, write_summaries
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
@@ -26,7 +26,7 @@ _SEED = 20261
 def report(
     specifications: Annotated[list[Path] | None, typer.Argument(help="TOML files, e.g. reports/*.toml")] = None,
     gallery: Annotated[bool, typer.Option("--gallery", help="every builder of the gallery, too")] = False,
-    out: Annotated[Path, typer.Option(help="folder for the pages")] = Path("pages"),
+    out: Annotated[Path, folder_option("the pages")] = Path("pages"),
     force: Annotated[bool, typer.Option("--force", help="make every page anew, changed or not")] = False,
     workers: Annotated[int, typer.Option(min=1, help="number of reports that are made at the same time")] = 1,
     scheduler: Scheduler = None,

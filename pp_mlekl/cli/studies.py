@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from pp_mlekl.cli.options import Scheduler, Traceback, Workers
+from pp_mlekl.cli.options import Scheduler, Traceback, Workers, folder_option
 
 
 def studies(
     specifications: Annotated[list[Path], typer.Argument(help="TOML files, such as studies/*.toml")],
-    out: Annotated[Path, typer.Option(help="folder for stores, pages and index")] = Path("studies"),
+    out: Annotated[Path, folder_option("stores, pages and index")] = Path("studies"),
     workers: Workers = None,
     scheduler: Scheduler = None,
     traceback: Traceback = False,

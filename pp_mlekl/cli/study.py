@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pp_mlekl.cli.errors import WRONG_USE, stop
-from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers
+from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers, ending
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 # Two columns have up to six shares each.
 _WIDTH_IN_A_PIPE = 140
 _DIVERGENCE = {"mean KL": "kl", "+-": "kl_mcse", "theory": "kl_theory"}
-_COVERAGE = {"covered (exact)": "coverage_sandwich", "covered (own)": "coverage_estimated"}
+# Kinds of intervals that are left to the page.
+_NOT_PRINTED = ("naive", "unconstrained")
 
 
 def study(
@@ -27,7 +28,9 @@ def study(
     data: Data = None,
     sizes: Annotated[str, typer.Option(help="numbers of observations")] = "10,30,100,300,1000",
     replicates: Annotated[int, typer.Option(help="data sets of each size")] = 200,
-    estimators: Annotated[str, typer.Option(help="mle, map, map_unconstrained, with commas")] = "mle",
+    estimators: Annotated[
+        str, typer.Option(help="mle, map, map_unconstrained, laplace, posterior, with commas")
+    ] = "mle",
     intervals: Annotated[
         str, typer.Option(help="further ones: profile, parametric_bootstrap, case_bootstrap, with commas")
     ] = "",
@@ -46,9 +49,13 @@ def study(
     ] = False,
     seed: FixedSeed = 1,
     out: Annotated[
-        Path | None, typer.Option(help="file to keep the result in: .nc, or .zarr, from which a killed study goes on")
+        Path | None,
+        typer.Option(
+            help="file to keep the result in: .nc, or .zarr, from which a killed study goes on",
+            callback=ending(".nc", ".zarr"),
+        ),
     ] = None,
-    page: Annotated[Path | None, typer.Option(help="HTML page to write")] = None,
+    page: Annotated[Path | None, typer.Option(help="HTML page to write", callback=ending(".html"))] = None,
     workers: Workers = None,
     scheduler: Scheduler = None,
     traceback: Traceback = False,
@@ -100,9 +107,11 @@ def _names(text: str) -> list[str]:
 
 def _print(tree: "xr.DataTree") -> None:
     from pp_mlekl.cli.output import show_table
+    from pp_mlekl.report.labels import INTERVALS, counted_intervals
 
     summary, rows = tree["summary"].to_dataset(), []
-    covered = {title: name for title, name in _COVERAGE.items() if name in summary}
+    kinds = [kind for kind in counted_intervals(summary) if kind not in _NOT_PRINTED]
+    covered = {f"covered ({INTERVALS[kind][0]})": f"coverage_{kind}" for kind in kinds}
     divergence = {title: name for title, name in _DIVERGENCE.items() if name in summary}
     for estimator in summary["estimator"].values:
         for size in summary["size"].values:
@@ -115,10 +124,8 @@ def _print(tree: "xr.DataTree") -> None:
     if "kl" in summary:
         print("KL(true||fit) in nats per observation, mean over the data sets whose fit exists.")
     if covered:
-        print(
-            "Coverage of the pseudo-true parameters by intervals of the exact sandwich, and of each data set's own, as"
-        )
-        print("sandwich_interval gives them.")
+        print("covered: share of data sets whose interval holds the parameter; the interval is made from")
+        print(*(f"  {INTERVALS[kind][1]} ({INTERVALS[kind][0]})" for kind in kinds), sep="\n")
 
 
 def _shares(values: "Array") -> str:

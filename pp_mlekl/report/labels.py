@@ -1,5 +1,8 @@
 """Labels of the tree's names in tables, verdicts and pages."""
 
+from collections.abc import Collection
+from typing import Any
+
 # Statuses without a value: tables show the status in place of a number.
 NO_NUMBER = ("unbounded", "at_infinity", "not_identified", "failed")
 
@@ -34,6 +37,29 @@ FIT_NAMES = {
     "posterior_mean": "posterior mean",
     "laplace": "Laplace",
 }
+
+# Short name of each kind of interval whose coverage a study counts, and what the interval is made from.
+INTERVALS = {
+    "sandwich": ("exact sandwich", "the asymptotic covariance at the pseudo-true parameter"),
+    "estimated": ("own sandwich", "the covariance that each data set estimates, as sandwich_interval gives it"),
+    "naive": ("Wald", "the inverse information, symmetric on the natural scale"),
+    "unconstrained": ("Wald, unconstrained", "the inverse information, symmetric on the unconstrained scale"),
+    "profile": ("profile", "the profile likelihood"),
+    "parametric_bootstrap": ("parametric bootstrap", "data simulated from the fit"),
+    "case_bootstrap": ("case bootstrap", "resampled observations"),
+    "credible": ("credible", "the posterior of each data set"),
+}
+
+
+def counted_intervals(summary: Collection[Any]) -> list[str]:
+    """The kinds of intervals whose coverage is in a study's summary.
+
+    Examples
+    --------
+    >>> counted_intervals({"coverage_naive": 0.9, "bias": 0.1, "coverage_estimated": 0.95})
+    ['estimated', 'naive']
+    """
+    return [kind for kind in INTERVALS if f"coverage_{kind}" in summary]
 
 
 def in_words(warning: str) -> str:

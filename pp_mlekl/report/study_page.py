@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
+from pp_mlekl.report.labels import INTERVALS, counted_intervals
 from pp_mlekl.report.page import Picture, write_index
 from pp_mlekl.report.study_plots import study_figures
 from pp_mlekl.report.tables import Table, table_of
@@ -61,6 +62,7 @@ def study_page(tree: xr.DataTree, name: str = "Simulation study") -> str:
         divergences=_divergences(tree),
         estimates=_estimates(tree),
         coverage=_coverage(tree),
+        intervals=[INTERVALS[kind] for kind in counted_intervals(tree.children["summary"].to_dataset())],
         percent=f"{100 * attributes['ci_prob']:g}%",
         figures=figures,
     )
@@ -114,14 +116,14 @@ def _estimates(tree: xr.DataTree) -> Table:
 
 def _coverage(tree: xr.DataTree) -> Table:
     summary = tree.children["summary"].to_dataset()
-    kinds = [str(k).removeprefix("coverage_") for k in summary.data_vars if str(k).startswith("coverage_")]
+    kinds = counted_intervals(summary)
     rows: list[list[Any]] = []
     for names, row in _rows(summary) if kinds else []:
         for parameter in row["parameter"].values:
             shares = [row[f"coverage_{kind}"].sel(parameter=parameter).item() for kind in kinds]
             cells = [UNAVAILABLE if np.isnan(share) else f"{share:.3f}" for share in shares]
             rows.append([str(parameter), *names, *cells])
-    return table_of(["parameter", "estimator", "n", *kinds], rows, "estimator")
+    return table_of(["parameter", "estimator", "n", *(INTERVALS[kind][0] for kind in kinds)], rows, "estimator")
 
 
 def _truth(text: str) -> str:

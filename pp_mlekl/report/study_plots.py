@@ -14,6 +14,7 @@ from scipy import stats
 
 from pp_mlekl.report.elements import MAX_PANELS, literal
 from pp_mlekl.report.figures import STYLE, Panel, panels
+from pp_mlekl.report.labels import INTERVALS, counted_intervals
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array
 
@@ -21,7 +22,6 @@ from pp_mlekl.typing import Array
 _MOST_TICKS = 5
 # Points of a Q-Q plot: more do not show.
 _QUANTILES = 60
-_INTERVALS = ("sandwich", "estimated", "naive", "unconstrained", "profile", "parametric_bootstrap", "case_bootstrap")
 _DOTS: dict[str, Any] = {"marker": "o", "markersize": 3, "linewidth": 1.2, "capsize": 2}
 
 Draw = Callable[[Axes], None]
@@ -98,7 +98,7 @@ def _of_parameters(tree: xr.DataTree, what: str, line: float | None) -> Iterator
 def _coverage(tree: xr.DataTree) -> Iterator[Draw]:
     """A panel for each parameter: coverage of the MLE's intervals against n, a line for each kind."""
     summary, prob = tree.children["summary"].to_dataset(), float(tree.attrs["ci_prob"])
-    kinds = [kind for kind in _INTERVALS if f"coverage_{kind}" in summary]
+    kinds = [kind for kind in counted_intervals(summary) if kind != "credible"]
     if not kinds or "mle" not in summary["estimator"]:
         return
     count = summary["exists"].sel(estimator="mle") * tree.attrs["n_replicates"]
@@ -109,7 +109,7 @@ def _coverage(tree: xr.DataTree) -> Iterator[Draw]:
             for kind in kinds:
                 share = one[f"coverage_{kind}"].values
                 limits = np.array([_wilson(*pair) for pair in zip(share, count.values, strict=True)]).T
-                axis.errorbar(summary["size"], share, np.abs(limits - share), label=kind, **_DOTS)
+                axis.errorbar(summary["size"], share, np.abs(limits - share), label=INTERVALS[kind][0], **_DOTS)
             axis.axhline(prob, color="0.6", linewidth=0.8)
             _over_sizes(axis, summary["size"].values, name, True)
 

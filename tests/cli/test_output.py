@@ -6,10 +6,42 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import typer
 from command_line import run
 
+from pp_mlekl.cli.app import app
 from pp_mlekl.comparison.verdict import Verdict
 from pp_mlekl.diagnostics.findings import finding
+
+WRITTEN = [
+    (command.name, option.opts[0])
+    for command in typer.main.get_command(app).commands.values()
+    for option in command.params
+    if option.name in ("out", "page", "store")
+]
+KINDS = {"--page": (".html",), "--store": (".zarr",), "calibrate --out": (".html",), "study --out": (".nc", ".zarr")}
+
+
+@pytest.mark.parametrize(("command", "option"), WRITTEN)
+def test_a_name_of_a_file_that_is_not_written_is_refused(folder, command, option):
+    """Nothing of another kind is written under the name, and the line names what is."""
+    kinds = KINDS.get(f"{command} {option}", KINDS.get(option, ("folder",)))
+    for wrong in ("x.csv", "x.HTML", "x.json", *([] if "folder" in kinds else ["x", "x.nc.txt"])):
+        result = run(command, option, wrong)
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert option in line
+        assert all(kind in line for kind in kinds)
+        assert wrong in line
+    for kind in kinds:
+        # The next complaint is about the model, which is missing.
+        assert option not in run(command, option, "results-1.2" if kind == "folder" else f"x{kind}").stderr
+    assert not list(folder.glob("x*"))
+
+
+def test_a_folder_that_exists_may_be_called_like_a_file(folder):
+    (folder / "x.csv").mkdir()
+    assert "--out" not in run("compare", "--out", "x.csv").stderr
 
 
 def test_version():

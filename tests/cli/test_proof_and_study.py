@@ -79,7 +79,7 @@ def test_the_table_of_a_study_has_the_numbers_of_its_summary(monkeypatch):
 def test_a_study_of_the_gallery():
     result = run("study", "logistic_spector", "--sizes", "64", "--replicates", "20")
     assert result.exit_code == 0, result.output
-    assert "covered (own)" in result.output
+    assert "covered (own sandwich)" in result.output
 
 
 def test_a_study_in_a_store_and_on_a_page(model, tmp_path):
@@ -142,3 +142,14 @@ def test_wrong_use_is_one_line_with_status_2(model, arguments, message):
     assert result.exit_code == 2
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
+
+
+def test_a_study_says_what_its_intervals_are_made_from(monkeypatch):
+    """Of the intervals that it has, as with ``--simulate``, where the asymptotic covariance is not known."""
+    values = xr.DataArray(np.full((1, 1, 1), 0.9), dims=("estimator", "size", "parameter"))
+    summary = xr.Dataset({"coverage_estimated": values, "coverage_profile": values, "exists": values[..., 0]})
+    made = xr.DataTree.from_dict({"summary": summary.assign_coords(estimator=["mle"], size=[8])})
+    monkeypatch.setattr("pp_mlekl.simulation.study.study", lambda *_, **__: made)
+    said = run("study", "bernoulli").stdout
+    assert "exact sandwich" not in said
+    assert said.count("own sandwich") == said.count("profile)") == 2
