@@ -94,6 +94,12 @@ def vectors() -> tuple[Any, dict[str, Any]]:
     return model, {}
 
 
+def sampled() -> tuple[Any, dict[str, Any]]:
+    from models.eight_schools import build_noncentered
+
+    return build_noncentered(), {}
+
+
 MODELS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "logistic": logistic,
     "gaussian_process": gaussian_process,
@@ -101,6 +107,7 @@ MODELS: dict[str, Callable[[], tuple[Any, dict[str, Any]]]] = {
     "slopes": slopes,
     "schools": schools,
     "vectors": vectors,
+    "sampled": sampled,
 }
 
 
@@ -174,6 +181,13 @@ def without_batched_loops() -> None:
         module.vectorized = lambda outputs, replace: vectorize_graph(list(outputs), replace=replace)
 
 
+def without_light_callbacks() -> None:
+    """The callbacks that nutpie itself compiles."""
+    from pp_mlekl.pymc_model.draws import sampling
+
+    sampling.light_callbacks = nullcontext
+
+
 CHANGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "elemwise.py": (without_direct_elemwise, ("logistic", "schools", "gaussian_process")),
     "ufuncs.py": (without_ufuncs, ("logistic",)),
@@ -183,6 +197,7 @@ CHANGES: dict[str, tuple[Callable[[], None], tuple[str, ...]]] = {
     "diagonals.py": (without_diagonals, ("gaussian_process",)),
     "small_matrices.py": (without_small_matrices, ("slopes",)),
     "vectorize.py": (without_batched_loops, ("garch",)),
+    "nutpie_callbacks.py": (without_light_callbacks, ("sampled",)),
 }
 
 
@@ -191,12 +206,14 @@ def measure(model: str, change: str) -> dict[str, float]:
     if change:
         CHANGES[change][0]()
     import pp_mlekl as mk
+    from pp_mlekl.pymc_model.draws import sampling
 
+    run: Any = sampling.sample if model == "sampled" else mk.find_mle
     built, arguments = MODELS[model]()
     seconds = []
     for seed in range(8 if model == "logistic" else 3):
         start = time.process_time()
-        mk.find_mle(built, random_seed=seed, **arguments)
+        run(built, random_seed=seed, **arguments)
         seconds.append(time.process_time() - start)
     return {"first": seconds[0], "later": float(np.median(seconds[1:]))}
 

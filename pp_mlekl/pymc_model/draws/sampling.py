@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +14,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.draws.before_sampling import check_settings, initial_values
 from pp_mlekl.pymc_model.draws.match_posterior import matched_posterior, unconstrained_draws
 from pp_mlekl.pymc_model.draws.normalized_prior import prior_potentials
+from pp_mlekl.pymc_model.draws.nutpie_callbacks import light_callbacks
 from pp_mlekl.pymc_model.interpreter.lazy_function import without_c
 from pp_mlekl.pymc_model.interpreter.pytensor_settings import settings
 from pp_mlekl.pymc_model.layout import dims_of, labelled
@@ -98,7 +99,7 @@ def sample(
     # Chains use all cores already; threads that sample at the same time lose little by waiting for each other.
     # PyMC compiles the initial point in C even for samplers that have their own compiler; Python evaluates it as well.
     flags: dict[str, Any] = {"numba__fastmath": False} | ({} if nuts_sampler == "pymc" else {"cxx": ""})
-    with alone(), functions.model, settings(**flags):
+    with alone(), functions.model, settings(**flags), light_callbacks() if nuts_sampler == "nutpie" else nullcontext():
         try:
             tree = pm.sample(
                 draws=draws,
