@@ -1,5 +1,6 @@
 """The badges of a page: one for each part of a comparison, with a level, a word, a sentence and a link to the evidence."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ _SAMPLING = ("convergence", "efficiency", "divergences", "energy", "precision")
 # What each topic about the fit says if it is not in order, the worst first.
 _FIT = {"calibration": "Poor fit", "predictive checks": "Misses features", "leave-one-out": "Check leave-one-out"}
 _MAX_SENTENCE = 150
+_SENTENCE_END = re.compile(r"(?<=\.) (?=[A-Z])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ def badges(comparison: ComparisonLike) -> list[Badge]:
         found.append(_estimate(topic, comparison.statuses[kind], [f for f in findings if f.topic == label], agree))
     if comparison.marginal:
         about = [f for f in findings if f.topic == "Marginal MLE"]
-        without = f"Without {', '.join(comparison.marginal.latents)}, which are integrated out."
+        without = f"With {', '.join(comparison.marginal.latents)} integrated out."
         found.append(_estimate("Marginal MLE", comparison.marginal.status, about, without))
     found += [_prior(findings), _information(comparison), _fit(findings)]
     return sorted((b for b in found if b is not None), key=lambda b: _ORDER[b.level])
@@ -119,6 +121,12 @@ def _worst(findings: Iterable[FindingLike]) -> str:
 
 
 def _short(sentence: str) -> str:
-    """At most ``_MAX_SENTENCE`` characters, cut at a word boundary."""
-    text = " ".join(sentence.split())
-    return text if len(text) <= _MAX_SENTENCE else f"{text[:_MAX_SENTENCE].rpartition(' ')[0].rstrip(',;:')} …"
+    """As many sentences as have at most ``_MAX_SENTENCE`` characters together; a longer first one is cut between words."""
+    first, *more = _SENTENCE_END.split(" ".join(sentence.split()))
+    if len(first) > _MAX_SENTENCE:
+        return f"{first[:_MAX_SENTENCE].rpartition(' ')[0].rstrip(',;:')} …"
+    for one in more:
+        if len(first) + 1 + len(one) > _MAX_SENTENCE:
+            break
+        first = f"{first} {one}"
+    return first

@@ -10,7 +10,7 @@ from arviz_stats.base import array_stats
 from markupsafe import Markup, escape
 
 from pp_mlekl.report.elements import elements
-from pp_mlekl.report.formatting import estimate, interval, number, rounded, with_error
+from pp_mlekl.report.formatting import estimate, interval, number, percent, rounded, with_error
 from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.typing import Array
 
@@ -42,13 +42,14 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Glance:
-    """All rows, the columns present, and how many parameters there are."""
+    """All rows, the columns present, how many parameters there are, and the percentage of the intervals."""
 
     rows: tuple[Row, ...]
     columns: tuple[str, ...]
     total: int
     first: int
     exact_priors: bool
+    percent: str
     marks: tuple[str, ...] = field(default=())
 
 
@@ -83,7 +84,13 @@ def glance(comparison: ComparisonLike) -> Glance:
     marks = tuple(m for m in ("MLE", "marginal_MLE", "MAP", "truth") if m in table and np.isfinite(table[m]).any())
     exact = "prior_density" in comparison.tree.children
     return Glance(
-        rows=tuple(rows), columns=tuple(columns), total=len(table), first=FIRST_ROWS, exact_priors=exact, marks=marks
+        rows=tuple(rows),
+        columns=tuple(columns),
+        total=len(table),
+        first=FIRST_ROWS,
+        exact_priors=exact,
+        percent=percent(bounds),
+        marks=marks,
     )
 
 
@@ -111,7 +118,8 @@ def _row(
     }
     if "marginal_MLE" in row:
         known = np.isfinite(row["marginal_MLE"])
-        texts["marginal_MLE"] = with_error(row["marginal_MLE"], row["marginal_SE"]) if known else ""
+        missing = "not defined" if derived else "integrated out"
+        texts["marginal_MLE"] = with_error(row["marginal_MLE"], row["marginal_SE"]) if known else missing
     keys = {c: float(row[c]) for c in ("MLE", "marginal_MLE", "MAP", "mean", "truth", "KL") if c in row}
     bar = float(np.clip(row["KL"] / largest, 0, 1)) if texts["KL"] and largest > 0 else 0.0
     note = f"R-hat {row['r_hat']:.3f}" if row["r_hat"] > _R_HAT else ""

@@ -1,5 +1,6 @@
 """Numbers as text. One rule: two significant digits of the error decide how many digits of the value are shown."""
 
+from collections.abc import Sequence
 from typing import SupportsFloat
 
 import numpy as np
@@ -86,6 +87,17 @@ def _places(error: float) -> int:
 def interval(low: float, high: float, error: float) -> str:
     """Both ends of an interval to the digits that an error leaves."""
     return f"{rounded(low, error)} to {rounded(high, error)}"
+
+
+def percent(bounds: Sequence[str]) -> str:
+    """The percentage in the names of an interval's columns.
+
+    Examples
+    --------
+    >>> percent(["eti89_lb", "eti89_ub"])
+    '89'
+    """
+    return bounds[0].removeprefix("eti").removeprefix("hdi").removesuffix("_lb")
 
 
 def estimate(value: float, error: float, status: str, scale: float = np.nan) -> str:

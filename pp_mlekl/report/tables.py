@@ -7,7 +7,7 @@ from typing import SupportsFloat
 import numpy as np
 import pandas as pd
 
-from pp_mlekl.report.formatting import UNAVAILABLE, estimate, interval, number, rounded, with_error
+from pp_mlekl.report.formatting import UNAVAILABLE, estimate, interval, number, percent, rounded, with_error
 from pp_mlekl.report.labels import FIT_NAMES, NO_NUMBER
 from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.utils.p_values import p_value
@@ -42,7 +42,6 @@ def parameter_table(comparison: ComparisonLike) -> Table:
     """The table of parameters."""
     table = comparison.summary()
     bounds = [c for c in table.columns if c.startswith(("eti", "hdi"))]
-    percent = bounds[0].removeprefix("eti").removeprefix("hdi").removesuffix("_lb")
     both = _scales_differ(table)
     marginal = "marginal_MLE" in table
     header = [
@@ -52,7 +51,7 @@ def parameter_table(comparison: ComparisonLike) -> Table:
         "MAP",
         *(["MAP, unconstrained"] if both else []),
     ]
-    header += ["mean", "sd", f"{percent}% interval", "R-hat", "ESS"]
+    header += ["mean", "sd", f"{percent(bounds)}% interval", "R-hat", "ESS"]
     header += [title for title, column in (("KL gained", "KL"), ("truth", "truth")) if column in table]
     rows = []
     for name, row in table.iterrows():

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from pp_mlekl.diagnostics.findings import finding, not_judged
-from pp_mlekl.report.badges import badges
+from pp_mlekl.report.badges import _short, badges
 
 
 def made(findings, statuses=None, gained=(2.5, 0.123), warned=(), marginal=None):
@@ -131,3 +131,16 @@ def test_badges_are_sorted_by_level():
 def test_long_sentences_are_cut():
     long = made([*GOOD, finding("caution", "prior", "word " * 100)])["Prior"].sentence
     assert 100 < len(long) <= 151
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("One. Two.", "One. Two."),
+        (f"One. {'Two ' * 40}end.", "One."),
+        (f"tau = 0.1 here. {'Two ' * 30}end. Alone: f(x).", f"tau = 0.1 here. {'Two ' * 30}end."),
+        ("word, " * 40, f"{'word, ' * 24}word …"),
+    ],
+)
+def test_a_badge_has_whole_sentences(text, shown):
+    assert _short(text) == shown

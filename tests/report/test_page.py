@@ -187,3 +187,9 @@ def test_sections_link_to_the_guide(comparison, tmp_path):
     text = comparison.to_html(tmp_path / "page.html", guide="guide.html").read_text(encoding="utf-8")
     links = re.findall(r'href="guide.html#read-(\w+)"', text)
     assert links == ["estimates", "learned", "fits", "checks", "sampling", "optimization", "model", "reproduce"]
+
+
+def test_the_interval_has_its_percentage(page_path):
+    text = page_path.read_text(encoding="utf-8")
+    assert "posterior mean, 89% interval" in text
+    assert "posterior, with 89% interval below" in text

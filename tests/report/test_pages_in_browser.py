@@ -1,6 +1,8 @@
 """Pages in a real browser: nothing fails, nothing is requested, nothing overflows, sorting and filtering work."""
 
+from dataclasses import replace
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import chromium
@@ -8,7 +10,8 @@ import pytest
 
 import pp_mlekl as mk
 from pp_mlekl.pymc_model.examples import CASES
-from pp_mlekl.report.page import index_card, write_index
+from pp_mlekl.report.estimates import glance
+from pp_mlekl.report.page import index_card, write_html, write_index
 from pp_mlekl.report.study_page import write_study_index, write_study_page
 from pp_mlekl.theorem.proof import proof
 
@@ -156,8 +159,8 @@ def test_print_is_complete(tab, page_path):
 def test_printed_numbers_are_on_one_line_within_the_paper(tab, page_path):
     """A4 has 700 pixels between its margins."""
     tab.open(page_path, 700, media="print")
-    broken = "[...document.querySelectorAll('tbody td:not(.word)')].filter(e => getComputedStyle(e).whiteSpace !== 'nowrap').length"
-    assert tab.value(broken) == 0
+    broken = "[...document.querySelectorAll('tbody td:not(.word, .status)')].filter(e => getComputedStyle(e).whiteSpace !== 'nowrap')"
+    assert tab.value(f"{broken}.length") == 0
     assert tab.value("document.documentElement.scrollWidth") <= 700
 
 
@@ -169,3 +172,54 @@ def test_without_javascript_everything_is_there(tab, page_path):
         assert tab.value("document.querySelectorAll('button:not([hidden])').length") == 0
     finally:
         tab.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+LONG_NAMES = [
+    "effect_of_the_treatment_on_the_first_outcome[a school with a long name, the second period]",
+    "effect.of.the.treatment[" + "x" * 90 + "]",
+    "a" * 120,
+    "mu",
+]
+COLUMNS = {
+    "MLE": "−1.234 ± 0.056",
+    "marginal_MLE": "−1.234 ± 0.056",
+    "MAP": "−1.234",
+    "mean": "−1.234",
+    "truth": "−1.234",
+}
+
+
+@pytest.fixture
+def crowded(comparison, tmp_path, monkeypatch):
+    """A page whose estimates have long names and all columns, with numbers and with words."""
+    found = glance(comparison)
+    rows = []
+    for name, missing in product(LONG_NAMES, ("", "not identified")):
+        texts = {column: missing or text for column, text in COLUMNS.items()}
+        texts |= {"mean": "−1.234", "interval": "−1.345 to −1.123", "KL": "0.1234 ± 0.0012"}
+        keys = dict.fromkeys(texts, float("nan") if missing else 1.0)
+        rows.append(replace(found.rows[0], name=name, derived=bool(missing), texts=texts, keys=keys, bar=1.0))
+    columns = (*COLUMNS, "KL")
+    monkeypatch.setattr("pp_mlekl.report.page.glance", lambda _: replace(found, rows=tuple(rows), columns=columns))
+    return write_html(comparison, tmp_path / "crowded.html")
+
+
+def test_the_estimates_fit_with_any_names(tab, crowded):
+    for width in (390, 768, 1280, 1920):
+        tab.open(crowded, width)
+        assert tab.value(OVERFLOWING) == []
+        assert tab.value("document.documentElement.scrollWidth") <= width
+        cut = """[...document.querySelectorAll("#glance tbody th")].filter(e => e.scrollWidth > e.clientWidth + 1)
+          .map(e => e.textContent)"""
+        assert tab.value(cut) == []
+    tab.open(crowded, 1280)
+    box = "document.querySelector('#glance').closest('.scroll')"
+    assert tab.value(f"{box}.scrollWidth - {box}.clientWidth") == 0
+    assert (
+        tab.value("Math.min(...[...document.querySelectorAll('.pic svg')].map(e => e.getBoundingClientRect().width))")
+        > 200
+    )
+    titles = tab.value(
+        "[...document.querySelectorAll('#glance tbody th')].map(e => e.querySelector('[title]')?.title || e.firstChild.data.trim())"
+    )
+    assert titles == [name for name in LONG_NAMES for _ in range(2)]

@@ -57,7 +57,7 @@ def test_biases_and_coverages(tree):
     assert _estimates(tree).rows[1] == ("sigma", "mle", "10", "−0.29 ± 0.12", "2.01 ± 0.22")
     assert _estimates(tree).rows[-1] == ("sigma", "map", "100", "−0.23 ± 0.18", "2.07 ± 0.28")
     table = _coverage(tree)
-    assert table.header == ("parameter", "estimator", "n", "naive")
+    assert table.header == ("parameter", "estimator", "n", "Wald")
     assert [row[3] for row in table.rows] == [
         "unavailable",
         "0.910",
@@ -120,12 +120,12 @@ def test_panels_of_parameters(tree, what, line):
 
 def test_coverages_have_wilson_intervals(tree):
     first, second = drawn(study_plots._coverage(tree))
-    shares, ends = bars(second)["naive"]
+    shares, ends = bars(second)["Wald"]
     np.testing.assert_allclose(shares, [0.91, 0.95])
     for (low, high), share, count in zip(ends, shares, (20, 40), strict=True):
         expected = stats.binomtest(round(share * count), count).proportion_ci(0.95, method="wilson")
         np.testing.assert_allclose([low, high], [expected.low, expected.high])
-    assert np.isnan(bars(first)["naive"][0][0])
+    assert np.isnan(bars(first)["Wald"][0][0])
     assert any(set(line.get_ydata()) == {0.95} for line in first.get_lines())
 
 
