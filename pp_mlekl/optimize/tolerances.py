@@ -71,6 +71,9 @@ class Tolerances:
         Nats that a direction adds at the end of others, if it is needed.
     way_ratio
         Share of a gain that the next may have where gains are a geometric series.
+    way_tenth
+        Share of the move from one loss to its tenth that the move to the next tenth has at least, if a way does not end: 0.32 at
+        a quadratic end, 0.56 at a quartic one, tending to 1 on the way to infinity.
     way_known, way_later
         Points of a bent way that are defined, and gains that are falling, at least.
     way_beyond
@@ -176,6 +179,7 @@ class Tolerances:
     ray_defined: int = 8
     ray_redundant: float = 1e-3
     way_ratio: float = 0.8
+    way_tenth: float = 0.65
     way_known: int = 4
     way_later: int = 3
     way_beyond: float = 0.5

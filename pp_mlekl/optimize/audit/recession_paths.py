@@ -24,6 +24,10 @@ _DOUBLINGS = 7.0
 _STEPS = np.arange(2.5, 35.1, 2.5)
 # Maximum number of coordinates of irregular directions that are followed.
 _MOST_INVOLVED = 3
+# Losses, each a tenth of the one before, by which the end of a way is judged, at most and at least; they are looked for on a path
+# of short steps, and halfway so often.
+_TENTHS, _FEWEST_TENTHS = 12, 5
+_SHORT, _HALVINGS = 0.5, 30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,17 +137,48 @@ def _bends_away(point: "Point") -> Recession | None:
     irregular = point.curvature.directions[~point.soft.regular]
     if point.objective.size > point.tolerances.profile_parameters or not len(irregular):
         return None
-    noise = point.tolerances.noise_multiple * (point.noise + point.objective.precision * max(1.0, abs(point.value)))
     share = np.abs(irregular).max(axis=0)
     places = np.flatnonzero(point.space.transformed & (share > point.tolerances.way_involved * share.max()))
     for place in places[np.argsort(-share[places], kind="stable")][:_MOST_INVOLVED].tolist():
         for sign in (1.0, -1.0):
             limit = _along_bent(point, place, sign)
-            # Along a flat family that ends on one side nothing is gained on the other.
-            if limit is not None and (point.soft.singular or limit.value > point.value + noise):
+            if limit is not None and (point.soft.singular or _is_endless(point, place, sign, limit)):
                 covariance = point.curvature.inverse(point.soft.regular)
                 return replace(limit, covariance=covariance, irregular=irregular)
     return None
+
+
+def _is_endless(point: "Point", place: int, sign: float, limit: Recession) -> bool:
+    """Whether a bent way along one coordinate comes to its supremum at infinity, and not at the end of a flat family.
+
+    At a finite end a loss is a power of the distance from there: from each tenth of a loss to the next the coordinate moves by
+    the same share of what it moved before (0.32 for a square). On the way to infinity this share tends to 1, also where the
+    loss vanishes as fast as exp(-exp(z)).
+    """
+    objective, tolerances = point.objective, point.tolerances
+    near = _lower_start(point, place)
+    if near is None or sign * (limit.z[place] - near[place]) <= _SHORT:
+        return False
+    way = sign * axes(np.array([place]), len(near))
+    distances = np.arange(_SHORT, sign * (limit.z[place] - near[place]), _SHORT)
+    path = profile_paths(objective, near[None], way, distances)
+    value = max(point.value, limit.value)
+    noise = point.noise + objective.precision * max(1.0, abs(value))
+    losses = tolerances.ray_fall * 0.1 ** np.arange(_TENTHS)
+    losses = losses[losses > tolerances.noise_loss_multiple * noise]
+    below = value - path.values <= losses
+    first = below.argmax(axis=0)
+    if len(losses) < _FEWEST_TENTHS or not below.any(axis=0).all():
+        return False
+    points = np.concatenate([near[None], path.points[:, 0]])
+    low, high = points[first], points[first + 1]
+    for _ in range(_HALVINGS):
+        ends = maximize(objective, (low + high) / 2, held=np.repeat(way, len(low), axis=0), max_iterations=25)
+        lost = value - ends.value > losses
+        low[lost], high[~lost] = ends.z[lost], ends.z[~lost]
+    moves = np.abs(np.diff(low[:, place]))
+    # One of the last may be off by rounding.
+    return bool(np.median(moves[-3:] - tolerances.way_tenth * moves[-4:-1]) > 0)
 
 
 def _bent(point: "Point", direction: Array) -> Recession | None:

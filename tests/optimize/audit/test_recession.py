@@ -176,3 +176,28 @@ def test_along_a_family_that_ends_on_one_side_something_is_gained_if_it_leads_to
     start = np.log(np.sqrt([0.5, 0.5]))
     verdict = judge(objective, at_point(objective, start, "stationary"), line(2, [0, 1]), np.ones(2))
     assert verdict.status == status
+
+
+LOSSES = {
+    "square": lambda z: np.where(z.real < 1.5, z - 1.5, 0.0) ** 2,
+    "fourth power": lambda z: np.where(z.real < 1.5, z - 1.5, 0.0) ** 4,
+    "exponential": lambda z: 10.0 * np.exp(-3.0 * z),
+    "double exponential": lambda z: np.exp(-np.exp(z)),
+}
+
+
+@pytest.mark.parametrize("far", [3.2, 3.8, 4.6])
+@pytest.mark.parametrize(
+    ("loss", "status"),
+    [
+        ("square", "not_identified"),
+        ("fourth power", "not_identified"),
+        ("exponential", "at_infinity"),
+        ("double exponential", "at_infinity"),
+    ],
+)
+def test_a_way_to_infinity_is_one_however_little_is_left_to_gain(loss, status, far):
+    # The second follows as one over the first, which leads into a flat family or to infinity.
+    objective = analytic(lambda z: -LOSSES[loss](z[:, 0]) - 50 * (z[:, 1] * np.exp(z[:, 0]) - 1) ** 2, 2)
+    ends = at_point(objective, np.array([far, np.exp(-far)]), "stationary")
+    assert judge(objective, ends, line(2, [0]), np.array([0.5, 0.5])).status == status
