@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 import pp_mlekl as mk
+from pp_mlekl.posterior.bridge.stein_test import stein_test
 from pp_mlekl.posterior.draws_check import check_draws
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
@@ -46,6 +47,23 @@ WRONG = {
     "permuted": exact_draws(y=Y[[2, 0, 1]]),
     "other data": exact_draws(y=np.array([0.5, 5.0, -5.0])),
 }
+
+
+@pytest.mark.parametrize(
+    ("idata", "scale", "y"),
+    [(exact_draws(scale=2.0), 2.0, Y), (exact_draws(scale=1.0), 1.0, Y), (WRONG["permuted"], 3.0, Y[[2, 0, 1]])],
+    ids=["prior sd 2 for 3", "prior sd 1 for 3", "permuted"],
+)
+def test_scores_are_the_distance_of_the_means_in_standard_errors(idata, scale, y):
+    """The gradient is linear in theta: (draws' mean - exact mean) / sd of the draws * sqrt(4,000), 35, 179 and 600 here."""
+    functions = model_functions(build())
+    z = unconstrained_draws(functions, idata)
+    test = stein_test(z, functions.value_gradient(z, a=1.0, b=1.0)[1], functions.angles)
+    share = scale**2 / (1 + scale**2)
+    exact = np.abs(share * y - 0.9 * Y) / np.sqrt(share) * np.sqrt(4000)
+    # The mean of 4,000 draws is off by one of these standard errors, their standard deviation by 1.1%.
+    np.testing.assert_allclose(np.abs(test.scores[-1, 0]), exact, atol=4, rtol=0.045)
+    assert test.largest == pytest.approx(exact.max(), rel=0.045, abs=4)
 
 
 @pytest.mark.parametrize("name", WRONG)
