@@ -35,7 +35,7 @@ SCALED = {
     "Uniform": lambda s: {"lower": 0.0, "upper": s},
     "Triangular": lambda s: {"lower": 0.0, "c": 0.3 * s, "upper": s},
 }
-FAST = ("HalfCauchy", "Gamma", "Rice", "Triangular")
+FAST = ("HalfCauchy", "Gamma", "Rice", "Triangular", "Uniform")
 NAMES = [n if n in FAST else pytest.param(n, marks=pytest.mark.slow) for n in SCALED]
 
 
@@ -142,3 +142,19 @@ def test_narrow_distributions_in_different_places_or_inside_wide_ones():
 def test_a_beta_whose_mass_rounds_to_1_is_resolved():
     p, q = family("Beta")(alpha=1e3, beta=0.01), family("Kumaraswamy")(a=1e3, b=0.01)
     assert np.isfinite(kl_divergence(p, q).value)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "exact"),
+    [
+        # By quadrature of 60 digits.
+        (0.0, 1e-20, 90.618497069973827),
+        (0.0, 1e-10, 44.566795210192913),
+        (0.3, 0.30000001, 17.85309678451317),
+        (0.2, 1.0, 0.78216452604610389),
+    ],
+)
+def test_a_narrow_interval_keeps_its_distance_from_one(lower, upper, exact):
+    """1 - X has no digits of an interval of 1e-20, and its ends may not be equal."""
+    narrow = family("Uniform")(lower=lower, upper=upper)
+    assert kl_divergence(narrow, family("Beta")(alpha=2.0, beta=3.0)).value == pytest.approx(exact, rel=1e-13)

@@ -47,9 +47,11 @@ class Uniform(WithMoments, WithPowers, Univariate):
         """Inverse survival function."""
         return self.upper - u * (self.upper - self.lower)
 
-    def reflected(self) -> "Uniform":
-        """Uniform on the reflected interval."""
-        return Uniform(lower=1 - self.upper, upper=1 - self.lower)
+    def reflected(self) -> "Uniform | None":
+        """Uniform on the reflected interval; None where its ends would be rounded."""
+        lower, upper = 1 - self.upper, 1 - self.lower
+        exact = np.all((1 - lower == self.upper) & (1 - upper == self.lower))
+        return Uniform(lower=lower, upper=upper) if exact else None
 
     def entropy(self) -> Array:
         """Logarithm of the length."""
@@ -76,33 +78,16 @@ class Uniform(WithMoments, WithPowers, Univariate):
 
     def expected_log(self, centre: Array) -> Array:
         """E[log X - c]."""
-        return self._log_moments()[0] - centre
+        return _log_moments(self.lower, self.upper, self.upper - self.lower)[0] - centre
 
     def expected_log2(self, centre: Array) -> Array:
         """E[(log X - c)^2]."""
-        mean, variance = self._log_moments()
+        mean, variance = _log_moments(self.lower, self.upper, self.upper - self.lower)
         return variance + (mean - centre) ** 2
-
-    def _log_moments(self) -> tuple[Array, Array]:
-        # log(upper / X) has the moments 1 - w and 2 (1 - w) - l w, with l = log(upper / lower), w = l / (upper / lower - 1).
-        low, high = self.lower, self.upper
-        # A lower end of 0 is a limit: low times the logarithm vanishes.
-        log_quotient = np.where(low > 0, log_ratio(high, np.where(low > 0, low, high)), 0.0)
-        w = low * log_quotient / (high - low)
-        first = 1 - w
-        variance = 1 - w * log_quotient * high / (high - low)
-        narrow = (log_quotient < 0.03) & (low > 0)
-        # Both cancel where the interval is short; their series in half its length over its middle.
-        h = (high - low) / (high + low)
-        series = h * h * (1 / 3 + h * h * (7 / 45 + h * h * (29 / 315 + h * h * 0.06158730158730159)))
-        mean = np.log(high) - first
-        middle = np.log((low + high) / 2) - h * h * (1 / 6 + h * h * (1 / 20 + h * h * (1 / 42 + h * h / 72)))
-        unknown = low < 0
-        return np.where(unknown, np.nan, np.where(narrow, middle, mean)), np.where(narrow, series, variance)
 
     def expected_log1m(self) -> Array:
         """E log(1 - X)."""
-        return self.reflected().expected_log(np.zeros(()))
+        return _log_moments(1 - self.upper, 1 - self.lower, self.upper - self.lower)[0]
 
     def log_power(self, k: Array) -> Array:
         """log E X^k."""
@@ -132,6 +117,24 @@ class Uniform(WithMoments, WithPowers, Univariate):
         h2 = h * h
         rest = np.where(h < 0.3, h2 / 6 * (1 - h2 / 20 * (1 - h2 / 42 * (1 - h2 / 72))), 1 - np.sinc(h / np.pi))
         return 2 * np.sin(d / 2) ** 2 + np.cos(d) * rest
+
+
+def _log_moments(low: Array, high: Array, width: Array) -> tuple[Array, Array]:
+    """Mean and variance of log X on an interval whose width has more digits than the difference of its ends; NaN below 0."""
+    # log(high / X) has the moments 1 - w and 2 (1 - w) - l w, with l = log(high / low), w = l / (high / low - 1).
+    # A lower end of 0 is a limit: low times the logarithm vanishes.
+    log_quotient = np.where(low > 0, log_ratio(high, np.where(low > 0, low, high)), 0.0)
+    w = low * log_quotient / width
+    first = 1 - w
+    variance = 1 - w * log_quotient * high / width
+    narrow = (log_quotient < 0.03) & (low > 0)
+    # Both cancel where the interval is short; their series in half its length over its middle.
+    h = width / (high + low)
+    series = h * h * (1 / 3 + h * h * (7 / 45 + h * h * (29 / 315 + h * h * 0.06158730158730159)))
+    mean = np.log(high) - first
+    middle = np.log((low + high) / 2) - h * h * (1 / 6 + h * h * (1 / 20 + h * h * (1 / 42 + h * h / 72)))
+    unknown = low < 0
+    return np.where(unknown, np.nan, np.where(narrow, middle, mean)), np.where(narrow, series, variance)
 
 
 @kl_rule(Uniform, Uniform)
