@@ -6,18 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.base import array_stats
 from markupsafe import Markup, escape
 
 from pp_mlekl.report.elements import elements
 from pp_mlekl.report.formatting import estimate, interval, number, percent, rounded, with_error
+from pp_mlekl.report.kernel_density import is_constant, kernel_density
 from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.typing import Array
 
 # Rows with a picture, rows in all, and rows shown before the reader asks for the rest.
 MAX_PICTURES, MAX_ROWS, FIRST_ROWS = 80, 400, 20
-# Points of a kernel density estimate.
-_GRID = 256
 _WIDTH, _HEIGHT, _BASE, _TOP = 320, 60, 38, 3
 _POINTS = 91
 # Elements of a variable share an axis unless one would take less than this fraction of it.
@@ -139,25 +137,11 @@ def _curves(comparison: ComparisonLike, posterior: dict[str, xr.DataArray]) -> d
     nothing = (np.zeros(0), np.zeros(0))
     return {
         name: _Curves(
-            posterior=_density(draws.values),
-            prior=exact.get(name) or (_density(drawn[name].values) if name in drawn else nothing),
+            posterior=kernel_density(draws.values),
+            prior=exact.get(name) or (kernel_density(drawn[name].values) if name in drawn else nothing),
         )
         for name, draws in list(posterior.items())[:MAX_PICTURES]
     }
-
-
-def _density(draws: Array) -> tuple[Array, Array]:
-    """ArviZ's kernel density estimate; empty for draws that are constant up to rounding, such as a correlation of 1."""
-    values = draws[np.isfinite(draws)]
-    if values.size < 2 or _is_constant(np.ptp(values), np.abs(values).max()):
-        return np.zeros(0), np.zeros(0)
-    grid, density, _ = array_stats.kde(values.ravel(), grid_len=_GRID)
-    return grid, density
-
-
-def _is_constant(width: float, largest: float) -> bool:
-    """Whether numbers within a width are the same up to rounding: a grid between them needs as many different numbers."""
-    return bool(width <= _GRID * np.spacing(largest))
 
 
 def _windows(
@@ -167,7 +151,7 @@ def _windows(
     own = {}
     for name, draws in list(posterior.items())[:MAX_PICTURES]:
         low, high = np.quantile(draws.values, (0.002, 0.998))
-        constant = _is_constant(high - low, max(abs(low), abs(high)))
+        constant = is_constant(high - low, max(abs(low), abs(high)))
         width = max(abs(low), 1.0) if constant else high - low
         row = table.loc[name]
         marks = [row["MAP"], row.get("truth", np.nan)]

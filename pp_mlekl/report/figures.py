@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
-from matplotlib.backends.backend_svg import RendererSVG
+from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
@@ -115,9 +115,13 @@ def panels(figure: Figure, prefix: str, label: str) -> list[Panel]:
 
 def _written(figure: Figure, prefix: str) -> str:
     """Matplotlib's SVG without its XML header, metadata and global style."""
-    buffer = io.StringIO()
+    buffer, canvas = io.StringIO(), figure.canvas
+    for patch in (figure.patch, *(axis.patch for axis in figure.get_axes())):
+        patch.set(facecolor="none", edgecolor="none")
     with styled(STYLE | {"svg.hashsalt": prefix}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
+        # ``savefig`` would lay out and draw the figure twice.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    figure.set_canvas(canvas)
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     return re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)

@@ -22,6 +22,7 @@ from pp_mlekl.report.elements import (
 )
 from pp_mlekl.report.figures import INK, STYLE
 from pp_mlekl.report.labels import NO_NUMBER
+from pp_mlekl.report.pair_plot import kept_draws, pair_plot
 from pp_mlekl.report.protocols import ComparisonLike, ModelComparisonLike
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array, Names
@@ -50,8 +51,6 @@ _MARGIN = 1.1
 _RANK_COLUMNS = 4
 # Inches of a panel, alone and among others.
 _ALONE, _AMONG = (4.6, 2.7), (2.45, 1.75)
-# Points of a pair plot: more draws hide each other. Divergent draws are all shown.
-_MAX_PAIR_DRAWS = 600
 
 
 @checked_arguments
@@ -110,7 +109,9 @@ def pairs(
         return None
     chosen = list(found) if var_names is not None else most_dependent(found, first=_scales(comparison, found))
     diverging = _diverging(comparison.tree, found[chosen[0]])
-    kept = _kept_draws(diverging)
+    if backend == "matplotlib" and not kwargs:
+        return pair_plot({n: found[n].transpose("chain", "draw").values.ravel() for n in chosen}, diverging)
+    kept = kept_draws(diverging)
     visuals = {"scatter": {"alpha": 0.35, "size": 5, "color": "C0"}, "divergence": {"color": "C1", "size": 14}}
     # One dimension: arviz-plots selects divergent draws of single-dimensional samples only.
     draws = {n: ("draw", found[n].transpose("chain", "draw").values.ravel()[kept]) for n in chosen}
@@ -131,12 +132,6 @@ def _diverging(tree: xr.DataTree, like: xr.DataArray) -> Array:
     if "sample_stats" in tree.children and "diverging" in tree["sample_stats"]:
         return tree["sample_stats"]["diverging"].transpose("chain", "draw").values.astype(bool).ravel()
     return np.zeros(like.sizes["chain"] * like.sizes["draw"], dtype=bool)
-
-
-def _kept_draws(diverging: Array) -> Array:
-    """Indices of evenly spaced draws and of all divergent ones."""
-    even = np.linspace(0, len(diverging) - 1, min(_MAX_PAIR_DRAWS, len(diverging))).astype(int)
-    return np.union1d(even, np.flatnonzero(diverging)[:_MAX_PAIR_DRAWS])
 
 
 @checked_arguments

@@ -8,7 +8,7 @@ import xarray as xr
 
 from pp_mlekl.comparison.comparison_result import Comparison
 from pp_mlekl.report import plots
-from pp_mlekl.report.estimates import _density
+from pp_mlekl.report.kernel_density import kernel_density
 from pp_mlekl.report.page import _predictive_pictures, picture
 from pp_mlekl.report.plots import about_chains, chains, thinning
 
@@ -191,8 +191,8 @@ def test_draws_that_are_constant_up_to_rounding_have_no_density():
     """As the diagonal of a correlation matrix that is computed from its Cholesky factor."""
     generator = np.random.default_rng(1)
     rounded = 1 + generator.choice([-1.0, 0.0, 1.0], size=(2, 100)) * np.finfo(float).eps
-    assert [part.size for part in _density(rounded)] == [0, 0]
-    assert [part.size for part in _density(1 + 1e-9 * generator.normal(size=(2, 100)))] == [256, 256]
+    assert [part.size for part in kernel_density(rounded)] == [0, 0]
+    assert [part.size for part in kernel_density(1 + 1e-9 * generator.normal(size=(2, 100)))] == [256, 256]
 
 
 def test_a_derived_quantity_has_the_mark_of_its_mle(comparison):
