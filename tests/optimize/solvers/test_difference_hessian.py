@@ -32,7 +32,7 @@ _FAST = (
 
 
 # Where the log-likelihood is flat to rounding, or a step, differences of gradients show another curvature than the exact Hessian.
-_OTHERWISE = {"clayton_copula_that_overflows", "beta_binomial_of_zeros"}
+_OTHERWISE = {"clayton_copula_that_overflows"}
 
 
 def long_valley(size, product=None):
