@@ -33,6 +33,7 @@ def calibrate(
 ) -> None:
     """Simulate from the prior, fit everything, and test whether true values lie where the results say."""
     from pp_mlekl.cli.cluster import cluster
+    from pp_mlekl.cli.compare import short_name
     from pp_mlekl.cli.data_files import read_data
     from pp_mlekl.cli.load_model import load_builder
     from pp_mlekl.utils.files import check_page_target
@@ -60,6 +61,6 @@ def calibrate(
             progress=True,
         )
     print(found)
-    print(*found.sentences(), sep="\n")
+    print(*(sentence for _, sentence in found.findings()), sep="\n")
     if out is not None:
-        print(f"\n{found.to_html(out)}")
+        print(f"\n{found.to_html(out, f'{short_name(builder)}: calibration')}")

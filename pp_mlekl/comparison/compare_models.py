@@ -98,7 +98,7 @@ class ModelComparison:
 
     def plot(self) -> Any:
         """Evidence and leave-one-out of each model, with their errors."""
-        from pp_mlekl.report.plots import models
+        from pp_mlekl.report.models_page import models
 
         return models(self)
 

@@ -73,16 +73,16 @@ def about_bayes_factor(comparison: Any, best: str, other: str) -> Finding:
 
 
 def _about_factor(comparison: Any, best: str, other: str, unreliable: list[str]) -> str:
-    factor, error = comparison.bayes_factor(best, other)
+    factor = with_error(*comparison.bayes_factor(best, other))
     if unreliable:
         return (
-            f"The Bayes factor of {best} over {other} is estimated as {factor:.4g} (standard error {error:.2g}), but the "
+            f"The Bayes factor of {best} over {other} is estimated as {factor}, but the "
             f"evidence of {' and '.join(unreliable)} is unreliable, so it favours neither model."
         )
     cell = comparison.dataset.sel(model=best, against=other)
     if not abs(float(cell["log_bayes_factor"])) > _ERRORS * float(cell["log_bayes_factor_mcse"]):
-        return f"The Bayes factor of {best} over {other}, {factor:.4g} (standard error {error:.2g}), is indistinguishable from 1."
-    return f"The data favour {best} over {other} by a Bayes factor of {factor:.4g} (standard error {error:.2g})."
+        return f"The Bayes factor of {best} over {other}, {factor}, is indistinguishable from 1."
+    return f"The data favour {best} over {other} by a Bayes factor of {factor}."
 
 
 def _about_priors(comparison: Any, best: str, other: str) -> str:

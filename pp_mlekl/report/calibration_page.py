@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from pp_mlekl.report.elements import MAX_PANELS, literal
 from pp_mlekl.report.figures import STYLE, panels
+from pp_mlekl.report.labels import fit_name
 from pp_mlekl.report.page import Picture
 from pp_mlekl.report.protocols import CalibrationLike
 from pp_mlekl.report.style import styled
@@ -16,6 +17,7 @@ from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
+from pp_mlekl.utils.p_values import p_value
 
 _SIMULATIONS = 1000
 _CAPTION = (
@@ -43,7 +45,9 @@ def plot_ranks(calibration: CalibrationLike, method: str, var_names: Sequence[st
             points, lower, upper = limits[len(values)]
             axis.fill_between(points, lower - points, upper - points, step="post", alpha=0.25, linewidth=0)
             axis.step(points, compute_ecdf(values, points) - points, where="post", linewidth=1.2)
-            axis.set(title=literal(name), xlabel="rank")
+            axis.set(title=literal(name), xlabel="rank", ylabel="Δ ECDF")
+            # On a page each panel stands alone.
+            axis.tick_params(labelleft=True)
         for axis in axes[len(shown) :]:
             axis.set_visible(False)
         figure.draw_without_rendering()
@@ -59,12 +63,11 @@ def _limits(count: int, level: float) -> tuple[Array, Array, Array]:
 
 def write_calibration(calibration: CalibrationLike, path: AnyPath, name: str = "Calibration") -> Path:
     """Write the page atomically."""
-    verdicts = calibration.table["verdict"]
-    levels = [{"calibrated": "ok", "not tested": "caution"}.get(verdict, "problem") for verdict in verdicts]
     text = template("calibration.html").render(
         c=calibration,
         name=name,
-        findings=list(zip(levels, calibration.sentences(), strict=True)),
+        findings=calibration.findings(),
+        sentences=calibration.sentences(),
         coverage=coverage_table(calibration),
         figures=[_picture(calibration, method) for method in calibration.methods],
         statuses=_statuses(calibration),
@@ -79,21 +82,24 @@ def coverage_table(calibration: CalibrationLike) -> Table:
     for key, row in calibration.table.iterrows():
         method, quantity = key
         cells = [f"{row[f'covered {p}']:.3f} ({row[f'low {p}']:.3f}\N{EN DASH}{row[f'high {p}']:.3f})" for p in levels]
-        cells.append(f"{row['p_value']:.2g}")
+        cells.append(p_value(row["p_value"]).removeprefix("p ").removeprefix("= "))
         if np.isnan(row["p_value"]):
-            cells = ["unknown"] * len(cells)
-        rows.append([str(quantity), str(method), *cells, str(row["verdict"])])
+            cells = ["\N{EN DASH}"] * len(cells)
+        rows.append([str(quantity), fit_name(str(method)), *cells, str(row["verdict"])])
     return table_of(["quantity", "method", *levels, "p", "verdict"], rows, "method", "verdict")
 
 
 def _statuses(calibration: CalibrationLike) -> Table:
     counts = calibration.statuses
-    rows = [[str(method), *(str(n) for n in row)] for method, row in zip(counts.index, counts.to_numpy(), strict=True)]
+    rows = [
+        [fit_name(str(method)), *(str(n) for n in row)]
+        for method, row in zip(counts.index, counts.to_numpy(), strict=True)
+    ]
     return table_of(["method", *(str(c).replace("_", " ") for c in counts.columns)], rows)
 
 
 def _picture(calibration: CalibrationLike, method: str) -> Picture:
-    title = f"Ranks by {method}"
+    title = f"Ranks by {fit_name(method)}"
     ranks = set(calibration.simulations["quantity"].values)
     # The least uniform ones where there is no room for all.
     table = calibration.table.loc[method].dropna(subset="p_value").sort_values("p_value")

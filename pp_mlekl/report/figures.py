@@ -2,7 +2,9 @@
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from markupsafe import Markup
@@ -53,6 +55,17 @@ class Panel:
 
     content: Markup
     title: str
+
+
+def colour_key(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Names of a plot's lines and the CSS variables of their colours, in the order of drawing; empty for a single line.
+
+    Examples
+    --------
+    >>> colour_key(["MLE", "MAP"]), colour_key(["MLE"])
+    ((('MLE', '--post'), ('MAP', '--mle')), ())
+    """
+    return tuple(zip(names, cycle(PALETTE.values()), strict=False)) if len(names) > 1 else ()
 
 
 def whole(figure: Figure, prefix: str, label: str) -> Markup:

@@ -45,6 +45,8 @@ def with_error(value: SupportsFloat, error: SupportsFloat) -> str:
     --------
     >>> with_error(1.12489, 0.0149), with_error(-154.321, 12.7), with_error(0.6931472, 1e-13), with_error(3e-9, 2.5e-10)
     ('1.125 ± 0.015', '−154 ± 13', '0.6931', '(3.00 ± 0.25)·10⁻⁹')
+    >>> with_error(9.126e12, 3.1e10)
+    '(9.126 ± 0.031)·10¹²'
     """
     value, error = float(value), float(error)
     if not np.isfinite(value) or not np.isfinite(error):
@@ -52,7 +54,7 @@ def with_error(value: SupportsFloat, error: SupportsFloat) -> str:
     if error == 0:
         return number(value, 4)
     scale = max(abs(value), error)
-    if scale < _SMALLEST:
+    if scale < _SMALLEST or error >= _LARGEST:
         exponent = int(np.floor(np.log10(scale)))
         shift = 10.0**-exponent
         return f"({with_error(value * shift, error * shift)})·10{str(exponent).translate(_SUPERSCRIPTS)}"

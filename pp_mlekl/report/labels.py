@@ -62,6 +62,17 @@ def counted_intervals(summary: Collection[Any]) -> list[str]:
     return [kind for kind in INTERVALS if f"coverage_{kind}" in summary]
 
 
+def fit_name(estimator: str) -> str:
+    """An estimator as pages name it.
+
+    Examples
+    --------
+    >>> fit_name("mle"), fit_name("posterior")
+    ('MLE', 'posterior')
+    """
+    return FIT_NAMES.get(estimator, estimator)
+
+
 def in_words(warning: str) -> str:
     """A warning of the form ``name: text`` with the label of the name."""
     name, colon, text = warning.partition(": ")

@@ -1,19 +1,24 @@
-"""The page that compares several models."""
+"""The page that compares several models, and its plot."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
+from pp_mlekl.report.elements import literal
+from pp_mlekl.report.figures import STYLE
 from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
 from pp_mlekl.report.page import picture
-from pp_mlekl.report.plots import models
 from pp_mlekl.report.protocols import ModelComparisonLike
+from pp_mlekl.report.style import styled
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.utils.files import AnyPath, write_text
 from pp_mlekl.utils.html import template
 
+# Half the width of a normal's central 95%, in standard deviations.
+_NORMAL_95 = 1.96
 _COLUMNS = (
     ("log evidence", "log_evidence", "log_evidence_mcse"),
     ("probability", "probability", "probability_mcse"),
@@ -35,6 +40,22 @@ def write_models(comparison: ModelComparisonLike, path: AnyPath, pages: Mapping[
         pages=pages or {},
     )
     return write_text(path, text)
+
+
+def models(comparison: ModelComparisonLike) -> Figure:
+    """Log evidence and leave-one-out of each model with 95% intervals, best evidence first."""
+    table = comparison.summary()
+    places = np.arange(len(table))[::-1]
+    panels = (("log evidence", "log_evidence", "log_evidence_mcse"), ("elpd (LOO)", "elpd_loo", "elpd_loo_se"))
+    with styled(STYLE):
+        figure = Figure(figsize=(7.0, 1.2 + 0.35 * len(table)), layout="constrained")
+        for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
+            axis.errorbar(table[value], places, xerr=_NORMAL_95 * table[error], fmt="o", color="C0", capsize=3)
+            axis.set(title=title, xlabel="nats")
+            axis.set_yticks(places, [literal(str(name)) for name in table.index])
+            axis.set_ylim(-0.5, len(table) - 0.5)
+            axis.tick_params(labelleft=True)
+    return figure
 
 
 def models_html(comparison: ModelComparisonLike) -> str:

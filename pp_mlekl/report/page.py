@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from pp_mlekl.report.badges import badges
 from pp_mlekl.report.elements import MAX_PANELS
 from pp_mlekl.report.equations import latex_equations
 from pp_mlekl.report.estimates import glance
-from pp_mlekl.report.figures import PALETTE, Panel, panels, whole
+from pp_mlekl.report.figures import Panel, colour_key, panels, whole
 from pp_mlekl.report.formatting import with_error
 from pp_mlekl.report.model_graph import model_graph
 from pp_mlekl.report.protocols import ComparisonLike, VerdictLike
@@ -47,13 +47,17 @@ _MEANING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """Panels under a title, with a caption; ``missing`` gives the reason if there are none."""
+    """Panels under a title, with a caption; ``missing`` gives the reason if there are none.
+
+    ``key`` has the name and the CSS variable of each colour.
+    """
 
     title: str
     caption: str
     panels: tuple[Panel, ...] = ()
     wide: bool = False
     missing: str = ""
+    key: tuple[tuple[str, str], ...] = ()
 
 
 @collected_rarely()
@@ -104,8 +108,10 @@ def page(comparison: ComparisonLike, about: str = "", guide: str = "", home: str
         sensitivity=sensitivity_table(comparison),
         sampling=sampling_table(comparison),
         checks=[*_predictive_pictures(comparison), *_pictures(comparison, _CHECKS)],
-        draws=_pictures(comparison, _DRAWS),
-        chains=_chain_key(comparison),
+        draws=[
+            replace(one, key=_chain_key(comparison)) if one.title == "Chains" else one
+            for one in _pictures(comparison, _DRAWS)
+        ],
         code=_code(comparison),
         equations=latex_equations(comparison.variables),
         downloads=_downloads(comparison),
@@ -254,11 +260,8 @@ _DRAWS = (
 )
 
 
-def _chain_key(comparison: ComparisonLike) -> list[tuple[str, str]]:
-    """Name and CSS variable of each chain's colour, as in the plot of chains."""
-    colours = list(PALETTE.values())
-    chains = comparison.tree["posterior"].to_dataset()["chain"].values
-    return [(str(c), colours[i % len(colours)]) for i, c in enumerate(chains)] if len(chains) > 1 else []
+def _chain_key(comparison: ComparisonLike) -> tuple[tuple[str, str], ...]:
+    return colour_key([f"chain {c}" for c in comparison.tree["posterior"].to_dataset()["chain"].values])
 
 
 def _code(comparison: ComparisonLike) -> str:

@@ -23,7 +23,7 @@ from pp_mlekl.report.elements import (
 from pp_mlekl.report.figures import INK, STYLE
 from pp_mlekl.report.labels import NO_NUMBER
 from pp_mlekl.report.pair_plot import kept_draws, pair_plot
-from pp_mlekl.report.protocols import ComparisonLike, ModelComparisonLike
+from pp_mlekl.report.protocols import ComparisonLike
 from pp_mlekl.report.style import styled
 from pp_mlekl.typing import Array, Names
 from pp_mlekl.utils.arguments import check_names, checked_arguments
@@ -41,8 +41,6 @@ _MARKS: dict[str, tuple[str, str, Any]] = {
     "map": ("MAP", "#a8841a", ":"),
     "truth": ("truth", INK, "-"),
 }
-# Half the width of a normal's central 95%, in standard deviations.
-_NORMAL_95 = 1.96
 # Probability that a line of a rank plot leaves the band by chance.
 _OUTSIDE = 0.01
 # Half the height of a rank plot over what it shows.
@@ -144,11 +142,13 @@ def energy(comparison: ComparisonLike, backend: Backend = "matplotlib", **kwargs
     figure, collection = drawn(azp.plot_energy, comparison.tree, None, backend, **kwargs)
     if backend != "matplotlib":
         return collection
-    for axis in figure.get_axes():
-        axis.set_title({"plot": "Marginal and transitions"}.get(axis.get_title(), axis.get_title()))
-        for one in (axis.xaxis, axis.yaxis):
-            if "chain" in one.get_label_text().lower():
-                one.set_major_locator(MaxNLocator(integer=True))
+    bfmi, marginal = figure.get_axes()
+    bfmi.set(title="BFMI", xlabel="BFMI")
+    bfmi.margins(x=0.1)
+    bfmi.yaxis.set_major_locator(MaxNLocator(integer=True))
+    marginal.set(title="Marginal and transitions", xlabel="energy minus its mean")
+    bfmi.get_subplotspec().get_gridspec().set_width_ratios([1, 1])
+    figure.draw_without_rendering()
     return figure
 
 
@@ -180,7 +180,7 @@ def predictive(
         return None
     kind, names = next(iter(by_kind.items()))
     ways: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-        "real": (azp.plot_ppc_dist, {"num_samples": 50}),
+        "real": (azp.plot_ppc_dist, {"num_samples": 50, "visuals": {"remove_axis": False}}),
         "count": (azp.plot_ppc_rootogram, {}),
         "binary": (azp.plot_ppc_pava, {}),
         "category": (azp.plot_ppc_pava, {"data_type": "categorical"}),
@@ -192,7 +192,19 @@ def predictive(
         {g: _at(dataset, _checked_coords(comparison, coords)) for g, dataset in groups.items()}
     )
     figure, collection = drawn(plot, in_one_row(tree, chosen), chosen, backend, **(settings | kwargs))
-    return figure if backend == "matplotlib" else collection
+    if backend != "matplotlib":
+        return collection
+    for axis in figure.get_axes():
+        axis.set(**dict(zip(("xlabel", "ylabel"), _predictive_labels(kind, axis), strict=True)))
+    return figure
+
+
+def _predictive_labels(kind: str, axis: Any) -> tuple[str, str]:
+    """What the axes of a predictive plot show; arviz-plots draws few numbers as steps and many as a density."""
+    if kind != "real":
+        return ("count", "frequency") if kind == "count" else ("predicted probability", "observed frequency")
+    steps = any(line.get_drawstyle() != "default" for line in axis.get_lines())
+    return "value", "cumulative share" if steps else "density"
 
 
 def predicted_by_kind(comparison: ComparisonLike) -> dict[str, list[str]]:
@@ -420,7 +432,7 @@ def _ranks(draws: xr.Dataset) -> Figure:
     columns = min(_RANK_COLUMNS, len(draws.data_vars))
     with styled(STYLE):
         figure = Figure()
-        axes = figure.subplots(-(-len(draws.data_vars) // columns), columns, sharex=True, squeeze=False).ravel()
+        axes = figure.subplots(-(-len(draws.data_vars) // columns), columns, squeeze=False).ravel()
         for axis, name in zip(axes, draws.data_vars, strict=False):
             values = draws[name].transpose("chain", "draw").values
             ranks = np.sort(rankdata(values).reshape(values.shape) / values.size, axis=1)
@@ -428,6 +440,7 @@ def _ranks(draws: xr.Dataset) -> Figure:
             axis.axhspan(-half, half, color=INK, alpha=0.1, linewidth=0)
             farthest = max(half, np.abs(levels - ranks).max())
             axis.set(title=literal(str(name)), ylim=(-_MARGIN * farthest, _MARGIN * farthest))
+            axis.set(xlabel="rank", ylabel="Δ ECDF")
         for axis in axes[len(draws.data_vars) :]:
             axis.set_axis_off()
         _spaced(figure)
@@ -479,19 +492,3 @@ def thinning(draws: xr.Dataset) -> int:
         # The ESS of a constant chain is NaN.
         size = min(size, np.mean(within)) if np.all(np.isfinite(within)) else size
     return int(np.clip(np.ceil(draws.sizes["draw"] / size), 1, draws.sizes["draw"] // 2 or 1))
-
-
-def models(comparison: ModelComparisonLike) -> Figure:
-    """Log evidence and leave-one-out of each model with 95% intervals, best evidence first."""
-    table = comparison.summary()
-    places = np.arange(len(table))[::-1]
-    panels = (("log evidence", "log_evidence", "log_evidence_mcse"), ("elpd (LOO)", "elpd_loo", "elpd_loo_se"))
-    with styled(STYLE):
-        figure = Figure(figsize=(7.0, 1.2 + 0.35 * len(table)), layout="constrained")
-        for axis, (title, value, error) in zip(figure.subplots(1, 2, sharey=True), panels, strict=True):
-            axis.errorbar(table[value], places, xerr=_NORMAL_95 * table[error], fmt="o", color="C0", capsize=3)
-            axis.set(title=title, xlabel="nats")
-            axis.set_yticks(places, [literal(str(name)) for name in table.index])
-            axis.set_ylim(-0.5, len(table) - 0.5)
-            axis.tick_params(labelleft=True)
-    return figure

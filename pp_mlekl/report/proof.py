@@ -18,7 +18,7 @@ _ALT = {
     3: "Errors of the mean log-likelihood against n, proportional to 1/√n.",
     4: "Probabilities of large deviations below Chebyshev's bound, for one observation and for the mean of n.",
     5: "Excess KL of the estimate against n, with trace/2n; its distribution, with the weighted chi-squared limit.",
-    6: "Divergence from the observed data as a function of a parameter, minimal at the MLE.",
+    6: "Divergence from the observed data as a function of a parameter, minimal at the MLE (dashed).",
     7: "A normal that covers both components of a mixture, and one that covers the larger; three divergences of shifted uniforms.",
 }
 
@@ -38,6 +38,7 @@ _PRINTED = {
     " - ": " − ",
     "-log": "−log",
     "= -2": "= −2",
+    "+-": "±",
 }
 
 

@@ -175,7 +175,6 @@ def _empirical(data: xr.Dataset, ax: Axes) -> None:
     ax.plot(data["theta"], data["objective"], color=BLUE)
     ax.axvline(data.attrs["mle"], color=GREEN, linestyle="--", label="maximum likelihood estimate")
     ax.set(xlabel=literal(data.attrs["parameter"]), ylabel="nats per observation", title=literal(data.attrs["what"]))
-    ax.legend()
 
 
 def _directions(data: xr.Dataset, left: Axes, right: Axes) -> None:

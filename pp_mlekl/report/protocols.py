@@ -175,5 +175,8 @@ class CalibrationLike(Protocol):
     def statuses(self) -> pd.DataFrame:
         """How often each fit ended in each status."""
 
+    def findings(self) -> list[tuple[str, str]]:
+        """Level and sentence for each method and verdict, the worst first."""
+
     def sentences(self) -> list[str]:
         """One for each row of the table."""

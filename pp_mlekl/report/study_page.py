@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pp_mlekl.report.formatting import UNAVAILABLE, number, with_error
-from pp_mlekl.report.labels import INTERVALS, counted_intervals
+from pp_mlekl.report.figures import colour_key
+from pp_mlekl.report.formatting import number, with_error
+from pp_mlekl.report.labels import INTERVALS, counted_intervals, fit_name
 from pp_mlekl.report.page import Picture, write_index
-from pp_mlekl.report.study_plots import study_figures
+from pp_mlekl.report.study_plots import mle_intervals, study_figures
 from pp_mlekl.report.tables import Table, table_of
 from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.files import AnyPath, write_text
@@ -21,7 +22,10 @@ _CAPTIONS = {
     "Bias": "Mean error of the estimates, with two Monte Carlo standard errors.",
     "Root mean squared error": "With two Monte Carlo standard errors; both axes are logarithmic.",
     "Coverage": "Share of data sets whose interval holds the pseudo-true parameter, with Wilson's 95% interval, and the nominal share.",
-    "Excess divergence": "By theory it tends to trace(J⁻¹K)/2: half the number of parameters where the model is right.",
+    "Excess divergence": (
+        "KL above the minimum, with two Monte Carlo standard errors. By theory it tends to trace(J⁻¹K)/2 (grey line): half "
+        "the number of parameters where the model is right."
+    ),
     "Estimates against the limit law": "Standardised errors at the largest n; on the line where the estimates are normal.",
     "Data sets without a regular maximum": "Their likelihood flattens towards infinity or the boundary, or its search did not end.",
 }
@@ -51,10 +55,16 @@ def study_page(tree: xr.DataTree, name: str = "Simulation study") -> str:
         f"n = {sizes}",
         f"seed {attributes['random_seed']}",
     ]
-    figures = [
-        Picture(title=title, caption=_CAPTIONS[title], panels=tuple(found))
+    summary = tree.children["summary"].to_dataset()
+    kinds = counted_intervals(summary)
+    estimators = colour_key([fit_name(str(name)) for name in summary["estimator"].values])
+    keys = {"Coverage": colour_key([INTERVALS[kind][0] for kind in mle_intervals(summary)])}
+    keys["Estimates against the limit law"] = ()
+    figures = {
+        title: Picture(title=title, caption=_CAPTIONS[title], panels=tuple(found), key=keys.get(title, estimators))
         for title, found in study_figures(tree).items()
-    ]
+    }
+    prob = float(attributes["ci_prob"])
     return template("study.html").render(
         name=name,
         lead=f"Truth: {_truth(attributes['truth'])}",
@@ -62,8 +72,9 @@ def study_page(tree: xr.DataTree, name: str = "Simulation study") -> str:
         divergences=_divergences(tree),
         estimates=_estimates(tree),
         coverage=_coverage(tree),
-        intervals=[INTERVALS[kind] for kind in counted_intervals(tree.children["summary"].to_dataset())],
-        percent=f"{100 * attributes['ci_prob']:g}%",
+        intervals=[INTERVALS[kind] for kind in kinds],
+        percent=f"{100 * prob:g}%",
+        chance=number(np.sqrt(prob * (1 - prob) / attributes["n_replicates"]), 1),
         figures=figures,
     )
 
@@ -86,7 +97,7 @@ def write_study_index(studies: Mapping[str, tuple[str, xr.DataTree]], path: AnyP
 
 def _rows(summary: xr.Dataset) -> list[tuple[list[str], xr.Dataset]]:
     return [
-        ([str(estimator), str(int(size))], summary.sel(estimator=estimator, size=size))
+        ([fit_name(str(estimator)), str(int(size))], summary.sel(estimator=estimator, size=size))
         for estimator in summary["estimator"].values
         for size in summary["size"].values
     ]
@@ -105,10 +116,9 @@ def _divergences(tree: xr.DataTree) -> Table:
 
 
 def _estimates(tree: xr.DataTree) -> Table:
-    rows = []
-    for names, row in _rows(tree.children["summary"].to_dataset()):
-        for parameter in row["parameter"].values:
-            one = row.sel(parameter=parameter)
+    summary, rows = tree.children["summary"].to_dataset(), []
+    for parameter in summary["parameter"].values:
+        for names, one in _rows(summary.sel(parameter=parameter)):
             cells = [with_error(one[k].item(), one[f"{k}_mcse"].item()) for k in ("bias", "rmse")]
             rows.append([str(parameter), *names, *cells])
     return table_of(["parameter", "estimator", "n", "bias", "RMSE"], rows, "estimator")
@@ -118,10 +128,10 @@ def _coverage(tree: xr.DataTree) -> Table:
     summary = tree.children["summary"].to_dataset()
     kinds = counted_intervals(summary)
     rows: list[list[Any]] = []
-    for names, row in _rows(summary) if kinds else []:
-        for parameter in row["parameter"].values:
-            shares = [row[f"coverage_{kind}"].sel(parameter=parameter).item() for kind in kinds]
-            cells = [UNAVAILABLE if np.isnan(share) else f"{share:.3f}" for share in shares]
+    for parameter in summary["parameter"].values if kinds else []:
+        for names, row in _rows(summary.sel(parameter=parameter)):
+            shares = [row[f"coverage_{kind}"].item() for kind in kinds]
+            cells = ["\N{EN DASH}" if np.isnan(share) else f"{share:.3f}" for share in shares]
             rows.append([str(parameter), *names, *cells])
     return table_of(["parameter", "estimator", "n", *(INTERVALS[kind][0] for kind in kinds)], rows, "estimator")
 
@@ -132,8 +142,10 @@ def _truth(text: str) -> str:
     Examples
     --------
     >>> _truth("{'mu': 1.0, 'theta': array([1., 2.])}"), _truth("Gamma(2, 1)")
-    ('mu = 1.0, theta = [1., 2.]', 'Gamma(2, 1)')
+    ('mu = 1.0, theta = [1, 2]', 'Gamma(2, 1)')
     """
     if not text.startswith("{"):
         return text
-    return re.sub(r"array\((.*?)\)", r"\1", text[1:-1].replace("'", "").replace(": ", " = "), flags=re.DOTALL)
+    plain = re.sub(r"array\((.*?)\)", r"\1", text[1:-1].replace("'", "").replace(": ", " = "), flags=re.DOTALL)
+    # NumPy pads numbers and leaves the point at the end of whole ones.
+    return re.sub(r"(?<=\d)\.(?=[,\s\]]|$)", "", re.sub(r"\s+(?=[\],])|(?<=\[)\s+", "", plain)).replace("-", "−")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from scipy import stats
 
-from pp_mlekl.report.elements import MAX_PANELS, literal
+from pp_mlekl.report.elements import MAX_PANELS, elements, literal
 from pp_mlekl.report.figures import STYLE, Panel, panels
 from pp_mlekl.report.labels import INTERVALS, counted_intervals
 from pp_mlekl.report.style import styled
@@ -30,8 +30,8 @@ Draw = Callable[[Axes], None]
 def study_figures(tree: xr.DataTree) -> dict[str, list[Panel]]:
     """The panels of each figure that the study has data for, by title."""
     makers = {
-        "Bias": _of_parameters(tree, "bias", 0.0),
-        "Root mean squared error": _of_parameters(tree, "rmse", None),
+        "Bias": _of_parameters(tree, "bias", "bias", 0.0),
+        "Root mean squared error": _of_parameters(tree, "rmse", "RMSE", None),
         "Coverage": _coverage(tree),
         "Excess divergence": _excess(tree),
         "Estimates against the limit law": _quantiles(tree),
@@ -39,6 +39,11 @@ def study_figures(tree: xr.DataTree) -> dict[str, list[Panel]]:
     }
     figures = {title: list(draws) for title, draws in makers.items()}
     return {title: _panels(title, draws) for title, draws in figures.items() if draws}
+
+
+def mle_intervals(summary: xr.Dataset) -> list[str]:
+    """The kinds of intervals of the maximum likelihood estimate whose coverage was counted."""
+    return [kind for kind in counted_intervals(summary) if kind != "credible"]
 
 
 def standardised_errors(tree: xr.DataTree) -> Iterator[tuple[str, Array]]:
@@ -57,9 +62,9 @@ def standardised_errors(tree: xr.DataTree) -> Iterator[tuple[str, Array]]:
         errors = values - target.values.ravel()
         if name in circular:
             errors = np.angle(np.exp(1j * errors))
-        for place, column in enumerate(errors.T):
+        for label, column in zip(elements(pseudo_true[[name]], for_tree=False), errors.T, strict=True):
             if len(column) > 1 and column.std() > 0:
-                yield f"{name}[{place}]" if values.shape[1] > 1 else str(name), column / column.std(ddof=1)
+                yield label, column / column.std(ddof=1)
 
 
 def _panels(title: str, draws: list[Draw]) -> list[Panel]:
@@ -76,7 +81,7 @@ def _parameters(tree: xr.DataTree) -> list[str]:
     return [str(name) for name in tree.children["summary"].to_dataset()["parameter"].values[:MAX_PANELS]]
 
 
-def _of_parameters(tree: xr.DataTree, what: str, line: float | None) -> Iterator[Draw]:
+def _of_parameters(tree: xr.DataTree, what: str, label: str, line: float | None) -> Iterator[Draw]:
     """A panel for each parameter: a quantity with its error against n, a line for each estimator."""
     summary = tree.children["summary"].to_dataset()
     for name in _parameters(tree):
@@ -90,7 +95,7 @@ def _of_parameters(tree: xr.DataTree, what: str, line: float | None) -> Iterator
                 axis.axhline(line, color="0.6", linewidth=0.8)
             elif np.all(one[what] > 0):
                 axis.set_yscale("log")
-            _over_sizes(axis, summary["size"].values, name, summary["estimator"].size > 1)
+            _over_sizes(axis, summary["size"].values, name, label)
 
         yield draw
 
@@ -98,7 +103,7 @@ def _of_parameters(tree: xr.DataTree, what: str, line: float | None) -> Iterator
 def _coverage(tree: xr.DataTree) -> Iterator[Draw]:
     """A panel for each parameter: coverage of the MLE's intervals against n, a line for each kind."""
     summary, prob = tree.children["summary"].to_dataset(), float(tree.attrs["ci_prob"])
-    kinds = [kind for kind in counted_intervals(summary) if kind != "credible"]
+    kinds = mle_intervals(summary)
     if not kinds or "mle" not in summary["estimator"]:
         return
     count = summary["exists"].sel(estimator="mle") * tree.attrs["n_replicates"]
@@ -111,7 +116,7 @@ def _coverage(tree: xr.DataTree) -> Iterator[Draw]:
                 limits = np.array([_wilson(*pair) for pair in zip(share, count.values, strict=True)]).T
                 axis.errorbar(summary["size"], share, np.abs(limits - share), label=INTERVALS[kind][0], **_DOTS)
             axis.axhline(prob, color="0.6", linewidth=0.8)
-            _over_sizes(axis, summary["size"].values, name, True)
+            _over_sizes(axis, summary["size"].values, name, "coverage")
 
         yield draw
 
@@ -134,10 +139,8 @@ def _excess(tree: xr.DataTree) -> Iterator[Draw]:
         for estimator in summary["estimator"].values:
             row = summary.sel(estimator=estimator)
             axis.errorbar(size, size * row["excess"], 2 * size * row["kl_mcse"], label=str(estimator), **_DOTS)
-        axis.axhline(
-            tree.children["pseudo_true"]["trace"].item() / 2, color="0.6", linewidth=0.8, label="trace(J⁻¹K)/2"
-        )
-        _over_sizes(axis, summary["size"].values, "n times excess KL, nats", True)
+        axis.axhline(tree.children["pseudo_true"]["trace"].item() / 2, color="0.6", linewidth=0.8)
+        _over_sizes(axis, summary["size"].values, "", "n × excess KL, nats")
 
     yield draw
 
@@ -167,19 +170,13 @@ def _missing(tree: xr.DataTree) -> Iterator[Draw]:
 
     def draw(axis: Axes) -> None:
         for estimator in summary["estimator"].values:
-            axis.plot(
-                summary["size"],
-                1 - summary["exists"].sel(estimator=estimator),
-                "o-",
-                markersize=3,
-                label=str(estimator),
-            )
-        _over_sizes(axis, summary["size"].values, "share of data sets", True)
+            axis.plot(summary["size"], 1 - summary["exists"].sel(estimator=estimator), "o-", markersize=3)
+        _over_sizes(axis, summary["size"].values, "", "share of data sets")
 
     yield draw
 
 
-def _over_sizes(axis: Axes, sizes: Array, title: str, legend: bool) -> None:
+def _over_sizes(axis: Axes, sizes: Array, title: str, label: str) -> None:
     """Finish a panel over the number of observations: ticks at the sizes, as plain numbers."""
     axis.set_xscale("log")
     shown = sizes[np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), _MOST_TICKS)).round().astype(int))]
@@ -189,6 +186,4 @@ def _over_sizes(axis: Axes, sizes: Array, title: str, legend: bool) -> None:
         axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
-    axis.set(title=literal(title), xlabel="n")
-    if legend:
-        axis.legend(fontsize=7)
+    axis.set(title=literal(title), xlabel="n", ylabel=label)

@@ -186,7 +186,7 @@ def check_table(comparison: ComparisonLike) -> Table:
             f"{row['check']} of {row['observed']}",
             number(row["data"], 3),
             f"{number(row['low'], 3)} to {number(row['high'], 3)}",
-            p_value(row["p_adjusted"]),
+            p_value(row["p_adjusted"]).removeprefix("p ").removeprefix("= "),
         ]
         for _, row in checks.iterrows()
     ]

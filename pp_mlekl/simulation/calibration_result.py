@@ -19,6 +19,7 @@ from pp_mlekl.utils.display import Display, Displayed
 from pp_mlekl.utils.files import AnyPath
 
 _NOMINAL = (0.5, 0.8, 0.95)
+_LEVELS = ("problem", "caution", "ok")
 _MEANING = {
     "calibrated": "calibrated",
     "biased low": "biased low: the draws lie below the true values too often",
@@ -119,6 +120,22 @@ class Calibration(Displayed):
             )
         return result
 
+    def findings(self) -> list[tuple[str, str]]:
+        """Level (``ok``, ``caution``, ``problem``) and sentence for each method and verdict, the worst first."""
+        found = []
+        for method in self.methods:
+            verdicts = self.table.loc[method, "verdict"]
+            for verdict in dict.fromkeys(verdicts):
+                names = [str(quantity) for quantity in verdicts.index[verdicts == verdict]]
+                which = (
+                    f"all {counted(len(names), 'quantity', 'quantities')}"
+                    if len(names) == len(verdicts)
+                    else ", ".join(names)
+                )
+                level = {"calibrated": "ok", "not tested": "caution"}.get(verdict, "problem")
+                found.append((level, f"{method}: {_MEANING[verdict]} ({which})."))
+        return sorted(found, key=lambda one: _LEVELS.index(one[0]))
+
     def summary(self) -> pd.DataFrame:
         """The table without the limits of the coverages."""
         return self.table[[c for c in self.table.columns if not c.startswith(("low", "high"))]]
@@ -146,11 +163,11 @@ class Calibration(Displayed):
         return plot_ranks(self, self.methods[0] if method is None else method, var_names)
 
     @checked_arguments
-    def to_html(self, path: AnyPath) -> Path:
-        """Write a page with the sentences, tables and plots."""
+    def to_html(self, path: AnyPath, name: str = "Calibration") -> Path:
+        """Write a page with the findings, tables and plots; ``name`` is its title."""
         from pp_mlekl.report.calibration_page import write_calibration
 
-        return write_calibration(self, path)
+        return write_calibration(self, path, name)
 
     def _badge(self, wrong: Sequence[str], unknown: Sequence[str]) -> str:
         if wrong:

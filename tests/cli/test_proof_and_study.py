@@ -107,7 +107,8 @@ def test_a_calibration_on_a_page(model, tmp_path):
     page = tmp_path / "calibration.html"
     result = run("calibrate", f"{model}:build", "--methods", "laplace,mle", "--simulations", "30", "--out", page)
     assert result.exit_code == 0, result.output
-    assert "laplace, mu:" in result.output
+    assert "laplace: calibrated (all " in result.output
+    assert "<h1>mine: calibration</h1>" in page.read_text(encoding="utf-8")
     assert "<svg" in page.read_text(encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from accuracy import assert_within
 from scipy import stats
 
 import pp_mlekl as mk
+from pp_mlekl.report.formatting import with_error
 
 Y = np.random.default_rng(0).normal(1, 1, size=20)
 
@@ -177,8 +178,8 @@ def test_plot(result):
 def test_sensitivity_to_priors_is_reported(result):
     """The sentence states the Bayes factor, and the exact one with both prior scales larger by a tenth."""
     (sentence,) = result.findings()
-    factor, _ = result.bayes_factor("narrow", "wide")
-    assert f"narrow over wide by a Bayes factor of {factor:.4g}" in sentence
+    factor = with_error(*result.bayes_factor("narrow", "wide"))
+    assert f"narrow over wide by a Bayes factor of {factor}." in sentence
     cell = result.dataset.sel(model="narrow", against="wide")
     assert float(cell["log_bayes_factor_sensitivity_mcse"]) > 0
     said = 1.1 ** float(cell["log_bayes_factor_sensitivity"])

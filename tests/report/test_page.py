@@ -193,3 +193,14 @@ def test_the_interval_has_its_percentage(page_path):
     text = page_path.read_text(encoding="utf-8")
     assert "posterior mean, 89% interval" in text
     assert "posterior, with 89% interval below" in text
+
+
+def test_a_card_shows_one_finding_and_folds_the_others_away(tmp_path):
+    findings = [("problem", "Do not use."), ("problem", "Second."), ("caution", "Third.")]
+    entry = {"href": "a.html", "name": "a", "shows": "", "findings": findings}
+    text = write_index([entry], tmp_path / "index.html").read_text(encoding="utf-8")
+    shown, folded = text.split("<details")[0], text.split("<details")[1].split("</details>")[0]
+    assert "Do not use." in shown
+    assert "Second." not in shown
+    assert "Second." in folded
+    assert "Third." in folded

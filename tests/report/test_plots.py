@@ -209,3 +209,23 @@ def test_a_derived_quantity_has_the_mark_of_its_mle(comparison):
 def test_an_unknown_observed_variable_is_named(comparison, plot):
     with pytest.raises(ValueError, match="var_names must be among y, got 'x'"):
         plot(comparison, var_names=["x"])
+
+
+def test_every_axis_of_a_page_says_what_it_shows(comparison, mixed):
+    figures = [plots.predictive(mixed, var_names=name) for name in ("real", "count", "binary")]
+    figures += [plot(comparison) for plot in (plots.predictive, plots.loo_pit, plots.chains, plots.energy)]
+    for figure in figures:
+        for axis in figure.get_axes():
+            if axis.axison:
+                assert axis.get_xlabel()
+                assert axis.get_ylabel() or axis.get_title() == "Marginal and transitions"
+    assert plots.predictive(mixed, var_names="real").axes[0].get_ylabel() == "cumulative share"
+    assert plots.predictive(comparison).axes[0].get_ylabel() == "density"
+
+
+def test_the_panels_of_the_energy_hold_all_their_points(comparison):
+    bfmi, marginal = plots.energy(comparison).get_axes()
+    low, high = bfmi.get_xlim()
+    values = np.concatenate([c.get_offsets()[:, 0] for c in bfmi.collections])
+    assert low + 0.04 * (high - low) < values.min() <= values.max() < high - 0.04 * (high - low)
+    assert bfmi.get_position().width == pytest.approx(marginal.get_position().width, rel=0.2)

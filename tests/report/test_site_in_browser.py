@@ -36,3 +36,14 @@ def test_pages_fail_nowhere_and_fit(site):
                 assert [p for p in tab.problems() if "file://" not in p] == [], path.name
                 assert tab.value("document.documentElement.scrollWidth") <= width, path.name
                 assert tab.value(OVERFLOWING) == [], path.name
+
+
+def test_results_of_notebooks_have_the_colours_of_a_dark_page(site):
+    result = '<div class="cell_output"><div class="output text_html"><p>Converged.</p></div></div>'
+    with chromium.browser() as tab:
+        tab.open(site / "why.html", 1280, dark=True)
+        tab.value(f"document.querySelector('article').insertAdjacentHTML('beforeend', {result!r})")
+        assert tab.value("document.documentElement.dataset.theme") == "dark"
+        found = "getComputedStyle(document.querySelector('article .text_html'))"
+        assert tab.value(f"{found}.backgroundColor") == "rgba(0, 0, 0, 0)"
+        assert tab.value(f"{found}.color") == tab.value("getComputedStyle(document.querySelector('article')).color")

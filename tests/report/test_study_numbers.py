@@ -48,24 +48,24 @@ def tree():
 def test_divergences_and_statuses(tree):
     table = _divergences(tree)
     assert table.header == ("estimator", "n", "mean KL", "theory", "not finite", "unconverged")
-    assert table.rows[0] == ("mle", "10", "1.00 ± 0.11", "1.50", "1", "2")
-    assert table.rows[1][:3] == ("mle", "100", "1.02 ± 0.13")
-    assert table.rows[2] == ("map", "10", "1.01 ± 0.12", "1.50", "4", "5")
+    assert table.rows[0] == ("MLE", "10", "1.00 ± 0.11", "1.50", "1", "2")
+    assert table.rows[1][:3] == ("MLE", "100", "1.02 ± 0.13")
+    assert table.rows[2] == ("MAP", "10", "1.01 ± 0.12", "1.50", "4", "5")
 
 
 def test_biases_and_coverages(tree):
-    assert _estimates(tree).rows[1] == ("sigma", "mle", "10", "−0.29 ± 0.12", "2.01 ± 0.22")
-    assert _estimates(tree).rows[-1] == ("sigma", "map", "100", "−0.23 ± 0.18", "2.07 ± 0.28")
+    assert _estimates(tree).rows[4] == ("sigma", "MLE", "10", "−0.29 ± 0.12", "2.01 ± 0.22")
+    assert _estimates(tree).rows[-1] == ("sigma", "MAP", "100", "−0.23 ± 0.18", "2.07 ± 0.28")
     table = _coverage(tree)
     assert table.header == ("parameter", "estimator", "n", "Wald")
     assert [row[3] for row in table.rows] == [
-        "unavailable",
-        "0.910",
+        "\N{EN DASH}",
         "0.940",
-        "0.950",
         "0.920",
-        "0.930",
         "0.960",
+        "0.910",
+        "0.950",
+        "0.930",
         "0.970",
     ]
 
@@ -77,7 +77,8 @@ def test_an_index_counts_data_sets_without_a_maximum(tree, tmp_path):
 
 
 def test_a_truth_is_shown_without_marks_of_python():
-    assert _truth("{'a': array([1., 2.]), 'b': 3}") == "a = [1., 2.], b = 3"
+    assert _truth("{'a': array([1., 2.]), 'b': 3}") == "a = [1, 2], b = 3"
+    assert _truth("{'a': -1.0, 'b': array([ 1.2, -0.3, 1. ])}") == "a = −1.0, b = [1.2, −0.3, 1]"
     assert _truth("Gamma(2, 1)") == "Gamma(2, 1)"
 
 
@@ -104,7 +105,7 @@ def bars(axis):
 @pytest.mark.parametrize(("what", "line"), [("bias", 0.0), ("rmse", None)])
 def test_panels_of_parameters(tree, what, line):
     summary = tree["summary"].to_dataset()
-    axes = drawn(study_plots._of_parameters(tree, what, line))
+    axes = drawn(study_plots._of_parameters(tree, what, what, line))
     assert [axis.get_title() for axis in axes] == PARAMETERS
     for axis, parameter in zip(axes, PARAMETERS, strict=True):
         for estimator, (heights, ends) in bars(axis).items():

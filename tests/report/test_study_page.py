@@ -51,6 +51,9 @@ def test_the_page_of_a_calibration(calibration, tmp_path):
     text = calibration.to_html(tmp_path / "page.html").read_text(encoding="utf-8")
     assert text.count("<svg") == 3
     assert all(sentence.split(";")[0] in text for sentence in calibration.sentences())
+    levels = [level for level, _ in calibration.findings()]
+    assert levels == sorted(levels, key=("problem", "caution", "ok").index)
+    assert all(sentence in text for _, sentence in calibration.findings())
     with pytest.raises(ValueError, match="no ranks"):
         calibration.plot_ecdf("mle", ["log_likelihood"])
 
@@ -69,3 +72,10 @@ def test_errors_of_angles_take_the_shorter_arc():
     assert list(found) == ["angle[0]", "angle[1]", "mu"]
     for scores in found.values():
         np.testing.assert_allclose(scores, turned[:, 0] / turned[:, 0].std(ddof=1))
+
+
+def test_pictures_of_a_study_come_before_its_rows_of_numbers(coins):
+    text = study_page(coins)
+    for title in ("Excess divergence", "Coverage", "Bias"):
+        assert text.index(f"<h3>{title}</h3>") < text.index("<table", text.index(f"<h3>{title}</h3>"))
+    assert text.index("<h3>Coverage</h3>") < text.index('<th scope="row">p</th>')
