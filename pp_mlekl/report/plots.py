@@ -239,7 +239,7 @@ def loo_pit(
     backend: Backend = "matplotlib",
     **kwargs: Any,
 ) -> Any:
-    """Leave-one-out probability integral transform: near 0 if the predictions are calibrated, with points that deviate by more than chance in another colour."""
+    """Leave-one-out probability integral transform, near 0 if calibrated; points off by more than chance are highlighted."""
     import arviz_plots as azp
 
     if not {"log_likelihood", "posterior_predictive"} <= set(comparison.tree.children):
