@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytensor.tensor as pt
+from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.gradient import grad
+from pytensor.graph.replace import clone_replace
+from pytensor.graph.traversal import graph_inputs
 from pytensor.tensor.type import TensorType
 
+from pp_mlekl.pymc_model.draws.nutpie_callbacks import sampled_by_nutpie
 from pp_mlekl.pymc_model.interpreter.lazy_function import compiled, simplified, without_c
 from pp_mlekl.pymc_model.interpreter.vectorize import vectorized
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
@@ -47,42 +51,22 @@ class ManyDataSets:
         self._functions = functions
 
     @cached_property
-    def _density(self) -> Any:
-        """The log density and its gradient as a function of z, weights (copies, n) and data (copies, *shape)."""
+    def _compiled(self) -> tuple[Any, list[SharedVariable]]:
+        """The model for nutpie, and the shared variables whose values follow the weights and the data."""
         graphs, objective = self._functions.graphs, self._functions.objective
         with without_c():
             replace = {
-                v: TensorType(v.type.dtype, shape=(None, *v.type.shape))(f"{v.name}_copies")
-                for v in (objective.weights, *graphs.data.values())
+                v: TensorType(v.type.dtype, shape=(None, *v.type.shape))(f"copies_{i}")
+                for i, v in enumerate((objective.weights, *graphs.data.values()))
             }
             (copies,) = vectorized([objective.log_likelihood], replace)
             total = pt.sum(copies) + graphs.log_prior + graphs.log_jacobian
+            shared = {v: v.type(f"shared_{i}") for i, v in enumerate(_shared(total))}
+            total = clone_replace(total, shared)
             slope = grad(total, graphs.z, disconnected_inputs="ignore")
-        return compiled([graphs.z, *replace.values()], simplified([total, slope]))
-
-    @cached_property
-    def _model(self) -> Any:
-        from nutpie.compiled_pyfunc import from_pyfunc
-
-        function, names = self._density, list(self._functions.graphs.data)
-        types = [v.type.dtype for v in self._functions.graphs.data.values()]
-
-        def make_density() -> Any:
-            def density(z: Array, weights: Array, start: Array, **data: Array) -> tuple[float, Array]:
-                arrays = [np.asarray(data[f"data_{i}"], dtype=t) for i, t in enumerate(types)]
-                value, slope = function(z, weights, *arrays)
-                return float(value), slope
-
-            return density
-
-        def make_expansion(*_: Any) -> Any:
-            return lambda z, **_: {"z": z}
-
-        size = self._functions.size
-        nothing = {"weights": None, "start": None} | {f"data_{i}": None for i in range(len(names))}
-        return from_pyfunc(
-            size, make_density, make_expansion, [np.dtype("float64")], [(size,)], ["z"], shared_data=nothing
-        )
+        data = [*replace.values(), *shared.values()]
+        density = compiled([graphs.z, *data], simplified([total, slope]))
+        return sampled_by_nutpie(density, self._functions.size, data), list(shared)
 
     def sample(
         self,
@@ -112,9 +96,10 @@ class ManyDataSets:
 
         import nutpie
 
-        arrays = {f"data_{i}": data[name] for i, name in enumerate(self._functions.graphs.data)}
-        model = self._model.with_data(weights=np.ascontiguousarray(weights), start=start, **arrays)
-        model = dataclasses.replace(model, _make_initial_points=lambda _: start)
+        model, shared = self._compiled
+        arrays = [weights, *(data[name] for name in self._functions.graphs.data), *(v.get_value() for v in shared)]
+        model = model.with_data(**{v.name: array for v, array in zip(model.shared_var_keys, arrays, strict=True)})
+        model = dataclasses.replace(model, initial_point_func=lambda _: start)
         found: Any = nutpie.sample(
             model,
             draws=draws,
@@ -133,6 +118,10 @@ class ManyDataSets:
             z[chain] = _column(values, "z").reshape(len(after), -1)[after]
             divergences += int(np.sum(_column(those, "diverging")[after]))
         return Chains(z=z, divergences=divergences)
+
+
+def _shared(graph: Any) -> list[SharedVariable]:
+    return [v for v in graph_inputs([graph]) if isinstance(v, SharedVariable)]
 
 
 def _column(batch: Any, name: str) -> Array:

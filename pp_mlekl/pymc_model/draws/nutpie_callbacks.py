@@ -10,10 +10,13 @@ Gain for the eight schools, as CPU time of sampling without it over that with it
 """
 
 import inspect
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import isfinite
 from typing import Any
+
+import numpy as np
 
 _NAMES = ("_make_c_logp_func", "_make_c_expand_func")
 # What the callbacks tell nutpie.
@@ -37,6 +40,55 @@ def light_callbacks() -> Iterator[None]:
         yield
     finally:
         vars(module).update({name: function for name, function in own.items() if function is not None})
+
+
+def sampled_by_nutpie(density: Any, size: int, data: Sequence[Any]) -> Any:
+    """What ``nutpie.sample`` takes, of a density whose data ``with_data`` exchanges by the names of their variables.
+
+    Parameters
+    ----------
+    density
+        A function that PyTensor compiled by Numba, without shared variables: log density and gradient of a vector and data. The
+        name of the vector in the draws is ``"z"``.
+    size
+        Length of the vector.
+    data
+        The variables of the data, in the order of the function's arguments.
+    """
+    import numba
+    from nutpie.compile_pymc import CompiledPyMCModel, make_user_data
+
+    keys = {v: f"data_{i}" for i, v in enumerate(data)}
+    arrays = {key: np.zeros((1,) * v.ndim, dtype=v.dtype) for v, key in keys.items()}
+    record, names = make_user_data(keys, arrays), list(arrays)
+    itself = numba.njit(_itself)
+    callbacks = (
+        _density_callback(size, density.vm.jit_fn, record, names, arrays),
+        _expansion_callback(size, size, itself, record, [], {}),
+    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Cannot cache compiled function", category=numba.NumbaWarning)
+        compiled_density, compiled_expansion = (numba.cfunc(types)(callback) for callback, types in callbacks)
+    return CompiledPyMCModel(
+        _n_dim=size,
+        dims={},
+        _coords={},
+        _shapes={"z": (size,)},
+        compiled_logp_func=compiled_density,
+        compiled_expand_func=compiled_expansion,
+        initial_point_func=lambda _: np.zeros(size),
+        shared_data=arrays,
+        shared_var_keys=keys,
+        user_data=record,
+        n_expanded=size,
+        shape_info=(["z"], [slice(0, size)], [(size,)]),
+        logp_func=density,
+        expand_func=None,
+    )
+
+
+def _itself(z: Any) -> tuple[Any]:
+    return (z,)
 
 
 def _arguments(function: Callable[..., Any]) -> list[str]:
