@@ -41,7 +41,7 @@ LIKELY = {
     "higher": "multimodality",
     "line": "multimodality",
 }
-TESTS = "identifiability noise unbounded recession nonsmooth multimodality support search".split()
+TESTS = "identifiability noise unbounded recession nonsmooth multimodality support shared_edge search".split()
 
 
 MODULES = (

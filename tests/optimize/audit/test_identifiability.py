@@ -1,22 +1,30 @@
 """Directions that are flat, singular or weak, and those that fall off as a regular maximum does."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
 
+from pp_mlekl.optimize.audit.identifiability import _singular as singular_findings
 from pp_mlekl.optimize.audit.identifiability import identifiability
 from pp_mlekl.optimize.audit.pipeline import judge
 from pp_mlekl.optimize.audit.soft_directions import (
+    _all_tangent,
+    _leads_on,
     _level_where_defined,
     _plateau,
     _singular,
     _visible,
+    classify,
     curved_nearby,
     curved_null,
+    family_loss,
     idle_coordinates,
 )
-from pp_mlekl.optimize.curvature import suspicious_directions
+from pp_mlekl.optimize.curvature import Curvature, suspicious_directions
 from pp_mlekl.optimize.solvers.result import at_point
+from pp_mlekl.optimize.tolerances import Tolerances
 
 ONE = np.ones((1, 1))
 
@@ -179,3 +187,50 @@ def test_rays_that_overflow_far_off_are_level_near_by(defined, level):
     objective = without_slope(lambda z: np.where(np.abs(z[:, 0]) < end, 0.0, -np.inf))
     found = _level_where_defined(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.full(1, np.inf))
     assert found.tolist() == [level]
+
+
+@pytest.mark.parametrize(
+    ("shape", "distance", "measured", "threshold"),
+    [
+        (lambda x: 2.0 * (np.sqrt(1 + 16 * x**2) - 1), "a quarter of a standard error", 2 * (np.sqrt(2) - 1), 0.5),
+        (lambda x: 0.002 * x**2, "two standard errors", 0.008, 0.05),
+        (lambda x: 500.0 * (x / 2) ** 8, "two standard errors", 500.0, 100.0),
+    ],
+)
+def test_a_singular_maximum_says_where_it_is_none(shape, distance, measured, threshold):
+    objective = analytic(lambda z: -shape(z[:, 0]))
+    soft = SimpleNamespace(singular=True, regular=np.array([False]))
+    at = point(objective, 0.0)
+    at.__dict__.update(soft=soft, _spectrum=(SimpleNamespace(directions=ONE), None))
+    (found,) = singular_findings(at)
+    assert found.unit == f"nats lost at {distance}"
+    assert found.measured == pytest.approx(measured)
+    assert found.threshold == threshold
+
+
+@pytest.mark.parametrize(("fall", "ahead"), [([0.0, 0.0], None), ([0.5, 0.0], -1.0), ([0.0, 0.5], 1.0)])
+def test_a_direction_is_flat_or_leads_on_whichever_way_it_runs(fall, ahead):
+    # Beyond 5 on either side this much is lost.
+    right, left = fall
+    objective = without_slope(lambda z: -right * (z[:, 0] > 5) - left * (z[:, 0] < -5))
+    found = Curvature(eigenvalues=np.zeros(1), directions=ONE, scale=np.ones(1))
+    soft = classify(objective, np.zeros(1), 0.0, found, np.array([True]), line(), np.zeros((0, 1)))
+    assert soft.run_off.tolist() == ([] if ahead is None else [[ahead]])
+    assert soft.null.tolist() == ([[1.0]] if ahead is None else [])
+
+
+@pytest.mark.parametrize(("other", "leads"), [(5e-3, True), (0.05, False)])
+def test_a_ray_that_overflows_leads_on_if_the_way_back_falls_only_far_off(other, leads):
+    assert _leads_on(np.array([np.inf]), np.array([other]), np.array([1.0]), Tolerances()).tolist() == [leads]
+
+
+@pytest.mark.parametrize("tangent", [True, False])
+def test_many_directions_are_tangent_together(tangent):
+    size = 10
+    objective = analytic(lambda z: -((np.sum(z**2, axis=1) - 1) ** 2) - (not tangent) * z[:, 1] ** 2, size)
+    assert _all_tangent(objective, np.eye(size)[0], 0.0, np.eye(size)[1:]) == tangent
+
+
+def test_a_bent_family_loses_nothing_though_the_straight_line_does():
+    objective = analytic(lambda z: -((np.sum(z**2, axis=1) - 1) ** 2), 2)
+    assert family_loss(objective, np.array([0.6, 0.8]), 0.0, np.array([[0.8, -0.6]]), np.full(2, np.inf)) < 1e-6

@@ -1,5 +1,7 @@
 """Directions of recession, straight and bent, and the bounds that some of them lead to."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
@@ -8,7 +10,18 @@ from pp_mlekl.optimize.audit.boundary import boundary
 from pp_mlekl.optimize.audit.identifiability import identifiability
 from pp_mlekl.optimize.audit.pipeline import judge
 from pp_mlekl.optimize.audit.recession import recession
-from pp_mlekl.optimize.audit.recession_paths import _from_afar, _lasting, _needed, _to_a_supremum, straight_ways
+from pp_mlekl.optimize.audit.recession_paths import (
+    _along_bent,
+    _bends_away,
+    _bent_families,
+    _from_afar,
+    _lasting,
+    _lower_start,
+    _needed,
+    _to_a_supremum,
+    straight_ways,
+)
+from pp_mlekl.optimize.curvature import Curvature
 from pp_mlekl.optimize.solvers.result import at_point
 from pp_mlekl.optimize.tolerances import Tolerances
 
@@ -201,3 +214,59 @@ def test_a_way_to_infinity_is_one_however_little_is_left_to_gain(loss, status, f
     objective = analytic(lambda z: -LOSSES[loss](z[:, 0]) - 50 * (z[:, 1] * np.exp(z[:, 0]) - 1) ** 2, 2)
     ends = at_point(objective, np.array([far, np.exp(-far)]), "stationary")
     assert judge(objective, ends, line(2, [0]), np.array([0.5, 0.5])).status == status
+
+
+@pytest.mark.parametrize(("end", "found"), [(20.0, True), (10.0, False)])
+def test_some_points_of_a_bent_way_are_defined(end, found):
+    # Doublings from near the origin lead to 1, 3, 7, 15, ..., of which those before ``end`` are defined.
+    def value(z):
+        return np.where(z[:, 0].real < end, -1.0 / (1.0 + np.abs(z[:, 0].real)) - z[:, 1] ** 2 / 2, -np.inf)
+
+    limit = _along_bent(point(analytic(value, 2), [2.0, 0.0]), 0, 1.0)
+    assert (limit is not None) == found
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.5, True), (0.1, False)])
+def test_coordinates_with_a_small_part_in_irregular_directions_are_not_followed(share, found):
+    # The second coordinate leads to infinity, the first nowhere.
+    objective = analytic(lambda z: -(z[:, 0] ** 2) / 2 - np.exp(-z[:, 1]), 2)
+    at = point(objective, [0.0, 4.0], space=line(2, [0, 1]))
+    irregular = np.array([False, True])
+    directions = Curvature(
+        eigenvalues=np.array([0.0, 1.0]), directions=np.array([[1.0, share], [-share, 1.0]]), scale=np.ones(2)
+    )
+    at.__dict__.update(_spectrum=(directions, ~irregular), soft=SimpleNamespace(regular=irregular, singular=True))
+    assert (_bends_away(at) is not None) == found
+
+
+@pytest.mark.parametrize(("end", "start"), [(1.0, 0.5), (0.2, None)])
+def test_a_bent_way_begins_near_the_origin(end, start):
+    # Much is lost nearer to the origin than ``end``.
+    objective = without_slope(lambda z: -1.0 * (z[:, 0] < end))
+    near = _lower_start(point(objective, 50.0), 0)
+    assert near == (None if start is None else pytest.approx([start]))
+
+
+def test_the_family_in_which_a_sum_of_squares_is_known():
+    z = np.array([0.6, 0.8])
+    objective = analytic(lambda z: -((np.sum(z**2, axis=1) - 1) ** 2), 2)
+    found = _bent_families(objective, z, 0.0, -8 * np.outer(z, z), np.zeros((0, 2)))
+    np.testing.assert_allclose(np.abs(found), [[0.8, 0.6]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("bend", "found"), [(1.0, True), (0.0, False)])
+def test_a_coordinate_is_followed_if_it_is_on_no_straight_way(bend, found):
+    objective = analytic(lambda z: -1.0 / (1.0 + z[:, 0] ** 2) - bend * (z[:, 1] - z[:, 0] ** 2) ** 2, 2)
+    at = point(objective, [60.0, 3600.0], origin=np.array([1.0, 3600.0]))
+    assert (_from_afar(at, np.eye(2)[:1]) is not None) == found
+
+
+@pytest.mark.parametrize(("part", "known"), [(1e-4, True), (1e-1, False)])
+def test_what_still_follows_a_bent_way_has_no_variance(part, known):
+    # The second coordinate tends to 0 with a root of the first.
+    objective = analytic(
+        lambda z: -1.0 / (1.0 + z[:, 0] ** 2) - (z[:, 1] - part * (1.0 + z[:, 0] ** 2) ** -0.125) ** 2 / 2, 2
+    )
+    limit = _along_bent(point(objective, [20.0, 0.0]), 0, 1.0)
+    np.testing.assert_allclose(limit.directions, [[1.0, 0.0]])
+    assert (limit.covariance is not None) == known

@@ -1,11 +1,13 @@
 """Divergence along profiles: singular scales, ends of the support, and paths that only look like one."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
 
 from pp_mlekl.optimize.audit.support import climb_to_support
-from pp_mlekl.optimize.audit.unbounded import _from_the_middle, _goes_on, _is_still_rising, unbounded
+from pp_mlekl.optimize.audit.unbounded import _from_the_middle, _goes_on, _hidden, _is_still_rising, unbounded
 from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.profile_paths import (
     DISTANCES,
@@ -187,3 +189,16 @@ def test_a_scale_is_followed_although_locations_lie_farther_out(place):
     found = _from_the_middle(at)
     assert found.direction.tolist() == [-1, 0, 0, 0, 0, 0]
     assert found.rate == pytest.approx(5, rel=1e-3)
+
+
+@pytest.mark.parametrize(("moved", "found"), [(8.0, True), (-8.0, True), (3.0, False)])
+def test_what_has_run_off_on_a_profile_is_held(moved, found):
+    # The profile towards the bound has followed the second coordinate ``moved`` far, where nothing is gained any more.
+    objective = analytic(lambda z: -z[:, 0], 2)
+    at = point(objective, [0.0, 0.0], space=line(2, [0]))
+    points = np.stack([-DISTANCES, np.linspace(0.0, moved, len(DISTANCES))], axis=-1)[:, None]
+    at.__dict__["edge_profiles"] = SimpleNamespace(points=points)
+    climb = _hidden(at)
+    assert (climb is not None) == found
+    if found:
+        assert climb.rate == pytest.approx(1.0)
