@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pp_mlekl.optimize.numerical_noise import rounding
+from pp_mlekl.optimize.numerical_noise import inexact
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.solvers.quadratic_model import ROUNDING
 from pp_mlekl.typing import Array
@@ -174,7 +174,7 @@ def losses_along(objective: Objective, z: Array, value: float, directions: Array
     lost = value - values
     doubtful = np.flatnonzero(np.any(np.isfinite(lost) & (lost > objective.tolerances.doubtful_loss), axis=0))
     if 0 < len(doubtful) * len(points) <= _MOST_DOUBTFUL:
-        scatter = rounding(objective, points[:, doubtful].reshape(-1, len(z))).reshape(len(points), -1)
+        scatter = inexact(objective, points[:, doubtful].reshape(-1, len(z))).reshape(len(points), -1)
         # Where all digits cancel nothing scatters any more: a loss that is seen has a scatter, though a small one.
         seen = (lost[:, doubtful] > objective.tolerances.noise_loss_multiple * scatter) & (scatter > 0)
         noisy = np.logical_or.accumulate((scatter > objective.tolerances.noise_meaningless) & ~seen, axis=0) & ~seen

@@ -10,6 +10,7 @@ from pp_mlekl.optimize.audit.pipeline import _highest
 from pp_mlekl.optimize.curvature import losses_along, rays
 from pp_mlekl.optimize.meaningful_ends import before_rounding
 from pp_mlekl.optimize.numerical_noise import crosses_rounding, high_by_rounding, rounding, stairs
+from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.optimize.tolerances import Tolerances
 
@@ -168,3 +169,21 @@ def test_what_is_lost_before_a_density_is_undefined_counts(end, lost):
     start = np.array([-33.8])
     _, everywhere = losses_along(objective, start, 0.0, np.ones((1, 1)), np.full(1, 40.0))
     assert (everywhere[0] > 100.0) == lost
+
+
+@pytest.mark.parametrize("z", [-26.0, -25.75, -25.5, -24.75, -24.25])
+def test_steps_of_lost_digits_are_no_fall(z):
+    """One less a probability of almost one is constant between wide steps: log((1 - exp(-t)) / t) tends to 0 with t = exp(z)."""
+
+    def evaluate(order, z, rows):
+        t = np.exp(z[:, 0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lost = 1.0 - np.exp(-t)
+            return (60 * np.log(lost / t), 60 * (t * np.exp(-t) / lost - 1)[:, None])[: order + 1]
+
+    objective, start = Objective(size=1, evaluate=evaluate, derivatives=1), np.array([z])
+    value = float(objective.value(start[None])[0])
+    near, everywhere = losses_along(objective, start, value, np.array([[-1.0], [1.0]]), np.array([40.0]))
+    # The steps are .01 to .03 nats high.
+    assert near[0] < 1e-3
+    assert everywhere[1] > 100
