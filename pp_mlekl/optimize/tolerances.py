@@ -41,8 +41,8 @@ class Tolerances:
         Losses of more nats on a ray are looked at again for noise.
     flat_loss
         A line that keeps the maximum within this many nats is flat.
-    flat_range
-        A plateau is level this far about a point, as a share of its size.
+    flat_share
+        A plateau is level on more than this share of the line on which no fall is visible.
     flat_seen
         A loss is seen that is this many times what may be lost, or is none where it is as many times less.
     flat_fall
@@ -163,7 +163,7 @@ class Tolerances:
     rank_eigenvalue: float = 1e-11
     doubtful_loss: float = 1e-6
     flat_loss: float = 1e-4
-    flat_range: float = 1e-2
+    flat_share: float = 0.5
     flat_seen: float = 5.0
     flat_fall: float = 0.1
     idle_range: float = 0.05

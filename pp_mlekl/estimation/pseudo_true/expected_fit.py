@@ -30,6 +30,8 @@ _NO_VARIANCE = (
 # Nodes below the first weight are in the far tails. An integral to which they contribute more than the second fraction has
 # not converged.
 _FAR, _FAR_SHARE = 1e-25, 0.01
+# Share of the scores' variance that a second difference of KL is at least where it is none of an error, a thousandth at kinks.
+_CURVED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,7 +150,9 @@ def expected_fit(
         if verdict.status == "failed" and not np.any(np.isfinite(problem.objective.value(places))):
             verdict = replace(verdict, warnings=(_INFINITE,))
     information = kl_at_kinks = None
-    if verdict.status == "converged" and verdict.singular and not unknown(functions, truth):
+    # Between two nodes the expectation of kinks may be level where KL itself is not.
+    irregular = (verdict.status == "converged" and verdict.singular) or verdict.status == "not_identified"
+    if irregular and not unknown(functions, truth):
         kl_at_kinks = divergence(functions, truth)
         verdict, information = _across_kinks(problem, kl_at_kinks, verdict)
     flat = problem.full(verdict.z)
@@ -221,21 +225,30 @@ def _across_kinks(
     functions, n = problem.functions, problem.functions.n_observations
     nodes = problem.nodes
 
-    rough = information_at(functions, nodes, problem.full(verdict.z), problem.kept)
-    found = smooth_minimum(lambda z: kl(problem.full(z)), verdict.z, 1 / np.sqrt(np.diagonal(rough.score)))
+    variances = np.diagonal(information_at(functions, nodes, problem.full(verdict.z), problem.kept).score)
+    if not np.all(variances > 0):
+        return verdict, None
+    scale = 1 / np.sqrt(variances)
+    found = smooth_minimum(lambda z: kl(problem.full(z)), verdict.z, scale)
     if found is None:
         return verdict, None
     z, hessian = found
+    level = verdict.null / scale
+    level /= np.linalg.norm(level, axis=1, keepdims=True)
+    if np.any(np.linalg.eigvalsh(level @ (hessian * np.outer(scale, scale)) @ level.T) < _CURVED):
+        return verdict, None
     score = information_at(functions, nodes, problem.full(z), problem.kept).score
     value = float(nodes.expected_log_likelihood(functions, problem.full(z)))
     warning = "The log density has a kink; J is the second difference of KL(true||model), good to about four digits."
     smooth = replace(
         verdict,
+        status="converged",
         z=z,
         value=value,
         hessian=-n * hessian,
         covariance=np.linalg.inv(n * hessian),
         singular=False,
+        null=np.zeros((0, len(z))),
         irregular=np.zeros((0, len(z))),
         warnings=(warning,),
     )

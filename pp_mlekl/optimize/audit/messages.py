@@ -83,7 +83,7 @@ def _converged(found: dict[tuple[str, str], Finding], space: Space) -> list[str]
         return [text + " profile() and bootstrap() follow the kinks." if space.what == "log-likelihood" else text]
     if ("identifiability", "singular") in found:
         texts.append(
-            f"The maximum is unique, but the {space.what} does not fall off from it as its curvature says (singular "
+            f"There is one maximum, but the {space.what} does not fall off from it as its curvature says (singular "
             "information, or a bent ridge that hardly falls); there are no standard errors."
         )
     if ("identifiability", "weak") in found:

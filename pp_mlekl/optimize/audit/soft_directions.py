@@ -18,6 +18,8 @@ from pp_mlekl.typing import Array
 _WITHIN = 100.0
 # Maximum number of directions that are tried one by one; more are tried together, in this number of random combinations.
 _SINGLY, _MIXED = 8, 4
+# How often the end of a plateau is sought halfway.
+_HALVINGS = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,17 +224,33 @@ def _across(objective: Objective, points: Array, free: Array) -> Objective:
 
 
 def _plateau(objective: Objective, z: Array, value: float, directions: Array) -> Array:
-    """Whether the objective is constant near by along each direction, as between the two middle observations of a median."""
+    """Whether along each direction the objective is constant on most of the line on which no fall is visible.
+
+    So it is between the two middle of a few observations with a median, wherever between them the point lies; those of many are
+    so near to one another that the median has an estimate.
+    """
     if not len(directions):
         return np.zeros(0, dtype=bool)
-    unit = directions / np.abs(directions).max(axis=1, keepdims=True)
-    steps = (
-        np.array([-1.0, -0.1, 0.1, 1.0])[:, None, None]
-        * objective.tolerances.flat_range
-        * max(1.0, float(np.abs(z).max()))
-    )
-    around = objective.value((z + steps * unit).reshape(-1, len(z))).reshape(4, len(unit))
-    return np.all(np.abs(around - value) <= objective.precision * max(1.0, abs(value)), axis=0)
+    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    signs = np.concatenate([unit, -unit])
+    level = _until(objective, z, value - objective.precision * max(1.0, abs(value)), signs)
+    visible = _until(objective, z, value - objective.tolerances.flat_fall, signs)
+    level, visible = (lengths.reshape(2, -1).sum(axis=0) for lengths in (level, visible))
+    return np.isinf(level) | (level > objective.tolerances.flat_share * visible)
+
+
+def _until(objective: Objective, z: Array, least: float, ways: Array) -> Array:
+    """How far from z along each unit direction (k, d) the objective stays above a value, (k,); infinite where it does all the way."""
+    grid = max(1.0, float(np.abs(z).max())) * np.concatenate([[0.0], np.geomspace(1e-14, 1e14, 57)])
+    below = ~(objective.value((z + grid[:, None, None] * ways).reshape(-1, len(z))).reshape(len(grid), -1) >= least)
+    below[0] = False
+    first = below.argmax(axis=0)
+    low, high = grid[first - 1], grid[first]
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        kept = objective.value(z + middle[:, None] * ways) >= least
+        low, high = np.where(kept, middle, low), np.where(kept, high, middle)
+    return np.where(below.any(axis=0), low, np.inf)
 
 
 def idle_coordinates(objective: Objective, z: Array, value: float, directions: Sequence[Array]) -> Array:

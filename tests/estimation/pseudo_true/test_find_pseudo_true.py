@@ -63,6 +63,19 @@ def test_a_density_with_a_kink_gets_its_information_from_the_expected_score():
     np.testing.assert_allclose(found.K, case["K"], rtol=2e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize(("shared", "rows"), [pytest.param(False, 3000, marks=pytest.mark.slow), (True, 25)])
+def test_a_level_piece_between_nodes_is_not_taken_for_a_lack_of_identification(shared, rows):
+    # Of many rows little is lost beyond the level piece, which is then most of what is seen.
+    with pm.Model() as model:
+        a = pm.Normal("a", 0, 5)
+        pm.Laplace("y", a + pm.Normal("b", 0, 5) if shared else a, 1.0, observed=np.zeros(rows))
+    found = pseudo_true(model, {"a": 0.0, "b": 0.0} if shared else {"a": 0.0}, random_seed=1)
+    if shared:
+        assert any("does not change along" in warning for warning in found.warnings)
+    else:
+        np.testing.assert_allclose(found.J, 1.0, rtol=2e-3)
+
+
 def test_a_right_model_has_itself_for_pseudo_true_and_the_information_equality():
     rng = np.random.default_rng(1)
     x = rng.normal(size=40)

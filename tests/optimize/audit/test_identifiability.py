@@ -23,6 +23,8 @@ from pp_mlekl.optimize.audit.soft_directions import (
     idle_coordinates,
 )
 from pp_mlekl.optimize.curvature import Curvature, suspicious_directions
+from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.search import search
 from pp_mlekl.optimize.solvers.result import at_point
 from pp_mlekl.optimize.tolerances import Tolerances
 
@@ -96,10 +98,39 @@ def test_a_family_that_ends_not_far_off_is_level_near_by(height, flat):
     assert curved_null(objective, np.zeros(2), 0.0, np.eye(2)[:1]).tolist() == [flat]
 
 
-@pytest.mark.parametrize(("width", "level"), [(0.02, True), (0.005, False)])
-def test_a_plateau_is_level_about_a_point(width, level):
-    objective = without_slope(lambda z: -np.maximum(np.abs(z[:, 0]) - width, 0.0))
-    assert _plateau(objective, np.zeros(1), 0.0, ONE).tolist() == [level]
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+@pytest.mark.parametrize("place", [-1.0, -0.999, 0.0, 0.7, 1.0])
+@pytest.mark.parametrize(("width", "level"), [(0.15, True), (0.06, False)])
+def test_a_plateau_is_most_of_where_no_fall_is_seen_from_anywhere_on_it(width, level, place, unit):
+    # Beyond its ends a tenth of a nat is lost within another 0.1.
+    objective = without_slope(lambda z: -np.maximum(np.abs(z[:, 0] / unit) - width, 0.0))
+    assert _plateau(objective, np.array([place * width * unit]), 0.0, ONE).tolist() == [level]
+
+
+def test_what_is_level_everywhere_is_a_plateau():
+    assert _plateau(without_slope(lambda z: 0.0 * z[:, 0]), np.zeros(1), 0.0, ONE).tolist() == [True]
+
+
+def laplace(y):
+    """Location and log scale of a Laplace sample."""
+
+    def evaluate(order, z, rows):
+        residuals, inverse = y - z[:, :1], np.exp(-z[:, 1])
+        size, signs = np.abs(residuals).sum(axis=1) * inverse, np.sign(residuals).sum(axis=1) * inverse
+        hessian = np.stack([0 * signs, -signs, -signs, -size], axis=-1).reshape(-1, 2, 2)
+        gradient = np.stack([signs, size - len(y)], axis=-1)
+        return (-len(y) * z[:, 1] - size, gradient, hessian)[: order + 1]
+
+    return Objective(size=2, evaluate=evaluate)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    ("y", "status"), [([1.0, 2.0, 3.0, 7.0], "not_identified"), ([1.0, 2.0, 2.1, 7.0], "converged")]
+)
+def test_a_median_between_two_observations_has_one_verdict_from_all_starts(y, status, seed):
+    starts = np.concatenate([np.zeros((1, 2)), np.random.default_rng(seed).normal(size=(5, 2))])
+    assert search(laplace(np.array(y)), starts, line(2, [1])).status == status
 
 
 @pytest.mark.parametrize(("width", "idle"), [(0.1, True), (0.01, False)])
