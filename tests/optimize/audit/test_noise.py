@@ -8,9 +8,10 @@ from scipy.special import gammaln
 from pp_mlekl.optimize.audit.noise import noise
 from pp_mlekl.optimize.audit.pipeline import _highest
 from pp_mlekl.optimize.curvature import losses_along, rays
-from pp_mlekl.optimize.meaningful_ends import before_rounding
+from pp_mlekl.optimize.meaningful_ends import before_rounding, meaningful
 from pp_mlekl.optimize.numerical_noise import crosses_rounding, high_by_rounding, rounding, stairs
 from pp_mlekl.optimize.objective import Objective
+from pp_mlekl.optimize.profile_paths import profile_paths
 from pp_mlekl.optimize.solvers.result import Ends
 from pp_mlekl.optimize.tolerances import Tolerances
 
@@ -60,22 +61,27 @@ def test_a_step_across_mere_noise_is_seen(size, crossed):
     assert crosses_rounding(rough(size), np.array([[-1.0]]), np.array([[5.0]]))[0] == crossed
 
 
+def stationary(first, before, last, after, curvature=0.0):
+    """Searches that went from ``first`` (b, 1) with values ``before`` (b,) in one step to ``last``, where they converged."""
+    z, value, count = np.array(last), np.array(after), len(last)
+    return Ends(
+        z=z,
+        value=value,
+        gradient=np.zeros((count, 1)),
+        hessian=np.full((count, 1, 1), -curvature),
+        decrement=np.zeros(count),
+        state=np.full(count, "stationary", dtype="<U10"),
+        iterations=1,
+        count=np.ones(count, dtype=int),
+        trail=[(np.array(first), np.array(before)), (z, value)],
+    )
+
+
 @pytest.mark.parametrize(("gain", "kept"), [(8.0, False), (30.0, True)])
 def test_a_search_is_taken_back_before_steps_that_noise_may_have_made(gain, kept):
     size = float(rounding(rough(1e-4), np.array([[3.0]]))[0])
     objective = rough(1e-4, drop=-gain * size)
-    z, value = np.array([[-1.0], [3.0]]), np.array([0.0, gain * size])
-    ends = Ends(
-        z=z[1:],
-        value=value[1:],
-        gradient=np.zeros((1, 1)),
-        hessian=np.zeros((1, 1, 1)),
-        decrement=np.zeros(1),
-        state=np.array(["stationary"], dtype="<U10"),
-        iterations=1,
-        count=np.ones(1, dtype=int),
-        trail=[(z[:1], value[:1]), (z[1:], value[1:])],
-    )
+    ends = stationary([[-1.0]], [0.0], [[3.0]], [gain * size])
     found = before_rounding(objective, ends, np.array([0]))
     assert (found.z[0, 0] == 3.0) == kept
 
@@ -187,3 +193,35 @@ def test_steps_of_lost_digits_are_no_fall(z):
     # The steps are .01 to .03 nats high.
     assert near[0] < 1e-3
     assert everywhere[1] > 100
+
+
+@pytest.mark.parametrize(("size", "seen"), [(1e-3, True), (1.0, False)])
+def test_a_loss_in_moderate_noise_is_one(size, seen):
+    scatter = rounding(rough(size, beyond=1e5), np.full((1, 1), 5e5))[0]
+    objective = rough(size, drop=15 * scatter, beyond=1e5)
+    _, everywhere = losses_along(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.array([np.inf]))
+    assert (everywhere[0] > 5 * scatter) == seen
+
+
+@pytest.mark.parametrize(("size", "kept"), [(0.01, [-1.0, 3.0]), (1.0, [-1.0])])
+def test_a_search_that_came_to_rest_in_mere_noise_is_left_out(size, kept):
+    # It is higher by far more than the noise.
+    objective = rough(size, drop=-100.0)
+    ends = stationary([[-2.0], [2.9]], [0.0, 100.0], [[-1.0], [3.0]], [0.0, 100.0], curvature=1.0)
+    assert meaningful(objective, ends).z[:, 0].tolist() == kept
+
+
+@pytest.mark.parametrize(("curvature", "end"), [(0.0, -1.0), (1.0, 3.0)])
+def test_a_search_is_taken_back_from_where_nothing_is_curved(curvature, end):
+    size = float(rounding(rough(1e-4), np.array([[3.0]]))[0])
+    ends = stationary([[-1.0]], [0.0], [[3.0]], [8 * size], curvature)
+    assert meaningful(rough(1e-4, drop=-8 * size), ends).z.tolist() == [[end]]
+
+
+@pytest.mark.parametrize(("slope", "followed"), [(10.0, False), (-10.0, True)])
+def test_a_path_that_rises_into_mere_noise_is_lost(slope, followed):
+    noisy = rough(1.0, beyond=2.5)
+    objective = without_slope(lambda z: slope * z[:, 0] + noisy.value(z))
+    paths = profile_paths(objective, np.zeros((1, 1)), np.ones((1, 1)), np.arange(1.0, 6.0))
+    assert np.isfinite(paths.values[:2]).all()
+    assert np.isfinite(paths.values[-1, 0]) == followed
