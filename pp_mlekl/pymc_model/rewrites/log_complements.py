@@ -11,7 +11,7 @@ import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.utils import CheckParameterValue
 from pytensor.graph.basic import Apply, Variable
-from pytensor.scalar.basic import Add, ArcTan, Cast, Exp, Identity, Log, Log1p, Neg, Sqrt, Sub, Switch, TrueDiv
+from pytensor.scalar.basic import Add, ArcTan, Cast, Exp, Identity, Log, Log1p, Mul, Neg, Sqrt, Sub, Switch, TrueDiv
 from pytensor.scalar.math import BetaInc, GammaInc, GammaIncC, Log1mexp, Softplus
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
@@ -62,7 +62,7 @@ def _complement(graph: TensorVariable) -> TensorVariable | None:
         return _of_negative(node.inputs[0])
     if is_elementwise(node, Log1p):
         inner = node.inputs[0].owner
-        return pt.log(inner.inputs[0] if is_elementwise(inner, Neg) else -node.inputs[0])
+        return _log(inner.inputs[0]) if is_elementwise(inner, Neg) else _log(node.inputs[0], sign=-1.0)
     return _of_probability(node.inputs[0]) if is_elementwise(node, Log) else None
 
 
@@ -102,7 +102,7 @@ def _of_probability(p: TensorVariable) -> TensorVariable | None:
         a, b, x = node.inputs
         return pt.log(pt.betainc(b, a, _one_minus(x)))
     if is_elementwise(node, Sub) and common_constant(node.inputs[0]) == 1.0:
-        return pt.log(node.inputs[1])
+        return _log(node.inputs[1])
     if (
         is_elementwise(node, Add)
         and common_constant(node.inputs[0]) == 0.5
@@ -112,6 +112,18 @@ def _of_probability(p: TensorVariable) -> TensorVariable | None:
         if is_elementwise(angle, ArcTan):
             return pt.log(pt.arctan2(1.0, angle.inputs[0]) / np.pi)
     return None
+
+
+def _log(p: TensorVariable, sign: float = 1.0) -> TensorVariable:
+    """log(sign * p) for a positive sign * p; the exponent of an exponential, which may underflow, is taken as it is."""
+    node = p.owner
+    if is_elementwise(node, Exp) and sign > 0:
+        return node.inputs[0]
+    if is_elementwise(node, Mul) and len(node.inputs) == 2:
+        factor = common_constant(node.inputs[0])
+        if factor is not None and sign * factor > 0:
+            return np.log(sign * factor) + _log(node.inputs[1])
+    return pt.log(sign * p)
 
 
 def _one_minus(x: TensorVariable) -> TensorVariable:

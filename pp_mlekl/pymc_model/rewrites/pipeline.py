@@ -28,12 +28,11 @@ def without_checks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 
 # Correct values and derivatives, for all functions of z.
-ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails)
+ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails, with_log_complements)
 # Accuracy of log densities (the first four), speed in batches (the fifth), both (the last).
 ON_DENSITIES: tuple[Rewrite, ...] = (
     with_sigmoids_outside,
     with_closed_forms,
-    with_log_complements,
     with_expm1,
     with_elementwise_diagonals,
     without_checks,
