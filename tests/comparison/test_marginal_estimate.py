@@ -105,7 +105,7 @@ def test_in_a_comparison(tmp_path):
     rows = {row.name: row for row in glance(result).rows}
     assert 'class="marginal"' in rows["mu"].picture
     assert 'class="mle"' not in rows["mu"].picture
-    assert rows["theta[a]"].texts["marginal_MLE"] == ""
+    assert rows["theta[a]"].texts["marginal_MLE"] == "integrated out"
     (finding,) = [f for f in result.verdict().findings if f.topic == "Marginal MLE"]
     assert "marginalize=['theta']" in finding.text
     read = mk.load(result.save(tmp_path / "kept.nc"))
