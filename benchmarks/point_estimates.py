@@ -59,8 +59,8 @@ def ours():
     times["again"] = again(lambda: find_mle(model, random_seed=1))
     best = find_mle(model, random_seed=1)
     problem = Problem(functions=model_functions(model), kind="mle")
-    refit(problem, best, None, {"y": y[:2]}, 2)
-    times["each of many data sets"] = timed(lambda: refit(problem, best, None, {"y": y}, DATA_SETS)) / DATA_SETS
+    refit(problem, best, (None, {"y": y[:2]}, 2))
+    times["each of many data sets"] = timed(lambda: refit(problem, best, (None, {"y": y}, DATA_SETS))) / DATA_SETS
     return times
 
 
