@@ -170,8 +170,9 @@ class Structure(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        """An element, and what its attributes are called."""
-        self.found.append((tag, *(key for key, _ in attrs)))
+        """An element, and what its attributes are called; where a long name may break (a bare ``wbr``) follows from the name."""
+        if tag != "wbr" or attrs:
+            self.found.append((tag, *(key for key, _ in attrs)))
 
     def handle_data(self, data: str) -> None:
         """Text."""
