@@ -24,9 +24,9 @@ _DOUBLINGS = 7.0
 _STEPS = np.arange(2.5, 35.1, 2.5)
 # Maximum number of coordinates of irregular directions that are followed.
 _MOST_INVOLVED = 3
-# Losses, each a tenth of the one before, by which the end of a way is judged, at most and at least; they are looked for on a path
-# of short steps, and halfway so often.
+# Largest and smallest number of losses, each a tenth of the one before, that show whether a way ends.
 _TENTHS, _FEWEST_TENTHS = 12, 5
+# Step of the path on which the places of these losses are found, and the number of bisections for each.
 _SHORT, _HALVINGS = 0.5, 30
 
 

@@ -18,7 +18,7 @@ from pp_mlekl.typing import Array
 _WITHIN = 100.0
 # Maximum number of directions that are tried one by one; more are tried together, in this number of random combinations.
 _SINGLY, _MIXED = 8, 4
-# How often the end of a plateau is sought halfway.
+# Number of bisections for the end of a plateau.
 _HALVINGS = 10
 
 

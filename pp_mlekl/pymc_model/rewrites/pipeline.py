@@ -27,9 +27,9 @@ def without_checks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     return rewritten
 
 
-# Correct values and derivatives, for all functions of z.
+# Correct values and derivatives, for all functions of z. They come before PyTensor's canonical form, which hides log survival functions.
 ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails, with_log_complements)
-# Accuracy of log densities (the first four), speed in batches (the fifth), both (the last).
+# Accuracy of log densities (the first three), speed in batches (the fourth), both (the last).
 ON_DENSITIES: tuple[Rewrite, ...] = (
     with_sigmoids_outside,
     with_closed_forms,
