@@ -15,7 +15,7 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import Batch, Job, Results
 from pp_mlekl.utils.counts import counted
 
-# Seconds without a worker until the user is told.
+# Seconds without a worker after which a message is printed.
 _PATIENCE = 5.0
 # Number of batches per thread of the cluster that are running or queued, so that no worker waits for the next one.
 _IN_HAND = 3

@@ -27,7 +27,8 @@ def without_checks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
     return rewritten
 
 
-# Correct values and derivatives, for all functions of z. They come before PyTensor's canonical form, which hides log survival functions.
+# Correct values and derivatives, for all functions of z. PyTensor's canonical form, which comes later, would hide log survival
+# functions from their rewrite.
 ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails, with_log_complements)
 # Accuracy of log densities (the first three), speed in batches (the fourth), both (the last).
 ON_DENSITIES: tuple[Rewrite, ...] = (
