@@ -12,6 +12,8 @@ _PROBES = 8
 _OF_THIRD = 0.5
 # Distances, relative to a point's size, at which steps of the value are sought, and the number of directions for each.
 _DISTANCES, _WAYS = 10.0 ** np.arange(-9, 0), 3
+# From one distance to the next, and over how many of them a slope has to be wrong in the same way.
+_TENFOLD, _DECADES = 10.0, 3
 # A move, relative to a point's size, by which a density that has lost all digits does not change at all.
 _ASIDE = 1e-3
 # How often the place where digits cancel is sought halfway.
@@ -69,7 +71,8 @@ def stairs(objective: Objective, z: Array) -> Array:
 
     Where a density has lost its digits (one less a probability of almost one) it may be constant between steps that are far
     wider than the moves by which ``rounding`` sees a scatter: the slopes between two points then do not add up to what the
-    value has changed by.
+    value has changed by. Where they still do not before the value has changed by more than is looked at (what is missed grows
+    with the distance itself; with its square, where a slope is right), nothing is known of the value: infinity.
 
     Examples
     --------
@@ -89,15 +92,24 @@ def stairs(objective: Objective, z: Array) -> Array:
     there, slope = there.reshape(moves.shape[:-1]), slope.reshape(moves.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         change = there - value
-        missed = np.abs(change - np.sum(moves * (slope + gradient), axis=-1) / 2)
-        either = np.minimum(missed[:, :_WAYS], missed[:, _WAYS:]).max(axis=1)
-        highest = np.where(np.all(np.abs(change) < objective.tolerances.noise_step_range, axis=1), either, np.inf)
-        steps = np.where(
-            highest[1:] < objective.tolerances.noise_step_growth * highest[:-1],
-            np.minimum(highest[1:], highest[:-1]),
-            0.0,
-        )
-    return steps.max(axis=0)
+        within = np.all(np.abs(change) < objective.tolerances.noise_step_range, axis=1)
+        highest = np.where(within, _on_both_sides(change - np.sum(moves * (slope + gradient), axis=-1) / 2), np.inf)
+        limit = objective.tolerances.noise_step_growth
+        steps = np.where(highest[1:] < limit * highest[:-1], np.minimum(highest[1:], highest[:-1]), 0.0)
+        # The slope at a kink is any between those on its sides, which are right.
+        missed = _on_both_sides(change - np.sum(moves * slope, axis=-1))
+        growth = missed[1:] / missed[:-1]
+        wrong = (growth >= limit) & (growth < _TENFOLD * limit)
+        wrong &= missed[1:] > objective.tolerances.noise_slope_share * np.abs(change[1:]).max(axis=1)
+    near = np.logical_and.accumulate(within, axis=0)
+    unknown = ~within.all(axis=0) & (near.sum(axis=0) > _DECADES) & np.all(wrong | ~near[1:], axis=0)
+    return np.where(unknown, np.inf, steps.max(axis=0))
+
+
+def _on_both_sides(missed: Array) -> Array:
+    """The largest amount by which changes (k, 2 ways, b) are missed on both sides of a way, (k, b)."""
+    size = np.abs(missed)
+    return np.minimum(size[:, :_WAYS], size[:, _WAYS:]).max(axis=1)
 
 
 def inexact(objective: Objective, z: Array) -> Array:

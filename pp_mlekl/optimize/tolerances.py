@@ -27,6 +27,8 @@ class Tolerances:
         Relative moves within which a smooth function is constant (Moré and Wild 2011), but its rounding is not.
     noise_step_growth
         The height of a step that rounding makes grows by less than this factor over ten times the distance.
+    noise_slope_share
+        Share of a change that slopes miss at least if they are other digits' than the value's.
     noise_step_range
         Moves that change the value by more nats say nothing of rounding.
     least_fall
@@ -156,6 +158,7 @@ class Tolerances:
     noise_visible: float = 1e-8
     noise_move: float = 1e-10
     noise_step_growth: float = 3.0
+    noise_slope_share: float = 0.1
     noise_step_range: float = 5.0
     least_fall: float = 0.1
     largest_fall: float = 10.0

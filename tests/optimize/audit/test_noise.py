@@ -45,6 +45,51 @@ def test_a_kink_is_no_step():
     assert stairs(objective, np.zeros((1, 1)))[0] < 1e-12
 
 
+def wrong_slope(share, steepness=1e3):
+    """A straight line whose slope is wrong by a share of itself."""
+
+    def evaluate(order, z, rows):
+        return (steepness * z[:, 0], np.full(z.shape, (1 - share) * steepness), np.zeros((*z.shape, 1)))[: order + 1]
+
+    return Objective(size=1, evaluate=evaluate)
+
+
+@pytest.mark.parametrize(("share", "known"), [(0.2, False), (0.05, True)])
+def test_of_a_value_that_its_slope_contradicts_nothing_is_known(share, known):
+    assert np.isfinite(stairs(wrong_slope(share), np.zeros((1, 1)))[0]) == known
+
+
+@pytest.mark.parametrize(("steepness", "known"), [(1e4, False), (1e8, True)])
+def test_a_contradiction_is_one_over_three_decades(steepness, known):
+    assert np.isfinite(stairs(wrong_slope(1.0, steepness), np.zeros((1, 1)))[0]) == known
+
+
+@pytest.mark.parametrize(("power", "known"), [(1.0, False), (1.4, False), (1.6, True)])
+def test_what_a_wrong_slope_misses_grows_with_the_distance(power, known):
+    objective = without_slope(lambda z: 1e3 * np.abs(z[:, 0]) ** power)
+    assert np.isfinite(stairs(objective, np.zeros((1, 1)))[0]) == known
+
+
+def test_a_steep_function_of_right_slope_is_known():
+    objective = analytic(lambda z: np.sin(1e4 * z[:, 0]) + 1e5 * z[:, 0])
+    assert stairs(objective, np.ones((1, 1)))[0] < 1e-8
+
+
+@pytest.mark.parametrize(("share", "lost"), [(1.0, False), (0.0, True)])
+def test_a_loss_is_none_where_nothing_is_known_of_the_value(share, lost):
+    # Beyond 1 the value falls, with a slope that says nothing of it.
+    slope = wrong_slope(share, -1e3)
+
+    def evaluate(order, z, rows):
+        return tuple(
+            part * (z[:, 0] > 1).reshape(-1, *[1] * (part.ndim - 1)) for part in slope.evaluate(order, z - 1, rows)
+        )
+
+    objective = Objective(size=1, evaluate=evaluate)
+    _, everywhere = losses_along(objective, np.zeros(1), 0.0, np.ones((1, 1)), np.full(1, 40.0))
+    assert (everywhere[0] > 1.0) == lost
+
+
 @pytest.mark.parametrize(("higher", "by_noise"), [(8e-3, True), (3e-2, False)])
 def test_a_value_is_known_to_within_a_multiple_of_its_noise(higher, by_noise):
     found = high_by_rounding(np.array([0.0, higher]), np.array([0.0, 1e-3]), Tolerances())
@@ -171,7 +216,7 @@ def test_a_long_step_over_a_narrow_region_of_noise_is_seen(largest, crossed):
 @pytest.mark.parametrize(("end", "lost"), [(5.0, True), (-20.0, False)])
 def test_what_is_lost_before_a_density_is_undefined_counts(end, lost):
     # The rays double: between the last two places it falls from nothing to minus infinity.
-    objective = without_slope(lambda z: np.where(z[:, 0] > end, -np.inf, -np.exp(z[:, 0])))
+    objective = analytic(lambda z: np.where(z[:, 0].real > end, -np.inf, -np.exp(z[:, 0])))
     start = np.array([-33.8])
     _, everywhere = losses_along(objective, start, 0.0, np.ones((1, 1)), np.full(1, 40.0))
     assert (everywhere[0] > 100.0) == lost
