@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.utils import CheckParameterValue
-from pytensor.graph.basic import Apply, Variable
-from pytensor.scalar.basic import Add, ArcTan, Cast, Exp, Identity, Log, Log1p, Mul, Neg, Sqrt, Sub, Switch, TrueDiv
+from pytensor.graph.basic import Apply, Variable, equal_computations
+from pytensor.scalar.basic import LT, Add, ArcTan, Cast, Exp, Identity, Log, Log1p, Mul, Neg, Sqrt, Sub, Switch, TrueDiv
 from pytensor.scalar.math import BetaInc, GammaInc, GammaIncC, Log1mexp, Softplus
 from pytensor.tensor.basic import Alloc
 from pytensor.tensor.elemwise import DimShuffle
@@ -60,6 +60,8 @@ def _complement(graph: TensorVariable) -> TensorVariable | None:
         return node.inputs[0]
     if is_elementwise(node, Neg):
         return _of_negative(node.inputs[0])
+    if is_elementwise(node, Add):
+        return _of_first_passage(*node.inputs)
     if is_elementwise(node, Log1p):
         inner = node.inputs[0].owner
         return _log(inner.inputs[0]) if is_elementwise(inner, Neg) else _log(node.inputs[0], sign=-1.0)
@@ -89,6 +91,67 @@ def _of_negative(exponent: TensorVariable) -> TensorVariable | None:
         small = log < -37.0
         return pt.switch(small, log, pt.log1mexp(-pt.exp(pt.switch(small, 0.0, log))))
     return None
+
+
+def _of_first_passage(first: TensorVariable, *others: TensorVariable) -> TensorVariable | None:
+    """log(1 - F) of the inverse Gaussian, where log F is log Phi(u) + softplus(2 lam / mu + log Phi(-w) - log Phi(u)).
+
+    With u = (x / mu - 1) / r, w = (x / mu + 1) / r, r = sqrt(x / lam): w^2 - u^2 = 4 lam / mu, so that both terms of F and of
+    1 - F have the factor exp(-u^2 / 2) (Giner and Smyth 2016, The R Journal 8, 339-351).
+    """
+    found = _passage(first, *others)
+    if found is None:
+        return None
+    u, w = found
+    beyond = u > 1.0
+    far, farther = pt.switch(beyond, u, 1.0), pt.switch(beyond, w, 2.0)
+    survival = pt.log((pt.erfcx(far / np.sqrt(2)) - pt.erfcx(farther / np.sqrt(2))) / 2) - far**2 / 2
+    near, nearer = pt.switch(beyond, 1.0, u), pt.switch(beyond, 2.0, w)
+    passed = pt.log((pt.erfcx(-near / np.sqrt(2)) + pt.erfcx(nearer / np.sqrt(2))) / 2) - near**2 / 2
+    return pt.switch(beyond, survival, pt.log1mexp(passed))
+
+
+def _passage(first: TensorVariable, *others: TensorVariable) -> tuple[TensorVariable, TensorVariable] | None:
+    """u and w of the formula above; None for other graphs."""
+    try:
+        (rest,) = others
+        ((second, same),) = (_inputs(v, Sub) for v in _inputs(rest, Softplus))
+        factor, _ = _inputs(second, Add)
+        condition, *_ = _inputs(first, Switch)
+        (shifted, _), (number, ratio) = _inputs(_inputs(condition, LT)[0], TrueDiv), _inputs(_unshaped(factor), TrueDiv)
+        numerator, r = _inputs(_inputs(shifted, Sub)[0], TrueDiv)
+        (x, mu), ((y, lam),) = (
+            _inputs(_inputs(numerator, Sub)[0], TrueDiv),
+            (_inputs(v, TrueDiv) for v in _inputs(r, Sqrt)),
+        )
+        known = all(_same(*pair) for pair in zip((mu, lam), _inputs(ratio, TrueDiv), strict=True))
+    except ValueError:
+        return None
+    if same is not first or x is not y or common_constant(number) != 2.0 or not known:
+        return None
+    return (x / mu - 1.0) / r, (x / mu + 1.0) / r
+
+
+def _inputs(graph: TensorVariable, kind: type) -> list[TensorVariable]:
+    """What an elementwise operation of one scalar kind is applied to; raises for other graphs."""
+    if not is_elementwise(graph.owner, kind):
+        raise ValueError(f"no {kind.__name__}")
+    return graph.owner.inputs
+
+
+def _same(first: TensorVariable, second: TensorVariable) -> bool:
+    """Whether two graphs are one, up to changes of axes and types."""
+    value = common_constant(first)
+    if value is not None:
+        return value == common_constant(second)
+    return equal_computations([_unshaped(first)], [_unshaped(second)])
+
+
+def _unshaped(graph: TensorVariable) -> TensorVariable:
+    """A graph without its last changes of axes and types."""
+    while graph.owner is not None and (isinstance(graph.owner.op, DimShuffle) or is_elementwise(graph.owner, Cast)):
+        graph = graph.owner.inputs[0]
+    return graph
 
 
 def _of_probability(p: TensorVariable) -> TensorVariable | None:

@@ -33,6 +33,12 @@ def normal(x):
     return mp.log(mp.erfc(x / mp.sqrt(2)) / 2)
 
 
+def first_passage(x, mean, shape):
+    x, mean, shape = mp.mpf(x), mp.mpf(mean), mp.mpf(shape)
+    root = mp.sqrt(2 * x / shape)
+    return mp.log((mp.erfc((x / mean - 1) / root) - mp.exp(2 * shape / mean) * mp.erfc((x / mean + 1) / root)) / 2)
+
+
 CASES = {
     "Weibull": (pm.Weibull, (2.0, 1.0), [0.5, 3.0, 40.0, 1e3], lambda x: -(mp.mpf(x) ** 2)),
     "Exponential": (pm.Exponential, (2.0,), [0.1, 30.0, 1e4], lambda x: -2 * mp.mpf(x)),
@@ -60,6 +66,8 @@ CASES = {
     "Pareto": (pm.Pareto, (2.0, 1.0), [1.5, 1e4, 1e10], lambda x: -2 * mp.log(x)),
     "Beta": (pm.Beta, (2.0, 30.0), [0.2, 0.9, 0.999], lambda x: beta(30, 2, 1 - mp.mpf(x))),
     "Kumaraswamy": (pm.Kumaraswamy, (2.0, 30.0), [0.2, 0.9, 0.999], lambda x: 30 * mp.log(1 - mp.mpf(x) ** 2)),
+    "Wald": (pm.Wald, (2.0, 3.0), [0.05, 2.5, 60.0, 3e3, 1e6], lambda x: first_passage(x, 2, 3)),
+    "Wald of a small shape": (pm.Wald, (1e3, 1.0), [0.1, 500.0, 1e5, 1e8], lambda x: first_passage(x, 1e3, 1)),
     "Geometric": (pm.Geometric, (0.3,), [1, 200, 5000], lambda k: k * mp.log(1 - mp.mpf(0.3))),
     "Poisson": (pm.Poisson, (2.0,), [1, 30, 120], lambda k: lower_gamma(k + 1, 2)),
     "NegativeBinomial": (
@@ -137,3 +145,20 @@ def test_censoring_far_beyond_the_scale_has_a_likelihood():
     assert value[0] == pytest.approx(-(60.0**4), rel=1e-12)
     np.testing.assert_allclose(gradient[0], [-(60.0**4) * 4 * np.log(60), 4 * 60.0**4], rtol=1e-12)
     assert np.isfinite(hessian).all()
+
+
+@pytest.mark.parametrize("limit", [0.3, 30.0, 3e3])
+def test_censored_first_passages_have_exact_derivatives(limit):
+    with pm.Model() as model:
+        mean, shape = pm.HalfNormal("mean"), pm.HalfNormal("shape")
+        pm.Censored("y", pm.Wald.dist(mean, shape), lower=None, upper=limit, observed=[limit])
+    value, gradient, hessian = model_functions(model).value_gradient_hessian(np.log([[0.5, 2.0]]))
+
+    def exact(u, v):
+        return first_passage(limit, mp.exp(u), mp.exp(v))
+
+    at = (mp.log(mp.mpf(0.5)), mp.log(mp.mpf(2.0)))
+    orders = [(2, 0), (1, 1), (1, 1), (0, 2)]
+    assert value[0] == pytest.approx(float(exact(*at)), rel=1e-12)
+    np.testing.assert_allclose(gradient[0], [float(mp.diff(exact, at, n)) for n in ((1, 0), (0, 1))], rtol=1e-9)
+    np.testing.assert_allclose(hessian[0].ravel(), [float(mp.diff(exact, at, n)) for n in orders], rtol=1e-7)
