@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -146,9 +147,13 @@ def source_of(function: Any) -> str:
         return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
+# Each takes 6 milliseconds, to parse a file.
+_version = cache(version)
+
+
 def library_versions() -> dict[str, str]:
     """Versions of what the last digits of a result depend on."""
-    return {name: version(name) for name in _LIBRARIES}
+    return {name: _version(name) for name in _LIBRARIES}
 
 
 def _values(truth: Any) -> dict[str, Any] | None:

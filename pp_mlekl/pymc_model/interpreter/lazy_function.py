@@ -22,12 +22,13 @@ from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.variable import TensorVariable
 
 from pp_mlekl.pymc_model.interpreter.blas_threads import has_small_matrices, one_thread
+from pp_mlekl.pymc_model.interpreter.count_tables import of_counts_node
 from pp_mlekl.pymc_model.interpreter.elemwise import direct_elemwise
 from pp_mlekl.pymc_model.interpreter.linalg import batched_blockwise
 from pp_mlekl.pymc_model.interpreter.pytensor_settings import settings
 from pp_mlekl.pymc_model.interpreter.static_shapes import static_shapes_from_types
 from pp_mlekl.pymc_model.rewrites import bessel
-from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE
+from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE, ONE_CHOICE
 from pp_mlekl.pymc_model.rewrites.inline import INLINE
 from pp_mlekl.pymc_model.rewrites.loops import with_step
 from pp_mlekl.typing import Array
@@ -60,7 +61,7 @@ _SIMPLIFICATIONS = ("canonicalize", "fast_compile")
 # BLAS nodes have no derivative, and Numba falls back to Python objects for them.
 _BLAS = ("blas", "BlasOpt")
 
-_LAST = SequentialGraphRewriter(INLINE, AXES_OUTSIDE)
+_LAST = SequentialGraphRewriter(INLINE, AXES_OUTSIDE, ONE_CHOICE)
 
 
 class CompilationCount:
@@ -255,7 +256,9 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
         scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
-        if scalar in _UFUNCS:
+        if (of_counts := of_counts_node(node, memo)) is not None:
+            memo[node.outputs[0]] = of_counts.outputs[0]
+        elif scalar in _UFUNCS:
             memo[node.outputs[0]] = direct_elemwise(node, inputs, (_UFUNCS[scalar], len(inputs), 1)).outputs[0]
         elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
             while len(inputs) > 1:

@@ -8,11 +8,12 @@ import pytest
 from pytensor.compile.mode import Mode
 from pytensor.graph.rewriting.utils import rewrite_graph
 from pytensor.graph.traversal import toposort
+from pytensor.scalar.basic import OR, Switch
 from scipy import special, stats
 
 from pp_mlekl.pymc_model.interpreter.ufuncs import sigmoid
 from pp_mlekl.pymc_model.model_functions import model_functions
-from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE, ONE_FUNCTION
+from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE, ONE_CHOICE, ONE_FUNCTION
 from pp_mlekl.pymc_model.rewrites.rebuild import is_elementwise
 
 CHOSEN = np.array([True, False, True, False, False])
@@ -48,6 +49,37 @@ def test_a_choice_of_functions_is_a_function_of_a_choice(graph, kind, left):
     np.testing.assert_array_equal(values(new), values(graph))
     assert new.type.dtype == graph.type.dtype
     assert count(new, type(kind.scalar_op)) == left
+
+
+inside = pt.switch(x < 0, 0.0, y)
+
+
+@pytest.mark.parametrize(
+    ("graph", "left"),
+    [
+        (pt.switch(c, 0.0, inside), 1),
+        (pt.switch(c, inside, 0.0), 1),
+        (pt.switch(c, 0.0, pt.switch(x > 1, inside, 0.0)), 1),
+        (pt.switch(c[:1], -np.inf, pt.switch(c, -np.inf, x)), 1),
+        # Other constants, and choices between two numbers.
+        (pt.switch(c, 1.0, inside), 2),
+        (pt.switch(c, np.zeros(5), inside), 2),
+        (pt.switch(c, y, inside), 2),
+        (pt.switch(c, np.nan, pt.switch(x < 0, np.nan, y)), 2),
+    ],
+)
+def test_choices_of_one_constant_are_one_choice(graph, left):
+    new = rewrite_graph(graph, include=("canonicalize",), custom_rewrite=ONE_CHOICE, clone=True)
+    np.testing.assert_array_equal(values(new), values(graph))
+    assert new.type.dtype == graph.type.dtype
+    assert count(new, Switch) == left
+
+
+def test_terms_share_the_condition_of_their_checks():
+    terms = [pt.switch(c, 0.0, pt.switch(x > 1, pt.switch(x < 0, 0.0, f(y)), 0.0)) for f in (pt.exp, pt.sin, pt.cos)]
+    new = rewrite_graph(terms, include=("canonicalize",), custom_rewrite=ONE_CHOICE, clone=True)
+    nodes = list(toposort(rewrite_graph(new, include=("merge",), clone=True)))
+    assert [sum(is_elementwise(node, kind) for node in nodes) for kind in (Switch, OR)] == [3, 2]
 
 
 def test_axes_come_after_functions():
