@@ -15,7 +15,7 @@ def flat(dataset):
     return np.concatenate([np.ravel(v.values) for v in dataset.data_vars.values()])
 
 
-@pytest.mark.parametrize("name", slow_if(golden.REAL, ["iris-naive-bayes"]))
+@pytest.mark.parametrize("name", slow_if(golden.REAL, ["iris-naive-bayes", "randhie-negbin", "randhie-poisson"]))
 def test_mle_and_standard_errors_on_real_data(name):
     case = REAL[name]
     estimate = find_mle(golden.REAL[name](), random_seed=1)

@@ -6,6 +6,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
+from tiers import slow_if
 
 import pp_mlekl as mk
 
@@ -67,7 +68,7 @@ def fitted(status, names, terms):
 
 # Both pairs are in the other alphabetical order.
 @pytest.mark.parametrize(("names", "terms"), [(("zeta", "log(x)"), "observed"), (("b[1]", "a b"), "potential")])
-@pytest.mark.parametrize("status", CASES)
+@pytest.mark.parametrize("status", slow_if(CASES, ["unbounded"]))
 def test_other_names_and_a_potential_leave_the_verdict(status, names, terms):
     usual, own = fitted(status, ("m", "s"), "observed"), fitted(status, names, terms)
     assert usual.status == own.status == status

@@ -19,6 +19,11 @@ from pp_mlekl.optimize.audit.verdict import decide
 VERDICTS = golden.cases("degenerate/verdicts.json")
 # Cases that take a second and more, for the slow tier.
 _LONG = (
+    "exgaussian_of_few_data",
+    "two_variances_that_add_up",
+    "hurdle_poisson_of_ones",
+    "sum_of_means",
+    "generalised_pareto_of_uniform_data",
     "extreme_values_with_a_tied_minimum",
     "knot",
     "separated_ordinal_response",

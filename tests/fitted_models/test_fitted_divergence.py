@@ -19,6 +19,8 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 CONJUGATE = golden.cases("conjugate.json")
+# Cases that take several seconds, for the slow tier.
+_LONG = ("normal-inversegamma-4", "dirichlet-multinomial-3")
 ESTIMATORS = ["mle", "map", "map_unconstrained", "posterior_predictive"]
 
 
@@ -72,7 +74,7 @@ def new_observation(case):
     return model, params
 
 
-@pytest.mark.parametrize("name", slow_if(CONJUGATE, LIKE_ANOTHER))
+@pytest.mark.parametrize("name", slow_if(CONJUGATE, (*LIKE_ANOTHER, *_LONG)))
 def test_golden_predictive_divergences(name):
     case = CONJUGATE[name]
     expected = case["predictive"]
@@ -262,7 +264,9 @@ def test_vector_observations_by_monte_carlo_and_closed_form():
     )
 
 
-@pytest.mark.parametrize("kind", ["censored", "mixture", "zero_inflated", "truncated"])
+@pytest.mark.parametrize(
+    "kind", slow_if(["censored", "mixture", "zero_inflated", "truncated"], ["censored", "mixture"])
+)
 def test_composite_observations(kind):
     generator, y = np.random.default_rng(8), Y[:8]
     with pm.Model() as model:

@@ -122,7 +122,7 @@ MODELS = {
     "asymmetric laplace": ("y ~ x", "asymmetriclaplace", {}),
     "von mises": ("angle ~ x", "vonmises", {}),
 }
-FAST = ("groups", "categorical", "no intercept", "cumulative")
+FAST = ("groups", "no intercept", "cumulative")
 
 
 def fitted_by_bambi(model, functions, z):

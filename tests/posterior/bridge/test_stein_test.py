@@ -17,7 +17,7 @@ DENSITIES = {
 }
 
 
-@pytest.mark.parametrize("name", slow_if(DENSITIES, ["logistic", "log of a gamma"]))
+@pytest.mark.parametrize("name", slow_if(DENSITIES, ["logistic", "log of a gamma", "Student t"]))
 def test_right_draws_exceed_a_limit_at_its_nominal_rate(name):
     """A limit exceeded in one of 20 sets, a rate that a few hundred sets can show."""
     source, gradient = DENSITIES[name]

@@ -78,7 +78,13 @@ def passed_to_nutpie(monkeypatch, sampler, weights, data, start):
 
 
 @pytest.mark.parametrize(
-    "build", [counts_and_measurements, with_a_loop, with_an_operation_in_python, with_unnamed_shared_values]
+    "build",
+    [
+        counts_and_measurements,
+        with_a_loop,
+        with_an_operation_in_python,
+        pytest.param(with_unnamed_shared_values, marks=pytest.mark.slow),
+    ],
 )
 def test_the_density_is_that_of_the_functions_for_any_copies_and_shared_values(build, monkeypatch):
     model, generator = build(), np.random.default_rng(1)

@@ -1,6 +1,7 @@
 """The callbacks that are quicker to compile: the same numbers and the same codes as nutpie's own."""
 
 import ctypes
+from functools import cache
 
 import numpy as np
 import nutpie
@@ -38,6 +39,7 @@ def not_finite():
     return model
 
 
+@cache
 def compiled(build, *, light):
     if not light:
         return nutpie.compile_pymc_model(build())
@@ -62,7 +64,15 @@ def expansion(found, z, size=None):
     return found.compiled_expand_func.ctypes(len(z), size, *places, found.user_data.ctypes.data), out
 
 
-@pytest.mark.parametrize("build", [build_noncentered, with_data_and_shapes, with_one_parameter, not_finite])
+@pytest.mark.parametrize(
+    "build",
+    [
+        with_data_and_shapes,
+        not_finite,
+        pytest.param(build_noncentered, marks=pytest.mark.slow),
+        pytest.param(with_one_parameter, marks=pytest.mark.slow),
+    ],
+)
 def test_numbers_are_nutpies_own_to_the_last_digit(build):
     ours, theirs = compiled(build, light=True), compiled(build, light=False)
     for z in np.random.default_rng(1).normal(size=(20, ours.n_dim)):
