@@ -54,7 +54,7 @@ def rules(as_json: Json = False, as_csv: Csv = False, as_latex: Latex = False, t
     from pp_mlekl.divergences.rule_table import rules as closed_form_rules
 
     pairs = closed_form_rules()
-    table = pd.DataFrame([pair[:2] for pair in pairs], columns=["P", "Q"])
+    table = pd.DataFrame(pairs, columns=["P", "Q"])
     if print_as(table, as_json=as_json, as_csv=as_csv, as_latex=as_latex):
         return
     show_table(["P", "Q"], [[p, ", ".join(of["Q"])] for p, of in table.groupby("P", sort=False)], words=(0, 1))

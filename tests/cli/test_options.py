@@ -1,5 +1,7 @@
 """Every option of a command arrives at the function that it is for."""
 
+from importlib import import_module
+from inspect import signature
 from types import SimpleNamespace
 
 import pytest
@@ -84,6 +86,26 @@ def test_a_study_without_options_has_the_defaults_of_study(arrived):
     found = arrived("pp_mlekl.simulation.study.study", "study", "mine.py", "--truth", "truth.toml")
     assert (found.intervals, found.compute, found.store) == ([], None, None)
     assert found.given[1] == {"mu": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("command", "function"),
+    [
+        ("compare", "pp_mlekl.comparison.compare.compare"),
+        ("doctor", "pp_mlekl.comparison.compare.compare"),
+        ("study", "pp_mlekl.simulation.study.study"),
+        ("proof", "pp_mlekl.theorem.proof.proof"),
+        ("calibrate", "pp_mlekl.simulation.calibrate.calibrate"),
+    ],
+)
+def test_numbers_that_are_not_given_are_those_of_the_function(arrived, command, function):
+    module, _, name = function.rpartition(".")
+    own = {k: p.default for k, p in signature(getattr(import_module(module), name)).parameters.items()}
+    found = vars(arrived(function, command, "mine.py"))
+    # A command has a seed of its own, and a model the name of its builder.
+    passed = {k: v for k, v in found.items() if isinstance(v, int | float | str) and k not in ("random_seed", "name")}
+    assert passed
+    assert passed == {k: own[k] for k in passed}
 
 
 def test_proof(arrived):
