@@ -165,13 +165,13 @@ def fits():
 def workers():
     from pp_mlekl.simulation.dask_cluster import connected
 
-    took = {}
+    took, model = {}, logistic()
     for number in (1, 2):
         with connected(workers=number) as client:
             arguments = {"sizes": [200], "random_seed": 1, "client": client}
             # Every worker has its graphs.
-            study(logistic, {"b": B5}, replicates=4096, **arguments)
-            took[number] = seconds(lambda a=arguments: study(logistic, {"b": B5}, replicates=10_000, **a))
+            study(model, {"b": B5}, replicates=4096, **arguments)
+            took[number] = seconds(lambda a=arguments: study(model, {"b": B5}, replicates=10_000, **a))
     print(f"10,000 data sets: one worker {took[1]:.1f} s, two {took[2]:.1f} s, {took[1] / took[2]:.2f} x")
 
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from pp_mlekl.cli.options import Scheduler, Traceback, folder_option
 from pp_mlekl.cli.report_build import Built, Task, build, check_summaries, check_targets, index_entry, write_summaries
 from pp_mlekl.cli.report_file import Specification, read_specification, specification_schema
 from pp_mlekl.utils.files import check_page_target, file_names, writable_folder
+from pp_mlekl.utils.parallel import done_by_worker
 
 # Of the gallery's reports.
 _SEED = 20261
@@ -101,7 +103,8 @@ def _all(tasks: Sequence[Task], workers: int, client: Any) -> Iterator[Built]:
 def _in_order(tasks: Sequence[Task], workers: int, client: Any) -> Iterator[Built]:
     if client is not None:
         # Workers of other machines write to the same folder.
-        yield from (future.result() for future in client.map(build, tasks, pure=False))
+        futures = client.map(partial(done_by_worker, build), tasks, pure=False)
+        yield from (future.result() for future in futures)
         return
     if min(workers, len(tasks)) == 1:
         yield from map(build, tasks)

@@ -14,6 +14,7 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_com
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import Batch, Job, Results
 from pp_mlekl.utils.counts import counted
+from pp_mlekl.utils.freed_memory import freed_memory_kept
 
 # Seconds without a worker after which a message is printed.
 _PATIENCE = 5.0
@@ -162,5 +163,5 @@ class JobPlugin(WorkerPlugin):
 
 def _run(name: str, batch: Batch) -> Results:
     worker: Any = get_worker()
-    with reproducible():
+    with reproducible(), freed_memory_kept:
         return worker.plugins[name].job().run(batch)

@@ -1,11 +1,13 @@
 """The same work on many tasks, here or on the workers of a Dask cluster."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pp_mlekl.typing import Array
+from pp_mlekl.utils.freed_memory import freed_memory_kept
 
 if TYPE_CHECKING:
     import distributed
@@ -38,9 +40,15 @@ def map_tasks[Task, Result](
     if client is None:
         return [function(task) for task in tasks]
     # Two calls with equal tasks are two calls: functions here may draw random numbers.
-    futures = client.map(function, list(tasks), pure=False)
+    futures = client.map(partial(done_by_worker, function), list(tasks), pure=False)
     results: list[Result] = client.gather(futures)  # type: ignore[no-untyped-call]
     return results
+
+
+def done_by_worker[Task, Result](function: Callable[[Task], Result], task: Task) -> Result:
+    """The result of a function for a task, with the memory settings of a process that works by itself."""
+    with freed_memory_kept:
+        return function(task)
 
 
 def shares(count: int, client: "distributed.Client | None" = None) -> list[Array]:

@@ -1,6 +1,7 @@
 """Studies on a Dask cluster whose workers are really killed, whose client is closed and whose scheduler ends."""
 
 import os
+import pickle
 import signal
 import warnings
 
@@ -15,6 +16,7 @@ distributed = pytest.importorskip("distributed")
 from pp_mlekl.simulation import dask_cluster  # noqa: E402
 from pp_mlekl.simulation.batches import batches_of  # noqa: E402
 from pp_mlekl.simulation.dask_cluster import LostWorkers, NoWorkers, connected, on_cluster  # noqa: E402
+from pp_mlekl.simulation.prepared_job import SentModel  # noqa: E402
 from pp_mlekl.simulation.study import study  # noqa: E402
 
 TRUTH = {"mu": 1.0, "sigma": 2.0}
@@ -147,3 +149,37 @@ def test_a_scheduler_without_workers_is_named(monkeypatch):
     assert len(found) == 1
     assert [type(one) for one in said] == [NoWorkers]
     assert f"dask worker {cluster.scheduler_address}" in str(said[0])
+
+
+@pytest.mark.slow
+def test_workers_keep_the_graphs_of_a_model_for_the_next_study():
+    model = normal()
+    arguments = {"sizes": [50], "replicates": 20, "random_seed": 3}
+    with connected(workers=1) as client:
+
+        def built():
+            from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
+
+            return CompilationCount.interpreted
+
+        first = study(model, TRUTH, client=client, **arguments)
+        (before,) = client.run(built).values()
+        again = study(model, TRUTH, client=client, **arguments)
+        (after,) = client.run(built).values()
+    assert before == after > 0
+    xr.testing.assert_identical(first["replicates"].to_dataset(), again["replicates"].to_dataset())
+
+
+def test_a_model_is_sent_with_its_present_data_and_unpacked_once():
+    model = normal()
+    with model:
+        pm.Data("x", [1.0, 2.0])
+    first, again = (pickle.loads(pickle.dumps(SentModel(model))) for _ in range(2))
+    study(model, TRUTH, sizes=[20], replicates=2, random_seed=1)
+    assert first is again is pickle.loads(pickle.dumps(SentModel(model)))
+    with model:
+        pm.set_data({"x": [3.0, 4.0]})
+    other = pickle.loads(pickle.dumps(SentModel(model)))
+    assert other is not first
+    assert other["x"].get_value().tolist() == [3.0, 4.0]
+    assert first["x"].get_value().tolist() == [1.0, 2.0]
