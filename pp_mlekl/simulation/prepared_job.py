@@ -14,7 +14,6 @@ from pp_mlekl.pymc_model.validation import is_model
 from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.typing import Array
 
-
 # Models whose graphs a worker keeps.
 _MODELS = 4
 
