@@ -18,6 +18,8 @@ from pp_mlekl.utils.counts import counted
 
 # A message lists at most this many names.
 _LISTED = 6
+# Log-likelihoods below this are what rounding leaves of one that tends to 0.
+_NOTHING = 1e-12
 _NOT_A_MAXIMUM = ("at_infinity", "not_identified", "unbounded", "multimodal", "failed")
 
 
@@ -165,8 +167,9 @@ def _messages(court: Court, verdict: Verdict) -> list[str]:
             len(partial)
         )
         towards = _list(ends) or f"{combination(court.direction, court.problem.functions.spoken_names)} grows"
+        supremum = 0.0 if abs(verdict.value) < _NOTHING else verdict.value
         texts.append(
-            f"No maximum: the log-likelihood rises towards a finite supremum of {verdict.value:.6g} as {towards}. This separates "
+            f"No maximum: the log-likelihood rises towards a finite supremum of {supremum:.6g} as {towards}. This separates "
             f"{' and '.join(separated)}. profile(model, estimate) gives one-sided intervals. Three ways on: a penalty, "
             'find_map(model, penalty="jeffreys"); proper priors, find_map(model); or drop what separates.'
         )

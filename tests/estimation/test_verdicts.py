@@ -150,7 +150,7 @@ def test_mixture_collapses(random_seed):
 def test_local_maximum_of_a_mixture_comes_with_the_collapse(random_seed):
     estimate = find_mle(degenerate.build("ordered_mixture_far_from_its_collapse"), random_seed=random_seed)
     assert estimate.status == "converged"
-    assert "also grows without limit as s[0] -> 0 (1 nats for each unit of log(s[0]))" in estimate.warnings[0]
+    assert "also grows without limit as s[0] -> 0 (1 nat for each unit of log(s[0]))" in estimate.warnings[0]
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def messages(verdict: Verdict, space: Space) -> tuple[str, ...]:
     elif len(verdict.run_off):
         texts += _at_the_limit(verdict, space)
     elif verdict.status == "boundary":
-        texts.append(_at_support_edge(verdict, space))
+        texts.append(_at_support_edge(verdict, found["nonsmooth", "support"], space))
     elif verdict.status == "not_identified":
         texts.append(_not_identified(verdict, space))
     elif verdict.status == "multimodal":
@@ -100,15 +100,16 @@ def _converged(found: dict[tuple[str, str], Finding], space: Space) -> list[str]
 def _multimodal(verdict: Verdict, rivals: Sequence[Mode], space: Space) -> str:
     natural = space.natural(np.array([verdict.z, *(m.z for m in rivals)]))
     switched = sum(is_label_switch(natural[0], other) for other in natural[1:])
-    below = np.array([m.value - verdict.value for m in rivals[:_LISTED]])
+    below = np.array([verdict.value - m.value for m in rivals[:_LISTED]])
     below[np.abs(below) <= _EQUAL * max(1.0, abs(verdict.value))] = 0.0
-    gaps = ", ".join(f"{gap:.3g}" for gap in below)
+    others = "the other" if len(rivals) == 1 else "the others"
+    height = f"{others} {', '.join(f'{gap:.3g}' for gap in below)} nats lower" if below.any() else "of equal height"
     text = (
-        f"{counted(len(rivals) + 1, 'maximum', 'maxima')} of equal or nearly equal height (the others lie at {gaps} nats); "
-        "intervals about one of them are wrong."
+        f"{counted(len(rivals) + 1, 'maximum', 'maxima')}, {height}: an interval about one of them leaves out {others}."
     )
     if switched:
-        text += f" {switched} of the others hold the same numbers in another order: the labels can be switched."
+        holds = "The other holds" if len(rivals) == 1 else f"{switched} of the others hold{'s' * (switched == 1)}"
+        text += f" {holds} the same numbers in another order: the labels can be switched."
     return text
 
 
@@ -128,23 +129,40 @@ def _not_identified(verdict: Verdict, space: Space) -> str:
     text = f"The {space.what} does not change along: {directions}."
     identified = identified_combinations(verdict.null, space.coordinates)
     if identified:
-        text += f" Near this point only {', '.join(identified)} is identified of the parameters involved."
+        verb = "is" if len(identified) == 1 else "are"
+        text += f" Near this point only {', '.join(identified)} {verb} identified of the parameters involved."
     return f"{text} {_ONE_OF_MANY}"
 
 
 def _at_the_limit(verdict: Verdict, space: Space) -> list[str]:
-    """What is attained at a bound of the parameter space, or approached at infinity."""
+    """What is attained at a bound of the parameter space, or approached at infinity, in one sentence for all directions."""
     limits = [space.limit(verdict.z, direction) for direction in verdict.run_off]
-    # The last of several directions of recession may only lead to what the others have named.
-    texts, named = [], np.zeros(len(space.names), dtype=bool)
+    infinite = any(limit.runs_off.any() for limit in limits)
+    sign, ends, met = "->" if infinite else "=", {}, []
     for limit, direction in zip(limits, verdict.run_off, strict=True):
-        reached = limit.at_edge | limit.runs_off
-        if limit.runs_off.any() or not named.any() or (reached & ~named).any():
-            texts.append(_edge_text(limit, direction, space))
-        named |= reached
+        reached = np.flatnonzero(limit.at_edge | limit.runs_off).tolist()
+        ends.update({i: f"{space.names[i]} {sign} {_end(limit, i)}" for i in reached if i not in ends})
+        met += [] if reached else [_meeting(limit, direction, space)]
+    where = _join([*ends.values(), *met])
+    if infinite:
+        joint = "; ".join(combination(d, space.coordinates) for d in verdict.run_off if np.count_nonzero(d) > 1)
+        along = f" (direction {joint})" if joint else ""
+        texts = [f"No maximum: the {space.what} rises towards a finite supremum as {where}{along}."]
+    else:
+        without = "a value at its bound" if ends else "the difference"
+        texts = [
+            f"The maximum is at the boundary, {where}, towards which the {space.what} still rises; {without} has no standard error."
+        ]
     if len(verdict.null):
         directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
         texts.append(f"There the {space.what} does not change along: {directions}.")
+    known = np.any(np.concatenate([verdict.run_off, verdict.null]) != 0, axis=0)
+    if np.isnan(verdict.covariance).any() and not known.all():
+        texts.append("The other values are those where the search came to rest, without standard errors.")
+    irregular = np.where(known, 0.0, verdict.irregular)
+    if irregular.any():
+        names = _moved_by(np.abs(irregular).max(axis=0), verdict.z, space)
+        texts.append(f"No standard error of {names}: there the {space.what} does not fall off as at a smooth maximum.")
     return texts
 
 
@@ -157,18 +175,18 @@ def _unbounded(verdict: Verdict, climb: Climb, space: Space) -> str:
     if local is not None:
         text += f" There is a local maximum of {local.value:.6g} (see local_maximum), at {_listed(local.z, space)}"
         text += (
-            f", which it passes farther on ({climb.rate:.2g} nats for each unit)."
+            f", which it passes farther on ({_nats(climb.rate)} for each unit)."
             if local.value > climb.values[-1]
             else "."
         )
     return text
 
 
-def _at_support_edge(verdict: Verdict, space: Space) -> str:
-    names = _moved_by(verdict.gradient if np.any(verdict.gradient) else np.ones(len(verdict.z)), verdict.z, space)
+def _at_support_edge(verdict: Verdict, edge: Finding, space: Space) -> str:
+    names = _moved_by(edge.directions.sum(axis=0), verdict.z, space)
     return (
-        f"The maximum is at the boundary: beyond this {names} an observation has density zero, and the {space.what} "
-        "still rises towards it, so it has no standard error."
+        f"The maximum is at the boundary: beyond the value of {names} an observation has density zero, and the {space.what} still "
+        "rises towards it, so there is no standard error."
     )
 
 
@@ -186,27 +204,10 @@ def _failed(verdict: Verdict, found: dict[tuple[str, str], Finding], space: Spac
     if ("noise", "undefined") in found:
         return (
             f"{stopped}, at {_listed(verdict.z, space)}; a little farther uphill the {space.what} or its derivatives are not "
-            "numbers. If an intermediate result overflows there, write the density in terms of logarithms; it may grow without "
-            "limit."
+            f"numbers. If an intermediate result overflows there, write the density in terms of logarithms; the {space.what} may grow "
+            "without limit."
         )
     return f"{stopped}; give more or other starts."
-
-
-def _edge_text(limit: Limit, direction: Array, space: Space) -> str:
-    if limit.runs_off.any():
-        names = _join(
-            f"{space.names[i]} -> {_end(limit, i)}" for i in np.flatnonzero(limit.runs_off | limit.at_edge).tolist()
-        )
-        return (
-            f"No maximum: the {space.what} rises towards a finite supremum as {names} "
-            f"(direction {combination(direction, space.coordinates)})."
-        )
-    names = _join(f"{space.names[i]} = {limit.value[i]:.6g}" for i in np.flatnonzero(limit.at_edge).tolist())
-    names = names or _meeting(limit, direction, space)
-    return (
-        f"The maximum is at the boundary, {names}; the {space.what} still rises towards it, so it has no standard "
-        "error."
-    )
 
 
 def _steps(climb: Climb, ends: list[int], space: Space) -> str:
@@ -255,7 +256,7 @@ def _meeting(limit: Limit, direction: Array, space: Space) -> str:
 
 
 def _end(limit: Limit, i: int) -> str:
-    return f"{limit.value[i]:.4g}" if limit.at_edge[i] else f"{'-' if limit.sign[i] < 0 else '+'}inf"
+    return f"{limit.value[i]:.6g}" if limit.at_edge[i] else f"{'-' if limit.sign[i] < 0 else '+'}inf"
 
 
 def _towards_edge(climb: Climb, space: Space) -> tuple[str, list[int]]:
@@ -284,7 +285,7 @@ def _elsewhere_unbounded(climb: Climb, space: Space) -> str:
     unit, many = ("e-folding of the distance", "e-foldings") if climb.edge is not None else (along, "units")
     return (
         f"This is a local maximum, as is usually reported for such models: the {space.what} also grows without limit as "
-        f"{towards} ({climb.rate:.3g} nats for each {unit}), and passes this maximum after {climb.crossing:.0f} {many}; on the "
+        f"{towards} ({_nats(climb.rate)} for each {unit}), and passes this maximum after {climb.crossing:.0f} {many}; on the "
         f"way {places}."
     )
 
@@ -293,6 +294,11 @@ def _listed(z: Array, space: Space) -> str:
     """The first natural values at a point, in words."""
     values = space.natural(z[None])[0][:_LISTED]
     return ", ".join(f"{name} = {value:.4g}" for name, value in zip(space.names, values, strict=False))
+
+
+def _nats(number: float) -> str:
+    shown = f"{number:.3g}"
+    return f"{shown} nat{'s' * (shown != '1')}"
 
 
 def _names(direction: Array, space: Space) -> str:

@@ -58,9 +58,8 @@ def nonsmooth(point: Point) -> list[Finding]:
     if _is_kink(objective, z, float(value), edge=at_end):
         kind = "support" if at_end else "kink"
         jump = _jump(objective, z + _NEAR[1] * point.size * _directions(objective), at_end)
-        findings.append(
-            _finding(kind, jump, point.tolerances.kink_jump, "nats per unit of z", at_point(objective, z, "kink"))
-        )
+        found = _finding(kind, jump, point.tolerances.kink_jump, "nats per unit of z", at_point(objective, z, "kink"))
+        findings.append(replace(found, directions=_held(objective, z, _NEAR[1] * point.size)) if at_end else found)
     elif higher is None and value > point.value and np.any(z != point.z):
         # Slopes may fail a search where a density does not: one that needs little of them may have gone on to infinity.
         findings.append(_finding("higher", float(value - point.value), 0.0, "nats", at_point(objective, z, "running")))
@@ -88,6 +87,13 @@ def _steps(point: Point) -> list[Finding]:
     around = point.objective.value(point.z + np.concatenate([ways, -ways]) * _LOOKED_AT[-1])
     highest = float(np.abs(around[np.isfinite(around)] - point.value).max(initial=0.0))
     return [replace(_finding("steps", highest, point.tolerances.step_height, "nats"), directions=ways)]
+
+
+def _held(objective: Objective, z: Array, near: float) -> Array:
+    """The unit vectors (k, d) along coordinates that leave the support on one side or the other."""
+    ways = near * axes(np.arange(objective.size), objective.size)
+    inside = np.isfinite(objective.value(z + np.concatenate([ways, -ways]))).reshape(2, -1)
+    return axes(np.flatnonzero(~inside.all(axis=0)), objective.size)
 
 
 def _moved(point: Point, at_end: bool) -> Array:

@@ -3,9 +3,11 @@
 import numpy as np
 import pymc as pm
 import pytest
+from plain_objectives import analytic, line
 from scipy import optimize
 
 from pp_mlekl.estimation.find_mle_map import find_mle
+from pp_mlekl.optimize.search import search
 
 
 def steps(estimate):
@@ -41,7 +43,7 @@ def test_equal_maxima_lie_at_0():
         pm.Normal("y", pm.Normal("mu", 0, 5) ** 2, 1.0, observed=[3.1, 5.3, 4.7])
     estimate = find_mle(model, random_seed=1)
     assert estimate.status == "multimodal"
-    assert "(the others lie at 0 nats)" in estimate.warnings[0]
+    assert "2 maxima, of equal height" in estimate.warnings[0]
 
 
 def test_maxima_of_different_height_keep_their_distance():
@@ -55,4 +57,39 @@ def test_maxima_of_different_height_keep_their_distance():
         optimize.minimize_scalar(lambda m: (m**2 - 4) ** 2 / 2 + (m - 1) ** 2 / 200, bracket=(side, 2 * side)).fun
         for side in (-1.0, 1.0)
     )
-    assert f"(the others lie at {right - left:.3g} nats)" in estimate.warnings[0]
+    assert f"the other {left - right:.3g} nats lower" in estimate.warnings[0]
+
+
+def said(value, size, logarithms=()):
+    verdict = search(analytic(value, size), np.zeros((1, size)), line(size, logarithms))
+    return verdict.status, verdict.warnings
+
+
+def test_what_leads_to_infinity_together_with_a_bound_is_one_sentence():
+    status, warnings = said(lambda z: -np.exp(-z[:, 0]) - np.exp(z[:, 1]), 2, logarithms=(1,))
+    assert status == "at_infinity"
+    assert len(warnings) == 1
+    assert "x0 -> +inf, x1 -> 0" in warnings[0]
+
+
+def test_several_bounds_are_one_sentence():
+    status, warnings = said(lambda z: -np.exp(z[:, 0]) - np.exp(z[:, 1]), 2, logarithms=(0, 1))
+    assert status == "boundary"
+    assert len(warnings) == 1
+    assert "x0 = 0, x1 = 0" in warnings[0]
+
+
+@pytest.mark.parametrize(("power", "without"), [(2, []), (4, ["x1"])])
+def test_what_has_no_standard_error_beside_a_bound_is_named(power, without):
+    status, warnings = said(lambda z: -np.exp(z[:, 0]) - (z[:, 1] - 1) ** power, 2, logarithms=(0,))
+    assert status == "boundary"
+    assert [name for name in ("x0", "x1") if any(name in text for text in warnings[1:])] == without
+
+
+def test_all_parameters_that_an_edge_of_the_support_holds_are_named():
+    with pm.Model() as model:
+        low, width = pm.Normal("low", 0, 10), pm.HalfNormal("width", 10)
+        pm.Uniform("y", low, low + width, observed=[-1.0, 0.5, 2.0])
+    estimate = find_mle(model, random_seed=1)
+    assert estimate.status == "boundary"
+    assert "low, width" in estimate.warnings[0]
