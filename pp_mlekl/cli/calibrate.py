@@ -20,6 +20,12 @@ def calibrate(
     draws: Annotated[int, typer.Option(help="kept draws of each chain")] = 250,
     tune: Annotated[int, typer.Option(help="draws for tuning")] = 300,
     chains: Annotated[int, typer.Option(help="chains for each data set")] = 2,
+    covariates: Annotated[
+        str, typer.Option(help="fixed, or resampled: the model's rows drawn with replacement")
+    ] = "fixed",
+    own_data: Annotated[
+        bool, typer.Option("--simulate", help="draw the data by the module's simulate(n, truth, random_seed)")
+    ] = False,
     level: Annotated[float, typer.Option(help="probability that a right method is found wrong")] = 0.01,
     seed: FixedSeed = 1,
     potentials: Potentials = None,
@@ -40,7 +46,9 @@ def calibrate(
 
     if out is not None:
         check_page_target(out)
-    model = load_builder(builder).build(read_data(data))
+    loaded = load_builder(builder)
+    simulate = loaded.simulate() if own_data else None
+    model = loaded.build(read_data(data))
     source = None if truth is None else load_builder(truth).build()
     from pp_mlekl.simulation.calibrate import calibrate as run
 
@@ -53,6 +61,8 @@ def calibrate(
             draws=draws,
             tune=tune,
             chains=chains,
+            covariates=covariates,  # type: ignore[arg-type]
+            simulate=simulate,
             level=level,
             client=client,
             store=store,

@@ -85,9 +85,7 @@ class Builder:
         **arguments
             Further arguments of the builder.
         """
-        simulate, name, function = self._attribute("simulate"), self._data_argument, self.function
-        if not callable(simulate):
-            stop(f"The module of {self.name} has no function simulate(n, truth, random_seed).", WRONG_USE)
+        simulate, name, function = self.simulate(), self._data_argument, self.function
         try:
             signature(function).bind(**{name: None}, **arguments)
         except TypeError as error:
@@ -96,7 +94,14 @@ class Builder:
         def build(data: Any) -> Any:
             return function(**{name: data}, **arguments)
 
-        return LocalFunction(build, self.imports), LocalFunction(simulate, self.imports)
+        return LocalFunction(build, self.imports), simulate
+
+    def simulate(self) -> "LocalFunction":
+        """The module's function ``simulate``."""
+        found = self._attribute("simulate")
+        if not callable(found):
+            stop(f"The module of {self.name} has no function simulate(n, truth, random_seed).", WRONG_USE)
+        return LocalFunction(found, self.imports)
 
     @property
     def _data_argument(self) -> str:

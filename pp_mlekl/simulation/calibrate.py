@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -12,15 +12,15 @@ from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
 from pp_mlekl.simulation.batches import FEW, MANY, batches_of, seed_sequence
 from pp_mlekl.simulation.calibration_job import METHODS, OWN, CalibrationJob, Sampler
 from pp_mlekl.simulation.calibration_result import Calibration
+from pp_mlekl.simulation.own_data import Simulate, takes_data
 from pp_mlekl.simulation.result_arrays import MemoryArrays
 from pp_mlekl.simulation.run_batches import run_batches
-from pp_mlekl.simulation.settings import library_versions, source_of
-from pp_mlekl.simulation.streamed_store import stored_seed, streamed_store
+from pp_mlekl.simulation.settings import check_covariates, library_versions, source_of
+from pp_mlekl.simulation.streamed_store import seed_for, streamed_store
 from pp_mlekl.typing import ModelBuilder, Names, Potentials, RandomSeed
 from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.counts import check_count, check_memory
 from pp_mlekl.utils.progress import Progress
-from pp_mlekl.utils.seeds import integer_of
 from pp_mlekl.utils.tree_storage import is_zarr
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def calibrate(
     draws: int = 250,
     tune: int = 300,
     chains: int = 2,
+    covariates: Literal["fixed", "resampled"] = "fixed",
+    simulate: Simulate | None = None,
     level: float = 0.01,
     client: "distributed.Client | None" = None,
     store: str | Path | None = None,
@@ -65,8 +67,9 @@ def calibrate(
     simulations
         Number of data sets.
     draw_posterior
-        A user's function from a data set (arrays by observed variable) and a ``numpy.random.Generator`` to independent draws
-        (arrays ``(draws, *shape)`` by free variable); it is tested as the method ``own``.
+        A user's function from a data set (arrays by observed variable, with ``simulate`` also by the ``pm.Data`` that differ) and
+        a ``numpy.random.Generator`` to independent draws (arrays ``(draws, *shape)`` by free variable); it is tested as the
+        method ``own``.
     truth
         A model with the same variables that generates parameters and data instead of ``build``, to show the effect of a wrong
         prior or likelihood.
@@ -75,6 +78,12 @@ def calibrate(
         (Säilynoja et al. 2025). The simulated data sets are then added to the observed one.
     draws, tune, chains
         For each data set. The draws of chains are thinned until nearly independent.
+    covariates
+        ``fixed``: every data set has the model's rows. ``resampled``: its rows are drawn from the model's with replacement.
+    simulate
+        A user's function ``simulate(n, truth, random_seed)`` that draws each data set, as for ``study``: a mapping (or table)
+        from observed variables and ``pm.Data`` of the model to arrays. ``n`` is the model's number of observations, and
+        ``truth`` has the drawn parameters by name.
     level
         Probability that a calibrated method is rejected.
     client, store, potentials, random_seed, progress
@@ -105,8 +114,16 @@ def calibrate(
     _check(methods, simulations, draws, tune, chains, level, store)
     if not chosen:
         raise ValueError(f"`methods` must name at least one of {', '.join(METHODS)}, or pass draw_posterior.")
-    begun = stored_seed(store) if random_seed is None and store is not None else None
-    seed = random_seed if isinstance(random_seed, np.random.SeedSequence) else begun
+    check_covariates(covariates, simulate)
+    if covariates != "fixed" and draw_posterior is not None:
+        raise ValueError(
+            "`draw_posterior` does not learn which rows were drawn; leave `covariates` out, or use `simulate`."
+        )
+    if simulate is not None and takes_data(build):
+        raise ValueError(
+            "With `simulate`, `build` must be a model whose covariates are pm.Data, since parameters are drawn from its prior "
+            "before the data; got a function of the data set."
+        )
     job = CalibrationJob(
         build=build,
         truth=truth,
@@ -115,8 +132,10 @@ def calibrate(
         draws=draws,
         tune=tune,
         chains=chains,
-        root=seed_sequence(integer_of(random_seed) if seed is None else seed),
+        root=seed_sequence(seed_for(store, random_seed)),
         draw_posterior=draw_posterior,
+        simulate=simulate,
+        covariates=covariates,
         idata=idata,
         potentials=potentials,
     )
@@ -142,6 +161,9 @@ def calibrate(
             "idata": _checksum(idata),
             "sampler": None if draw_posterior is None else source_of(draw_posterior),
         }
+        # Older stores do not mention these.
+        identity |= {} if covariates == "fixed" else {"covariates": covariates}
+        identity |= {} if simulate is None else {"simulate": source_of(simulate)}
         say = progress if callable(progress) else lambda _: None
         with streamed_store(store, identity, attributes | versions, layout, batches, job.root, say) as stored:
             todo = [b for b in batches if not stored.finished(b)]

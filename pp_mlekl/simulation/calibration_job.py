@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from pp_mlekl.estimation.problem import Problem
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
-from pp_mlekl.estimation.replicates.simulator import Replicates
+from pp_mlekl.estimation.replicates.simulator import Replicates, rows_drawn
 from pp_mlekl.inputs.truth import truth_at
 from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.replicates import maximize_replicates
@@ -20,6 +20,7 @@ from pp_mlekl.pymc_model.distributions.from_pymc import observed_distributions, 
 from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
 from pp_mlekl.simulation.batches import Batch
+from pp_mlekl.simulation.own_data import OwnData, Simulate
 from pp_mlekl.simulation.posterior_draws import (
     DIAGNOSTICS,
     ROUNDING,
@@ -47,15 +48,24 @@ Sampler = Callable[[dict[str, Array], np.random.Generator], Mapping[str, Array]]
 """From data sets' arrays by observed variable to draws (draws, *shape) by free variable."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Functions:
+    """The functions of the fitted model and of the model that generates parameters, and a user's data sets where there are some."""
+
+    fitted: ModelFunctions
+    source: ModelFunctions
+    own_data: OwnData | None = None
+
+
 @dataclass(kw_only=True, eq=False)
-class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
+class CalibrationJob(PreparedJob[Functions]):
     """The fitted model, the model that generates the data, and the settings of the posteriors.
 
     Parameters
     ----------
     build, truth, potentials
         The fitted model, the model that generates parameters and data, and what potentials count as in both.
-    methods, draws, tune, chains, draw_posterior
+    methods, draws, tune, chains, draw_posterior, simulate, covariates
         As for ``calibrate``.
     simulations, root
         The number of data sets and the root of the batches' seeds.
@@ -73,30 +83,41 @@ class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
     chains: int
     root: np.random.SeedSequence
     draw_posterior: Sampler | None = None
+    simulate: Simulate | None = None
+    covariates: str = "fixed"
     idata: xr.DataTree | None = None
     potentials: Potentials = None
 
-    def prepare(self) -> tuple[ModelFunctions, ModelFunctions]:
-        """The functions of the fitted model and of the model that generates the data."""
-        fitted = model_functions(built(self.build), self.potentials)
-        source = fitted if self.truth is None else model_functions(built(self.truth), self.potentials)
-        _check_alike(fitted, source)
-        return fitted, source
+    def prepare(self) -> Functions:
+        """As ``PreparedJob``."""
+        model = built(self.build)
+        fitted = model_functions(model, self.potentials)
+        source = fitted if self.truth is None else model_functions(built(self.truth, "truth"), self.potentials)
+        _check_alike("free variable", fitted.free, source.free)
+        if self.simulate is None:
+            _check_alike("observed variable", fitted.measured, source.measured)
+            return Functions(fitted=fitted, source=source)
+        own = OwnData(
+            build=model, simulate=self.simulate, truth=None, size=fitted.n_observations, potentials=self.potentials
+        )
+        return Functions(fitted=fitted, source=source, own_data=own)
 
     def fingerprint(self) -> dict[str, Any]:
         """Numbers that identify the pair of models: parameter names, densities at the initial point, a data set."""
         numbers: list[float] = []
-        for functions in self.prepared():
+        prepared = self.prepared()
+        for functions in (prepared.fitted, prepared.source):
             start = functions.initial_point()
             numbers += [
                 float(f(start)) for f in (functions.log_likelihood, functions.log_prior, functions.log_jacobian)
             ]
-            numbers += [float(np.sum(v)) for v in self._data(start[None], np.random.default_rng(0)).values()]
-        return {"parameters": self.prepared()[0].natural_names, "numbers": numbers}
+            _, drawn = self._data(start[None], np.random.default_rng(0))
+            numbers += [float(np.sum(v)) for v in drawn.data.values()]
+        return {"parameters": prepared.fitted.natural_names, "numbers": numbers}
 
     def layout(self) -> Layout:
         """The variables of every batch's result; ``estimator`` is the method."""
-        functions, _ = self.prepared()
+        functions = self.prepared().fitted
         quantities = [*functions.natural_names, LOG_LIKELIHOOD]
         columns = {
             "rank": Column(dims=("quantity",), shape=(len(quantities),)),
@@ -114,22 +135,22 @@ class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
 
     def run(self, batch: Batch) -> dict[str, Array]:
         """Simulate the data sets of a batch and compute the ranks."""
-        functions, source = self.prepared()
         generator = batch.generator(self.root)
         z = self._parameters(batch.count, generator)
-        truth = source.natural(z)
+        truth = self.prepared().source.natural(z)
+        functions, drawn = self._data(z, generator)
         flat = functions.unconstrain({v.name: truth[v.name] for v in functions.free})
-        drawn = self._beside_observed(self._data(z, generator), batch.count)
+        drawn = self._beside_observed(functions, drawn)
         found = modes(functions, drawn, _finite(flat, functions))
         target = np.concatenate(
             [functions.natural_flat(_finite(flat, functions)), log_likelihoods(functions, drawn, flat[:, None])], axis=1
         )
         target[~np.isfinite(flat).all(axis=1)] = np.nan
-        pieces = [self._judged(method, drawn, found, flat, target, generator) for method in self.methods]
+        pieces = [self._judged(method, functions, drawn, found, flat, target, generator) for method in self.methods]
         return {name: np.stack([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def _parameters(self, count: int, generator: np.random.Generator) -> Array:
-        _, source = self.prepared()
+        source = self.prepared().source
         if self.idata is not None:
             draws = unconstrained_draws(source, self.idata).reshape(-1, source.size)
             return draws[generator.integers(len(draws), size=count)]
@@ -143,34 +164,52 @@ class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
             "check the priors of the model."
         )
 
-    def _data(self, z: Array, generator: np.random.Generator) -> dict[str, Array]:
-        """A data set for each parameter, by observed variable (count, *shape)."""
-        _, source = self.prepared()
-        if unknown_families(source):
-            each = [truth_at(source, one).sample(1, generator) for one in z]
-            return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
-        return {name: p.sample((1,), generator)[0] for name, p in observed_distributions(source, z).items()}
+    def _data(self, z: Array, generator: np.random.Generator) -> tuple[ModelFunctions, Replicates]:
+        """A data set for each parameter, and the fitted model's functions, which take it."""
+        prepared, count = self.prepared(), len(z)
+        if prepared.own_data is not None:
+            values = prepared.source.natural(z)
+            return prepared.own_data.draw_each(
+                [{name: array[i] for name, array in values.items()} for i in range(count)], generator
+            )
+        rows = prepared.fitted.n_observations
+        weights = np.ones((1, 1, rows))
+        if self.covariates == "resampled":
+            weights = rows_drawn(rows, rows, count, generator)
+        copies = weights.shape[1]
+        if unknown_families(prepared.source):
+            each = [truth_at(prepared.source, one).sample(copies, generator) for one in z]
+            data = {name: np.stack([one[name] for one in each]) for name in each[0]}
+        else:
+            distributions = observed_distributions(prepared.source, z)
+            data = {n: np.moveaxis(p.sample((copies,), generator), 0, 1) for n, p in distributions.items()}
+        return prepared.fitted, Replicates(size=rows, count=count, data=data, weights=weights)
 
-    def _beside_observed(self, data: Mapping[str, Array], count: int) -> Replicates:
-        functions, _ = self.prepared()
-        copies = {name: values[:, None] for name, values in data.items()}
-        if self.idata is not None:
-            observed = functions.observed_data()
-            kept = {n: np.broadcast_to(observed[n], (count, 1, *observed[n].shape)) for n in copies}
-            copies = {n: np.concatenate([kept[n], v], axis=1) for n, v in copies.items()}
-        number = 1 if self.idata is None else 2
-        rows = functions.n_observations
-        return Replicates(size=number * rows, count=count, data=copies, weights=np.ones((1, number, rows)))
+    def _beside_observed(self, functions: ModelFunctions, drawn: Replicates) -> Replicates:
+        """The data sets, each with the observed data beside it in posterior SBC."""
+        if self.idata is None:
+            return drawn
+        observed, count = functions.observed_data(), drawn.count
+        kept = {n: np.broadcast_to(observed[n], (count, 1, *observed[n].shape)) for n in drawn.data}
+        data = {n: np.concatenate([kept[n], v], axis=1) for n, v in drawn.data.items()}
+        weights = np.concatenate([np.ones_like(drawn.weights[:, :1]), drawn.weights], axis=1)
+        return Replicates(size=drawn.size + functions.n_observations, count=count, data=data, weights=weights)
 
     def _judged(
-        self, method: str, drawn: Replicates, found: Modes, flat: Array, target: Array, generator: np.random.Generator
+        self,
+        method: str,
+        functions: ModelFunctions,
+        drawn: Replicates,
+        found: Modes,
+        flat: Array,
+        target: Array,
+        generator: np.random.Generator,
     ) -> dict[str, Array]:
-        functions, _ = self.prepared()
         nothing = {name: np.full(drawn.count, np.nan) for name in DIAGNOSTICS}
         nothing["pit_error_bar"] = np.full((drawn.count, len(ERROR_BARS)), np.nan)
         if method == "mle":
-            return nothing | self._by_wald_intervals(drawn, flat, target)
-        post = self._draws(method, drawn, found, flat, generator)
+            return nothing | self._by_wald_intervals(functions, drawn, flat, target)
+        post = self._draws(method, functions, drawn, found, flat, generator)
         scalars = np.concatenate([functions.natural_flat(post.z), post.log_likelihood[..., None]], axis=-1)
         result = {"rank": post.ranks(scalars, target, generator), "exists": post.exists, "status": post.status}
         if post.log_ratio is not None:
@@ -178,19 +217,25 @@ class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
         return nothing | post.diagnostics | result
 
     def _draws(
-        self, method: str, drawn: Replicates, found: Modes, flat: Array, generator: np.random.Generator
+        self,
+        method: str,
+        functions: ModelFunctions,
+        drawn: Replicates,
+        found: Modes,
+        flat: Array,
+        generator: np.random.Generator,
     ) -> PosteriorDraws:
-        functions, _ = self.prepared()
         if method == OWN:
-            return self._own(drawn, found, generator)
+            return self._own(functions, drawn, found, generator)
         if method == "posterior":
             starts = _finite(flat, functions)
             run = {"draws": self.draws, "tune": self.tune, "chains": self.chains}
             return nuts_draws(functions, drawn, found, starts, generator, **run)
         return laplace_draws(functions, drawn, found, self.draws, generator)[method == "laplace_corrected"]
 
-    def _own(self, drawn: Replicates, found: Modes, generator: np.random.Generator) -> PosteriorDraws:
-        functions, _ = self.prepared()
+    def _own(
+        self, functions: ModelFunctions, drawn: Replicates, found: Modes, generator: np.random.Generator
+    ) -> PosteriorDraws:
         assert self.draw_posterior is not None
         each = []
         for row in range(drawn.count):
@@ -219,9 +264,10 @@ class CalibrationJob(PreparedJob[tuple[ModelFunctions, ModelFunctions]]):
             diagnostics={},
         )
 
-    def _by_wald_intervals(self, drawn: Replicates, flat: Array, target: Array) -> dict[str, Array]:
+    def _by_wald_intervals(
+        self, functions: ModelFunctions, drawn: Replicates, flat: Array, target: Array
+    ) -> dict[str, Array]:
         """The ranks of the parameters in the normal distributions whose quantiles are the Wald intervals."""
-        functions, _ = self.prepared()
         kept = Problem(functions=functions, kind="mle").kept
         base = functions.initial_point()
         whole = Objective(size=functions.size, evaluate=drawn.evaluator(functions))
@@ -277,16 +323,13 @@ def _finite(flat: Array, functions: ModelFunctions) -> Array:
     return np.where(np.isfinite(flat).all(axis=1, keepdims=True), flat, functions.initial_point())
 
 
-def _check_alike(fitted: ModelFunctions, source: ModelFunctions) -> None:
-    for what, wanted, found in (
-        ("free variable", fitted.free, source.free),
-        ("observed variable", fitted.measured, source.measured),
-    ):
-        shapes = {v.name: v.shape for v in found}
-        for v in wanted:
-            if shapes.get(v.name) != v.shape:
-                has = ", ".join(f"{name} of shape {shape}" for name, shape in sorted(shapes.items()))
-                raise ValueError(
-                    f"The model that generates the data must have the {what} {v.name!r} of shape {v.shape}, but has {has}; use "
-                    f"equal names and shapes."
-                )
+def _check_alike(what: str, wanted: Sequence[Any], found: Sequence[Any]) -> None:
+    """Raise ValueError where the model that generates the data lacks a variable of the fitted one."""
+    shapes = {v.name: v.shape for v in found}
+    for v in wanted:
+        if shapes.get(v.name) != v.shape:
+            has = ", ".join(f"{name} of shape {shape}" for name, shape in sorted(shapes.items()))
+            raise ValueError(
+                f"The model that generates the data must have the {what} {v.name!r} of shape {v.shape}, but has {has}; use "
+                f"equal names and shapes."
+            )

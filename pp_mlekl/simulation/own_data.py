@@ -1,6 +1,6 @@
 """Data sets from a user's function: their covariates and groups may differ from one to the next."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from inspect import signature
@@ -76,7 +76,13 @@ class OwnData:
 
     def draw(self, count: int, generator: np.random.Generator) -> tuple[ModelFunctions, Replicates]:
         """Data sets, and functions that take all of their arrays that differ from the first data set's."""
-        found = [self._arrays(int(seed)) for seed in generator.integers(_SEEDS, size=count)]
+        return self.draw_each([self.truth] * count, generator)
+
+    def draw_each(self, truths: Sequence[Any], generator: np.random.Generator) -> tuple[ModelFunctions, Replicates]:
+        """The same with a truth of its own for each data set."""
+        count = len(truths)
+        seeds = generator.integers(_SEEDS, size=count).tolist()
+        found = [self._arrays(truth, seed) for truth, seed in zip(truths, seeds, strict=True)]
         first = self._first.arrays
         varying = tuple(n for n in self._first.leaves if any(not np.array_equal(one[n], first[n]) for one in found))
         functions = model_functions(self._first.model, self.potentials, varying=varying)
@@ -91,20 +97,20 @@ class OwnData:
     @cached_property
     def _first(self) -> DataArrays:
         """The arrays of the first data set's model, or of the user's."""
-        return self._built(0) if self._from_data else DataArrays(model=built(self.build))
+        return self._built(self.truth, 0) if self._from_data else DataArrays(model=built(self.build))
 
     @property
     def _from_data(self) -> bool:
-        return callable(self.build) and bool(signature(self.build).parameters)
+        return takes_data(self.build)
 
-    def _built(self, seed: int) -> DataArrays:
+    def _built(self, truth: Any, seed: int) -> DataArrays:
         build: Any = self.build
-        return DataArrays(model=built(lambda: build(self.simulate(self.size, self.truth, seed))))
+        return DataArrays(model=built(lambda: build(self.simulate(self.size, truth, seed))))
 
-    def _arrays(self, seed: int) -> dict[str, Array]:
+    def _arrays(self, truth: Any, seed: int) -> dict[str, Array]:
         first = self._first
         if self._from_data:
-            made = self._built(seed)
+            made = self._built(truth, seed)
             _check_shapes(made.arrays, first.arrays)
             if made.form != first.form:
                 raise ValueError(
@@ -112,7 +118,7 @@ class OwnData:
                     "data sets of a size."
                 )
             return made.arrays
-        given = self._named(self.simulate(self.size, self.truth, seed))
+        given = self._named(self.simulate(self.size, truth, seed))
         _check_shapes(given, first.arrays)
         return first.arrays | given
 
@@ -151,6 +157,11 @@ class OwnData:
                     )
                 start[v.flat] = whole[v.flat]
         return start
+
+
+def takes_data(build: Any) -> bool:
+    """Whether ``build`` is a function of a data set, rather than a model or a function without arguments."""
+    return callable(build) and bool(signature(build).parameters)
 
 
 def _mapping(data: Any) -> dict[Any, Any]:

@@ -81,8 +81,8 @@ def _unpacked(packed: bytes) -> Any:
     return cloudpickle.loads(packed)
 
 
-def built(model: Any) -> Any:
-    """The PyMC model that a function returns, or the model itself.
+def built(model: Any, argument: str = "build") -> Any:
+    """The PyMC model that a function returns, or the model itself; ``argument`` is what it was passed as.
 
     Raises
     ------
@@ -91,5 +91,7 @@ def built(model: Any) -> Any:
     """
     found = model() if callable(model) else model
     if not is_model(found):
-        raise ValueError(f"`build` must be a PyMC model, or a function that returns one, got {type(found).__name__}.")
+        raise ValueError(
+            f"`{argument}` must be a PyMC model, or a function that returns one, got {type(found).__name__}."
+        )
     return pymc_model_of(found)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from pp_mlekl.typing import RandomSeed
 from pp_mlekl.utils.arguments import check_names
 from pp_mlekl.utils.counts import check_count, check_memory, counted
 
+# It parses a file, for 6 milliseconds.
+version = cache(metadata.version)
 _LIBRARIES = ("pp_mlekl", "pymc", "pytensor", "numpy", "scipy")
 # Intervals that need many fits of every data set.
 REFITTING = ("profile", "parametric_bootstrap", "case_bootstrap")
@@ -60,7 +62,7 @@ class Settings:
         check_names("estimators", self.estimators, (*ReplicateFits.COEFFICIENTS, *FROM_DRAWS))
         check_names("intervals", self.intervals, REFITTING, fewest=0)
         check_names("compute", self.compute, COMPUTE, fewest=0)
-        check_names("covariates", [self.covariates], ("fixed", "resampled"))
+        check_covariates(self.covariates, self.simulate)
         if self.simulate is not None:
             self._check_own_data()
         if self.intervals and "coverage" not in self.compute:
@@ -78,8 +80,6 @@ class Settings:
             raise ValueError(
                 "`simulate` goes with the intervals profile and case_bootstrap, not with parametric_bootstrap."
             )
-        if self.covariates != "fixed":
-            raise ValueError("`simulate` draws the covariates as well; leave `covariates` out.")
 
     def attributes(self) -> dict[str, Any]:
         """The settings as attributes of the result."""
@@ -139,6 +139,13 @@ class Settings:
         return found
 
 
+def check_covariates(covariates: str, simulate: Simulate | None) -> None:
+    """Raise ValueError where ``covariates`` is unknown, or a user's function draws them."""
+    check_names("covariates", [covariates], ("fixed", "resampled"))
+    if simulate is not None and covariates != "fixed":
+        raise ValueError("`simulate` draws the covariates as well; leave `covariates` out.")
+
+
 def source_of(function: Any) -> str:
     """The source of a user's function, or its name where there is no source; what it refers to is not part of it."""
     try:
@@ -147,13 +154,9 @@ def source_of(function: Any) -> str:
         return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
-# Each takes 6 milliseconds, to parse a file.
-_version = cache(version)
-
-
 def library_versions() -> dict[str, str]:
     """Versions of what the last digits of a result depend on."""
-    return {name: _version(name) for name in _LIBRARIES}
+    return {name: version(name) for name in _LIBRARIES}
 
 
 def _values(truth: Any) -> dict[str, Any] | None:

@@ -21,9 +21,10 @@ from filelock import FileLock, Timeout
 from pp_mlekl.simulation.batches import Batch
 from pp_mlekl.simulation.result_arrays import LEADING, Layout
 from pp_mlekl.simulation.storage import STUDY, check_same_settings
-from pp_mlekl.typing import Array
+from pp_mlekl.typing import Array, RandomSeed
 from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.files import AnyPath, check_folder, signals_held_back, write_folder
+from pp_mlekl.utils.seeds import integer_of
 from pp_mlekl.utils.tree_storage import CONTENT as _MARK
 from pp_mlekl.utils.tree_storage import Files, is_zarr, memory_store
 
@@ -41,7 +42,15 @@ def is_streamed_target(path: AnyPath) -> bool:
     return is_zarr(path) and _attributes(Path(path)).get(_MARK) != STUDY
 
 
-def stored_seed(path: AnyPath) -> int | None:
+def seed_for(store: AnyPath | None, random_seed: RandomSeed) -> int | np.random.SeedSequence:
+    """``random_seed`` in a form that can be stored; where it is None, the seed of an existing store, or else a new one."""
+    if isinstance(random_seed, np.random.SeedSequence):
+        return random_seed
+    begun = _stored_seed(store) if random_seed is None and store is not None else None
+    return integer_of(random_seed) if begun is None else begun
+
+
+def _stored_seed(path: AnyPath) -> int | None:
     """The integer seed of the store at a path; None where there is no store, or its seed was a SeedSequence's child."""
     try:
         entropy, key = _attributes(Path(path))["seed"]

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import xarray as xr
 
 from pp_mlekl.pymc_model.interpreter.lazy_function import reproducible
@@ -16,13 +15,12 @@ from pp_mlekl.simulation.result_arrays import MemoryArrays, ResultArrays
 from pp_mlekl.simulation.run_batches import run_batches
 from pp_mlekl.simulation.settings import COMPUTE, Settings, library_versions
 from pp_mlekl.simulation.storage import exclusive_store, read_study, write_study
-from pp_mlekl.simulation.streamed_store import is_streamed_target, stored_seed, streamed_store
+from pp_mlekl.simulation.streamed_store import is_streamed_target, seed_for, streamed_store
 from pp_mlekl.simulation.summary import study_summary
 from pp_mlekl.typing import ModelBuilder, Names, Potentials, RandomSeed, TruthLike
 from pp_mlekl.utils.arguments import checked_arguments
 from pp_mlekl.utils.deprecation import deprecated_arguments
 from pp_mlekl.utils.progress import Progress
-from pp_mlekl.utils.seeds import integer_of
 
 if TYPE_CHECKING:
     import distributed
@@ -150,7 +148,7 @@ def study(
     >>> bool(abs(kl - 0.060279) < 4 * error)  # exact; d / 2n would be 0.05
     True
     """
-    seed = _seed(random_seed, store)
+    seed = seed_for(store, random_seed)
     if compute is None:
         compute = COMPUTE if simulate is None else ("coverage",)
     requested = Settings(
@@ -206,14 +204,6 @@ def study(
                 found = _tree(run(MemoryArrays(layout)), attributes)
                 write_study(found, store)
             return found
-
-
-def _seed(given: RandomSeed, store: str | Path | None) -> int | np.random.SeedSequence:
-    """The seed in a form that can be stored; by default that of an existing store."""
-    if isinstance(given, np.random.SeedSequence):
-        return given
-    begun = stored_seed(store) if given is None and store is not None else None
-    return integer_of(given) if begun is None else begun
 
 
 def _groups(job: StudyJob, arrays: ResultArrays, batches: list[Batch]) -> dict[str, xr.Dataset]:

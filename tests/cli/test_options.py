@@ -118,10 +118,12 @@ def test_proof(arrived):
 def test_calibrate(arrived):
     options = ["--methods", "laplace,mle", "--simulations", "33", "--draws", "44", "--tune", "55", "--chains", "3"]
     options += ["--level", "0.02", "--seed", "8", "--potentials", "prior", "--store", "a.zarr"]
+    options += ["--covariates", "resampled"]
     found = arrived("pp_mlekl.simulation.calibrate.calibrate", "calibrate", "mine.py", *options)
     assert (found.methods, found.simulations, found.draws, found.tune) == (["laplace", "mle"], 33, 44, 55)
     assert (found.chains, found.level, found.random_seed, found.potentials) == (3, 0.02, 8, "prior")
     assert (found.store.name, found.truth, found.client) == ("a.zarr", None, None)
+    assert (found.covariates, found.simulate) == ("resampled", None)
 
 
 def test_kl(arrived):

@@ -7,7 +7,7 @@ import xarray as xr
 
 from pp_mlekl.simulation import settings
 from pp_mlekl.simulation.calibrate import calibrate
-from pp_mlekl.simulation.calibration_job import error_bar_pits
+from pp_mlekl.simulation.calibration_job import CalibrationJob, error_bar_pits
 from pp_mlekl.simulation.calibration_result import Calibration
 from pp_mlekl.simulation.posterior_draws import PosteriorDraws
 from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
@@ -167,6 +167,136 @@ def test_posterior_calibration_keeps_the_observed_data():
     assert wrong.p_values["own"] < wrong.level
 
 
+def line(rows=20):
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 1)
+        pm.Normal("y", b * pm.Data("x", np.linspace(-1, 1, rows)), 1, observed=np.zeros(rows))
+    return model
+
+
+def line_data(n, truth, random_seed, sd=1.0):
+    generator = np.random.default_rng(random_seed)
+    x = generator.gamma(0.5, size=n)
+    return {"x": x, "y": generator.normal(truth["b"] * x, sd)}
+
+
+def line_posterior(data, generator):
+    """Exact draws given one or two copies of the data."""
+    precision = 1 + np.sum(data["x"] ** 2)
+    return {"b": generator.normal(np.sum(data["x"] * data["y"]) / precision, precision**-0.5, size=300)}
+
+
+def test_data_of_ones_own_have_covariates_of_their_own():
+    found = calibrate(
+        line(),
+        methods=["laplace", "laplace_corrected"],
+        draw_posterior=line_posterior,
+        simulate=line_data,
+        simulations=300,
+        random_seed=1,
+    )
+    # The posterior is normal.
+    assert min(found.p_values.values()) > found.level
+    other = calibrate(
+        line(),
+        methods=["laplace"],
+        simulate=lambda n, truth, seed: line_data(n, truth, seed, sd=2.0),
+        simulations=300,
+        random_seed=1,
+    )
+    assert other.p_values["laplace"] < other.level
+
+
+def test_data_of_ones_own_come_beside_the_observed_ones():
+    data = line_data(20, {"b": 0.7}, 3)
+    with pm.Model() as model:
+        b = pm.Normal("b", 0, 1)
+        pm.Normal("y", b * pm.Data("x", data["x"]), 1, observed=data["y"])
+    draws = line_posterior(data, np.random.default_rng(4))["b"][None]
+    idata = xr.DataTree.from_dict({"posterior": xr.Dataset({"b": (("chain", "draw"), draws)})})
+    found = calibrate(
+        model,
+        methods=["laplace"],
+        draw_posterior=line_posterior,
+        idata=idata,
+        simulate=line_data,
+        simulations=300,
+        random_seed=5,
+    )
+    assert min(found.p_values.values()) > found.level
+
+
+def test_parameters_of_data_of_ones_own_may_come_from_another_model():
+    seen = []
+
+    def simulate(n, truth, random_seed):
+        seen.append((n, truth["b"]))
+        return line_data(n, truth, random_seed)
+
+    with pm.Model() as wide:
+        pm.Normal("b", 0, 100)
+        pm.Normal("z", 0, 1, observed=[1.0, 2.0])
+    calibrate(line(), methods=["laplace"], truth=wide, simulate=simulate, simulations=50, random_seed=1)
+    assert {n for n, _ in seen} == {20}
+    assert np.std([b for _, b in seen]) > 50
+
+
+@pytest.mark.parametrize("build", [line(8), regression()])
+def test_resampled_rows_are_calibrated(build):
+    arguments = {"methods": ["laplace_corrected"], "simulations": 300, "random_seed": 6}
+    found = calibrate(build, covariates="resampled", **arguments)
+    assert found.p_values["laplace_corrected"] > found.level
+    assert not found.tree["simulations"].equals(calibrate(build, **arguments).tree["simulations"])
+
+
+def test_resampled_rows_come_as_often_as_they_were_drawn():
+    arguments = {"methods": ["laplace"], "simulations": 500, "random_seed": 6}
+    with pm.Model() as one_row_tells:
+        b = pm.Normal("b", 0, 1)
+        pm.Normal("y", b * np.array([1.0, 0.0]), 0.1, observed=np.zeros(2))
+    # In a quarter of the data sets the first row is missing, and the posterior is the prior.
+    job = CalibrationJob(
+        build=one_row_tells,
+        truth=None,
+        methods=["laplace"],
+        simulations=500,
+        draws=20,
+        tune=0,
+        chains=1,
+        root=np.random.SeedSequence(1),
+        covariates="resampled",
+    )
+    _, drawn = job._data(np.zeros((500, 1)), np.random.default_rng(2))
+    assert drawn.weights.sum(axis=(1, 2)).tolist() == [2.0] * 500
+    assert np.mean(drawn.weights[..., 0].sum(axis=1) == 0) == pytest.approx(0.25, abs=0.06)
+    found = calibrate(one_row_tells, covariates="resampled", **arguments)
+    assert found.p_values["laplace"] > found.level
+
+
+def test_a_store_does_not_go_on_with_other_data(tmp_path):
+    arguments = {"methods": ["laplace"], "simulations": 10, "random_seed": 8, "store": tmp_path / "s.zarr"}
+    calibrate(line(), simulate=line_data, **arguments)
+    calibrate(line(), simulate=line_data, **arguments)
+    for changes in (
+        {},
+        {"covariates": "resampled"},
+        {"simulate": lambda n, truth, seed: line_data(n, truth, seed, sd=2.0)},
+    ):
+        with pytest.raises(ValueError, match="holds another study"):
+            calibrate(line(), **arguments | changes)
+
+
+@pytest.mark.parametrize("seed", [None, 3, np.random.SeedSequence(3), "generator"])
+def test_a_store_goes_on_without_a_seed_and_with_its_own(tmp_path, seed):
+    def make():
+        return np.random.default_rng(3) if seed == "generator" else seed
+
+    arguments = {"methods": ["laplace"], "simulations": 10, "store": tmp_path / "s.zarr"}
+    first = calibrate(NORMAL, random_seed=make(), **arguments)
+    again = calibrate(NORMAL, random_seed=make(), **arguments)
+    xr.testing.assert_identical(first.tree, again.tree)
+
+
 def test_a_method_without_any_fit_is_not_tested(tmp_path):
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("a", 0, 1) + pm.Normal("b", 0, 1), 1, observed=np.zeros(5))
@@ -232,6 +362,15 @@ def test_a_store_does_not_go_on_with_other_draws_or_another_sampler(tmp_path):
         ({"tune": -1}, "tune"),
         ({"store": "x.nc"}, "ends in .zarr"),
         ({"truth": regression}, "free variable 'mu'"),
+        ({"truth": "x"}, "`truth` must be a PyMC model"),
+        ({"truth": lambda: 3}, "`truth` must be a PyMC model"),
+        ({"covariates": "new"}, "covariates"),
+        ({"covariates": "resampled", "simulate": line_data}, "leave `covariates` out"),
+        ({"covariates": "resampled", "draw_posterior": exact}, "does not learn which rows"),
+        ({"build": lambda data: line(), "simulate": line_data}, "pm.Data"),
+        ({"build": line, "simulate": line_data}, "pm.Data"),
+        ({"simulate": lambda n, truth, seed: np.zeros(n + 1)}, r"shape \(11,\)"),
+        ({"simulate": lambda n, truth, seed: {"z": np.zeros(n)}}, "by name, got z"),
     ],
 )
 def test_wrong_arguments_are_named(changes, message):

@@ -86,6 +86,12 @@ class Replicates:
         return np.broadcast_to(values.sum(axis=-1), (len(z), self.count)) / self.size
 
 
+def rows_drawn(rows: int, size: int, count: int, generator: np.random.Generator) -> Array:
+    """Weights (count, copies, rows) of ``size`` rows drawn with replacement: as many copies of each as it was drawn."""
+    times = generator.multinomial(size, np.full(rows, 1 / rows), size=count)
+    return (np.arange(times.max())[:, None] < times[:, None]).astype(float)
+
+
 class Simulator:
     """Draws replicates of any size from a truth, for the rows of a model.
 
@@ -146,8 +152,7 @@ class Simulator:
         """Which rows of which copy are used: whole copies and some rows of the last, or as many of each row as were drawn."""
         rows = self._functions.n_observations
         if self._resample_rows and not self.same_rows:
-            times = generator.multinomial(size, np.full(rows, 1 / rows), size=count)
-            return (np.arange(times.max())[:, None] < times[:, None]).astype(float)
+            return rows_drawn(rows, size, count, generator)
         copies, rest = -(-size // rows), size % rows
         if not rest:
             return np.ones((1, copies, rows))
