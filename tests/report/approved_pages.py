@@ -24,8 +24,8 @@ TREE = FOLDER / "comparison.nc"
 TRUTH = {"mu": 1.0, "sigma": 1.0, "theta": np.array([-1.0, 0.0, 1.0]), "b": 0.5}
 
 
-def compared() -> mk.Comparison:
-    """Groups with a scale, a derived quantity, a known truth, and a continuous, a binary and a counted variable."""
+def groups() -> pm.Model:
+    """Groups with a scale and a derived quantity, and a continuous, a binary and a counted variable."""
     generator = np.random.default_rng(1)
     with pm.Model(coords={"group": ["a", "b", "c"]}) as model:
         mu = pm.Normal("mu", 0, 5)
@@ -38,7 +38,7 @@ def compared() -> mk.Comparison:
         x = np.linspace(-2, 2, 20)
         pm.Bernoulli("bought", logit_p=b * x, observed=generator.binomial(1, 1 / (1 + np.exp(-0.5 * x))))
         pm.Poisson("count", pm.math.exp(b), observed=generator.poisson(np.exp(0.5), 15))
-    return mk.compare(model, TRUTH, draws=100, chains=2, random_seed=1, name="groups", progress=False)
+    return model
 
 
 def coins(**settings):
@@ -77,7 +77,8 @@ def pages(folder: Path) -> dict[str, Path]:
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     if "--draws" in sys.argv or not TREE.exists():
-        compared().save(TREE)
+        settings = {"draws": 100, "chains": 2, "random_seed": 1, "name": "groups", "progress": False}
+        mk.compare(groups(), TRUTH, **settings).save(TREE)
     made = FOLDER.parents[2] / "pages" / "approved"
     made.mkdir(parents=True, exist_ok=True)
     for name, path in pages(made).items():
