@@ -309,6 +309,17 @@ def weibull_threshold():
     pm.CustomDist("y", a, b, pm.Normal("threshold", 0, 5), logp=weibull_with_threshold, observed=y)
 
 
+@case(
+    "mle",
+    "at_infinity",
+    "Cheng and Iles (1990), JRSS B 52: Gumbel's distribution of minima is embedded in the Weibull family",
+)
+def weibull_that_becomes_gumbel():
+    a, b = pm.HalfNormal("a", 2), pm.HalfNormal("b", 10)
+    y = -np.random.default_rng(3).gumbel(size=60)
+    pm.CustomDist("y", a, b, pm.Normal("threshold", 0, 10), logp=weibull_with_threshold, observed=y)
+
+
 def pareto_with_an_end(value, scale, shape):
     z = 1 + shape * value / scale
     return pt.switch(z > 0, -pt.log(scale) - (1 / shape + 1) * pt.log(pt.maximum(z, 1e-300)), -np.inf)

@@ -124,7 +124,10 @@ def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array
     # Where the last digit of a large value is more than that, noise is no sign of lost digits.
     begun = objective.value(first)
     most = objective.tolerances.noise_meaningless + objective.precision * np.where(np.isfinite(begun), np.abs(begun), 0)
-    crossed = np.any(scatter > most, axis=0)
+    # Nor is it where far more is lost: a straight line across a bend of a ridge.
+    between_values = objective.value(between.reshape(-1, first.shape[1])).reshape(scatter.shape)
+    lost = begun - objective.tolerances.noise_loss_multiple * scatter > between_values
+    crossed = np.any((scatter > most) & ~lost, axis=0)
     dead = scatter[-1] == 0
     if dead.any():
         # Nothing scatters where all digits have cancelled; the value may have changed in steps before.

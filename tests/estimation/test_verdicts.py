@@ -33,6 +33,7 @@ _LONG = (
     "ordered_mixture_far_from_its_collapse",
     "lognormal_that_becomes_normal",
     "lognormal_threshold",
+    "weibull_that_becomes_gumbel",
     "proportional_columns_with_lkj",
     "underdispersed_dirichlet_multinomial",
     "skew_normal_without_a_left_tail",
@@ -336,6 +337,15 @@ def test_of_a_simplex_the_empty_category_alone_is_named(random_seed):
     estimate = find_map(model, random_seed=random_seed)
     assert estimate.status == "unbounded"
     assert "grows without limit as p[2] -> 0:" in estimate.warnings[0]
+
+
+@pytest.mark.slow
+def test_a_weibull_distribution_becomes_gumbels():
+    estimate = estimate_of("weibull_that_becomes_gumbel")
+    assert {name: float(v) for name, v in estimate.values.items()} == {"a": np.inf, "b": np.inf, "threshold": -np.inf}
+    y = -np.random.default_rng(3).gumbel(size=60)
+    limit = stats.gumbel_l(*stats.gumbel_l.fit(y)).logpdf(y).sum()
+    assert limit - 0.01 < estimate.log_likelihood < limit
 
 
 @pytest.mark.slow

@@ -106,6 +106,15 @@ def test_a_step_across_mere_noise_is_seen(size, crossed):
     assert crosses_rounding(rough(size), np.array([[-1.0]]), np.array([[5.0]]))[0] == crossed
 
 
+@pytest.mark.parametrize(("multiple", "crossed"), [(15.0, True), (60.0, False)])
+def test_noise_far_below_a_step_is_not_crossed(multiple, crossed):
+    # A straight step across a bend of a steep ridge leads through values of which no digits matter.
+    size = rounding(rough(1.0), np.linspace(-0.25, 3.5, 6)[:, None]).max()
+    below = rough(1.0, drop=multiple * size)
+    objective = without_slope(lambda z: np.where(z[:, 0] < 4, below.value(z), np.sin(z[:, 0])))
+    assert crosses_rounding(objective, np.array([[-1.0]]), np.array([[5.0]]))[0] == crossed
+
+
 def stationary(first, before, last, after, curvature=0.0):
     """Searches that went from ``first`` (b, 1) with values ``before`` (b,) in one step to ``last``, where they converged."""
     z, value, count = np.array(last), np.array(after), len(last)
