@@ -81,12 +81,22 @@ def test_tests_of_a_constant_are_those_of_the_lines_that_use_it():
     }
     chooser = Chooser(
         contexts=lambda path: recorded[Path(path).name],
-        seconds={"tests/a.py::slow": 9.0, "tests/b.py::quick[x|y]": 1.0, "tests/part/test_over.py::own": 20.0},
+        seconds={
+            "tests/a.py::slow": 9.0,
+            "tests/b.py::quick[x|y]": 1.0,
+            "tests/b.py::shares_the_fixture": 2.0,
+            "tests/part/test_over.py::own": 20.0,
+        },
         uses={"LIMIT": [("pp_mlekl/part/over.py", 9), ("pp_mlekl/other.py", 3)]},
     )
     tests = chooser.tests(planted(SOURCE)["4.0", "40.0"])
-    assert tests == ["tests/part/test_over.py::own", "tests/b.py::quick[x|y]", "tests/a.py::slow"]
-    assert [chooser.first(tests, seconds) for seconds in (5, 20.9, 21.0, 30)] == [1, 1, 2, 3]
+    assert tests == [
+        "tests/part/test_over.py::own",
+        "tests/b.py::quick[x|y]",
+        "tests/b.py::shares_the_fixture",
+        "tests/a.py::slow",
+    ]
+    assert [chooser.first(tests, seconds) for seconds in (5, 20.9, 21.0, 32)] == [1, 1, 2, 4]
 
 
 TINY = {

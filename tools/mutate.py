@@ -13,9 +13,9 @@ turned round. The working tree stays as it is: faults are planted in a copy. A f
 - MISSED otherwise.
 
 Which tests run the lines of a fault, and how long each takes, is known from `make coverage`. For what runs at import they are
-the tests that run a line with a name that it sets. Those of the module's own name come first, then the quickest, up to
-``--seconds``; where none of these notices, all others follow, up to ``--most``. Without the files of `make coverage`, or with
-``--own``, they are the tests of the module's own name, or else those of its folder.
+the tests that run a line with a name that it sets. For what a fixture runs they are all tests of its file. Those of the module's
+own name come first, then the quickest, up to ``--seconds``; where none of these notices, all others follow, up to ``--most``.
+Without the files of `make coverage`, or with ``--own``, they are the tests of the module's own name, or else those of its folder.
 """
 
 import argparse
@@ -99,8 +99,14 @@ class Chooser:
         found = set()
         for path, wanted in lines.items():
             recorded = self.contexts(str(ROOT / path))
-            found |= {c.rpartition("|")[0] for line in wanted for c in recorded.get(line, []) if "::" in c}
+            for context in {c for line in wanted for c in recorded.get(line, []) if "::" in c}:
+                test, _, phase = context.rpartition("|")
+                # A fixture that tests of a file share is set up for the first of them.
+                found |= self._of_file(test.partition("::")[0]) if phase == "setup" else {test}
         return found
+
+    def _of_file(self, name: str) -> set[str]:
+        return {test for test in self.seconds if test.startswith(f"{name}::")}
 
 
 def seconds_of(times: Path) -> dict[str, float]:

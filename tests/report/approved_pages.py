@@ -5,6 +5,8 @@ before you commit it. With `--draws` the comparison is computed anew as well.
 """
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +43,13 @@ def groups() -> pm.Model:
     return model
 
 
-def coins(**settings):
+@cache
+def coins():
     """A study of coins that are thrown 5 and 20 times."""
     with pm.Model() as model:
         pm.Bernoulli("y", pm.Beta("p", 2, 2), observed=np.zeros(5))
-    given = {"sizes": [5, 20], "replicates": 40, "estimators": ["mle", "map"], "random_seed": 1}
-    return study(model, {"p": 0.3}, **{**given, **settings})
+    settings = {"sizes": [5, 20], "replicates": 40, "estimators": ["mle", "map"], "intervals": ["profile"]}
+    return study(model, {"p": 0.3}, **settings, random_seed=1)
 
 
 def mean_of_five():
@@ -56,22 +59,35 @@ def mean_of_five():
     return calibrate(model, methods=["laplace", "mle"], simulations=60, random_seed=1)
 
 
-def pages(folder: Path) -> dict[str, Path]:
-    """Every kind of page."""
-    result, thrown = mk.load(TREE), coins(intervals=["profile"])
-    entry = {"href": "page.html", "name": "groups", "shows": "What it shows.", "card": index_card(result)}
+@cache
+def loaded() -> mk.Comparison:
+    """The stored comparison."""
+    return mk.load(TREE)
+
+
+def index(path: Path) -> Path:
+    """Two cards, the worse one first."""
+    entry = {"href": "page.html", "name": "groups", "shows": "What it shows.", "card": index_card(loaded())}
     levels = {"groups": "ok", "a group": "problem"}
     entries = [{**entry, "name": name, "findings": [(level, f"It is {level}.")]} for name, level in levels.items()]
+    return write_index(entries, path)
+
+
+def proven(path: Path) -> Path:
+    """The theorem for normal numbers."""
     model, truth = CASES["normal"]()
-    return {
-        "comparison": write_html(result, folder / "comparison.html", "Three <groups>.\n\nSimulated."),
-        "index": write_index(entries, folder / "index.html"),
-        "proof": proof(model, truth, sizes=[20, 60], replicates=40, random_seed=1).to_html(folder / "proof.html"),
-        "models": mk.compare_models({"one": result, "two": result}, random_seed=1).to_html(folder / "models.html"),
-        "study": write_study_page(thrown, folder / "study.html", "Coins"),
-        "studies": write_study_index({"Coins": ("study.html", thrown)}, folder / "studies.html"),
-        "calibration": mean_of_five().to_html(folder / "calibration.html"),
-    }
+    return proof(model, truth, sizes=[20, 60], replicates=40, random_seed=1, progress=False).to_html(path)
+
+
+PAGES: dict[str, Callable[[Path], Path]] = {
+    "comparison": lambda path: write_html(loaded(), path, "Three <groups>.\n\nSimulated."),
+    "index": index,
+    "proof": proven,
+    "models": lambda path: mk.compare_models({"one": loaded(), "two": loaded()}, random_seed=1).to_html(path),
+    "study": lambda path: write_study_page(coins(), path, "Coins"),
+    "studies": lambda path: write_study_index({"Coins": ("study.html", coins())}, path),
+    "calibration": lambda path: mean_of_five().to_html(path),
+}
 
 
 if __name__ == "__main__":
@@ -81,7 +97,8 @@ if __name__ == "__main__":
         mk.compare(groups(), TRUTH, **settings).save(TREE)
     made = FOLDER.parents[2] / "pages" / "approved"
     made.mkdir(parents=True, exist_ok=True)
-    for name, path in pages(made).items():
+    for name, write in PAGES.items():
+        path = write(made / f"{name}.html")
         lines = outline(path.read_text(encoding="utf-8"))
         (FOLDER / f"{name}.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
         print(f"{path}: {len(lines)} lines")
