@@ -29,6 +29,8 @@ class BatchedFunction:
         How many elements the largest intermediate array has for one element of the batch.
     simplify
         Whether to simplify the graphs first. For a large graph that is called rarely this costs more than it saves.
+
+    ``outputs`` has the graphs as they are evaluated.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class BatchedFunction:
         simplify: bool = True,
     ):
         self._inputs = list(inputs)
-        self._outputs = simplified(outputs) if simplify else list(outputs)
+        self.outputs = simplified(outputs) if simplify else list(outputs)
         self._elements = max(elements, 1)
         self._chunk = max(1, CHUNK_ELEMENTS // self._elements)
         self._functions: dict[tuple[tuple[bool, ...], ...], LazyFunction] = {}
@@ -62,7 +64,7 @@ class BatchedFunction:
         """The function for inputs with these batch axes; False marks an axis of length 1."""
         if batched not in self._functions:
             self._functions[batched] = (
-                self._vectorized(batched) if any(batched) else LazyFunction(self._inputs, self._outputs)
+                self._vectorized(batched) if any(batched) else LazyFunction(self._inputs, self.outputs)
             )
         return self._functions[batched]
 
@@ -75,7 +77,7 @@ class BatchedFunction:
         ]
         replace = {v: new for v, new in zip(self._inputs, inputs, strict=True) if new is not v}
         with without_c():
-            return LazyFunction(inputs, vectorized(self._outputs, replace))
+            return LazyFunction(inputs, vectorized(self.outputs, replace))
 
     def _in_blocks(
         self,
@@ -116,7 +118,7 @@ class BatchedFunction:
     def _cores(self, outputs: Sequence[Array]) -> list[tuple[int, ...]]:
         """The outputs' own shapes; one that does not depend on the batched inputs comes back without the batch axes."""
         return [
-            np.shape(out)[np.ndim(out) - graph.type.ndim :] for out, graph in zip(outputs, self._outputs, strict=True)
+            np.shape(out)[np.ndim(out) - graph.type.ndim :] for out, graph in zip(outputs, self.outputs, strict=True)
         ]
 
     def _in_chunks(
