@@ -93,11 +93,14 @@ def settled(problem: Problem, verdict: Verdict, covariance: Array | None = None)
         embedded = np.zeros((len(part), size))
         embedded[:, kept] = part
         directions.append(embedded)
+    units = np.ones(size)
+    units[kept] = verdict.units
     return Settled(
         covariance=whole,
         flat=directions[0],
         run_off=directions[1],
         absent=problem.missing,
+        units=units,
     )
 
 

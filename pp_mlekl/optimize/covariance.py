@@ -30,6 +30,8 @@ class Settled:
         Directions (l, d) along which the maximum lies at an edge or at infinity.
     absent
         Coordinates that the objective does not contain, (a,) of int.
+    units
+        Sizes of the coordinates, (d,) or one for all, in which the parts of a direction are compared.
     solve
         Rows (m, d) times the covariance, where it is too large to be held and all directions are regular.
     """
@@ -38,6 +40,7 @@ class Settled:
     flat: Array
     run_off: Array
     absent: Array
+    units: Array | float = 1.0
     solve: Callable[[Array], Array] | None = None
 
     def of(self, jacobian: Array) -> Array:
@@ -47,7 +50,7 @@ class Settled:
 
     def moved(self, jacobian: Array) -> Array:
         """Which of some quantities with derivatives (m, d) at the maximum change along the flat directions."""
-        return _moved(jacobian, self.flat)
+        return _moved(jacobian * self.units, self.flat / self.units)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +87,7 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     values = space.natural(verdict.z[None])[0].copy()
     flat_covariance = verdict.covariance.copy()
     unsettled = np.concatenate([verdict.irregular, verdict.null, verdict.run_off])
-    affected = _moved(jacobian, unsettled)
+    affected = _moved(jacobian * verdict.units, unsettled / verdict.units)
     known = np.zeros(len(values), dtype=bool)
     for direction in verdict.run_off:
         limit = space.limit(verdict.z, direction)
@@ -99,7 +102,7 @@ def reported(verdict: Verdict, space: Space, jacobian: Array) -> Reported:
     covariance = jacobian @ flat_covariance @ jacobian.T
     covariance[affected] = np.nan
     covariance[:, affected] = np.nan
-    moved = _moved(np.eye(size), unsettled)
+    moved = _moved(np.eye(size), unsettled / verdict.units)
     flat_covariance[moved] = np.nan
     flat_covariance[:, moved] = np.nan
     return Reported(values=values, covariance=covariance, flat_covariance=flat_covariance)

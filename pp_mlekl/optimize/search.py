@@ -14,6 +14,7 @@ from pp_mlekl.optimize.objective import Objective
 from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.solvers.difference_hessian import with_difference_hessian
 from pp_mlekl.optimize.solvers.result import Ends
+from pp_mlekl.optimize.units import objective_in, space_in, units_of, verdict_out_of
 from pp_mlekl.typing import Array
 
 # Points about an end at which the Hessian is looked for.
@@ -49,6 +50,12 @@ def search(objective: Objective, starts: Array, space: Space, *, max_iterations:
     >>> search(Objective(size=2, evaluate=evaluate), np.zeros((1, 2)), space).status
     'unbounded'
     """
+    units = units_of(starts, space)
+    if np.any(units != 1.0) and not objective.large:
+        inside = search(
+            objective_in(objective, units), starts / units, space_in(space, units), max_iterations=max_iterations
+        )
+        return verdict_out_of(inside, units, space)
     if objective.derivatives < 2:
         objective = with_difference_hessian(objective)
     origin = starts[0] if len(starts) else np.zeros(objective.size)

@@ -50,3 +50,11 @@ def test_values_without_a_jacobian_are_moved_in_any_unit(unit):
     values = reported_values(at, space)
     assert values[0] == 3.0 * unit
     assert np.isnan(values[1])
+
+
+def test_parts_of_a_direction_are_compared_in_the_coordinates_units():
+    units = np.array([1.0, 1e-10])
+    found = reported(replace(verdict([[1.0, 1e-10]]), units=units), line(2), np.eye(2))
+    assert np.isnan(found.covariance).all()
+    found = reported(replace(verdict([[1.0, 1e-18]]), units=units), line(2), np.eye(2))
+    assert np.isnan(np.diagonal(found.covariance)).tolist() == [True, False]

@@ -143,6 +143,8 @@ class Verdict:
         What the tests found; ``status`` and ``warnings`` follow from it.
     audit
         The search's own account.
+    units
+        Sizes of the coordinates, (d,) or one for all, in which the parts of a direction are compared.
     local
         Where the status is ``unbounded``, the highest regular maximum that was met.
     large
@@ -162,6 +164,7 @@ class Verdict:
     irregular: Array
     singular: bool = False
     findings: tuple[Finding, ...] = ()
+    units: Array | float = 1.0
     local: "Verdict | None" = None
     large: LargeCurvature | None = None
     audit: Audit = field(default_factory=Audit)
