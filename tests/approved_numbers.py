@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pymc as pm
+import pytest
 import xarray as xr
+from scipy import stats
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "report")]
+sys.path.insert(0, str(Path(__file__).parent / "divergences"))
 
 import approved_pages  # noqa: E402
+import univariate_cases  # noqa: E402
 
 import pp_mlekl as mk  # noqa: E402
 from pp_mlekl.diagnostics.diagnose import diagnose  # noqa: E402
@@ -199,6 +203,83 @@ def entropies():
     return {p: mk.entropy(p) for pair in PAIRS for p in pair} | {"cross": mk.cross_entropy(*PAIRS[0])}
 
 
+def member(name):
+    """A generic member of a family."""
+    return mk.distribution(name, **univariate_cases.CONTINUOUS.get(name, univariate_cases.DISCRETE.get(name)))
+
+
+@case
+def families():
+    """Moments, quantiles and density of each, and draws, with the divergences from the next of its kind."""
+    found, u = {}, np.array([0.001, 0.1, 0.6, 0.97])
+    for kind in (univariate_cases.CONTINUOUS, univariate_cases.DISCRETE):
+        names = list(kind)
+        for place, (name, other) in enumerate(zip(names, [*names[1:], names[0]], strict=True)):
+            p, q = member(name), member(other)
+            x = p.sample((200,), np.random.default_rng(1))
+            found[name] = [p.quantile(u), p.upper_quantile(u), x, p.log_density(x), p.cdf(x[:5]), p.survival(x[:5])]
+            found[name] += [mk.entropy(p), mk.kl_divergence(p, q)]
+            found[name] += [f(p, q) for f in (mk.js_divergence, mk.wasserstein_distance) if place % 4 == 0]
+    return found
+
+
+@case
+def multivariate():
+    m, c = np.array([0.2, -0.1]), np.array([[1.2, 0.3], [0.3, 0.8]])
+    chol = np.linalg.cholesky(c)
+    pairs = {
+        "normals": (mk.distribution("MvNormal", m, c), mk.distribution("MvNormal", 0 * m, chol=chol + np.eye(2))),
+        "students": (mk.distribution("MvStudentT", 5, m, c), mk.distribution("MvStudentT", 7, 0 * m, chol=chol)),
+        "mixed": (mk.distribution("MvStudentT", 5, m, c), mk.distribution("MvNormal", m, tau=c)),
+        "simplex": (mk.distribution("Dirichlet", [1.0, 2.0, 3.0]), mk.distribution("Dirichlet", [2.0, 2.0, 1.5])),
+        "counts": (
+            mk.distribution("Multinomial", 5, [0.2, 0.3, 0.5]),
+            mk.distribution("Multinomial", 5, [0.4, 0.3, 0.3]),
+        ),
+        "wisharts": (mk.distribution("Wishart", 4, c), mk.distribution("Wishart", 5, np.eye(2))),
+    }
+    given = {"random_seed": 1, "rtol": 0.02, "budget": 20_000}
+    return {
+        name: [f(p, q, **given) for f in (mk.kl_divergence, mk.cross_entropy, mk.js_divergence)]
+        + [mk.kl_divergence(q, p, **given), mk.entropy(p, **given)]
+        for name, (p, q) in pairs.items()
+    }
+
+
+@case
+def draws_of_many_kinds():
+    """In five dimensions, with ties, of counts, on a circle, of vectors with atoms."""
+    generator, given = np.random.default_rng(5), {"random_seed": 1}
+    sets = {
+        "five": [samples(k, n=600, shift=0.2 * k, d=5) for k in (0, 1)],
+        "skewed": [np.exp(samples(k, n=500)) * (1 + 0.3 * k) for k in (2, 3)],
+        "counts": [generator.poisson(m, (2, 400)) for m in (2.0, 2.6)],
+        "pairs of counts": [generator.poisson(m, (2, 400, 2)) for m in (0.8, 1.2)],
+        "heavy": [generator.standard_t(2.5, (2, 500)) + k for k in (0, 1)],
+        "few": [generator.normal(k, 1, (1, 60)) for k in (0, 1)],
+    }
+    found = {}
+    for name, pair in sets.items():
+        p, q = (xr.DataArray(z, dims=["chain", "draw", *["i"] * (z.ndim - 2)]) for z in pair)
+        functions = [mk.kl_divergence, mk.js_divergence] + ([] if "counts" in name else [mk.wasserstein_distance])
+        found[name] = [f(p, q, **given) for f in functions] + [mk.entropy(p, **given)]
+    angles = [generator.vonmises(k, 2, (2, 300)) for k in (0.0, 0.5)]
+    found["angles"] = mk.kl_divergence(
+        *(xr.DataArray(a, dims=["chain", "draw"]) for a in angles), period=2 * np.pi, **given
+    )
+    return found
+
+
+@case
+def of_other_packages():
+    frozen = stats.gamma(2.0, scale=[0.5, 1.5])
+    preliz = pytest.importorskip("preliz")
+    return {
+        "scipy": [mk.kl_divergence(frozen, stats.lognorm(0.5)), mk.entropy(frozen)],
+        "preliz": [mk.kl_divergence(preliz.Gamma(2, 1), preliz.LogNormal(0.3, 0.7)), mk.entropy(preliz.Beta(2, 3))],
+    }
+
+
 @case
 def divergences_of_draws():
     p, q = samples(1), samples(2, shift=0.3)
@@ -260,10 +341,25 @@ def derived():
     return model
 
 
+@cache
+def persons():
+    """Three items of twenty persons, whose abilities are far from normal given the answers."""
+    generator = np.random.default_rng(1)
+    answers = generator.binomial(1, 1 / (1 + np.exp(-2 * generator.normal(size=(20, 1)) - [0.5, 0.0, -0.5])))
+    with pm.Model() as model:
+        scale, easy = pm.HalfNormal("scale", 2), pm.Normal("easy", 0, 2, shape=3)
+        ability = pm.Normal("ability", 0, 1, shape=20)
+        pm.Bernoulli("y", logit_p=scale * ability[:, None] + easy, observed=answers)
+    return model
+
+
 @case
 def marginal_estimates():
-    e = mk.find_mle(schools(), marginalize="theta", random_seed=1)
-    return [e.values, e.standard_error, e.status, e.log_likelihood, list(e.findings)]
+    found = {}
+    for build, latents in ((schools, "theta"), (persons, "ability")):
+        e = mk.find_mle(build(), marginalize=latents, random_seed=1)
+        found[build.__name__] = [e.values, e.standard_error, e.status, e.log_likelihood, list(e.findings)]
+    return found
 
 
 @case
