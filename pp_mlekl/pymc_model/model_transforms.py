@@ -11,7 +11,7 @@ import pytensor.tensor as pt
 import xarray as xr
 from numpy.typing import ArrayLike
 from pymc.logprob.utils import replace_rvs_by_values
-from pytensor.gradient import grad, jacobian
+from pytensor.gradient import grad
 from pytensor.graph.basic import Variable
 from pytensor.tensor.type import TensorType
 
@@ -104,12 +104,12 @@ class ModelTransforms:
         return np.concatenate([v.reshape(*z.shape[:-1], -1) for v in self._natural(z)], axis=-1)
 
     def natural_jacobian(self, z: Array) -> Array:
-        """d natural_flat / d z at one ``z``, shape (natural_size, d)."""
-        return self._natural_jacobian(self._checked(z))[0]
+        """d natural_flat / d z, shape (*batch, natural_size, d)."""
+        return self.natural_rows(z, np.eye(self.natural_size))
 
     def natural_rows(self, z: Array, probes: Array) -> Array:
-        """``probes`` (k, natural_size) times the Jacobian of ``natural_flat``, shape (k, d), without forming it."""
-        return self._natural_rows(probes, self._checked(z))[0]
+        """``probes`` (k, natural_size) times the Jacobian of ``natural_flat``, shape (*batch, k, d), without forming it."""
+        return self._natural_rows(probes, self._checked(z)[..., None, :])[0]
 
     def natural_bend(self, z: Array, vector: Array) -> Array:
         """Hessian with respect to ``z`` (d,) of the product of ``vector`` and ``natural_flat(z)``, shape (d, d)."""
@@ -138,12 +138,6 @@ class ModelTransforms:
     def natural_difference(self, one: Array, other: Array) -> Array:
         """``one`` - ``other`` of flat natural vectors, (..., natural_size); for angles, along the shorter arc."""
         return arc_difference(one, other, self.circular)
-
-    @cached_property
-    def _natural_jacobian(self) -> BatchedFunction:
-        flat = pt.concatenate([v.ravel() for v in self._natural_graphs])
-        derivative = jacobian(flat, self.values.z, vectorize=True, disconnected_inputs="ignore")
-        return BatchedFunction([self.values.z], [derivative], self.size * self.natural_size)
 
     def unconstrain(self, values: Mapping[str, ArrayLike]) -> Array:
         """The unconstrained vector of natural values, shape (*batch, d); the inverse of ``natural``.
