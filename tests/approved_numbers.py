@@ -28,6 +28,7 @@ import univariate_cases  # noqa: E402
 import pp_mlekl as mk  # noqa: E402
 from pp_mlekl.diagnostics.diagnose import diagnose  # noqa: E402
 from pp_mlekl.diagnostics.sampled_loo import leave_one_out  # noqa: E402
+from pp_mlekl.inputs.read import as_distribution  # noqa: E402
 
 FILE = Path(__file__).parent / "data" / "approved_numbers.json"
 # Larger arrays are summed up by a few numbers.
@@ -228,7 +229,10 @@ def multivariate():
     m, c = np.array([0.2, -0.1]), np.array([[1.2, 0.3], [0.3, 0.8]])
     chol = np.linalg.cholesky(c)
     pairs = {
-        "normals": (mk.distribution("MvNormal", m, c), mk.distribution("MvNormal", 0 * m, chol=chol + np.eye(2))),
+        "normals": (
+            mk.distribution("MvNormal", m, c),
+            mk.distribution("MvNormal", 0 * m, chol=(chol + np.eye(2)).tolist()),
+        ),
         "students": (mk.distribution("MvStudentT", 5, m, c), mk.distribution("MvStudentT", 7, 0 * m, chol=chol)),
         "mixed": (mk.distribution("MvStudentT", 5, m, c), mk.distribution("MvNormal", m, tau=c)),
         "simplex": (mk.distribution("Dirichlet", [1.0, 2.0, 3.0]), mk.distribution("Dirichlet", [2.0, 2.0, 1.5])),
@@ -277,6 +281,7 @@ def of_other_packages():
     return {
         "scipy": [mk.kl_divergence(frozen, stats.lognorm(0.5)), mk.entropy(frozen)],
         "preliz": [mk.kl_divergence(preliz.Gamma(2, 1), preliz.LogNormal(0.3, 0.7)), mk.entropy(preliz.Beta(2, 3))],
+        "ends of preliz": vars(as_distribution(preliz.Uniform([0.0, 1.0], [2.0, 5.0])).support()),
     }
 
 
@@ -452,7 +457,7 @@ def calibrations():
 
 @case
 def proofs():
-    return mk.proof(coins(), {"p": 0.6}, sizes=[10, 40], replicates=30, random_seed=1, progress=False).summary()
+    return mk.proof(coins(), {"p": 0.6}, sizes=[10, 20, 40], replicates=30, random_seed=1, progress=False).summary()
 
 
 if __name__ == "__main__":

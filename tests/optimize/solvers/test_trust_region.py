@@ -151,3 +151,18 @@ def test_searches_for_the_same_maximum_are_merged():
     whole = maximize(objective, starts)
     assert len(whole.z) == len(starts)
     np.testing.assert_allclose(np.abs(whole.z[:, 0]), 1.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_search_is_given_up_beyond_its_reach_on_either_side(sign):
+    """A line that rises without end, and a parabola whose maximum is within reach."""
+
+    def evaluate(order, z, rows):
+        value = sign * z[:, 0] - (z[:, 1] - sign) ** 2
+        slope = np.stack([np.full(len(z), sign), -2 * (z[:, 1] - sign)], axis=-1)
+        return (value, slope, np.tile(np.diag([0.0, -2.0]), (len(z), 1, 1)))[: order + 1]
+
+    objective = Objective(size=2, evaluate=evaluate)
+    ends = maximize(objective, np.zeros((1, 2)), reach=np.array([50.0, 50.0]))
+    assert list(ends.state) == ["ran"]
+    assert 50.0 < sign * ends.z[0, 0] < 1e4
