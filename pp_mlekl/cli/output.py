@@ -65,17 +65,24 @@ def show_table(
     words: Sequence[int] = (0,),
     width_in_a_pipe: int = _WIDTH_IN_A_PIPE,
 ) -> None:
-    """Print a table that fits the terminal; ``words`` are the positions of text columns."""
-    short = all(len(row[0]) <= _LONGEST_NAME for row in rows)
+    """Print a table that fits the terminal; ``words`` are the positions of text columns.
+
+    In a pipe it is as wide as its numbers need.
+    """
+    whole = {0} if all(len(row[0]) <= _LONGEST_NAME for row in rows) else set[int]()
+    if not sys.stdout.isatty():
+        whole |= set(range(len(header))) - set(words)
     columns = [
-        Column(escape(name), justify="left" if i in words else "right", overflow="fold", no_wrap=short and i == 0)
+        Column(escape(name), justify="left" if i in words else "right", overflow="fold", no_wrap=i in whole)
         for i, name in enumerate(header)
     ]
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         # What a user typed may hold square brackets, which rich would take for styles.
         table.add_row(*map(escape, row))
-    console(width_in_a_pipe).print(table)
+    widest = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    needed = [min(width, _NARROWEST_COLUMN) if i in words else width for i, width in enumerate(widest)]
+    console(max(width_in_a_pipe, sum(needed) + 2 * len(needed))).print(table)
 
 
 def show_lines(header: Sequence[str], rows: Sequence[Sequence[str]], flexible: int) -> None:

@@ -53,6 +53,7 @@ _ZARR_TYPES = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|string|fixed_l
 _ZARR_CODECS = {"bytes", "zstd", "vlen-utf8"}
 _ZARR_NAMES = re.compile(r"(?:[^/]+/)*(?:zarr\.json|c(?:/\d+)*)")
 _LARGEST_INTEGER = 2**63
+_NETCDF_NAMES = ("", ".nc", ".nc4", ".netcdf", ".h5", ".hdf5")
 # Arrays of numbers with at least this number of elements are compressed, by HDF5's own filters.
 _COMPRESSED = 4096
 _COMPRESSION = {"zlib": True, "complevel": 1, "shuffle": True}
@@ -67,10 +68,11 @@ def write_tree(tree: xr.DataTree, path: AnyPath, content: str) -> Path:
     Raises
     ------
     ValueError
-        Where there is something at the path that this function did not write.
+        Where there is something at the path that this function did not write, or where the path ends like another kind of file.
     OSError
         Where it cannot be written.
     """
+    _check_name(path)
     plain = xr.DataTree.from_dict({node.path: _plain(node.to_dataset(inherit=False)) for node in tree.subtree})
     plain.attrs |= {CONTENT: content, _CHECKSUM: _BLANK_SEAL.decode()}
     is_ours = partial(is_tree, content=content)
@@ -81,8 +83,16 @@ def write_tree(tree: xr.DataTree, path: AnyPath, content: str) -> Path:
         return write_bytes(path, _sealed({"": _netcdf_bytes(plain)})[""], is_ours=is_ours)
 
 
+def _check_name(path: AnyPath) -> None:
+    ending = Path(os.fspath(path)).suffix
+    # What follows the last point of a name such as results-1.2 is no ending.
+    if not is_zarr(path) and ending not in _NETCDF_NAMES and ending[1:].isalpha():
+        raise ValueError(f"Give a file that ends in .nc or a folder that ends in .zarr, got {path}.")
+
+
 def check_tree_target(path: AnyPath, content: str) -> None:
     """Raise as ``write_tree`` would, before anything is computed."""
+    _check_name(path)
     is_ours = partial(is_tree, content=content)
     target = check_folder(path, is_ours) if is_zarr(path) else check_file(path, is_ours)
     writable_folder(target.parent)

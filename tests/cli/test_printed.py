@@ -13,6 +13,7 @@ import pp_mlekl as mk
 from models import radon
 from pp_mlekl.cli.gallery import entries
 from pp_mlekl.cli.load_model import load_builder
+from pp_mlekl.cli.output import show_table
 from pp_mlekl.cli.study import _print
 from pp_mlekl.divergences.rule_table import rules
 from pp_mlekl.report.labels import INTERVALS
@@ -57,6 +58,13 @@ def test_texts_are_aligned_to_the_left_and_numbers_to_the_right():
             beyond = place - 1 if left else place + 1
             assert row[place] != " "
             assert row[beyond] == " "
+
+
+def test_numbers_are_not_broken_in_a_pipe(capsys):
+    numbers = [f"{n}.0123456789 ± 0.00012" for n in range(8)]
+    show_table(["a name", *"abcdefgh", "a remark"], [["one", *numbers, "words " * 30]] * 2, words=(0, 9))
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(all(number in line for number in numbers) for line in lines) == 2
 
 
 def test_the_truth_of_an_imported_builder_is_that_of_its_module(folder):

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from foreign_trees import HDF5, METADATA, with_hdf5, with_metadata
 
-from pp_mlekl.utils.tree_storage import read_tree, write_tree
+from pp_mlekl.utils.tree_storage import check_tree_target, read_tree, write_tree
 
 
 def tree():
@@ -103,3 +103,21 @@ def test_a_dask_client_in_the_process_changes_nothing(tmp_path, name):
     with distributed.Client(n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
         assert write_and_read(tmp_path / f"here_{name}")
         assert client.submit(write_and_read, tmp_path / f"there_{name}").result()
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.html", "x.zip", "x.ncc"])
+def test_a_name_of_another_kind_of_file_is_refused(tmp_path, name):
+    for refused in (
+        lambda path: write_tree(xr.DataTree(), path, "study"),
+        lambda path: check_tree_target(path, "study"),
+    ):
+        with pytest.raises(ValueError, match=r"ends in \.nc or a folder that ends in \.zarr, got .*" + name):
+            refused(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x", "x.nc4", "results-1.2", "x.zarr"])
+def test_other_names_are_taken(tmp_path, name):
+    check_tree_target(tmp_path / name, "study")
+    write_tree(xr.DataTree(xr.Dataset({"a": 1.0})), tmp_path / name, "study")
+    assert float(read_tree(tmp_path / name, "study")["a"]) == 1.0
