@@ -64,11 +64,29 @@ def check_same_settings(path: AnyPath, kept: Mapping[str, Any], settings: Mappin
     """Raise ValueError, which names the differences, where a file was written with other settings."""
     # Files of version 0.1.0 do not identify the prior.
     kept = {"prior": settings.get("prior")} | dict(kept)
-    if changed := [name for name in settings if not _same(kept.get(name), settings[name])]:
-        differences = ", ".join(f"{name} {kept.get(name)!r} instead of {settings[name]!r}" for name in changed)
+    held, wanted = _kind(kept), _kind(settings)
+    if held != wanted:
         raise ValueError(
-            f"{path} holds another study ({differences}), which is not overwritten; pass another path to store=, or move the file."
+            f"{path} holds a {held}, not a {wanted}, and is not overwritten; pass another path to store=, or move it."
         )
+    # A setting at its default may be missing on either side.
+    names = dict.fromkeys([*settings, *kept])
+    if changed := [name for name in names if not _same(kept.get(name), settings.get(name))]:
+        differences = ", ".join(_difference(name, kept.get(name), settings.get(name)) for name in changed)
+        raise ValueError(
+            f"{path} holds another {held} ({differences}), which is not overwritten; pass another path to store=, or move it."
+        )
+
+
+def _kind(settings: Mapping[str, Any]) -> str:
+    return "calibration" if "methods" in settings else "study"
+
+
+def _difference(name: str, one: Any, other: Any) -> str:
+    """How two settings differ; numbers computed with a model say nothing to a reader."""
+    if isinstance(one, dict) and "numbers" in one:
+        return f"another {name}"
+    return f"{name} {one!r} instead of {other!r}"
 
 
 def _same(one: Any, other: Any) -> bool:

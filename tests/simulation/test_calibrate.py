@@ -1,5 +1,7 @@
 """Calibration: right posteriors pass at the stated rate, planted faults are found, and stores and workers change nothing."""
 
+import shutil
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -10,6 +12,7 @@ from pp_mlekl.simulation.calibrate import calibrate
 from pp_mlekl.simulation.calibration_job import CalibrationJob, error_bar_pits
 from pp_mlekl.simulation.calibration_result import Calibration
 from pp_mlekl.simulation.posterior_draws import PosteriorDraws
+from pp_mlekl.simulation.study import study
 from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
 
 N = 10
@@ -273,6 +276,17 @@ def test_resampled_rows_come_as_often_as_they_were_drawn():
     assert found.p_values["laplace"] > found.level
 
 
+def test_a_store_of_a_study_is_none_of_a_calibration(tmp_path):
+    path, arguments = tmp_path / "s.zarr", {"random_seed": 8, "store": tmp_path / "s.zarr"}
+    study(NORMAL, {"mu": 0.5}, sizes=[5], replicates=5, **arguments)
+    with pytest.raises(ValueError, match=r"s\.zarr holds a study, not a calibration, and is not overwritten"):
+        calibrate(NORMAL, methods=["laplace"], simulations=10, **arguments)
+    shutil.rmtree(path)
+    calibrate(NORMAL, methods=["laplace"], simulations=10, **arguments)
+    with pytest.raises(ValueError, match="holds a calibration, not a study"):
+        study(NORMAL, {"mu": 0.5}, sizes=[5], replicates=5, **arguments)
+
+
 def test_a_store_does_not_go_on_with_other_data(tmp_path):
     arguments = {"methods": ["laplace"], "simulations": 10, "random_seed": 8, "store": tmp_path / "s.zarr"}
     calibrate(line(), simulate=line_data, **arguments)
@@ -282,7 +296,7 @@ def test_a_store_does_not_go_on_with_other_data(tmp_path):
         {"covariates": "resampled"},
         {"simulate": lambda n, truth, seed: line_data(n, truth, seed, sd=2.0)},
     ):
-        with pytest.raises(ValueError, match="holds another study"):
+        with pytest.raises(ValueError, match="holds another calibration"):
             calibrate(line(), **arguments | changes)
 
 
@@ -323,7 +337,7 @@ def test_a_store_changes_nothing(tmp_path):
         calibrate(NORMAL, store=path, progress=stop, **arguments)
     stored = calibrate(NORMAL, store=path, **arguments)
     xr.testing.assert_identical(in_memory.tree["simulations"].to_dataset(), stored.tree["simulations"].to_dataset())
-    with pytest.raises(ValueError, match="holds another study"):
+    with pytest.raises(ValueError, match="holds another calibration"):
         calibrate(NORMAL, store=path, **arguments | {"simulations": 301})
 
 
@@ -335,10 +349,10 @@ def test_a_store_does_not_go_on_with_other_draws_or_another_sampler(tmp_path):
     )
     arguments = {"methods": ["laplace"], "simulations": 10, "random_seed": 8}
     calibrate(NORMAL, idata=one, store=tmp_path / "draws.zarr", **arguments)
-    with pytest.raises(ValueError, match="holds another study"):
+    with pytest.raises(ValueError, match="holds another calibration"):
         calibrate(NORMAL, idata=other, store=tmp_path / "draws.zarr", **arguments)
     calibrate(NORMAL, draw_posterior=exact, store=tmp_path / "sampler.zarr", **arguments)
-    with pytest.raises(ValueError, match="holds another study"):
+    with pytest.raises(ValueError, match="holds another calibration"):
         calibrate(NORMAL, draw_posterior=lambda *a: exact(*a, wider=2.0), store=tmp_path / "sampler.zarr", **arguments)
 
 

@@ -158,6 +158,15 @@ def change_model(path):
     return {"build": model}
 
 
+def choose_what_has_a_default(path):
+    study(
+        **{"build": exponential(), "truth": TRUTH, "store": path.with_name("other.zarr")} | SMALL | {"compute": ["kl"]}
+    )
+    shutil.rmtree(path)
+    path.with_name("other.zarr").rename(path)
+    return {}
+
+
 def change_prior(path):
     with pm.Model() as model:
         rate = pm.Exponential("rate", 2.0, initval=1.0)
@@ -197,8 +206,9 @@ def change_an_attribute(path):
     [
         (change_settings, "holds another study \\(replicates"),
         (change_truth, "holds another study \\(truth"),
-        (change_model, "holds another study \\(model"),
-        (change_prior, "holds another study"),
+        (change_model, "holds another study \\(another model\\)"),
+        (change_prior, "holds another study \\(another prior\\)"),
+        (choose_what_has_a_default, "holds another study \\(compute \\['kl'\\] instead of None\\)"),
         (add_a_file, "notes.txt"),
         (add_a_link, "link"),
         (change_metadata, "damaged"),
