@@ -153,8 +153,10 @@ def _at_the_limit(verdict: Verdict, space: Space) -> list[str]:
         texts = [
             f"The maximum is at the boundary, {where}, towards which the {space.what} still rises; {without} has no standard error."
         ]
-    if len(verdict.null):
-        directions = "; ".join(combination(n, space.coordinates) for n in verdict.null[:_LISTED])
+    # What moves but parameters that are at their ends is no news.
+    level = [n for n in verdict.null if not ends.keys() >= set(_places_moved(n, verdict.z, space))]
+    if level:
+        directions = "; ".join(combination(n, space.coordinates) for n in level[:_LISTED])
         texts.append(f"There the {space.what} does not change along: {directions}.")
     known = np.any(np.concatenate([verdict.run_off, verdict.null]) != 0, axis=0)
     if np.isnan(verdict.covariance).any() and not known.all():
@@ -308,9 +310,14 @@ def _names(direction: Array, space: Space) -> str:
 
 def _moved_by(direction: Array, z: Array, space: Space) -> str:
     """The natural parameters that a direction moves."""
+    return _join(space.names[i] for i in _places_moved(direction, z, space))
+
+
+def _places_moved(direction: Array, z: Array, space: Space) -> list[int]:
     here, moved = space.natural(np.array([z, z + 1e-6 * direction / np.abs(direction).max()]))
     change = np.abs(moved - here)
-    return _join(space.names[i] for i in np.flatnonzero(change > 1e-3 * change.max()).tolist())
+    places: list[int] = np.flatnonzero(change > 1e-3 * change.max()).tolist()
+    return places
 
 
 def _join(names: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pp_mlekl.optimize.audit.directions import simplest
 from pp_mlekl.optimize.curvature import Curvature, losses_along, rays
 from pp_mlekl.optimize.numerical_noise import rounding
 from pp_mlekl.optimize.objective import Objective
@@ -135,7 +136,10 @@ def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
     thinned = [np.where(np.abs(full) < share * largest, 0.0, full) for share in (0.5, 0.1, 0.01)]
     pieces = np.concatenate([alone, *thinned, full])
     lengths = np.linalg.norm(pieces, axis=1, keepdims=True)
-    return (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
+    unit = (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
+    # Probabilities that keep their ratio do so on the way to infinity only if the direction has all its digits.
+    simple = simplest(unit)
+    return np.concatenate([simple, unit[np.any(simple != unit, axis=1)]])
 
 
 def independent(directions: Array, base: Array | None = None) -> Array:

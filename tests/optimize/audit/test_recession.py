@@ -21,6 +21,7 @@ from pp_mlekl.optimize.audit.recession_paths import (
     _to_a_supremum,
     straight_ways,
 )
+from pp_mlekl.optimize.audit.soft_directions import classify
 from pp_mlekl.optimize.curvature import Curvature
 from pp_mlekl.optimize.solvers.result import at_point
 from pp_mlekl.optimize.tolerances import Tolerances
@@ -270,3 +271,19 @@ def test_what_still_follows_a_bent_way_has_no_variance(part, known):
     limit = _along_bent(point(objective, [20.0, 0.0]), 0, 1.0)
     np.testing.assert_allclose(limit.directions, [[1.0, 0.0]])
     assert (limit.covariance is not None) == known
+
+
+def test_a_way_on_which_probabilities_keep_their_ratio_has_all_its_digits():
+    # Counts of three kinds, none of the first; a direction is known to six digits.
+    def value(z):
+        logits = np.stack([z[:, 0], z[:, 1], -z[:, 0] - z[:, 1]], axis=-1)
+        return 35 * logits[:, 1] + 65 * logits[:, 2] - 100 * np.log(np.sum(np.exp(logits), axis=1))
+
+    ratio = np.log(35 / 65)
+    z = np.array([-24.0, (24.0 + ratio) / 2])
+    objective = analytic(value, 2)
+    rough = np.array([[-2.000002, 1.0]])
+    found = Curvature(eigenvalues=np.zeros(1), directions=rough, scale=np.ones(2))
+    space = line(2, logarithms=(0, 1))
+    soft = classify(objective, z, float(objective.value(z[None])[0]), found, np.array([True]), space, rough)
+    np.testing.assert_allclose(soft.run_off, np.array([[-2.0, 1.0]]) / np.sqrt(5), rtol=1e-14)

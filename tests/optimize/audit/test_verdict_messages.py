@@ -7,6 +7,7 @@ from plain_objectives import analytic, line
 from scipy import optimize
 
 from pp_mlekl.estimation.find_mle_map import find_mle
+from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.search import search
 
 
@@ -93,3 +94,16 @@ def test_all_parameters_that_an_edge_of_the_support_holds_are_named():
     estimate = find_mle(model, random_seed=1)
     assert estimate.status == "boundary"
     assert "low, width" in estimate.warnings[0]
+
+
+def test_what_moves_but_parameters_at_their_bounds_is_no_news():
+    space = Space(
+        natural=lambda z: np.exp(z[:, :1] + np.tanh(z[:, 1:])),
+        names=["x"],
+        coordinates=["log(x)", "other"],
+        transformed=np.array([True, False]),
+    )
+    verdict = search(analytic(lambda z: -np.exp(z[:, 0] + np.tanh(z[:, 1])), 2), np.zeros((1, 2)), space)
+    assert verdict.status == "boundary"
+    assert len(verdict.null) == 1
+    assert len(verdict.warnings) == 1
