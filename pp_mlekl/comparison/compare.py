@@ -28,7 +28,7 @@ from pp_mlekl.pymc_model.draws.match_posterior import unconstrained_draws
 from pp_mlekl.pymc_model.draws.sampling import ensure_groups, sample
 from pp_mlekl.pymc_model.marginal_prior_density import prior_density_curves
 from pp_mlekl.pymc_model.model_functions import ModelFunctions, model_functions
-from pp_mlekl.pymc_model.model_summary import describe_variables
+from pp_mlekl.pymc_model.model_summary import describe_definitions, describe_variables
 from pp_mlekl.typing import Array, Names, NutsSampler, Potentials, RandomSeed, SampleKwargs, TruthLike
 from pp_mlekl.utils.arguments import check_names, checked_arguments
 from pp_mlekl.utils.counts import counted
@@ -363,6 +363,7 @@ def _attributes(
         **package_versions(),
         "model_name": name,
         "variables": json.dumps(describe_variables(functions)),
+        "definitions": json.dumps(describe_definitions(functions.model)),
         "n_observations": functions.n_observations,
         "n_parameters": functions.natural_size,
         "random_seed": seed,

@@ -142,6 +142,11 @@ class Comparison:
         return frame
 
     @property
+    def definitions(self) -> list[dict[str, str]]:
+        """Name, kind and definition of each deterministic; empty in files of versions that did not store them."""
+        return json.loads(self.tree.attrs.get("definitions", "[]"))
+
+    @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
         """Posterior means, standard deviations and central 95% intervals as the package maketables reads them."""
         posterior = self.tree["posterior"].to_dataset()[self.free_names]

@@ -1,7 +1,7 @@
 """Write comparisons to files, and read files that ``Comparison.save`` has written."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import xarray as xr
@@ -14,6 +14,7 @@ _CONTENT = "comparison"
 _ESTIMATORS = ["mle", "map", "map_unconstrained"]
 _GROUPS = {"posterior", "point_estimate", "point_estimate_se", "audit", "information_gain", "fitted"}
 _ATTRIBUTES = {"model_name": str, "truth": str, "units": str, "n_observations": int, "n_parameters": int}
+_DEFINITION = {"name": str, "kind": str, "distribution": str}
 _VARIABLE = {"name": str, "kind": str, "distribution": str, "dims": list, "size": int, "parents": list}
 
 
@@ -55,8 +56,10 @@ def _missing(tree: xr.DataTree) -> Iterator[str]:
     if "status" not in audit or audit.get("estimator", xr.DataArray([])).values.tolist() != _ESTIMATORS:
         yield "its group 'audit' has no status for each estimate"
     variables = _from_json(tree.attrs.get("variables"), list)
-    if not variables or not all(_is_variable(v) for v in variables):
+    if not variables or not all(_is_entry(v, _VARIABLE) for v in variables):
         yield "its attribute 'variables' is empty"
+    if not _are_definitions(tree.attrs.get("definitions", "[]")):
+        yield "its attribute 'definitions' is no list of names and texts"
     if not _is_text_by_name(_from_json(audit.attrs.get("warnings"), dict)):
         yield "its group 'audit' has no warnings for each estimate"
     for group in [g for g in ("fitted", "information_gain") if not _has_warnings(tree[g].attrs)]:
@@ -82,8 +85,13 @@ def _from_json(text: Any, kind: type) -> Any:
     return found if isinstance(found, kind) else None
 
 
-def _is_variable(entry: Any) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in _VARIABLE.items())
+def _is_entry(entry: Any, kinds: Mapping[str, type]) -> bool:
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
+
+
+def _are_definitions(text: Any) -> bool:
+    found = _from_json(text, list)
+    return found is not None and all(_is_entry(one, _DEFINITION) for one in found)
 
 
 def _is_text_by_name(entry: Any) -> bool:

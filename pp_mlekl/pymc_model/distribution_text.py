@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+from pytensor.compile.ops import ViewOp
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.traversal import ancestors
@@ -19,7 +20,7 @@ from pp_mlekl.pymc_model.distributions.parametrizations import PARAMETRIZATIONS
 
 _LONGEST, _LARGEST_ARRAY = 60, 4
 _DATA = "data"
-_SAME = (DimShuffle, SpecifyShape, Reshape, Alloc)
+_SAME = (DimShuffle, SpecifyShape, Reshape, Alloc, ViewOp)
 _ELEMENTS = (Subtensor, AdvancedSubtensor)
 # Symbol and precedence of infix operations.
 _INFIX: Mapping[type, tuple[str, int]] = {
@@ -46,6 +47,12 @@ def distribution_text(rv: Any, model: pm.Model) -> str:
     names = {v: str(v.name) for v in [*model.basic_RVs, *model.deterministics, *model.data_vars]}
     parameters = convert(*map(_without_shape, operation.dist_params(rv.owner)))
     return f"{family}({', '.join(f'{key}={_argument(graph, names)}' for key, graph in parameters.items())})"
+
+
+def definition_text(deterministic: Any, model: pm.Model) -> str:
+    """What a deterministic is made of, in the form of the arguments of ``distribution_text``."""
+    named = [v for v in (*model.basic_RVs, *model.deterministics, *model.data_vars) if v is not deterministic]
+    return _argument(deterministic, {v: str(v.name) for v in named})
 
 
 def _argument(graph: Variable, names: Mapping[Variable, str]) -> str:

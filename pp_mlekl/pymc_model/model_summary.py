@@ -10,7 +10,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant
 from pytensor.graph.traversal import ancestors
 
-from pp_mlekl.pymc_model.distribution_text import distribution_text
+from pp_mlekl.pymc_model.distribution_text import definition_text, distribution_text
 from pp_mlekl.pymc_model.model_functions import ModelFunctions
 from pp_mlekl.pymc_model.noncentred import noncentred
 
@@ -67,6 +67,14 @@ def describe_variables(functions: ModelFunctions) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def describe_definitions(model: pm.Model) -> list[dict[str, str]]:
+    """Name, kind (``"deterministic"``) and definition of each deterministic, in the order of the model."""
+    return [
+        {"name": str(d.name), "kind": "deterministic", "distribution": definition_text(d, model)}
+        for d in model.deterministics
+    ]
 
 
 def model_digest(model: pm.Model) -> str:

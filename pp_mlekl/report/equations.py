@@ -10,6 +10,7 @@ _GREEK = frozenset(
 )
 # A word with the bracket that makes it a function or the sign that makes it the name of an argument, and operators.
 _TOKEN = re.compile(r"(?P<word>[^\W\d]\w*)(?P<after>\(|=)?|(?P<dots>\.\.\.)|(?P<operator>[@*%#&{}])")
+_SIGNS = {"potential": ":", "deterministic": "="}
 _OPERATORS = {"@": r"\,", "*": r"\cdot ", "%": r"\%", "#": r"\#", "&": r"\&", "{": r"\{", "}": r"\}"}
 
 
@@ -19,7 +20,7 @@ def latex_equations(variables: Iterable[Mapping[str, Any]]) -> str:
     Parameters
     ----------
     variables
-        ``name``, ``kind`` and ``distribution`` of each, as in ``Comparison.variables``.
+        ``name``, ``kind`` and ``distribution`` of each, as in ``Comparison.variables`` and ``Comparison.definitions``.
 
     Examples
     --------
@@ -29,7 +30,7 @@ def latex_equations(variables: Iterable[Mapping[str, Any]]) -> str:
     \end{aligned}
     """
     lines = [
-        f"{_name(v['name'])} &{':' if v['kind'] == 'potential' else r'\sim'} {_TOKEN.sub(_token, v['distribution'])}"
+        f"{_name(v['name'])} &{_SIGNS.get(v['kind'], r'\sim')} {_TOKEN.sub(_token, v['distribution'])}"
         for v in variables
     ]
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"

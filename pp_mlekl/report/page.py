@@ -113,7 +113,7 @@ def page(comparison: ComparisonLike, about: str = "", guide: str = "", home: str
             for one in _pictures(comparison, _DRAWS)
         ],
         code=_code(comparison),
-        equations=latex_equations(comparison.variables),
+        equations=latex_equations(_in_order(comparison)),
         downloads=_downloads(comparison),
         versions=_versions(comparison),
     )
@@ -274,6 +274,13 @@ def _code(comparison: ComparisonLike) -> str:
         'c.to_html("page.html")\n'
         'c.save("comparison.nc")  # mk.load("comparison.nc") reads it'
     )
+
+
+def _in_order(comparison: ComparisonLike) -> list[dict[str, Any]]:
+    """Variables and deterministics, those that are observed last."""
+    free = [v for v in comparison.variables if v["kind"] == "free"]
+    others = [v for v in comparison.variables if v["kind"] != "free"]
+    return [*free, *comparison.definitions, *others]
 
 
 def _downloads(comparison: ComparisonLike) -> list[dict[str, str]]:

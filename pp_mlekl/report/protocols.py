@@ -99,6 +99,10 @@ class ComparisonLike(Protocol):
         """Name, kind, distribution, dims, size and parents of each variable."""
 
     @property
+    def definitions(self) -> list[dict[str, str]]:
+        """Name, kind and definition of each deterministic."""
+
+    @property
     def diagnostics(self) -> DiagnosticsLike:
         """Diagnostics of the posterior."""
 

@@ -61,6 +61,8 @@ DAMAGES = {
     "a variable without a kind": lambda t: t.attrs.update(
         variables=json.dumps([{k: v for k, v in VARIABLE.items() if k != "kind"}])
     ),
+    "definitions that are no list": lambda t: t.attrs.update(definitions="{}"),
+    "a definition without a text": lambda t: t.attrs.update(definitions=json.dumps([{"name": "a", "kind": "b"}])),
     "warnings that are no texts": lambda t: with_attribute(t, "audit", "warnings", '{"mle": [1]}'),
     "no warnings": lambda t: with_attribute(t, "audit", "warnings", "not JSON"),
     "other estimators": lambda t: t.__setitem__(

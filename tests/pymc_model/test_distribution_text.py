@@ -4,7 +4,7 @@ import numpy as np
 import pymc as pm
 import pytest
 
-from pp_mlekl.pymc_model.distribution_text import distribution_text
+from pp_mlekl.pymc_model.distribution_text import definition_text, distribution_text
 
 X = np.arange(12.0).reshape(6, 2)
 
@@ -48,3 +48,13 @@ def test_arguments_are_those_of_pymc(name, text):
 
 def test_distributions_without_known_parameters_are_written_as_by_pymc():
     assert FOUND["cut"].startswith("Censored(Normal(a, s)")
+
+
+def test_deterministics_are_written_by_what_they_are_made_of():
+    with pm.Model() as model:
+        mu, tau = pm.Normal("mu", 0, 1), pm.HalfNormal("tau", 1)
+        z = pm.Normal("z", 0, 1, shape=3)
+        theta = pm.Deterministic("theta", mu + tau * z)
+        pm.Deterministic("twice", 2 * theta[0])
+    texts = [definition_text(d, model) for d in model.deterministics]
+    assert texts == ["mu + tau * z", "2 * theta[...]"]

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 _NUMBER = re.compile(r"-?\d+\.?\d*(?:[eE][-+]?\d+)?")
 # Differ from run to run or by the version of a library.
 _VARIABLE = "id clip-path xlink:href href aria-labelledby for xmlns xmlns:xlink version points".split()
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 _UNSEEN = ("style", "script", "metadata", "defs")
 
 
@@ -58,7 +59,7 @@ def outline(html: str) -> list[str]:
     """Lines that say what a page holds."""
     parser = _Lines()
     parser.feed(html)
-    return [_NUMBER.sub(lambda m: _short(m[0]), line) for line in parser.lines]
+    return [_NUMBER.sub(lambda m: _short(m[0]), _VERSION.sub("VERSION", line)) for line in parser.lines]
 
 
 def _short(number: str) -> str:

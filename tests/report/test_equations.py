@@ -33,6 +33,7 @@ def test_distributions(distribution, expected):
 def test_names_and_kinds():
     assert line("Normal(0, 1)", name="log_radon").startswith(r"\mathrm{log\_radon} &\sim")
     assert line("penalty(mu)", kind="potential").startswith("y &: ")
+    assert line("mu + tau * eta", kind="deterministic").replace("  ", " ") == r"y &= \mu + \tau \cdot \eta"
 
 
 @pytest.mark.parametrize("module", [name for name in gallery_modules() if name in ("radon", "sleepstudy", "wine")])
