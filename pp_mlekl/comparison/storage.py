@@ -56,10 +56,9 @@ def _missing(tree: xr.DataTree) -> Iterator[str]:
     if "status" not in audit or audit.get("estimator", xr.DataArray([])).values.tolist() != _ESTIMATORS:
         yield "its group 'audit' has no status for each estimate"
     variables = _from_json(tree.attrs.get("variables"), list)
-    if not variables or not all(_is_entry(v, _VARIABLE) for v in variables):
-        yield "its attribute 'variables' is empty"
-    if not _are_definitions(tree.attrs.get("definitions", "[]")):
-        yield "its attribute 'definitions' is no list of names and texts"
+    definitions = _from_json(tree.attrs.get("definitions", "[]"), list)
+    if not variables or not _are_entries(variables, _VARIABLE) or not _are_entries(definitions, _DEFINITION):
+        yield "its attributes 'variables' and 'definitions' are no lists of variables"
     if not _is_text_by_name(_from_json(audit.attrs.get("warnings"), dict)):
         yield "its group 'audit' has no warnings for each estimate"
     for group in [g for g in ("fitted", "information_gain") if not _has_warnings(tree[g].attrs)]:
@@ -85,13 +84,11 @@ def _from_json(text: Any, kind: type) -> Any:
     return found if isinstance(found, kind) else None
 
 
-def _is_entry(entry: Any, kinds: Mapping[str, type]) -> bool:
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
-
-
-def _are_definitions(text: Any) -> bool:
-    found = _from_json(text, list)
-    return found is not None and all(_is_entry(one, _DEFINITION) for one in found)
+def _are_entries(entries: Any, kinds: Mapping[str, type]) -> bool:
+    return entries is not None and all(
+        isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
+        for entry in entries
+    )
 
 
 def _is_text_by_name(entry: Any) -> bool:
