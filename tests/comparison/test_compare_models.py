@@ -48,6 +48,7 @@ def test_probabilities_and_ranks(result):
     assert table.loc["narrow", "probability"] == pytest.approx(expected, abs=1e-3)
     assert table["probability"].sum() == pytest.approx(1)
     assert list(table["rank_evidence"]) == [1, 2]
+    assert list(table.columns[:2]) == ["rank_evidence", "rank_loo"]
     assert table["loo_weight"].sum() == pytest.approx(1)
 
 

@@ -70,3 +70,12 @@ def test_nothing_is_repaired_without_need():
     idata = xr.DataTree.from_dict({"posterior": xr.Dataset(draws)})
     functions = model_functions(model)
     assert repaired_loo(functions, ensure_groups(model, idata, random_seed=generator, functions=functions)) == {}
+
+
+def test_nothing_is_repaired_without_log_likelihoods_or_where_it_takes_too_long(tree, monkeypatch):
+    functions = model_functions(build())
+    assert repaired_loo(functions, xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset()})) == {}
+    rows_times_draws = Y.size * tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    for limit, repaired in ((rows_times_draws, ["y"]), (rows_times_draws - 1, [])):
+        monkeypatch.setattr("pp_mlekl.comparison.loo_repair._MAX_ROWS_TIMES_DRAWS", limit)
+        assert list(repaired_loo(functions, tree)) == repaired
