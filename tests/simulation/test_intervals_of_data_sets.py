@@ -18,6 +18,7 @@ from pp_mlekl.simulation.calibrate import calibrate
 from pp_mlekl.simulation.calibration_job import error_bar_pits
 from pp_mlekl.simulation.coverage import Coverage
 from pp_mlekl.simulation.posterior_draws import PosteriorDraws, laplace_draws, modes
+from pp_mlekl.simulation.study import study
 
 N, COUNT, PROB = 60, 60, 0.8
 TRUTH = {"mu": 1.0, "sigma": 2.0}
@@ -179,3 +180,17 @@ def test_ranks_of_probabilities_are_uniform_on_the_natural_scale():
     found = calibrate(model, methods=["mle"], simulations=60, random_seed=1)
     assert found.table["ranks"].tolist() == [60] * 3
     assert found.p_values["mle"] > 0.01
+
+
+def test_coverage_of_an_angle_does_not_depend_on_where_the_circle_is_cut():
+    with pm.Model() as model:
+        pm.VonMises("y", pm.VonMises("angle", 0, 0.1), 2.0, observed=np.zeros(10))
+    found = []
+    for angle in (0.1, 3.1):
+        result = study(model, {"angle": angle}, sizes=[10], replicates=60, intervals=["profile"], random_seed=2)
+        summary = result["summary"].to_dataset()
+        found.append({name: summary[name].values for name in summary if name.startswith("coverage")})
+    assert {"coverage_sandwich", "coverage_estimated", "coverage_profile"} <= set(found[0])
+    for name, share in found[0].items():
+        np.testing.assert_array_equal(share, found[1][name])
+        assert np.nanmin(share) > 0.8
