@@ -138,8 +138,7 @@ def _candidates(found: Curvature, suspicious: Array, trail: Array) -> Array:
     lengths = np.linalg.norm(pieces, axis=1, keepdims=True)
     unit = (pieces / np.where(lengths > 0, lengths, 1.0))[lengths[:, 0] > 0]
     # Probabilities that keep their ratio do so on the way to infinity only if the direction has all its digits.
-    simple = simplest(unit)
-    return np.concatenate([simple, unit[np.any(simple != unit, axis=1)]])
+    return simplest(unit)
 
 
 def independent(directions: Array, base: Array | None = None) -> Array:
