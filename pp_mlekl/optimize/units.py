@@ -16,7 +16,7 @@ from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.profile_paths import Climb
 from pp_mlekl.typing import Array
 
-# What starts that far apart, or farther, is of moderate size.
+# Coordinates whose starts are at least this far apart get no unit.
 _MODERATE = 1e-3
 
 

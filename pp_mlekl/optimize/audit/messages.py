@@ -153,7 +153,7 @@ def _at_the_limit(verdict: Verdict, space: Space) -> list[str]:
         texts = [
             f"The maximum is at the boundary, {where}, towards which the {space.what} still rises; {without} has no standard error."
         ]
-    # What moves but parameters that are at their ends is no news.
+    # Directions that move only parameters already at their ends are left out.
     level = [n for n in verdict.null if not ends.keys() >= set(_places_moved(n, verdict.z, space))]
     if level:
         directions = "; ".join(combination(n, space.coordinates) for n in level[:_LISTED])
