@@ -124,7 +124,7 @@ def crosses_rounding(objective: Objective, first: Array, second: Array) -> Array
     # Where the last digit of a large value is more than that, noise is no sign of lost digits.
     begun = objective.value(first)
     most = objective.tolerances.noise_meaningless + objective.precision * np.where(np.isfinite(begun), np.abs(begun), 0)
-    # Nor is it where far more is lost: a straight line across a bend of a ridge.
+    # Nor where the value falls far below the first point by more than it scatters: a straight line leaves a bent ridge.
     between_values = objective.value(between.reshape(-1, first.shape[1])).reshape(scatter.shape)
     lost = begun - objective.tolerances.noise_loss_multiple * scatter > between_values
     crossed = np.any((scatter > most) & ~lost, axis=0)
