@@ -130,3 +130,86 @@ def test_kl(arrived):
     options = ["--base", "2", "--rtol", "0.25", "--budget", "1000", "--seed", "9"]
     found = arrived("pp_mlekl.inputs.divergence.kl_divergence", "kl", "Normal(0, 1)", "Normal(1, 1)", *options)
     assert (found.base, found.rtol, found.budget, found.random_seed) == (2.0, 0.25, 1000, 9)
+
+
+def test_own_data_of_the_module(arrived, tmp_path):
+    (tmp_path / "own.py").write_text(MODEL + "\ndef simulate(n, truth, random_seed):\n    return n\n")
+    for command, function in (
+        ("study", "pp_mlekl.simulation.study.study"),
+        ("calibrate", "pp_mlekl.simulation.calibrate.calibrate"),
+    ):
+        found = arrived(function, command, "own.py", "--simulate")
+        assert found.simulate(3, None, 1) == 3
+        assert arrived(function, command, "own.py").simulate is None
+        assert found.progress is True
+    assert found.truth is None
+
+
+def test_another_model_to_draw_from(arrived, tmp_path):
+    (tmp_path / "other.py").write_text(MODEL.replace("mu", "nu"))
+    found = arrived("pp_mlekl.simulation.calibrate.calibrate", "calibrate", "mine.py", "--truth", "other.py")
+    assert [v.name for v in found.truth.free_RVs] == ["nu"]
+    assert [v.name for v in found.given[0].free_RVs] == ["mu"]
+
+
+def test_covariates_of_a_study_and_no_computation(arrived):
+    options = ["--covariates", "resampled", "--compute", ""]
+    found = arrived("pp_mlekl.simulation.study.study", "study", "mine.py", *options)
+    assert (found.covariates, found.compute) == ("resampled", [])
+    assert arrived("pp_mlekl.simulation.study.study", "study", "mine.py").random_seed == 1
+
+
+def test_data_and_own_data_exclude_each_other(arrived):
+    result = CliRunner().invoke(app, ["study", "mine.py", "--simulate", "--data", "table.csv"])
+    assert (result.exit_code, result.stderr) == (2, "pp-mlekl: --simulate draws the data; leave --data out.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value", "line"),
+    [
+        ("kl", "--seed", "-1", "--seed must be a whole number of at least 0, got -1."),
+        ("study", "--workers", "0", "--workers must be a positive integer, got 0."),
+    ],
+)
+def test_numbers_on_the_wrong_side(command, option, value, line):
+    result = CliRunner().invoke(app, [command, option, value, "bernoulli", "x"])
+    assert (result.exit_code, result.stderr) == (2, f"pp-mlekl: {line}\n")
+
+
+def test_numbers_on_the_right_side(arrived):
+    assert arrived("pp_mlekl.inputs.divergence.kl_divergence", "kl", "Normal(0, 1)", "Normal(1, 1)", "--seed", "0")
+    client = arrived("pp_mlekl.simulation.dask_cluster.connected", "study", "bernoulli", "--workers", "1")
+    assert client.given == (None, 1)
+
+
+def test_proof_without_options(arrived):
+    found = arrived("pp_mlekl.theorem.proof.proof", "proof", "bernoulli")
+    assert (found.name, found.random_seed) == ("bernoulli", 1)
+    assert found.given[1] == {"p": 0.6}
+    found.progress("a step")
+    found = arrived("pp_mlekl.theorem.proof.proof", "proof", "student_t_by_normal", "--truth", "Gamma(2, 1)")
+    assert found.name == "student t by normal"
+    assert type(found.given[1]).__name__ == "Gamma"
+
+
+def test_compare_without_options(arrived):
+    found = arrived("pp_mlekl.comparison.compare.compare", "compare", "mine.py")
+    assert (found.name, found.truth, found.random_seed, found.potentials) == ("mine", None, None, None)
+    found.progress("a step")
+
+
+def test_compare_models(arrived, tmp_path):
+    (tmp_path / "other.py").write_text(MODEL)
+    found = arrived("pp_mlekl.comparison.compare.compare", "compare-models", "mine.py", "other.py", *SAMPLING)
+    assert (found.draws, found.chains, found.random_seed, found.name) == (123, 3, 45, "mine")
+    assert (found.nuts_sampler, found.potentials) == ("pymc", "prior")
+    found = arrived("pp_mlekl.comparison.compare.compare", "compare-models", "mine.py", "other.py", "--data", "table.csv")
+    assert found.given[0]["y"].type.shape == (3,)
+    assert (found.draws, found.chains, found.random_seed, found.nuts_sampler) == (1000, 4, None, "nutpie")
+
+
+@pytest.mark.parametrize("builders", [["mine.py"], ["mine.py", "mine.py"]])
+def test_compare_models_needs_two(arrived, builders):
+    result = CliRunner().invoke(app, ["compare-models", *builders])
+    line = f"Name at least two models, each once, got {', '.join(builders)}."
+    assert (result.exit_code, result.stderr) == (2, f"pp-mlekl: {line}\n")

@@ -8,7 +8,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from pp_mlekl.cli.app import app
-from pp_mlekl.cli.study_file import _CROSSED, _SETTINGS, read_grid
+from pp_mlekl.cli.study_file import _CROSSED, _SETTINGS, OneStudy, read_grid
 
 MODEL = """
 import numpy as np
@@ -55,6 +55,39 @@ def test_truths_and_builders_are_crossed(tmp_path):
     assert found[1][1].truth == {"mu": 1.0}
 
 
+def test_a_grid_of_one_study_has_the_name_of_its_file_and_a_seed(tmp_path):
+    path = tmp_path / "g.toml"
+    path.write_text('builder = "a:b"\nsimulate = true\nci_prob = 0.9\nsizes = [10]\n')
+    settings = {"random_seed": 1, "simulate": True, "ci_prob": 0.9, "sizes": [10]}
+    assert list(read_grid(path).studies()) == [
+        ("g", OneStudy(builder="a:b", arguments={}, truth=None, settings=settings))
+    ]
+    path.write_text('builder = "a:b"\nrandom_seed = 2\narguments = [{}, {x = 1, y = 2}]\n')
+    found = list(read_grid(path).studies())
+    assert [name for name, _ in found] == ["g, defaults", "g, x=1 y=2"]
+    assert [one.settings for _, one in found] == [{"random_seed": 2}] * 2
+
+
+def test_a_study_is_loaded_with_the_truth_and_the_arguments_of_its_file(grid, own_data):
+    mine, settings = str(grid.with_name("mine.py")), {"sizes": [10]}
+
+    def load(builder, truth=None, **more):
+        return OneStudy(builder=builder, arguments={"scale": 3.0}, truth=truth, settings=settings | more).load()
+
+    model, truth, found = load(mine, simulate=False)
+    assert (truth, found) == ({"mu": 1.0}, settings)
+    assert float(model["mu"].owner.inputs[-1].data) == 3.0
+    assert load(mine, {"mu": 2.0})[1] == {"mu": 2.0}
+    assert type(load(mine, "Gamma(2, 1)")[1]).__name__ == "Gamma"
+    build, truth, found = load(str(own_data), simulate=True)
+    assert (truth, found["sizes"], set(found)) == ({"mu": 1.0}, [10], {"sizes", "simulate"})
+    drawn = found["simulate"](3, truth, 1)
+    assert drawn["sd"].tolist() == [1.0, 1.5, 2.0]
+    grid.with_name("mine.py").write_text(MODEL.replace("TRUTH", "OTHER"))
+    with pytest.raises(ValueError, match=r"^The module of .*mine\.py has no TRUTH; add truth to the file\.$"):
+        load(mine)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -65,6 +98,13 @@ def test_truths_and_builders_are_crossed(tmp_path):
         ('builder = "a:b"\nreplicates = true', "replicates must be a int"),
         ('builder = "a:b"\narguments = []', "arguments must be a dict"),
         ("builder = ", "must be TOML"),
+        ('builder = "a:b"\nsizes = [true]', "sizes must be a list of int, got "),
+        ('builder = "a:b"\nsizes = 3', "sizes must be a list of int, got 3"),
+        ('builder = "a:b"\nci_prob = 1', "ci_prob must be a float, got 1"),
+        ('builder = "a:b"\nsimulate = 1', "simulate must be a bool, got 1"),
+        ('builder = "a:b"\ntruth = 3', "truth must be a dict or str, or a list of such, got 3"),
+        ('builder = ["a:b", 3]', "builder must be a str, or a list of such"),
+        ("name = 3", 'the key "builder" is missing; add builder = "models.radon:build", say'),
     ],
 )
 def test_wrong_files_are_named(tmp_path, text, message):
