@@ -7,7 +7,7 @@ import xarray as xr
 from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
-from pp_mlekl.diagnostics.predictive_checks import about_checks, predictive_checks
+from pp_mlekl.diagnostics.predictive_checks import about_checks, no_checks, predictive_checks
 
 N, DRAWS = 100, (2, 400)
 
@@ -160,3 +160,112 @@ def test_each_statistic_of_data_and_replications_is_the_one_that_its_name_says(g
         assert row["p"] == pytest.approx(
             above if name == "calibration curve" else min(1.0, 2 * min(above, below)), abs=0.02
         )
+
+
+def checks_table(*rows):
+    return pd.DataFrame(rows, columns=["observed", "check", "data", "low", "high", "p", "p_adjusted"])
+
+
+@pytest.mark.parametrize(("p", "level"), [(0.0099, "caution"), (0.01, "ok")])
+def test_a_check_fails_below_one_in_a_hundred(p, level):
+    (found,) = about_checks(checks_table(["y", "maximum", 1.23456, 2.34567, 34.5678, 0.001, p]))
+    assert (found.level, found.topic, found.judged) == (level, "predictive checks", True)
+    says = {
+        "caution": "y: replicated data differ from the data in maximum 1.23 against 2.35 to 34.6 (p = .010).",
+        "ok": "y: replicated data resemble the data (1 statistic compared, smallest p = .010).",
+    }
+    assert found.text == says[level]
+
+
+def test_findings_have_the_order_of_the_variables_and_name_each_check_that_fails():
+    rows = [["z", "minimum", 1.0, 2.0, 3.0, 0.0, 0.001], ["z", "skewness", 1.0, 2.0, 3.0, 0.5, 0.5]]
+    rows += [["z", "maximum", 4.0, 2.0, 3.0, 0.0, 0.0001], ["a", "minimum", 1.0, 0.0, 3.0, 0.5, 0.4]]
+    rows += [["a", "maximum", 1.0, 0.0, 3.0, 0.5, np.nan], ["b", "maximum", 1.0, np.nan, np.nan, np.nan, np.nan]]
+    first, second = about_checks(checks_table(*rows))
+    assert first.text == (
+        "z: replicated data differ from the data in minimum 1 against 2 to 3 (p = .001); maximum 4 against 2 to 3 (p < .001)."
+    )
+    assert second.text == "a: replicated data resemble the data (1 statistic compared, smallest p = .40)."
+
+
+@pytest.mark.parametrize(("size", "number"), [(2, 0), (3, 4)])
+def test_three_numbers_can_be_checked(generator, size, number):
+    data, draws = generator.normal(size=size), generator.normal(size=(*DRAWS, size))
+    assert len(predictive_checks(tree(data, draws))) == number
+    with_terms = tree(data, draws)
+    with_terms["log_likelihood"] = xr.DataTree(xr.Dataset({"y": (("chain", "draw", "row"), draws)}))
+    assert len(predictive_checks(with_terms)) == number
+
+
+@pytest.mark.parametrize(("zeros", "kind", "counted"), [(1, int, True), (0, int, False), (1, float, False)])
+def test_zeros_are_counted_in_counts_that_have_some(zeros, kind, counted):
+    data = np.array([3, 1, 2, 5, 4, 2])
+    data[:zeros] = 0
+    table = predictive_checks(tree(data.astype(kind), np.tile(data, (1, 3, 1))))
+    assert ("fraction of zeros" in set(table["check"])) == counted
+
+
+def test_the_distance_of_frequencies_is_pearsons():
+    """Mean frequencies of the replicated data are 2, 1, 1/2 and 1/2; the category 9 counts as one that was drawn once."""
+    draws = np.array([[[0, 0, 1, 2], [0, 0, 1, 3]]])
+    table = predictive_checks(tree(np.array([0, 1, 1, 9]), draws), ["y"])
+    (row,) = table.to_dict("records")
+    expected = np.array([2, 1, 1 / 2, 1 / 2, 1 / 2])
+    distances = [np.sum((np.array(o) - expected) ** 2 / expected) for o in ([1, 2, 0, 0, 1], [2, 1, 1, 0, 0])]
+    assert row["check"] == "frequencies of categories"
+    assert row["data"] == pytest.approx(distances[0])
+    assert (row["low"], row["high"]) == pytest.approx((distances[1],) * 2)
+    assert row["p"] == row["p_adjusted"] == pytest.approx(1 / 3)
+
+
+def test_two_categories_are_no_frequencies_and_names_of_others_do_not_count(generator):
+    draws = generator.integers(0, 2, size=(2, 20, 6))
+    assert "frequencies of categories" not in set(predictive_checks(tree(np.array([0, 1, 1, 0, 1, 0]), draws), ["y"])["check"])
+    assert "minimum" in set(predictive_checks(tree(np.arange(6), draws), ["z"])["check"])
+
+
+def test_a_statistic_that_is_no_number_has_no_p_value():
+    """Of constant data the skewness; of replications those that are constant are left out."""
+    data = np.array([1.0, 2.0, 4.0])
+    draws = np.array([[[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]])
+    row = predictive_checks(tree(data, draws)).set_index("check").loc["skewness"]
+    # Of two finite skewnesses, 1 / sqrt 2 and its negative, one is at least that of the data, .381.
+    assert row["p"] == pytest.approx(1.0)
+    assert (row["low"], row["high"]) == pytest.approx((-0.95 / np.sqrt(2), 0.95 / np.sqrt(2)))
+    constant = predictive_checks(tree(np.ones(3), draws)).set_index("check").loc["skewness"]
+    assert np.isnan(constant[["data", "low", "high", "p"]].astype(float)).all()
+    none = predictive_checks(tree(data, np.ones((1, 3, 3)))).set_index("check").loc["skewness"]
+    assert np.isfinite(none["data"])
+    assert np.isnan(none[["low", "high", "p"]].astype(float)).all()
+
+
+@pytest.mark.parametrize(("spread", "varies"), [(3.4, True), (2.9, False)])
+def test_the_fit_varies_where_its_variance_is_ten_times_its_monte_carlo_variance(spread, varies):
+    """Means of rows with unit variance lie ``spread`` / 10 on either side of 0."""
+    draws = np.array([1.0, -1.0] * 50)[None, :, None] + np.array([-1.0, 1.0, -1.0, 1.0]) * spread / 10
+    # 100 draws: the Monte Carlo variance of a mean is .01, and the variance of the means is spread² / 100.
+    table = predictive_checks(tree(np.array([0.1, 0.7, -0.3, 1.0]), draws))
+    assert ("residual spread against the fit" in set(table["check"])) == varies
+
+
+def test_labels_that_are_not_increasing_or_have_no_order(generator):
+    data, draws = generator.normal(size=3), generator.normal(size=(2, 20, 3))
+    name = "autocorrelation of residuals"
+
+    def checked(labels):
+        return name in set(predictive_checks(tree(data, draws, {"row": labels}))["check"])
+
+    assert checked([1, 2, 3])
+    assert checked([0.5, 0.7, 9.0])
+    assert checked(np.array([1, 2, 3], dtype="uint8"))
+    assert not checked([1, 1, 3])
+    assert not checked([1, 3, 2])
+    assert not checked([0, 1, 2])
+    assert not checked([False, True, True])
+    assert name not in set(predictive_checks(tree(data, draws))["check"])
+
+
+def test_a_table_without_rows_has_the_columns_of_one_with_rows():
+    table = predictive_checks(tree(np.arange(3.0), np.zeros((1, 4, 3))))
+    assert list(no_checks().columns) == list(table.columns) == list(predictive_checks(xr.DataTree()).columns)
+    assert len(no_checks()) == 0

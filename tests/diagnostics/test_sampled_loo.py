@@ -1,5 +1,7 @@
 """Leave-one-out of a sample of the observations against that of all."""
 
+from inspect import signature
+
 import arviz as az
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import xarray as xr
 from scipy import stats
 
 from pp_mlekl.diagnostics.diagnose import diagnose
-from pp_mlekl.diagnostics.sampled_loo import leave_one_out
+from pp_mlekl.diagnostics.sampled_loo import MAX_LEFT_OUT, leave_one_out
 
 
 def tree_of(number, shape=None):
@@ -65,3 +67,57 @@ def test_the_verdict_says_that_a_sample_was_used(monkeypatch):
     assert np.isfinite(row["p_uniform"])
     (text,) = [f.text for f in found.findings if f.topic == "leave-one-out"]
     assert "200 of 800" in text
+
+
+def test_five_thousand_observations_and_the_first_seed_are_the_defaults():
+    defaults = {name: p.default for name, p in signature(leave_one_out).parameters.items()}
+    assert (defaults["most"], defaults["random_seed"]) == (MAX_LEFT_OUT, 1)
+    assert MAX_LEFT_OUT == 5_000
+    tree = tree_of(60)
+    chosen = np.sort(np.random.default_rng(1).choice(60, 20, replace=False))
+    found = leave_one_out(tree, "y", most=20)
+    np.testing.assert_array_equal(found.tree["observed_data/y"], tree["observed_data/y"].values[chosen])
+    assert len(set(chosen)) == 20
+
+
+@pytest.mark.parametrize(("most", "sampled"), [(60, False), (59, True)])
+def test_a_sample_is_taken_of_more_observations_than_may_be_left_out(most, sampled):
+    found = leave_one_out(tree_of(60), "y", most=most)
+    assert (found.sampling_error > 0) == sampled
+
+
+def test_settings_of_arviz_do_not_matter():
+    tree = tree_of(60)
+    with az.rc_context({"stats.ic_pointwise": False}):
+        for most in (60, 20):
+            found = leave_one_out(tree, "y", most=most)
+            assert found.pointwise.pareto_k.shape == (most,)
+            assert sorted(found.pointwise.log_weights.shape) == sorted((4, 250, most))
+
+
+def test_the_sample_has_what_leave_one_out_reads_along_rows_with_its_coordinates():
+    made = tree_of(60, (12, 5))
+    tree = xr.DataTree.from_dict({g: made[g].to_dataset().assign_coords(draw=np.arange(250) + 7) for g in made.children})
+    tree["posterior_predictive"] = xr.DataTree(tree["posterior_predictive"].to_dataset().assign(z=0.0))
+    tree["other"] = xr.DataTree(xr.Dataset({"a": 1}))
+    small = leave_one_out(tree, "y", most=20).tree
+    chosen = np.sort(np.random.default_rng(1).choice(60, 20, replace=False))
+    assert set(small.children) == {"posterior", "log_likelihood", "posterior_predictive", "observed_data"}
+    for group in ("log_likelihood", "posterior_predictive"):
+        assert set(small[group].data_vars) == {"y"}
+        assert small[f"{group}/y"].dims == ("chain", "draw", "row")
+        np.testing.assert_array_equal(small[f"{group}/y"], tree[f"{group}/y"].values.reshape(4, 250, 60)[..., chosen])
+        np.testing.assert_array_equal(small[f"{group}/draw"], np.arange(250) + 7)
+    np.testing.assert_array_equal(small["observed_data/y"], tree["observed_data/y"].values.ravel()[chosen])
+    np.testing.assert_array_equal(small["posterior/mu"], tree["posterior/mu"])
+
+
+def test_groups_that_are_missing_or_of_another_shape_are_left_out():
+    tree = tree_of(60)
+    tree["posterior_predictive"] = xr.DataTree(xr.Dataset({"z": (("chain", "draw"), np.zeros((4, 250)))}))
+    vectors = np.zeros((60, 2))
+    tree["observed_data"] = xr.DataTree(xr.Dataset({"y": (("y_dim_0", "side"), vectors)}))
+    found = leave_one_out(tree, "y", most=20)
+    assert set(found.tree.children) == {"posterior", "log_likelihood"}
+    alone = xr.DataTree.from_dict({name: tree[name].to_dataset() for name in ("posterior", "log_likelihood")})
+    assert leave_one_out(alone, "y", most=20).elpd == found.elpd
