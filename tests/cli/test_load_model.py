@@ -113,7 +113,9 @@ def test_the_data_of_ones_own_come_from_the_modules_simulate(folder, capsys):
     assert refusal(load_builder("mine.py").own_data) == (
         "The module of mine.py has no function simulate(n, truth, random_seed).", WRONG_USE
     )  # fmt: skip
-    (folder / "own.py").write_text(MODULE + "\ndef simulate(n, truth, random_seed):\n    return n, truth, random_seed\n")
+    (folder / "own.py").write_text(
+        MODULE + "\ndef simulate(n, truth, random_seed):\n    return n, truth, random_seed\n"
+    )
     builder = load_builder("own.py:first")
     build, simulate = builder.own_data(scale=5)
     assert simulate(1, 2, 3) == (1, 2, 3)
@@ -157,7 +159,9 @@ def test_a_failure_on_import_says_so(folder, capsys):
     assert reason == "fails.py raised ZeroDivisionError: division by zero (fails.py, line 1) on import."
     assert status == FAILED
     Path("lacks.py").write_text("import xml.none\n")
-    assert refusal(lambda: load_builder("lacks.py"))[0] == "lacks.py needs the package xml.none, which is not installed."
+    assert (
+        refusal(lambda: load_builder("lacks.py"))[0] == "lacks.py needs the package xml.none, which is not installed."
+    )
     # A module that exists but imports one that does not is no missing module.
     assert refusal(lambda: load_builder("lacks"))[0] == "lacks needs the package xml.none, which is not installed."
 

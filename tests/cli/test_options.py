@@ -203,7 +203,9 @@ def test_compare_models(arrived, tmp_path):
     found = arrived("pp_mlekl.comparison.compare.compare", "compare-models", "mine.py", "other.py", *SAMPLING)
     assert (found.draws, found.chains, found.random_seed, found.name) == (123, 3, 45, "mine")
     assert (found.nuts_sampler, found.potentials) == ("pymc", "prior")
-    found = arrived("pp_mlekl.comparison.compare.compare", "compare-models", "mine.py", "other.py", "--data", "table.csv")
+    found = arrived(
+        "pp_mlekl.comparison.compare.compare", "compare-models", "mine.py", "other.py", "--data", "table.csv"
+    )
     assert found.given[0]["y"].type.shape == (3,)
     assert (found.draws, found.chains, found.random_seed, found.nuts_sampler) == (1000, 4, None, "nutpie")
 

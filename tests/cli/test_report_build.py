@@ -97,7 +97,7 @@ def test_findings_of_more_than_260_characters_are_cut(more):
 @pytest.mark.parametrize(
     ("truth", "module", "says"),
     [
-        ("other", "TRUTH = {}", 'truth must be "module" or a table of values, got \'other\'.'),
+        ("other", "TRUTH = {}", "truth must be \"module\" or a table of values, got 'other'."),
         ("module", "", "mine.py has no TRUTH; write the values into the report's [truth] table."),
     ],
 )

@@ -36,7 +36,11 @@ def test_at_most_four_names(names, text):
 @pytest.mark.parametrize(
     ("p", "level", "text"),
     [
-        (0.0099, "problem", "y: LOO-PIT is not uniform (p = .010): the model's distribution of y does not fit the data."),
+        (
+            0.0099,
+            "problem",
+            "y: LOO-PIT is not uniform (p = .010): the model's distribution of y does not fit the data.",
+        ),
         (0.01, "ok", "y: no miscalibration detected by LOO-PIT (p = .010)."),
     ],
 )

@@ -14,7 +14,9 @@ def draws_tree(terms):
     return xr.DataTree.from_dict(
         {
             "posterior": xr.Dataset({"mu": (dims, next(iter(terms.values())).reshape(4, 100, -1)[..., 0])}),
-            "log_likelihood": xr.Dataset({n: ((*dims, *(f"{n}{i}" for i in range(v.ndim - 2))), v) for n, v in terms.items()}),
+            "log_likelihood": xr.Dataset(
+                {n: ((*dims, *(f"{n}{i}" for i in range(v.ndim - 2))), v) for n, v in terms.items()}
+            ),
         }
     )
 

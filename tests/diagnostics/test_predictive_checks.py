@@ -220,7 +220,9 @@ def test_the_distance_of_frequencies_is_pearsons():
 
 def test_two_categories_are_no_frequencies_and_names_of_others_do_not_count(generator):
     draws = generator.integers(0, 2, size=(2, 20, 6))
-    assert "frequencies of categories" not in set(predictive_checks(tree(np.array([0, 1, 1, 0, 1, 0]), draws), ["y"])["check"])
+    assert "frequencies of categories" not in set(
+        predictive_checks(tree(np.array([0, 1, 1, 0, 1, 0]), draws), ["y"])["check"]
+    )
     assert "minimum" in set(predictive_checks(tree(np.arange(6), draws), ["z"])["check"])
 
 

@@ -97,7 +97,9 @@ def test_settings_of_arviz_do_not_matter():
 
 def test_the_sample_has_what_leave_one_out_reads_along_rows_with_its_coordinates():
     made = tree_of(60, (12, 5))
-    tree = xr.DataTree.from_dict({g: made[g].to_dataset().assign_coords(draw=np.arange(250) + 7) for g in made.children})
+    tree = xr.DataTree.from_dict(
+        {g: made[g].to_dataset().assign_coords(draw=np.arange(250) + 7) for g in made.children}
+    )
     tree["posterior_predictive"] = xr.DataTree(tree["posterior_predictive"].to_dataset().assign(z=0.0))
     tree["other"] = xr.DataTree(xr.Dataset({"a": 1}))
     small = leave_one_out(tree, "y", most=20).tree
