@@ -82,6 +82,7 @@ def test_a_study_is_loaded_with_the_truth_and_the_arguments_of_its_file(grid, ow
     build, truth, found = load(str(own_data), simulate=True)
     assert (truth, found["sizes"], set(found)) == ({"mu": 1.0}, [10], {"sizes", "simulate"})
     drawn = found["simulate"](3, truth, 1)
+    assert float(build(drawn)["mu"].owner.inputs[-1].data) == 3.0
     assert drawn["sd"].tolist() == [1.0, 1.5, 2.0]
     grid.with_name("mine.py").write_text(MODEL.replace("TRUTH", "OTHER"))
     with pytest.raises(ValueError, match=r"^The module of .*mine\.py has no TRUTH; add truth to the file\.$"):

@@ -20,7 +20,7 @@ def test_elements_are_named_by_their_labels_or_places():
     assert list(found) == [f"a[{label}, {i}]" for label in ("x∕y", "z") for i in range(3)] + ["b"]
     np.testing.assert_array_equal(found["a[z, 1]"], values[..., 1, 1])
     assert not found["a[z, 1]"].coords
-    assert list(elements(draws, for_tree=False))[0] == "a[x/y, 0]"
+    assert next(iter(elements(draws, for_tree=False))) == "a[x/y, 0]"
     assert list(elements(draws.rename(b="b/c")))[-1] == "b/c"
     assert literal("a$b") == r"a\$b"
 
