@@ -8,7 +8,9 @@ import numpy as np
 from scipy import stats
 
 from pp_mlekl.divergences.distribution import Distribution
+from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
+from pp_mlekl.divergences.integration.tails import diverges_in_tail
 from pp_mlekl.theorem.setting import Setting
 from pp_mlekl.typing import Array
 
@@ -42,7 +44,10 @@ def first_row(setting: Setting) -> Distribution | None:
 
 
 def moments(p: Distribution) -> tuple[float, float]:
-    """Mean and variance of a scalar distribution, by quadrature."""
+    """Mean and variance of a scalar distribution, by quadrature; NaN and infinity if its tails are too heavy for a variance."""
+    # The cross-entropy of a normal distribution is a second moment.
+    if diverges_in_tail(p.expand((1,)), family("Normal")(mu=np.zeros(1), sigma=1.0)).any():
+        return np.nan, np.inf
     nodes = expectation_nodes(p, np.random.default_rng(0))
     mean = float(nodes.mean(nodes.points))
     return mean, float(nodes.mean((nodes.points - mean) ** 2))
