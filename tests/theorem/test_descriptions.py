@@ -121,8 +121,12 @@ def test_a_proof_shows_a_line_for_each_step_and_a_table():
     assert made.summary().index.name == "step"
     with pytest.raises(ValueError, match=r"^There is no step 2; choose from 1 to 1\.$"):
         made.plot(2)
-    bound = Step(number=2, title="t", claim="c", checks=(Check(what="", left=1, right=1, error=0, source="", bound=True),))
-    assert Proof(name="n", truth="t", steps=(bound,), pseudo_true=None, settings={}).summary()["relation"].tolist() == ["<="]
+    bound = Step(
+        number=2, title="t", claim="c", checks=(Check(what="", left=1, right=1, error=0, source="", bound=True),)
+    )
+    assert Proof(name="n", truth="t", steps=(bound,), pseudo_true=None, settings={}).summary()["relation"].tolist() == [
+        "<="
+    ]
 
 
 def test_a_step_has_no_data_and_no_note_of_itself():
