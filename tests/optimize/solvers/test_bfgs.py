@@ -84,6 +84,14 @@ def test_the_given_starts_are_not_changed_and_sixty_iterations_are_the_default()
     assert default[0, 0] == sixty[0, 0] == pytest.approx(60.0)
 
 
+def test_a_step_that_gains_nothing_is_shortened():
+    """From 1 across the maximum at 0 to -1; three tenths of the way gain enough."""
+    flat = Objective(size=1, evaluate=lambda order, z, rows: (-(z[:, 0] ** 2) / 2, -z)[: order + 1], derivatives=1)
+    found, near = approach(flat, np.ones((1, 1)), np.zeros(1, dtype=int), 2 * np.eye(1), 1)
+    assert found[0, 0] == pytest.approx(1 - 0.3 * 2)
+    assert near.dtype == bool
+
+
 MEDIANS = np.array([[1.0, 2.0, 4.0], [7.0, 3.0, 5.0]])
 
 

@@ -34,6 +34,13 @@ def test_some_searches_are_chosen_with_all_that_belongs_to_them():
         assert found.iterations == 3
 
 
+def test_without_more_there_is_no_trail():
+    given = {
+        name: getattr(ends([1]), name) for name in ("z", "value", "gradient", "hessian", "decrement", "state", "count")
+    }
+    assert Ends(**given, iterations=0).trail == []
+
+
 def test_unknown_hessians_stay_views_of_one_number():
     assert ends([1, 2], unknown=True).unknown
     assert not ends([1, 2]).unknown

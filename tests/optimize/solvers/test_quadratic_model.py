@@ -48,6 +48,12 @@ def test_a_long_step_is_cut_along_each_direction_by_itself():
     np.testing.assert_allclose(down.steps(np.array([1.0])), [[-1.0, 1.0]])
 
 
+def test_only_the_steps_that_are_too_long_are_cut():
+    model = quadratic_model(np.array([[1.0], [5.0], [2.0]]), -np.ones((3, 1, 1)))
+    np.testing.assert_allclose(model.steps(np.full(3, 3.0)), [[1.0], [3.0], [2.0]])
+    np.testing.assert_allclose(model.steps(np.array([0.5, 9.0, 1.0])), [[0.5], [5.0], [1.0]])
+
+
 def test_negative_curvature_is_followed_to_the_side():
     for slope, step in ((0.5, 2.0), (-0.5, -2.0), (0.0, 2.0)):
         model = one(-1.0, 3.0, gradient=[0.0, slope])
