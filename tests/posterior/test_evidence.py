@@ -94,7 +94,7 @@ def test_laplace_reports_its_error(name, space):
     assert estimate.mcse < 0.15
 
 
-def test_a_posterior_of_heavy_tails_takes_the_student_proposal():
+def test_a_posterior_of_heavy_tails():
     """theta ~ StudentT(3), one vague observation: the posterior has nearly the prior's tails."""
     with pm.Model() as model:
         theta = pm.StudentT("theta", nu=3, mu=0, sigma=1, shape=4)
@@ -105,8 +105,7 @@ def test_a_posterior_of_heavy_tails_takes_the_student_proposal():
     keep = np.exp(-0.5 * (draws / 50) ** 2).prod(axis=-1) > 0.5
     assert keep.all()
     estimate = mk.log_evidence(model, _tree(theta=draws), random_seed=1)
-    assert "Student t" in estimate.method
-    assert abs(float(estimate) - 4 * np.log(one)) < 5 * estimate.mcse + 0.01
+    assert abs(float(estimate) - 4 * np.log(one)) < 4 * estimate.mcse < 0.01
 
 
 def test_same_seed_same_number():

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
+from scipy.stats import qmc
 
 from pp_mlekl.posterior.bridge.number_with_error import WithError
-from pp_mlekl.posterior.bridge.proposals import StudentProposal, Target, fit_normal
+from pp_mlekl.posterior.bridge.proposals import Target, WarpedProposal, fit_warped
 from pp_mlekl.typing import Array
 from pp_mlekl.utils.counts import counted
 from pp_mlekl.utils.effective_size import effective_size, mean_and_error
@@ -22,7 +23,11 @@ _FEWEST_EFFECTIVE = 20
 _FOLDS, _EFFECTIVE_PER_FOLD = 4, 100
 # Distance of a fold from the mean, in standard errors, beyond which the folds are draws from different densities.
 _DISAGREEMENT = 6.0
-KINDS = ("normal", "warp-III", "Student t")
+KINDS = ("normal", "Student t")
+# Number of nets of proposal points of a fold, and the number of points for each of its draws.
+_NETS, _POINTS = 16, 8
+# Number of values of a coordinate of a net.
+_RESOLUTION = 2**30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,9 +69,9 @@ class _Fold:
 def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator) -> BridgeResult:
     """Log normaliser of an unnormalised density from draws of it.
 
-    Each chain is split into folds. For each fold the proposal is fitted to the others: a normal, a Student t, and a normal
-    with the target mirrored about its centre (the symmetric step of Warp-III bridge sampling, Meng and Schilling 2002).
-    The kind of proposal with the smallest error is kept.
+    Each chain is split into folds. For each fold the proposal is fitted to the others: a normal or a Student t of warped
+    coordinates. The kind under which the folds' own draws have the higher density is kept. The proposal's points are
+    randomised nets, whose means vary less than those of independent points.
 
     Parameters
     ----------
@@ -102,38 +107,35 @@ def bridge_sampling(draws: Array, target: Target, generator: np.random.Generator
     folds = _FOLDS if worth >= _FOLDS * _EFFECTIVE_PER_FOLD else 2
     pieces = np.array_split(np.arange(draws.shape[1]), folds)
     try:
-        ways = [_one_way(draws, at_draws, piece, target, generator) for piece in pieces]
+        fits = [fit_warped(np.delete(draws, piece, axis=1).reshape(-1, d)) for piece in pieces]
     except ValueError as error:
         return _failed(str(error))
-    results = [_combined(kind, [way[kind] for way in ways]) for kind in KINDS]
-    usable = [r for r in results if not r.problems]
-    return min(usable, key=lambda r: r.standard_error) if usable else results[0]
+    own = [draws[:, piece].reshape(-1, d) for piece in pieces]
+    at_own = {kind: [fit[kind].log_density(x) for fit, x in zip(fits, own, strict=True)] for kind in KINDS}
+    kind = max(KINDS, key=lambda k: sum(map(np.sum, at_own[k])))
+    ways = [
+        _one_way(at_draws[:, piece] - q.reshape(len(draws), -1), fit[kind], d, target, generator, folds - 1.0)
+        for piece, q, fit in zip(pieces, at_own[kind], fits, strict=True)
+    ]
+    return _combined(kind, ways)
 
 
 def _one_way(
-    draws: Array, at_draws: Array, piece: Array, target: Target, generator: np.random.Generator
-) -> dict[str, _Fold]:
-    """The estimate from the draws of one fold with each kind of proposal, fitted to the other folds."""
-    d = draws.shape[-1]
-    others = np.delete(draws, piece, axis=1)
-    normal = fit_normal(others.reshape(-1, d))
-    flat, at_flat, centre = draws[:, piece].reshape(-1, d), at_draws[:, piece].ravel(), normal.mean
-    points, student = normal.sample(len(flat), generator), StudentProposal(normal=normal)
-    wide = student.sample(len(flat), generator)
-    everywhere = np.concatenate([points, wide, 2 * centre - points, 2 * centre - flat])
-    at_points, at_wide, at_mirrored, at_mirrored_flat = np.split(_or_nothing(target(everywhere)), 4)
-    # The average of a density and its mirror image has the same normaliser and no skewness.
-    mirrored_flat = np.logaddexp(at_flat, at_mirrored_flat) - np.log(2)
-    mirrored_points = np.logaddexp(at_points, at_mirrored) - np.log(2)
-    at_normal = normal.log_density(flat), normal.log_density(points)
-    ratios = {
-        "normal": (at_flat - at_normal[0], at_points - at_normal[1]),
-        "warp-III": (mirrored_flat - at_normal[0], mirrored_points - at_normal[1]),
-        "Student t": (at_flat - student.log_density(flat), at_wide - student.log_density(wide)),
-    }
-    shape = (len(draws), len(piece))
-    fitted_on = others.shape[1] / len(piece)
-    return {kind: _bridge(first.reshape(shape), second, d, fitted_on) for kind, (first, second) in ratios.items()}
+    at_draws: Array, proposal: WarpedProposal, d: int, target: Target, generator: np.random.Generator, fitted_on: float
+) -> _Fold:
+    """The estimate from the log ratios of target to proposal at the draws of one fold (chain, draw)."""
+    size = 2 ** int(np.ceil(np.log2(_POINTS * at_draws.size / _NETS)))
+    points, log_density = proposal.points(_nets(size, d + 1, generator).reshape(-1, d + 1))
+    at_points = _or_nothing(target(points)) - log_density
+    return _bridge(at_draws, at_points.reshape(_NETS, size), d, fitted_on)
+
+
+def _nets(size: int, d: int, generator: np.random.Generator) -> Array:
+    """Digital shifts of a scrambled Sobol net (Owen 1998): uniform between 0 and 1, shape (net, size, d)."""
+    net = (qmc.Sobol(d, rng=generator).random(size) * _RESOLUTION).astype(np.int64)
+    shifts = generator.integers(_RESOLUTION, size=(_NETS, 1, d))
+    # Halves keep the numbers away from 0 and 1, whose quantiles are infinite.
+    return ((net ^ shifts) + 0.5) / _RESOLUTION
 
 
 def _or_nothing(log_density: Array) -> Array:
@@ -142,7 +144,7 @@ def _or_nothing(log_density: Array) -> Array:
 
 
 def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fold:
-    """The iterative estimate from log ratios of target to proposal at draws (chain, draw) and at points (n,).
+    """The iterative estimate from log ratios of target to proposal at draws (chain, draw) and at nets of points (net, n).
 
     ``fitted_on`` is the ratio of the number of draws to which the proposal was fitted to the number used here.
     """
@@ -150,7 +152,7 @@ def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fol
         return _Fold(problem="The density is unbounded.")
     if np.all(np.isneginf(at_points)):
         return _Fold(problem="The density is 0 at every draw of the proposal: the two do not overlap.")
-    n1, n2 = effective_size(at_draws), float(len(at_points))
+    n1, n2 = effective_size(at_draws), float(at_points.size)
     if n1 < _FEWEST_EFFECTIVE:
         return _Fold(problem=f"The effective sample size of a part of the draws is only {n1:.0f}; draw longer chains.")
     log_s1, log_s2 = np.log(n1 / (n1 + n2)), np.log(n2 / (n1 + n2))
@@ -167,12 +169,19 @@ def _bridge(at_draws: Array, at_points: Array, d: int, fitted_on: float) -> _Fol
     # Fruehwirth-Schnatter (2004, eq. 31): the log of a ratio of means changes by their relative deviations.
     of_points = np.exp(at_points - log_z - np.logaddexp(log_s1 + at_points - log_z, log_s2))
     of_draws = np.exp(-np.logaddexp(log_s1 + at_draws - log_z, log_s2))
-    # Fitting the d (d + 3) / 2 moments of a normal to n draws costs half a nat per moment, divided by n.
-    noise = d * (d + 3) / 2 / (fitted_on * n1)
+    influence = 1 - of_draws / of_draws.mean()
+    # The points, weighted by the density ratio, know the variance better than a few autocorrelated draws do.
+    at_density, weights = np.exp(-np.logaddexp(log_s1 + at_points - log_z, log_s2)), np.exp(at_points - at_points.max())
+    mean = np.average(at_density, weights=weights)
+    by_points = np.average((at_density / mean - 1) ** 2, weights=weights)
+    influence *= np.sqrt(max(1.0, by_points / max(np.var(influence), np.finfo(float).tiny)))
+    # The d (d + 3) / 2 moments of a normal and two numbers of each coordinate's warp, fitted to n draws, each add 1 / n to the
+    # variance of the log ratio.
+    noise = d * (d + 7) / 2 / (fitted_on * n1)
     return _Fold(
         log_z=float(log_z),
-        influence=1 - of_draws / of_draws.mean(),
-        of_points=float(np.var(of_points, ddof=1) / n2 / np.mean(of_points) ** 2),
+        influence=influence,
+        of_points=float(np.var(of_points.mean(axis=1), ddof=1) / _NETS / np.mean(of_points) ** 2),
         shared=float(min(1.0, noise / max(np.var(at_draws), np.finfo(float).tiny))),
     )
 
@@ -192,7 +201,8 @@ def _combined(kind: str, folds: list[_Fold]) -> BridgeResult:
     # Each pair of folds occurs twice, with either as the fitted one, and the product of their noises is the same.
     rest = weights**2 @ of_points + of_draws * (weights @ [fold.shared for fold in folds])
     value = float(weights @ log_z)
-    distances = np.abs(log_z - value) / np.sqrt(own + of_points)
+    variances = own + of_points
+    distances = np.abs(log_z - np.average(log_z, weights=1 / variances)) / np.sqrt(variances)
     if distances.max() > _DISAGREEMENT:
         problem = f"Parts of the draws disagree by {np.ptp(log_z):.3g} nats, {distances.max():.0f} errors."
         return _failed(problem, method=method)

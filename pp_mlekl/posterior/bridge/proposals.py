@@ -1,13 +1,14 @@
-"""Proposals for bridge sampling, fitted to draws: normal and Student t."""
+"""Proposals for bridge sampling, fitted to draws: normal and Student t, with warped coordinates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.special import gammaln
+from scipy.special import gammaincinv, gammaln, ndtri
 
 from pp_mlekl.divergences.special import LOG_2PI
+from pp_mlekl.posterior.bridge.warp import Warp, fit_warp
 from pp_mlekl.typing import Array
 
 Target = Callable[[Array], Array]
@@ -23,13 +24,25 @@ class NormalProposal:
     def log_density(self, z: Array) -> Array:
         """Log density at ``z`` (n, d), in nats."""
         standard = solve_triangular(self.chol, (z - self.mean).T, lower=True)
+        return self._log_density(np.sum(standard**2, axis=0))
+
+    def _log_density(self, square: Array) -> Array:
+        """Log density at squared distances from the mean."""
         half_log_determinant = np.sum(np.log(np.diag(self.chol)))
-        return -0.5 * np.sum(standard**2, axis=0) - half_log_determinant - 0.5 * len(self.mean) * LOG_2PI
+        return -0.5 * square - half_log_determinant - 0.5 * len(self.mean) * LOG_2PI
 
     def sample(self, n: int, generator: np.random.Generator) -> Array:
         """Draws of shape (n, d)."""
         standard = generator.standard_normal((n, len(self.mean)))
         return self.mean + standard @ self.chol.T
+
+    def points(self, uniform: Array) -> tuple[Array, Array]:
+        """Draws (n, d) from numbers (n, d + 1) that are uniform between 0 and 1, and their log density.
+
+        The last column is not used.
+        """
+        standard = ndtri(uniform[:, :-1])
+        return self.mean + standard @ self.chol.T, self._log_density(np.sum(standard**2, axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +54,53 @@ class StudentProposal:
 
     def log_density(self, z: Array) -> Array:
         """Log density at ``z`` (n, d), in nats."""
-        mean, chol, nu = self.normal.mean, self.normal.chol * np.sqrt(1 - 2 / self.nu), self.nu
-        d = len(mean)
-        square = np.sum(solve_triangular(chol, (z - mean).T, lower=True) ** 2, axis=0)
-        constant = gammaln((nu + d) / 2) - gammaln(nu / 2) - d / 2 * np.log(nu * np.pi)
-        return constant - np.sum(np.log(np.diag(chol))) - (nu + d) / 2 * np.log1p(square / nu)
+        standard = solve_triangular(self.normal.chol, (z - self.normal.mean).T, lower=True)
+        return self._log_density(np.sum(standard**2, axis=0))
 
-    def sample(self, n: int, generator: np.random.Generator) -> Array:
-        """Draws of shape (n, d)."""
-        wide = np.sqrt((self.nu - 2) / generator.chisquare(self.nu, size=(n, 1)))
-        return self.normal.mean + wide * (self.normal.sample(n, generator) - self.normal.mean)
+    def _log_density(self, square: Array) -> Array:
+        """Log density at squared distances from the mean in units of the normal's covariance."""
+        nu, d = self.nu, len(self.normal.mean)
+        constant = gammaln((nu + d) / 2) - gammaln(nu / 2) - d / 2 * np.log((nu - 2) * np.pi)
+        return constant - np.sum(np.log(np.diag(self.normal.chol))) - (nu + d) / 2 * np.log1p(square / (nu - 2))
+
+    def points(self, uniform: Array) -> tuple[Array, Array]:
+        """Draws (n, d) from numbers (n, d + 1) that are uniform between 0 and 1, and their log density."""
+        chi_squared = 2 * gammaincinv(self.nu / 2, uniform[:, -1:])
+        standard = np.sqrt((self.nu - 2) / chi_squared) * ndtri(uniform[:, :-1])
+        return self.normal.mean + standard @ self.normal.chol.T, self._log_density(np.sum(standard**2, axis=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarpedProposal:
+    """A proposal for the warped coordinates."""
+
+    warp: Warp
+    base: NormalProposal | StudentProposal
+
+    def log_density(self, x: Array) -> Array:
+        """Log density at ``x`` (n, d), in nats."""
+        z, log_jacobian = self.warp.forward(x)
+        return self.base.log_density(z) + log_jacobian
+
+    def points(self, uniform: Array) -> tuple[Array, Array]:
+        """Draws (n, d) from numbers (n, d + 1) that are uniform between 0 and 1, and their log density (n,)."""
+        z, log_density = self.base.points(uniform)
+        x, log_jacobian = self.warp.inverse(z)
+        return x, log_density + log_jacobian
+
+
+def fit_warped(draws: Array) -> dict[str, WarpedProposal]:
+    """A normal and a Student t for the warped coordinates of ``draws`` (n, d).
+
+    Raises
+    ------
+    ValueError
+        Where they lie in a subspace.
+    """
+    warp = fit_warp(draws)
+    normal = fit_normal(warp.forward(draws)[0])
+    bases: dict[str, NormalProposal | StudentProposal] = {"normal": normal, "Student t": StudentProposal(normal=normal)}
+    return {kind: WarpedProposal(warp=warp, base=base) for kind, base in bases.items()}
 
 
 def fit_normal(draws: Array) -> NormalProposal:

@@ -7,7 +7,9 @@ import pytest
 from scipy import stats
 
 from pp_mlekl.posterior.bridge import bridge_sampling as bridge
+from pp_mlekl.posterior.bridge import proposals
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
+from pp_mlekl.posterior.bridge.warp import Warp
 from pp_mlekl.utils.effective_size import effective_size, mean_and_error
 
 
@@ -169,6 +171,55 @@ def test_folds_add_up_to_one_number():
     assert result.standard_error == pytest.approx(np.sqrt(of_draws + result.number.rest))
 
 
+def test_the_warp_makes_the_error_smaller(monkeypatch):
+    """By a factor of 3.6 for logs of gammas, over ten seeds."""
+
+    def errors():
+        results = []
+        for seed in range(10):
+            generator = np.random.default_rng(seed)
+            draws, target, exact = _skewed(generator)
+            results.append(bridge_sampling(draws, target, generator).log_normalizer - exact)
+        return np.sqrt(np.mean(np.square(results)))
+
+    warped = errors()
+
+    def linear(draws):
+        one = np.ones(draws.shape[1])
+        return Warp(location=0 * one, scale=one, skewness=0 * one, tail=one)
+
+    monkeypatch.setattr(proposals, "fit_warp", linear)
+    plain = errors()
+    print(f"without the warp the error is {plain / warped:.1f} times as large ({warped:.5f})")
+    assert warped < 0.5 * plain
+
+
+def test_nets_are_uniform_and_their_means_vary_less_than_those_of_independent_points():
+    size = 256
+    nets = bridge._nets(size, 3, np.random.default_rng(1))
+    assert nets.shape == (bridge._NETS, size, 3)
+    assert nets.min() > 0
+    assert nets.max() < 1
+    for column in nets.reshape(-1, 3).T:
+        assert stats.kstest(column, "uniform").pvalue > 0.01
+    # The mean of x y is 1/4; its variance at independent points is 7/144.
+    means = np.mean(nets[..., 0] * nets[..., 1], axis=1)
+    error = means.std(ddof=1) / np.sqrt(len(means))
+    assert error < 0.2 * np.sqrt(7 / 144 / nets[..., 0].size)
+    assert abs(means.mean() - 0.25) < 4 * error
+
+
+@pytest.mark.parametrize(("nu", "kind"), [(np.inf, "normal"), (4, "Student t")])
+def test_the_kind_follows_the_tails(nu, kind):
+    generator = np.random.default_rng(4)
+    wide = 1.0 if np.isinf(nu) else np.sqrt(nu / generator.chisquare(nu, size=(4, 500, 1)))
+    draws = wide * generator.normal(size=(4, 500, 4))
+    law = stats.multivariate_t(np.zeros(4), np.eye(4), df=nu)
+    result = bridge_sampling(draws, law.logpdf, generator)
+    assert result.method == f"bridge sampling ({kind})"
+    assert abs(result.log_normalizer) < 4 * result.standard_error < 0.02
+
+
 def test_points_where_the_density_overflows_count_as_zero():
     generator = np.random.default_rng(8)
     draws, target, exact = _skewed(generator)
@@ -196,9 +247,9 @@ def test_each_half_needs_twenty_independent_draws(draws, enough):
     assert np.isfinite(result.log_normalizer) == enough
 
 
-@pytest.mark.parametrize(("distance", "overlaps"), [(30.0, True), (250.0, False)])
+@pytest.mark.parametrize(("distance", "overlaps"), [(100.0, True), (3000.0, False)])
 def test_two_modes_far_apart_hardly_overlap_with_any_proposal(distance, overlaps):
-    """The farther apart the modes, the fewer points of a wide proposal lie near one: relative errors of 0.15 and of 0.4."""
+    """The farther apart the modes, the fewer points of a wide proposal lie near one: relative errors of 0.06 and of 0.5."""
     generator = np.random.default_rng(1)
     draws = generator.normal(size=(4, 100, 1)) + distance * generator.choice([-1, 1], size=(4, 100, 1))
     result = bridge_sampling(
@@ -206,7 +257,7 @@ def test_two_modes_far_apart_hardly_overlap_with_any_proposal(distance, overlaps
     )
     assert np.isfinite(result.log_normalizer) == overlaps
     if overlaps:
-        assert 0.1 < result.standard_error < 0.25
+        assert 0.02 < result.standard_error < 0.25
         assert abs(result.log_normalizer - np.log(2 * np.sqrt(2 * np.pi))) < 4 * result.standard_error
     else:
         assert 0.25 < float(re.search(r"relative error ([\d.]+)", result.problems[0])[1]) < 1.0
@@ -224,7 +275,7 @@ def test_folds_of_different_densities_disagree(offset, agree):
     assert np.isfinite(result.log_normalizer) == agree
     if not agree:
         nats, errors = (float(found) for found in re.findall(r"[\d.]*\d", result.problems[0]))
-        assert 0.2 < nats <= 0.5
+        assert 0.02 < nats <= 0.5
         assert 6 < errors < 60
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pp_mlekl.posterior.bridge.proposals import NormalProposal, StudentProposal, fit_normal
+from pp_mlekl.posterior.bridge.proposals import NormalProposal, StudentProposal, fit_normal, fit_warped
 
 MEAN, COVARIANCE = np.array([1.0, -2.0, 0.5]), np.array([[2.0, 0.6, 0.1], [0.6, 1.0, -0.2], [0.1, -0.2, 0.5]])
 NORMAL = NormalProposal(mean=MEAN, chol=np.linalg.cholesky(COVARIANCE))
@@ -19,15 +19,28 @@ def test_log_densities(nu):
 
 
 @pytest.mark.parametrize("proposal", [NORMAL, StudentProposal(normal=NORMAL, nu=8.0)])
-def test_draws_have_the_moments_and_the_density(proposal):
+def test_points_have_the_moments_and_the_density(proposal):
     n = 40_000
-    draws = proposal.sample(n, np.random.default_rng(2))
-    np.testing.assert_allclose(draws.mean(axis=0), MEAN, atol=4 * np.sqrt(2 / n))
+    points, log_density = proposal.points(np.random.default_rng(2).random((n, 4)))
+    np.testing.assert_allclose(points.mean(axis=0), MEAN, atol=4 * np.sqrt(2 / n))
     # The variance of a product of two coordinates is at most (kappa + 2) / n of both variances; here kappa is 1.5.
-    np.testing.assert_allclose(np.cov(draws, rowvar=False), COVARIANCE, atol=4 * 2 * np.sqrt(3.5 / n))
+    np.testing.assert_allclose(np.cov(points, rowvar=False), COVARIANCE, atol=4 * 2 * np.sqrt(3.5 / n))
+    np.testing.assert_allclose(log_density, proposal.log_density(points), rtol=1e-10)
     # E[exp(log q - log p)] under p is 1 for any other density q.
     other = stats.multivariate_normal(MEAN, COVARIANCE * 0.5)
-    ratio = np.exp(other.logpdf(draws) - proposal.log_density(draws))
+    ratio = np.exp(other.logpdf(points) - log_density)
+    assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(n)
+
+
+@pytest.mark.parametrize("kind", ["normal", "Student t"])
+def test_points_of_a_warped_proposal_have_its_density(kind):
+    generator, n = np.random.default_rng(5), 40_000
+    draws = np.log(generator.gamma([1.0, 3.0, 0.5], size=(2000, 3)))
+    proposal = fit_warped(draws)[kind]
+    points, log_density = proposal.points(generator.random((n, 4)))
+    np.testing.assert_allclose(log_density, proposal.log_density(points), rtol=1e-8)
+    # E[exp(log q - log p)] under p is 1 for any density q that is 0 wherever p is.
+    ratio = np.exp(stats.multivariate_normal(draws.mean(axis=0), 0.2 * np.eye(3)).logpdf(points) - log_density)
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / np.sqrt(n)
 
 
