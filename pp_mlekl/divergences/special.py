@@ -100,7 +100,7 @@ def half_step_of_digamma(x: Array) -> Array:
     x = np.asarray(x, dtype=np.float64)
     with np.errstate(all="ignore"):
         r = 1 / (x * x)
-        series = 1 / (2 * x) + r / 8 * (1 - r / 8 * (1 - r / 2 * (1 - r * 17 / 8 * (1 - r * 31 / 8.5))))
+        series = 1 / (2 * x) + r / 8 * (1 - r / 8 * (1 - r / 2 * (1 - r * 17 / 16 * (1 - r * 31 / 17))))
         return np.where(x > 20, series, special.digamma(x + 0.5) - special.digamma(x))
 
 

@@ -119,7 +119,8 @@ def test_directions_are_unit_vectors_again():
 
 def climb(edge=None):
     return Climb(
-        direction=unit(3.0, 4.0), rate=2.0, crossing=5.0, distances=np.arange(3.0), values=np.arange(3.0), points=np.ones((3, 2)), edge=edge,
+        direction=unit(3.0, 4.0), rate=2.0, crossing=5.0, distances=np.arange(3.0), values=np.arange(3.0),
+        points=np.ones((3, 2)), edge=edge,
     )  # fmt: skip
 
 
