@@ -26,6 +26,7 @@ from pp_mlekl.pymc_model.interpreter.count_tables import of_counts_node
 from pp_mlekl.pymc_model.interpreter.elemwise import direct_elemwise
 from pp_mlekl.pymc_model.interpreter.linalg import batched_blockwise
 from pp_mlekl.pymc_model.interpreter.pytensor_settings import settings
+from pp_mlekl.pymc_model.interpreter.scalar_loops import array_loop_node
 from pp_mlekl.pymc_model.interpreter.static_shapes import static_shapes_from_types
 from pp_mlekl.pymc_model.rewrites import bessel
 from pp_mlekl.pymc_model.rewrites.fewer_functions import AXES_OUTSIDE, ONE_CHOICE
@@ -256,8 +257,9 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
     for node in toposort(outputs):
         inputs = [memo.get(i, i) for i in node.inputs]
         scalar = type(node.op.scalar_op) if isinstance(node.op, Elemwise) else None
-        if (of_counts := of_counts_node(node, memo)) is not None:
-            memo[node.outputs[0]] = of_counts.outputs[0]
+        found = of_counts_node(node, memo) or array_loop_node(node, inputs) or batched_blockwise(node, inputs)
+        if found is not None:
+            memo.update(zip(node.outputs, found.outputs, strict=True))
         elif scalar in _UFUNCS:
             memo[node.outputs[0]] = direct_elemwise(node, inputs, (_UFUNCS[scalar], len(inputs), 1)).outputs[0]
         elif scalar in (Add, Mul) and len(inputs) > _MOST_OPERANDS:
@@ -266,11 +268,9 @@ def with_ufuncs(outputs: Sequence[TensorVariable]) -> list[TensorVariable]:
             memo[node.outputs[0]] = inputs[0]
         elif scalar is not None and node.op.nfunc_spec is not None:
             memo[node.outputs[0]] = direct_elemwise(node, inputs).outputs[0]
-        elif (batched := batched_blockwise(node, inputs)) is not None:
-            memo[node.outputs[0]] = batched.outputs[0]
         elif isinstance(node.op, Scan):
-            loop = with_step(node.op, with_ufuncs)
-            memo.update(zip(node.outputs, loop.make_node(*inputs).outputs, strict=True))
+            scan = with_step(node.op, with_ufuncs)
+            memo.update(zip(node.outputs, scan.make_node(*inputs).outputs, strict=True))
         elif any(new is not old for new, old in zip(inputs, node.inputs, strict=True)):
             memo.update(zip(node.outputs, node.clone_with_new_inputs(inputs).outputs, strict=True))
     return [memo.get(o, o) for o in outputs]

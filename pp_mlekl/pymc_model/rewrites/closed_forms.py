@@ -7,7 +7,9 @@ has no Hessian either.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytensor.tensor as pt
+from pymc.pytensorf import constant_fold
 from pytensor.graph.basic import Apply, Variable
 from pytensor.scalar.basic import Exp, Log, Sub
 from pytensor.scalar.math import BetaInc, GammaIncC, Sigmoid
@@ -78,11 +80,18 @@ def _logarithm(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | 
         return None
     arguments = [memo.get(v, v) for v in inner.inputs]
     dtype = node.outputs[0].type.dtype
-    if is_elementwise(inner, GammaIncC) and common_constant(inner.inputs[0]) == 1.0:
+    if is_elementwise(inner, GammaIncC) and _is_one(inner.inputs[0]):
         return (-arguments[1] + pt.zeros_like(arguments[0])).astype(dtype)
-    if is_elementwise(inner, BetaInc) and common_constant(inner.inputs[1]) == 1.0:
+    if is_elementwise(inner, BetaInc) and _is_one(inner.inputs[1]):
         return (arguments[0] * pt.log(arguments[2]) + pt.zeros_like(arguments[1])).astype(dtype)
     return None
+
+
+def _is_one(parameter: TensorVariable) -> bool:
+    """Whether a parameter is 1, also as an expression like floor(0) + 1."""
+    (folded,) = constant_fold([parameter], raise_not_constant=False)
+    value = common_constant(folded) if isinstance(folded, Variable) else np.unique(folded)
+    return bool(np.all(value == 1.0)) if value is not None else False
 
 
 def _difference(node: Apply, memo: dict[Variable, Variable]) -> TensorVariable | None:

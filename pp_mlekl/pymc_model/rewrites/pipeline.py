@@ -28,12 +28,17 @@ def without_checks(graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
 
 
 # Correct values and derivatives, for all functions of z. PyTensor's canonical form, which comes later, would hide log survival
-# functions from their rewrite.
-ON_VALUES: tuple[Rewrite, ...] = (in_double_precision, with_derivatives, with_normal_tails, with_log_complements)
-# Accuracy of log densities (the first three), speed in batches (the fourth), both (the last).
+# functions from their rewrite, and that would hide closed forms.
+ON_VALUES: tuple[Rewrite, ...] = (
+    in_double_precision,
+    with_derivatives,
+    with_normal_tails,
+    with_closed_forms,
+    with_log_complements,
+)
+# Accuracy of log densities (the first two), speed in batches (the third), both (the last).
 ON_DENSITIES: tuple[Rewrite, ...] = (
     with_sigmoids_outside,
-    with_closed_forms,
     with_expm1,
     with_elementwise_diagonals,
     without_checks,

@@ -50,6 +50,24 @@ def test_one_minus_the_probability_of_zero_keeps_its_digits(log_mu):
     assert gradient[0, 0] == pytest.approx(1 - rate - rate * np.exp(-rate) / -np.expm1(-rate), abs=1e-14)
 
 
+@pytest.mark.parametrize("log_mu", [-36.0, -20.0, 0.0])
+def test_one_minus_the_probability_of_zero_of_a_negative_binomial_keeps_its_digits(log_mu):
+    with pm.Model() as model:
+        mu, alpha = pm.HalfNormal("mu", 1), pm.HalfNormal("alpha", 1)
+        pm.HurdleNegativeBinomial("y", psi=0.5, mu=mu, alpha=alpha, observed=[1])
+    value, gradient, _ = log_likelihood(model, [[log_mu, np.log(2.0)]])
+    mean = np.exp(log_mu)
+    log_zero = -2.0 * np.log1p(mean / 2.0)
+    # P(1) = alpha / (alpha + mu) mu P(0) for alpha = 2.
+    log_one = log_mu - np.log1p(mean / 2.0) + log_zero
+    assert value[0] == pytest.approx(np.log(0.5) + log_one - np.log(-np.expm1(log_zero)), abs=1e-13)
+    # Of log P(0) by alpha: -log(1 + mu / alpha) + mu / (alpha + mu), which cancels for small means.
+    by_alpha = -np.log1p(mean / 2.0) + mean / (2.0 + mean)
+    odds = np.exp(log_zero) / -np.expm1(log_zero)
+    expected = 2.0 * (by_alpha * (1.0 + odds) + mean / (2.0 * (2.0 + mean)))
+    assert gradient[0, 1] == pytest.approx(expected, abs=1e-13)
+
+
 @pytest.mark.parametrize("log_mu", [-36.0, 0.0])
 def test_a_negative_binomial_keeps_the_digits_of_a_small_mean(log_mu):
     with pm.Model() as model:
