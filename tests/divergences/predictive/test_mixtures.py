@@ -5,9 +5,10 @@ import pytest
 from scipy import integrate, stats
 
 from pp_mlekl.divergences.families import family
+from pp_mlekl.divergences.integration.quadrature_nodes import expectation_nodes
 from pp_mlekl.divergences.predictive import mixture as mixture_module
 from pp_mlekl.divergences.predictive.divergence import predictive_divergence
-from pp_mlekl.divergences.predictive.integrals import QUANTITIES, by_sampling, on_common_nodes
+from pp_mlekl.divergences.predictive.integrals import QUANTITIES, by_sampling, on_common_nodes, on_own_nodes
 from pp_mlekl.divergences.predictive.mixture import CHUNK, mixture_values
 from pp_mlekl.divergences.predictive.nodes import (
     LONGEST_WHOLE_SUM,
@@ -224,6 +225,12 @@ def test_divergences_on_common_nodes_and_their_influences():
     exact = divergences(LOG_P, log_mixture())
     np.testing.assert_allclose(found["kl"] + found["kl_bias"], exact[0], rtol=1e-6)
     assert QUANTITIES == ("kl", "kl_reverse", "jsd", "wasserstein")
+    # Bias falls as one over the number of draws: halves, here the first draw and the others, have twice as much.
+    halves = divergences(LOG_P, log_mixture((1.0, 0.0, 0.0))), divergences(LOG_P, log_mixture((0.0, 0.5, 0.5)))
+    biases = np.mean(halves, axis=0) - exact
+    values = [found[name][0] for name in QUANTITIES[:3]]
+    np.testing.assert_allclose(values, exact - biases, rtol=1e-5)
+    assert found["kl_bias"][0] == pytest.approx(biases[0], rel=1e-5)
     for place, name in enumerate(("kl", "kl_reverse", "jsd")):
         assert found[f"{name}_node_error"].tolist() == [0.0]
         influence = found[f"{name}_influence"]
@@ -236,6 +243,33 @@ def test_divergences_on_common_nodes_and_their_influences():
             moved = divergences(LOG_P, log_mixture(shares))[place]
             assert influence[draw, 0] == pytest.approx((moved - exact[place]) / eps, rel=1e-3, abs=1e-4)
     assert found["kl_tail_shape"].tolist() == [-np.inf]
+
+
+def test_on_the_nodes_of_one_distribution():
+    """Two rows, whose nodes and weights are their own."""
+    p, q = normal([0.3, 2.0], [0.7, 0.4]), normal(MEANS)
+    found = on_own_nodes(p, q, expectation_nodes(p, np.random.default_rng(1), deep=False))
+    common = on_common_nodes(normal([[0.3, 2.0]], [0.7, 0.4]), q, common_nodes(normal([[0.3, 2.0]], [0.7, 0.4]), q))
+    for name in ("kl", "kl_bias"):
+        np.testing.assert_allclose(found[name], common[name], rtol=1e-6)
+    np.testing.assert_allclose(found["kl_influence"], common["kl_influence"], atol=1e-6)
+    np.testing.assert_array_equal(found["kl_node_error"], 0.0)
+
+
+@pytest.mark.parametrize("rate", [3.0, 4000.0])
+def test_sums_by_panels_know_their_error(rate):
+    p, q = poisson([[rate]]), poisson([[rate * 1.02], [rate * 0.99]])
+    found = on_common_nodes(p, q, common_nodes(p, q))
+    x = np.arange(0, int(rate * 1.5) + 60)
+    log_p = stats.poisson(rate).logpmf(x)
+    each = np.stack([stats.poisson(rate * 1.02).logpmf(x), stats.poisson(rate * 0.99).logpmf(x)])
+    log_q = np.logaddexp.reduce(each) - np.log(2)
+    exact = np.sum(np.exp(log_p) * (log_p - log_q))
+    assert found["kl"][0] + found["kl_bias"][0] == pytest.approx(exact, rel=1e-7)
+    for name in QUANTITIES:
+        error = found[f"{name}_node_error"][0]
+        assert (error > 0) == (rate > 1000)
+        assert error < 1e-3 * max(1.0, abs(found[name][0]))
 
 
 @pytest.mark.parametrize(("nu", "finite"), [(0.9, np.inf), (1.5, np.nan), (3.0, 0.0)])
