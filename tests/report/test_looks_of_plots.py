@@ -112,7 +112,7 @@ def test_probabilities_of_large_deviations():
     data |= {"exact": ("n", [0.1, 1.1e-5, 0.9e-5])}
     left, right = figure(step(4, data, {"n": N, "k": [1.0, 2.0, 3.0]})).axes
     assert looks(left) == [("bound 1 / k²", ORANGE, "-", "None"), ("one observation, exact", BLUE, "None", "o")]
-    k, bound = left.get_lines()[0].get_data()
+    k, _ = left.get_lines()[0].get_data()
     assert (k[0], k[-1], len(k)) == (1, 6, 200)
     assert np.isnan(left.get_lines()[1].get_ydata()).tolist() == [False, False, True]
     assert looks(right) == [
