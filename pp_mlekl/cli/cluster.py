@@ -1,5 +1,6 @@
 """Workers for long runs: processes on this machine, or those of a Dask scheduler."""
 
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,17 @@ def cluster(scheduler: str | None, workers: int | None) -> Iterator[Any]:
         from pp_mlekl.simulation.dask_cluster import NoWorkers, connected
     except ImportError:
         stop("--scheduler and --workers need Dask: pip install pp_mlekl[dask].", WRONG_USE)
-    with connected(scheduler, workers) as client, warnings.catch_warnings():
+    with _workers_ended(), connected(scheduler, workers) as client, warnings.catch_warnings():
         warnings.simplefilter("always", NoWorkers)
         warnings.showwarning = lambda message, *_, **__: print(f"pp-mlekl: {message}", file=sys.stderr, flush=True)
         yield client
+
+
+@contextmanager
+def _workers_ended() -> Iterator[None]:
+    """Let SIGTERM interrupt the block, as Ctrl-C does, so that worker processes end before this one."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

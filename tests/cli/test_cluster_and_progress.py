@@ -1,5 +1,6 @@
 """Workers and progress: what is shown where, and options that exclude each other."""
 
+import signal
 import sys
 import warnings
 from contextlib import contextmanager
@@ -50,6 +51,25 @@ def test_a_warning_about_workers_is_a_line_each_time(monkeypatch, capsys):
             warnings.warn("no workers", dask_cluster.NoWorkers, stacklevel=1)
     assert given == [(None, 3)]
     assert capsys.readouterr().err == "pp-mlekl: no workers\n" * 2
+
+
+def test_a_request_to_end_is_an_interrupt_while_there_are_workers(monkeypatch):
+    dask_cluster = pytest.importorskip("pp_mlekl.simulation.dask_cluster")
+    ended = []
+
+    @contextmanager
+    def connected(*arguments):
+        try:
+            yield "client"
+        finally:
+            ended.append(arguments)
+
+    monkeypatch.setattr(dask_cluster, "connected", connected)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), cluster(None, 2):
+        signal.raise_signal(signal.SIGTERM)
+    assert ended == [(None, 2)]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 class Terminal(StringIO):
