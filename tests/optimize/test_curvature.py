@@ -141,3 +141,14 @@ def test_a_suspicious_coordinate_comes_first_and_by_itself():
     rest, regular = suspicious_directions(objective, np.zeros(3), 0.0, hessian, np.full(3, np.inf), held=held)
     assert regular.tolist() == [False, False]
     assert rest.directions.shape == (2, 3)
+
+
+def test_a_mixture_that_falls_too_fast_is_suspicious_though_its_coordinates_are_not():
+    hessian = -np.array([[2.0, 1.0], [1.0, 2.0]])
+
+    def value(z):
+        return -(z[:, 0] ** 2 + z[:, 0] * z[:, 1] + z[:, 1] ** 2) - 400 * np.maximum(z[:, 0] * z[:, 1], 0.0)
+
+    found, suspicious = suspicious_directions(without_slope(value, 2), np.zeros(2), 0.0, hessian, np.full(2, np.inf))
+    np.testing.assert_allclose(found.eigenvalues, [0.5, 1.5], rtol=1e-12)
+    assert suspicious.tolist() == [False, True]

@@ -104,3 +104,11 @@ def test_as_many_weak_directions_as_are_flat_and_some_more(flat, count):
     found = at_the_peak(matrix).weakest()
     assert len(found.eigenvalues) == count
     assert np.sum(np.abs(found.eigenvalues) < 1e-8) == flat
+
+
+def test_no_more_weak_directions_than_lanczos_finds():
+    """Ten flat ones among 15, of which at most 13 are looked for."""
+    matrix = np.kron(np.eye(5), np.ones((3, 3)))
+    found = at_the_peak(matrix).weakest()
+    assert len(found.eigenvalues) == 13
+    np.testing.assert_allclose(found.eigenvalues, [0.0] * 10 + [3.0] * 3, atol=1e-6)
