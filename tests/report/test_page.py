@@ -1,7 +1,9 @@
 """The page of a comparison as a document: its parts, their order, the numbers in them."""
 
 import base64
+import html
 import io
+import json
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -9,10 +11,11 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from pp_mlekl.report.badges import badges
 from pp_mlekl.report.estimates import FIRST_ROWS, glance, ticks
-from pp_mlekl.report.page import index_card, write_index
+from pp_mlekl.report.page import index_card, picture, write_index
 
 
 class Document(HTMLParser):
@@ -204,3 +207,73 @@ def test_a_card_shows_one_finding_and_folds_the_others_away(tmp_path):
     assert "Second." not in shown
     assert "Second." in folded
     assert "Third." in folded
+
+
+def chips(text):
+    return re.findall(r"<li>([^<]*)</li>", text.partition('aria-label="Settings"')[2].partition("</ul>")[0])
+
+
+def test_what_it_was_made_from(comparison, text):
+    attributes = comparison.tree.attrs
+    found = chips(text)
+    assert found[:4] == ["100 observations", "27 parameters", f"2 × 150 draws, {attributes['sampler']}", "seed 1"]
+    assert found[4:] == [f"{attributes['run_time_seconds']:.3g} s"]
+    assert '<p class="lead">Twenty-five groups &lt;of&gt; four.</p>' in text
+    assert "<p>Simulated data &amp; more.</p>" in text
+    code = text.partition("mk.compare(model,")[2].partition("</code>")[0]
+    sampler = attributes["sampler"]
+    assert html.unescape(code) == (
+        f' truth, draws=150, chains=2, nuts_sampler="{sampler}",\n               random_seed=1)\nc.to_html("page.html")\n'
+        'c.save("comparison.nc")  # mk.load("comparison.nc") reads it'
+    )
+    names = ["pp_mlekl", "PyMC", "PyTensor", "ArviZ", "nutpie", "NumPy", "SciPy", "xarray"]
+    versions = [
+        f"{name} {attributes[f'{name.lower()}_version']}" for name in names if f"{name.lower()}_version" in attributes
+    ]
+    assert ", ".join(versions) + ".</p>" in text
+    assert {"PyMC", "NumPy"} < {v.partition(" ")[0] for v in versions}
+
+
+def test_numbers_in_downloads_have_their_digits(comparison, document):
+    files = {attrs["download"]: attrs["href"] for tag, attrs in document.tags if tag == "a" and "download" in attrs}
+    kinds = {name.rpartition(".")[2]: address.partition(";")[0] for name, address in files.items()}
+    assert kinds == {"csv": "data:text/csv", "json": "data:application/json", "tex": "data:application/x-tex"}
+    contents = {name: base64.b64decode(address.partition(",")[2]).decode() for name, address in files.items()}
+    summary = comparison.summary()
+    records = json.loads(contents["groups_estimates.json"])
+    assert [r["parameter"] for r in records] == list(summary.index)
+    np.testing.assert_allclose([r["mean"] for r in records], summary["mean"], atol=1e-11)
+    assert f"{summary['mean'].iloc[0]:.4g}" in contents["groups_estimates.tex"]
+    assert r"theta[g0]" in contents["groups_estimates.tex"]
+    assert contents["groups_divergences.csv"].splitlines()[0] == ",".join(comparison.divergences().columns)
+
+
+def test_pictures_that_could_not_be_drawn_say_why():
+    def fail(_):
+        raise RuntimeError("two\n  lines")
+
+    broken = picture(fail, None, "A title", "A caption")
+    assert (broken.title, broken.caption, broken.panels) == ("A title", "", ())
+    assert broken.missing == "This plot could not be drawn (RuntimeError: two lines)."
+    assert picture(lambda _: None, None, "A title", "A caption") is None
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_wide_picture_is_one_panel(wide):
+    def draw(_):
+        figure = Figure()
+        for place in (1, 2):
+            figure.add_subplot(1, 2, place).set_title(f"title {place}")
+        return figure
+
+    found = picture(draw, 7, "Two, of them", lambda given: f"Given {given}.", wide)
+    assert (found.wide, found.caption, found.missing, len(found.panels)) == (wide, "Given 7.", "", 1 if wide else 2)
+    assert 'id="twoofthem' in found.panels[0].content
+    assert [p.title for p in found.panels] == ([""] if wide else ["title 1", "title 2"])
+
+
+def test_a_card_has_sizes(comparison):
+    card = index_card(comparison)
+    assert card["facts"] == "100 observations, 27 parameters"
+    assert [name for name, _ in card["rows"]] == [row.name for row in glance(comparison).rows[:3]]
+    assert card["badges"] == badges(comparison)
