@@ -351,3 +351,28 @@ def test_a_large_error_of_the_approximation_is_the_verdict(binary, status, value
     assert found.status == expected
     doubted = expected == "failed" or mcse > 0.1
     assert any("Laplace" in warning for warning in found.warnings) == doubted
+
+
+@pytest.mark.parametrize(("log_tau", "settled"), [(1.5, False), (-1.0, True)])
+def test_laplaces_error_at_a_point_is_that_of_quadrature(binary, log_tau, settled):
+    """Wide latents are sampled again from Student's distribution; both ways to within the error that is named."""
+    group, x, effect, generator = grouped(n_groups=4, n=3, seed=2)
+    y = (generator.random(len(x)) < stats.norm.cdf(effect[group])).astype(int)
+    theta = np.array([[0.2, -0.4, log_tau]])
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    u = nodes[:, None] * np.exp(log_tau)
+    terms = np.log(special.expit((2 * y - 1) * (0.2 - 0.4 * x + u)))
+    groups = np.stack([terms[:, group == g].sum(axis=1) for g in range(4)], axis=1)
+    exact = special.logsumexp(groups, b=weights[:, None] / np.sqrt(2 * np.pi), axis=0).sum()
+    z, _ = binary.modes(binary.full(theta))
+    found = [_laplace_error(binary, z, np.random.default_rng(seed)) for seed in range(12)]
+    errors = np.array([e.mcse for e in found])
+    expected = exact - binary.objective.value(theta)[0]
+    assert (abs(expected) < 0.02) == settled
+    scores = (np.array([float(e) for e in found]) - expected) / errors
+    assert abs(scores.mean()) < 4 / np.sqrt(12)
+    assert 0.5 < scores.std() < 1.7
+    # Of 1000 draws in pairs, and of other numbers of them.
+    few = np.mean([_laplace_error(binary, z, np.random.default_rng(seed), 250).mcse for seed in range(12)])
+    assert few / errors.mean() == pytest.approx(2.0, rel=0.2)
+    assert (found[0].method, found[0].direction) == ("importance sampling", "log(exact / Laplace)")

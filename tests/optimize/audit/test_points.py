@@ -104,7 +104,7 @@ def ends(**fields):
         "gradient": np.array([[3.0, -4.0], [0.0, 0.0], [6.0, 8.0], [0.0, 0.0]]),
         "hessian": np.array([-np.diag([4.0, 1e-20]), -np.eye(2), np.eye(2), -np.eye(2)]),
         "decrement": np.array([0.25, 0.5, np.inf, 1.0]),
-        "state": np.array(["stuck", "stationary", "stuck", "running"]),
+        "state": np.array(["stuck", "stationary", "stationary", "running"]),
         "iterations": 17,
         "count": np.array([3, 4, 50, 600]),
     }
