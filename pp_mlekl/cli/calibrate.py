@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pp_mlekl.cli.options import Data, FixedSeed, Scheduler, Traceback, Workers, ending
-from pp_mlekl.typing import Potentials
+from pp_mlekl.cli.options import Data, FixedSeed, Potentials, Scheduler, Traceback, Workers, ending
 
 
 def calibrate(

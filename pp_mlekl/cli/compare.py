@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from pp_mlekl.cli.load_model import Builder, load_builder
-from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback, folder_option
+from pp_mlekl.cli.options import Chains, Data, Draws, Potentials, Sampler, Seed, Traceback, folder_option
 from pp_mlekl.cli.output import Csv, Json, Latex, check_format, print_as, show_comparison, summary_table
-from pp_mlekl.typing import Potentials
 
 
 def compare(

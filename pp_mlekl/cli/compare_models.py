@@ -8,9 +8,8 @@ import typer
 
 from pp_mlekl.cli.compare import check_targets, fit_and_write, names_of
 from pp_mlekl.cli.load_model import load_builder
-from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback, folder_option
+from pp_mlekl.cli.options import Chains, Data, Draws, Potentials, Sampler, Seed, Traceback, folder_option
 from pp_mlekl.cli.output import Csv, Json, Latex, check_format, print_as, show_text_table
-from pp_mlekl.typing import Potentials
 
 
 def compare_models(

@@ -6,9 +6,9 @@ from typing import Annotated, cast
 
 import typer
 
-from pp_mlekl.cli.options import Chains, Data, Draws, Sampler, Seed, Traceback
+from pp_mlekl.cli.options import Chains, Data, Draws, Potentials, Sampler, Seed, Traceback
 from pp_mlekl.cli.output import Json
-from pp_mlekl.typing import NutsSampler, Potentials
+from pp_mlekl.typing import NutsSampler
 
 _STATUS = {"ok": 0, "caution": 3, "problem": 4}
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pp_mlekl import typing
 from pp_mlekl.cli.errors import WRONG_USE, show_tracebacks, stop
 
 
@@ -50,6 +51,10 @@ Seed = Annotated[int | None, SeedOption]
 FixedSeed = Annotated[int, SeedOption]
 Data = Annotated[
     Path | None, typer.Option(help="file (.csv, .parquet, .nc) that is read and handed to the builder as data")
+]
+Potentials = Annotated[
+    typing.Potentials,
+    typer.Option(help="whether pm.Potential terms count as prior or likelihood; must be said where there are some"),
 ]
 Sampler = Annotated[str, typer.Option(help="nutpie, or another nuts_sampler of PyMC")]
 

@@ -5,6 +5,7 @@ from inspect import signature
 from types import SimpleNamespace
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from pp_mlekl.cli.app import app
@@ -47,6 +48,14 @@ def arrived(tmp_path, monkeypatch):
         return only
 
     return run
+
+
+def test_the_help_says_what_each_command_and_option_is_for():
+    commands = get_command(app).commands
+    assert len(commands) == 11
+    unexplained = [f"{name} {p.name}" for name, c in commands.items() for p in c.params if len(p.help or "") < 5]
+    assert unexplained == []
+    assert all(len(c.help) > 30 for c in commands.values())
 
 
 SAMPLING = ["--draws", "123", "--chains", "3", "--seed", "45", "--sampler", "pymc", "--potentials", "prior"]

@@ -148,6 +148,9 @@ def test_tables_can_be_downloaded(comparison, document):
     content = base64.b64decode(files["groups_estimates.csv"].partition(",")[2]).decode()
     frame = pd.read_csv(io.StringIO(content), index_col="parameter")
     np.testing.assert_allclose(frame["mean"], comparison.summary()["mean"])
+    latex = base64.b64decode(files["groups_estimates.tex"].partition(",")[2]).decode()
+    assert r"ess\_bulk" in latex
+    assert not re.search(r"(?<!\\)_", latex)
 
 
 def test_index_has_a_card_for_each_model(comparison, tmp_path):
