@@ -97,8 +97,9 @@ def _elementwise(scalar: Any, graph: Any, names: Mapping[Variable, str]) -> tupl
     inputs = graph.owner.inputs
     if type(scalar) in _INFIX:
         symbol, level = _INFIX[type(scalar)]
-        ordered = isinstance(scalar, Sub | TrueDiv)
-        return symbol.join(_within(v, names, level + (i > 0 and ordered)) for i, v in enumerate(inputs)), level
+        # Subtraction and division group to the left, powers to the right.
+        tighter = {Sub: 1, TrueDiv: 1, Pow: 0}.get(type(scalar))
+        return symbol.join(_within(v, names, level + (i == tighter)) for i, v in enumerate(inputs)), level
     if isinstance(scalar, Neg):
         return f"-{_within(inputs[0], names, _PREFIX)}", _PREFIX
     if isinstance(scalar, Reciprocal):

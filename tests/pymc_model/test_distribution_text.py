@@ -58,3 +58,20 @@ def test_deterministics_are_written_by_what_they_are_made_of():
         pm.Deterministic("twice", 2 * theta[0])
     texts = [definition_text(d, model) for d in model.deterministics]
     assert texts == ["mu + tau * z", "2 * theta[...]"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a - (b + c)", "a - (b - c)", "(a - b) - c", "a + (b - c)", "(a + b) * c", "a * (b * c)", "a / (b * c)",
+        "(a / b) / c", "a / (b / c)", "a * (b / c)", "(a + b) / c", "a * b + c", "a - b * c", "(a * b) ** 2",
+        "(a + b) ** 2", "(-a) ** 2", "-(a + b)", "-(a * b)", "-a + b", "a - -b", "a * -b", "1 / (a + b)", "1 / (a * b)",
+        "1 / a * b", "a ** (b + c)", "a ** (b * c)", "(a ** b) ** c", "a ** (b ** c)", "2 ** -a", "(a + b + c) * 2",
+    ],
+)  # fmt: skip
+def test_a_formula_has_the_value_of_what_it_describes(expression):
+    values = {"a": 1.3, "b": 0.7, "c": 2.1}
+    with pm.Model() as model:
+        names = {name: pm.Normal(name) for name in values}
+        formula = pm.Deterministic("formula", eval(expression, names))
+    assert eval(definition_text(formula, model), dict(values)) == pytest.approx(eval(expression, dict(values)))
