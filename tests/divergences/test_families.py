@@ -163,6 +163,49 @@ def test_expectations_agree_with_quadrature(name, statistic):
     np.testing.assert_allclose(p.expectation(statistic, *arguments), total, rtol=rtol, atol=1e-9)
 
 
+# Exponentials that grow and those about another centre, powers of both signs, centres beyond the mass and outside the support.
+ELSEWHERE = {
+    "abs": [(-1.7,), (0.0,), (1.15,), (6.0,)],
+    "exp": [(0.2, -0.7), (-0.7, 0.9), (0.3, 0.1)],
+    "power": [(-0.6, 0.4), (2.0, 3.0), (-5.0, 1.0)],
+    "log": [(-1.1,)],
+    "log2": [(-1.1,)],
+    "logit2": [(-1.1,)],
+    "versine": [(-2.4,)],
+}
+
+
+def by_pieces(p, function, bend):
+    """The integral of f times the density, between quantiles and where f bends."""
+    levels = np.maximum(10.0 ** np.append(-3.0 * np.arange(20, 0, -1), [-1.0, -0.5]), 100 * getattr(p, "deepest", 0.0))
+    edges = [*p.quantile(levels), *p.upper_quantile(levels), *p.kinks()]
+    low, high = min(edges), max(edges)
+    edges = np.unique([*edges, np.clip(bend, low, high)])
+    nodes, weights = np.polynomial.legendre.leggauss(120)
+    x = edges[:-1, None] + np.diff(edges)[:, None] * (nodes + 1) / 2
+    # Next to 1 the logarithm of 1 - x is infinite where there is no mass.
+    value = np.nan_to_num(function(x) * np.exp(p.log_density(x)), posinf=0.0, neginf=0.0)
+    return float(np.sum(value * weights * np.diff(edges)[:, None] / 2))
+
+
+@pytest.mark.parametrize(("name", "statistic"), [known for known in KNOWN if known[1] in ELSEWHERE])
+def test_expectations_at_other_arguments(name, statistic):
+    function = (OTHERS | {k: v for d in STATISTICS.values() for k, v in d.items()})[statistic][0]
+    p = make(name)
+    for arguments in ELSEWHERE[statistic]:
+        with np.errstate(all="ignore"):
+            found = p.expectation(statistic, *arguments)
+        if found is None or not np.isfinite(found):
+            # None is known, or there is none: of a power with a pole at 0, or of an exponential that outgrows the tail.
+            assert statistic in ("exp", "power")
+            continue
+        with np.errstate(all="ignore"):
+            total = by_pieces(p, lambda x, given=arguments: function(x, *given), arguments[-1])
+        np.testing.assert_allclose(
+            found, total, rtol=1e-4 if hasattr(p, "deepest") else 1e-6, atol=1e-8, err_msg=f"{arguments}"
+        )
+
+
 COUNTS = np.arange(0.0, 3000.0)
 OF_COUNTS = {"x": (lambda x, c: x - c, (1.7,)), "square": (lambda x, c: (x - c) ** 2, (1.7,))} | OTHERS
 
