@@ -284,6 +284,60 @@ def test_coverage_of_a_study():
     assert study_plots.mle_intervals(credible) == []
 
 
+def ends_of_bars(axis):
+    """Lower and upper ends of the first error bars."""
+    return np.array([segment[:, 1].astype(float) for segment in axis.containers[0].lines[2][0].get_segments()]).T
+
+
+def test_bars_of_coverage_are_wilsons_intervals():
+    """Of 20 data sets an estimate exists for half: 5 of 10 have 0.2366 to 0.7634."""
+    low, high = ends_of_bars(one_axis(study_plots._coverage(study_tree())))
+    z, n = stats.norm.ppf(0.975), 10
+    centre, half = 0.5, z * np.sqrt(n * 0.25 + z**2 / 4) / (n + z**2)
+    np.testing.assert_allclose([low, high], [[centre - half] * 2, [centre + half] * 2], rtol=1e-12)
+    dims = ("size", "estimator")
+    few = study_tree(
+        exists=(dims, np.array([[0.0, 1.0], [1.0, 1.0]])),
+        coverage_naive=((*dims, "parameter"), np.array([0.5, 0.5, np.nan, 0.5]).reshape(2, 2, 1)),
+    )
+    drawn = one_axis(study_plots._coverage(few)).containers[0]
+    assert [len(segment) for segment in drawn.lines[2][0].get_segments()] == [0, 0]
+
+
+def test_bars_of_excess_are_two_errors():
+    axis = one_axis(study_plots._excess(study_tree()))
+    np.testing.assert_allclose(axis.containers[0].lines[0].get_ydata().astype(float), [5.0, 50.0])
+    np.testing.assert_allclose(ends_of_bars(axis), [[3.0, 30.0], [7.0, 70.0]])
+    assert axis.get_lines()[-1].get_ydata()[0] == 1.5
+
+
+def test_standardised_errors_are_those_of_the_largest_size():
+    """Estimates that exist less the target over their own sd; an angle by the shorter arc, what does not vary not at all."""
+    values = np.zeros((2, 2, 4))
+    values[1, 0] = [1.0, 2.0, 4.0, np.nan]
+    angle = np.zeros((2, 2, 4))
+    angle[1, 0] = [3.0, -3.0, 3.1, np.nan]
+    dims = ("size", "estimator", "replicate")
+    exists = np.ones((2, 2, 4), dtype=bool)
+    exists[1, 0, 3] = False
+    replicates = {
+        "a": (dims, values), "angle": (dims, angle), "same": (dims, np.where(exists, 2.0, np.nan)),
+        "exists": (dims, exists),
+    }  # fmt: skip
+    target = xr.Dataset({"a": 1.5, "angle": np.pi, "same": 1.0, "other": 1.0}, attrs={"circular": '["angle"]'})
+    tree = xr.DataTree.from_dict({"replicates": xr.Dataset(replicates), "pseudo_true": target})
+    found = dict(study_plots.standardised_errors(tree))
+    assert list(found) == ["a", "angle"]
+    errors = np.array([-0.5, 0.5, 2.5])
+    np.testing.assert_allclose(found["a"], errors / errors.std(ddof=1))
+    errors = np.array([3.0 - np.pi, np.pi - 3.0, 3.1 - np.pi])
+    np.testing.assert_allclose(found["angle"], errors / errors.std(ddof=1))
+    one = exists.copy()
+    one[1, 0, 1:] = False
+    tree["replicates"] = tree["replicates"].to_dataset().assign(exists=(dims, one))
+    assert dict(study_plots.standardised_errors(tree)) == {}
+
+
 def test_the_other_panels_of_a_study():
     axis = one_axis(study_plots._excess(study_tree()))
     assert grey_lines(axis) == [("0.6", 0.8)]
