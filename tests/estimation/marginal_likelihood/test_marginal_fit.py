@@ -376,3 +376,31 @@ def test_laplaces_error_at_a_point_is_that_of_quadrature(binary, log_tau, settle
     few = np.mean([_laplace_error(binary, z, np.random.default_rng(seed), 250).mcse for seed in range(12)])
     assert few / errors.mean() == pytest.approx(2.0, rel=0.2)
     assert (found[0].method, found[0].direction) == ("importance sampling", "log(exact / Laplace)")
+
+
+def test_words_of_doubts_about_the_approximation(binary):
+    def found(status, value, mcse):
+        verdict = replace(nothing(3, binary.space), status=status, z=np.zeros(3), value=-5.0, warnings=("before",))
+        error = Estimate(value=value, mcse=mcse, method="importance sampling", direction="log(exact / Laplace)")
+        return _doubted(binary, verdict, error, np.random.default_rng(0))
+
+    poor = "Laplace's approximation is not good enough here: "
+    advice = "It fails for groups of few or extreme counts; sample the posterior instead."
+    far = f"{poor}it is off by -2 nats where the search ended (boundary). {advice}"
+    assert found("boundary", -2.0, 0.05).warnings == (far,)
+    # 1.92 nats either way, and an error of importance sampling of a tenth.
+    assert found("boundary", 1.93, 0.05).status == "failed"
+    for value in (1.91, -1.91):
+        assert (found("boundary", value, 0.05).status, found("boundary", value, 0.05).warnings) == (
+            "boundary",
+            ("before",),
+        )
+    unknown = (
+        f"{poor}the latents' densities are so far from normal that importance sampling cannot estimate its error (by "
+        f"0.31 +- 0.11 nats). {advice}"
+    )
+    for status, expected in (("converged", "converged"), ("multimodal", "multimodal"), ("boundary", "failed")):
+        doubted = found(status, 0.31, 0.11)
+        assert (doubted.status, doubted.warnings) == (expected, ("before", unknown))
+    assert found("boundary", 0.31, 0.09).warnings == found("failed", 9.0, np.nan).warnings == ("before",)
+    assert found("boundary", np.nan, np.nan).status == "failed"
