@@ -81,6 +81,7 @@ def test_derived_quantities_have_the_error_of_the_delta_method(model, whole):
 
 def test_prior_densities_are_those_of_the_priors(whole):
     curves = whole.tree["prior_density"]
+    assert all(not curves[group].coords and list(curves[group].dims) == ["grid"] for group in ("x", "density"))
     x, density = curves["x"]["mu"].values, curves["density"]["mu"].values
     np.testing.assert_allclose(density, np.exp(-0.5 * (x / 5) ** 2) / (5 * np.sqrt(2 * np.pi)), rtol=1e-6)
     x, density = curves["x"]["sigma"].values, curves["density"]["sigma"].values

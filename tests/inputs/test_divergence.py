@@ -157,6 +157,34 @@ def test_angles_are_understood_from_von_mises():
     assert_within(estimate, mk.kl_divergence("VonMises(3, 2)", "VonMises(3, 1)").value, mcse_below=0.015)
 
 
+def test_the_length_of_the_circle_is_a_unit():
+    p, q = (np.mod(np.random.default_rng(seed).normal(1.0, 0.4, size=400), 2 * np.pi) for seed in (1, 2))
+    radians, turns = (
+        mk.kl_divergence(p * unit, q * unit, period=2 * np.pi * unit, random_seed=1) for unit in (1.0, 0.25 / np.pi)
+    )
+    assert turns.value == pytest.approx(radians.value, abs=1e-9)
+    shifted = mk.kl_divergence(np.mod(p + 2, 2 * np.pi), np.mod(q + 2, 2 * np.pi), period=2 * np.pi, random_seed=1)
+    assert shifted.value == pytest.approx(radians.value, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("option", "refused", "message"),
+    [
+        ("period", [0.0, -1.0, np.inf, np.nan], "period must be a positive number"),
+        ("base", [1.0, 0.5, -2.0, np.inf, np.nan], "base must be a number above 1"),
+        ("rtol", [0.0, -0.1, np.inf, np.nan], "rtol must be a positive number"),
+        ("budget", [1, 999, 1000.0], "budget must be a whole number of at least 1000 draws"),
+    ],
+)
+def test_options_out_of_range_are_refused(option, refused, message):
+    for value in refused:
+        with pytest.raises(ValueError, match=f"^{message}.*got {value!r}"):
+            mk.kl_divergence("Normal(0, 1)", "Normal(1, 1)", **{option: value})
+    near = {"period": 1e-3, "base": 1.001, "rtol": 1e-3, "budget": 1000}
+    found = mk.kl_divergence("Normal(0, 1)", "Normal(1, 1)", **{option: near[option]}).value
+    assert found == pytest.approx(0.5 / (np.log(1.001) if option == "base" else 1.0))
+
+
 def test_same_seed_same_result():
     p, q = stats.multivariate_t([0, 0], np.eye(2), df=5), stats.multivariate_normal([0, 0], np.eye(2))
     first, second = (mk.kl_divergence(p, q, random_seed=3) for _ in range(2))
