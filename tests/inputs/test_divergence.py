@@ -173,7 +173,7 @@ def test_the_length_of_the_circle_is_a_unit():
         ("period", [0.0, -1.0, np.inf, np.nan], "period must be a positive number"),
         ("base", [1.0, 0.5, -2.0, np.inf, np.nan], "base must be a number above 1"),
         ("rtol", [0.0, -0.1, np.inf, np.nan], "rtol must be a positive number"),
-        ("budget", [1, 999, 1000.0], "budget must be a whole number of at least 1000 draws"),
+        ("budget", [-1, 1, 999], "budget must be a whole number of at least 1000 draws"),
     ],
 )
 def test_options_out_of_range_are_refused(option, refused, message):
