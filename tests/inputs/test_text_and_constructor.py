@@ -7,13 +7,31 @@ import xarray as xr
 
 from pp_mlekl.divergences.families.registry import FAMILIES
 from pp_mlekl.inputs.constructor import distribution
+from pp_mlekl.inputs.signatures import REQUIRED, signature
 from pp_mlekl.inputs.text import parse_distribution
 from pp_mlekl.pymc_model.distributions.from_pymc import distribution_of
+
+# What is required where other parameters have defaults.
+REQUIREMENTS = {
+    "NormalMixture mu": "[1, 2]",
+    "a": "2", "b": "3", "nu": "4", "lam": "2", "alpha": "2", "kappa": "2", "psi": "0.3", "w": "[0.3, 0.7]", "mu": "1.5",
+    "sigma": "2", "cov": "[[2, 1], [1, 3]]", "scale": "[[2, 1], [1, 3]]",
+}  # fmt: skip
+
+
+def with_defaults_alone():
+    """Texts of all families that have defaults, with what is required."""
+    for name in FAMILIES:
+        known = signature(name)
+        given = [n for n, default in known if default is REQUIRED]
+        if any(default is not REQUIRED and default is not None for _, default in known) and "dist" not in given:
+            yield f"{name}({', '.join(f'{n}={REQUIREMENTS.get(f"{name} {n}", REQUIREMENTS.get(n))}' for n in given)})"
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        *with_defaults_alone(),
         "Normal()",
         "Normal(1, 2)",
         "Normal(tau=3)",
@@ -112,8 +130,6 @@ def test_wrong_texts_are_refused_in_one_line(text, message):
 
 
 def test_every_family_has_a_signature_with_its_own_parameters():
-    from pp_mlekl.inputs.signatures import signature
-
     assert all(signature(name) for name in FAMILIES)
 
 
