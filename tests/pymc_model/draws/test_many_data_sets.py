@@ -81,7 +81,7 @@ def passed_to_nutpie(monkeypatch, sampler, weights, data, start):
     "build",
     [
         counts_and_measurements,
-        with_a_loop,
+        pytest.param(with_a_loop, marks=pytest.mark.slow),
         with_an_operation_in_python,
         pytest.param(with_unnamed_shared_values, marks=pytest.mark.slow),
     ],

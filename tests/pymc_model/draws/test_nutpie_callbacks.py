@@ -67,7 +67,7 @@ def expansion(found, z, size=None):
 @pytest.mark.parametrize(
     "build",
     [
-        with_data_and_shapes,
+        pytest.param(with_data_and_shapes, marks=pytest.mark.slow),
         not_finite,
         pytest.param(build_noncentered, marks=pytest.mark.slow),
         pytest.param(with_one_parameter, marks=pytest.mark.slow),
