@@ -122,7 +122,7 @@ MODELS = {
     "asymmetric laplace": ("y ~ x", "asymmetriclaplace", {}),
     "von mises": ("angle ~ x", "vonmises", {}),
 }
-FAST = ("groups", "no intercept", "cumulative")
+FAST = ("groups", "no intercept")
 
 
 def fitted_by_bambi(model, functions, z):
