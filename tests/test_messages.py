@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def messages(source: str, where: str) -> Iterator[Message]:
     inner: set[int] = set()
     known = variables(tree)
     for node in ast.walk(tree):
-        if not isinstance(node, ast.expr) or id(node) in skipped | inner:
+        if not isinstance(node, ast.expr) or id(node) in skipped or id(node) in inner:
             continue
         text = rendered(node, known)
         if text is None:
@@ -120,21 +121,30 @@ def faults(message: Message) -> list[str]:
     return found
 
 
-ALL = [
-    m
-    for path in sorted(PACKAGE.rglob("*.py"))
-    for m in messages(path.read_text(encoding="utf-8"), str(path.relative_to(PACKAGE)))
-]
+@cache
+def all_messages() -> list[Message]:
+    """The messages of all modules."""
+    return [
+        m
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for m in messages(path.read_text(encoding="utf-8"), str(path.relative_to(PACKAGE)))
+    ]
 
 
 def test_messages_are_found():
-    assert len(ALL) > 300
-    assert sum(m.is_error for m in ALL) > 100
+    assert len(all_messages()) > 300
+    assert sum(m.is_error for m in all_messages()) > 100
 
 
-@pytest.mark.parametrize("folder", sorted({m.where.partition("/")[0].partition(":")[0] for m in ALL}))
+@pytest.mark.parametrize("folder", sorted({path.relative_to(PACKAGE).parts[0] for path in PACKAGE.rglob("*.py")}))
 def test_messages_are_short_plain_and_helpful(folder):
-    bad = [f"{m.where}: {'; '.join(f)}: {m.text}" for m in ALL if m.where.startswith(folder) for f in [faults(m)] if f]
+    bad = [
+        f"{m.where}: {'; '.join(f)}: {m.text}"
+        for m in all_messages()
+        if m.where.startswith(folder)
+        for f in [faults(m)]
+        if f
+    ]
     assert not bad, "\n" + "\n".join(bad)
 
 

@@ -23,7 +23,7 @@ def build():
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 @pytest.mark.parametrize(
-    "command", slow_if(["rules", "list", "kl Normal(0,1) Normal(1,1)"], ["list", "kl Normal(0,1) Normal(1,1)"])
+    "command", slow_if(["list", "rules", "kl Normal(0,1) Normal(1,1)"], ["rules", "kl Normal(0,1) Normal(1,1)"])
 )
 def test_a_full_standard_output_is_a_line(command):
     with open("/dev/full", "w") as full:
@@ -36,7 +36,7 @@ def test_a_full_standard_output_is_a_line(command):
 
 def test_a_closed_standard_output_is_no_failure():
     done = subprocess.run(
-        ["sh", "-c", f'exec "$0" -c "{MAIN}" rules >&-', sys.executable],
+        ["sh", "-c", f'exec "$0" -c "{MAIN}" list >&-', sys.executable],
         stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
@@ -44,7 +44,7 @@ def test_a_closed_standard_output_is_no_failure():
 
 def test_a_closed_pipe_gives_no_traceback():
     done = subprocess.run(
-        ["sh", "-c", f'"$0" -c "{MAIN}" rules | head -n 1', sys.executable],
+        ["sh", "-c", f'"$0" -c "{MAIN}" list | true', sys.executable],
         capture_output=True, text=True, env=ENVIRONMENT, check=False,
     )  # fmt: skip
     assert "Traceback" not in done.stderr

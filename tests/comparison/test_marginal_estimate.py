@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+import xarray as xr
 from scipy import stats
 
 import pp_mlekl as mk
@@ -88,10 +89,12 @@ def test_an_integral_that_does_not_exist_is_reported():
 
 
 def test_in_a_comparison(tmp_path):
+    generator, draw = np.random.default_rng(1), ("chain", "draw")
+    draws = {"mu": (draw, generator.normal(2, 1, (2, 200))), "tau": (draw, generator.gamma(4, 0.5, (2, 200)))}
+    draws["theta"] = ((*draw, "group"), generator.normal(Y.mean(axis=1), 0.7, (2, 200, 5)))
     result = mk.compare(
         hierarchical(),
-        draws=200,
-        chains=2,
+        idata=xr.DataTree.from_dict({"posterior": xr.Dataset(draws, coords={"group": list("abcde")})}),
         random_seed=1,
         skip=["fitted", "evidence", "laplace", "loo", "predictive"],
         progress=False,

@@ -62,21 +62,34 @@ def pages(comparison, page_path, coins, calibration, tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_violation(tab, pages, name):
+# Bright and wide, dark and narrow: the pages share their style sheet, so that one page is enough for the fast tests of the first.
+VIEWS = [
+    pytest.param(name, width, dark, marks=[pytest.mark.slow] * (not dark and name not in ("comparison", "index")))
+    for name in PAGES
+    for width, dark in ((1280, False), (390, True))
+]
+
+
+@pytest.mark.parametrize(("name", "width", "dark"), VIEWS)
+def test_axe_finds_no_violation(tab, pages, name, width, dark):
     package = find_spec("axe_core_python")
     if package is None or package.origin is None:
         pytest.skip("axe is not installed: pip install axe-core-python")
     source = Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")
     run = "axe.run({resultTypes: ['violations']}).then(r => r.violations.map(v => `${v.id}: ${v.nodes[0].html}`))"
-    for width, dark in ((1280, False), (390, True)):
-        tab.open(pages[name], width, dark=dark)
-        tab.value(source)
-        assert tab.value(run) == []
+    tab.open(pages[name], width, dark=dark)
+    tab.value(source)
+    assert tab.value(run) == []
 
 
-@pytest.mark.parametrize("width", [390, 768, 1280])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        pytest.param(name, width, marks=[pytest.mark.slow] * (width == 768 and name != "comparison"))
+        for name in PAGES
+        for width in (390, 768, 1280)
+    ],
+)
 def test_nothing_fails_or_overflows(tab, pages, name, width):
     for dark in (False, True):
         tab.open(pages[name], width, dark=dark)

@@ -34,7 +34,7 @@ def not_finite():
     """Beyond +-1 the density is 0 (-inf), its gradient finite; at 0 the gradient is not finite."""
     with pm.Model() as model:
         z = pm.Normal("z", 0, 1, shape=2)
-        pm.Potential("root", pm.math.sqrt(pm.math.abs(z[0])))
+        pm.Potential("root", pm.Data("scale", 1.0) * pm.math.sqrt(pm.math.abs(z[0])))
         pm.Potential("wall", pm.math.switch(pm.math.lt(z[1], 1.0), 0.0, -np.inf))
     return model
 
@@ -91,12 +91,19 @@ def test_codes_are_nutpies_own():
     assert wrong == [-1] * 4
 
 
-def test_data_may_be_exchanged():
-    ours, theirs = (compiled(with_data_and_shapes, light=light) for light in (True, False))
-    z, moved = np.full(ours.n_dim, 0.3), np.linspace(0, 3, 12)
-    for one, other in zip(density(ours.with_data(x=moved), z), density(theirs.with_data(x=moved), z), strict=True):
+@pytest.mark.parametrize(
+    ("build", "moved"),
+    [
+        pytest.param(with_data_and_shapes, {"x": np.linspace(0, 3, 12)}, marks=pytest.mark.slow),
+        (not_finite, {"scale": np.array(2.0)}),
+    ],
+)
+def test_data_may_be_exchanged(build, moved):
+    ours, theirs = (compiled(build, light=light) for light in (True, False))
+    z = np.full(ours.n_dim, 0.3)
+    for one, other in zip(density(ours.with_data(**moved), z), density(theirs.with_data(**moved), z), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert density(ours, z)[1] != density(ours.with_data(x=moved), z)[1]
+    assert density(ours, z)[1] != density(ours.with_data(**moved), z)[1]
 
 
 def test_the_installed_nutpie_takes_them_and_has_its_own_afterwards():
