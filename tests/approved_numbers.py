@@ -211,13 +211,28 @@ def member(name):
     return mk.distribution(name, **univariate_cases.CONTINUOUS.get(name, univariate_cases.DISCRETE.get(name)))
 
 
+# Of these a number takes half a second and more.
+_COSTLY = ("NormalMixture", "Wald", "PolyaGamma", "HurdlePoisson", "ExGaussian")
+
+
 @case
 def families():
     """Moments, quantiles and density of each, and draws, with the divergences from the next of its kind."""
+    return _families(costly=False)
+
+
+@case
+def costly_families():
+    return _families(costly=True)
+
+
+def _families(*, costly):
     found, u = {}, np.array([0.001, 0.1, 0.6, 0.97])
     for kind in (univariate_cases.CONTINUOUS, univariate_cases.DISCRETE):
         names = list(kind)
         for place, (name, other) in enumerate(zip(names, [*names[1:], names[0]], strict=True)):
+            if (name in _COSTLY) != costly:
+                continue
             p, q = member(name), member(other)
             x = p.sample((200,), np.random.default_rng(1))
             found[name] = [p.quantile(u), p.upper_quantile(u), x, p.log_density(x), p.cdf(x[:5]), p.survival(x[:5])]

@@ -3,6 +3,8 @@
 Each entry: what is asked ("mle", "map" or "map_unconstrained"), the verdict, the source, and the model.
 """
 
+from functools import cache
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -619,6 +621,7 @@ def gaussian_process_of_white_noise():
     pm.MvNormal("y", np.zeros(16), cov=cov, observed=y)
 
 
+@cache
 def build(name):
     """The model of one case."""
     with pm.Model() as model:

@@ -161,8 +161,17 @@ REAL = {
 }
 
 
+_conjugate: dict[str, pm.Model] = {}
+
+
 def conjugate(case):
-    """The model of one record of conjugate.json."""
+    """The model of one record of conjugate.json, the same whenever it is asked for."""
+    if case["id"] not in _conjugate:
+        _conjugate[case["id"]] = _build_conjugate(case)
+    return _conjugate[case["id"]]
+
+
+def _build_conjugate(case):
     data, prior, kind = case["data"], case["prior"], case["id"]
     given = {name: p["params"] for name, p in prior.items()}
     y = np.array(data.get("y", data.get("counts", [])))

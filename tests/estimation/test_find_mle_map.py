@@ -42,7 +42,7 @@ def test_conjugate_mle(name):
     assert estimate.log_likelihood == pytest.approx(case["loglik_at_mle"], rel=1e-10, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", slow_if(CONJUGATE, LIKE_ANOTHER))
+@pytest.mark.parametrize("name", slow_if(CONJUGATE, (*LIKE_ANOTHER, "beta-binomial-groups", "gamma-exponential-8")))
 def test_conjugate_map_on_both_scales(name):
     case = CONJUGATE[name]
     model = golden.conjugate(case)

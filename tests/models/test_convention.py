@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from tiers import slow_if
 
 import pp_mlekl as mk
 from pp_mlekl.cli.gallery import entries, gallery_modules
@@ -74,6 +75,11 @@ def test_docstring_says_what_it_shows_and_where_the_data_come_from(name):
 def test_sizes_are_those_of_the_model(entry):
     functions = functions_of(entry.name)
     assert (functions.n_observations, functions.natural_size) == (entry.observations, entry.parameters)
+
+
+@pytest.mark.parametrize("name", slow_if(ENTRIES, set(ENTRIES) - set(MODULES)))
+def test_the_data_are_possible_at_the_starting_point(name):
+    functions = functions_of(name)
     assert all(np.isfinite(functions.pointwise(functions.initial_point())))
 
 

@@ -11,6 +11,7 @@ from accuracy import assert_within
 from exact_draws import posterior_tree
 from posteriordb_models import LOG_PRIOR_MASS, MODELS, model_and_draws
 from scipy import stats
+from tiers import slow_if
 
 import pp_mlekl as mk
 from pp_mlekl.posterior.bridge.bridge_sampling import bridge_sampling
@@ -76,7 +77,7 @@ def regression(d, n, generator):
     return model, draw, float(exact)
 
 
-@pytest.mark.parametrize("d", [20, 50])
+@pytest.mark.parametrize("d", slow_if([20, 50], [50]))
 def test_many_coefficients(d):
     model, draw, exact = regression(d, 2 * d, np.random.default_rng(d))
     estimate = mk.log_evidence(model, draw(np.random.default_rng(1)), random_seed=2)

@@ -1,5 +1,7 @@
 """Divergences between prior and posterior against exact values of conjugate models."""
 
+from functools import cache
+
 import golden_models as golden
 import numpy as np
 import pymc as pm
@@ -37,7 +39,7 @@ def _scores(case, model, seed):
     return scores, gained
 
 
-@pytest.mark.parametrize("name", slow_if(CASES, LIKE_ANOTHER))
+@pytest.mark.parametrize("name", slow_if(CASES, (*LIKE_ANOTHER, "beta-binomial-groups")))
 def test_conjugate_models(name):
     case = CASES[name]
     scores, gained = _scores(case, golden.conjugate(case), 11)
@@ -45,14 +47,6 @@ def test_conjugate_models(name):
         assert np.max(np.abs(score)) < 5, (quantity, score)
     assert abs(float(gained["joint"]["log_evidence"]) - case["log_evidence"]) < 0.03
     assert 0 <= float(gained["joint"]["jsd"]) <= np.log(2)
-
-
-def test_gap_is_joint_less_marginals():
-    case = CASES["linear-regression-d3"]
-    _, gained = _scores(case, golden.conjugate(case), 3)
-    joint = gained["joint"]
-    gap, error = float(joint["dependence_gap"]), float(joint["dependence_gap_mcse"])
-    assert abs(gap + case["sum_marginals_minus_joint"]) < 4 * error
 
 
 @pytest.mark.parametrize(("prior", "told"), [("simplex", True), ("zero sum", True), ("normal", False)])
@@ -151,7 +145,13 @@ def test_wrong_use():
         mk.log_evidence(model, tree, method="guess")
 
 
-@pytest.mark.parametrize("name", ["gamma-poisson-12", "normal-known-6", "beta-bernoulli-13of20", "gamma-exponential-8"])
+@pytest.mark.parametrize(
+    "name",
+    slow_if(
+        ["gamma-poisson-12", "normal-known-6", "beta-bernoulli-13of20", "gamma-exponential-8"],
+        ["beta-bernoulli-13of20", "gamma-exponential-8"],
+    ),
+)
 def test_bounded_divergences(name):
     """Jensen-Shannon, total variation and Hellinger against quadrature."""
     case = CASES[name]
@@ -235,6 +235,7 @@ def test_an_atom_affects_only_its_own_element(share):
     assert any(w.startswith("a: ") and "no density" in w for w in read_warnings(gained.attrs))
 
 
+@cache
 def _two_normals(seed):
     """a, b ~ Normal(0, 1), data on a + b: exact posterior draws, their covariance and mean."""
     with pm.Model() as model:
@@ -468,8 +469,8 @@ def test_a_group_with_a_random_parent_outside_uses_draws():
         b = pm.Normal("b", 0, scale, shape=2)
         pm.Normal("y", b, 1, observed=[0.5, 1.0])
     generator = np.random.default_rng(1)
-    scale = np.abs(generator.normal(size=(4, 500, 1))) + 0.3
-    tree = _tree(scale=scale[..., 0], b=generator.normal(0.3, 0.7, size=(4, 500, 2)) * scale)
+    scale = np.abs(generator.normal(size=(4, 100, 1))) + 0.3
+    tree = _tree(scale=scale[..., 0], b=generator.normal(0.3, 0.7, size=(4, 100, 2)) * scale)
     groups = {"outside": ["b"], "inside": ["b", "scale"]}
     group = mk.information_gain(model, tree, var_names=(), groups=groups, random_seed=1)["group"]
     assert "exact log prior" not in group.attrs["outside"]

@@ -75,7 +75,13 @@ def data_containers():
     return model
 
 
-BUILDERS = [simplex_and_classes, ordered_mixture, cholesky, interval_of_parent, data_containers]
+BUILDERS = [
+    simplex_and_classes,
+    pytest.param(ordered_mixture, marks=pytest.mark.slow),
+    cholesky,
+    interval_of_parent,
+    data_containers,
+]
 
 
 @pytest.fixture(scope="module", params=BUILDERS, ids=lambda b: b.__name__)

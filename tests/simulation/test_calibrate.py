@@ -67,7 +67,7 @@ FAULTS = {
     "draws that are shifted by 0.3": {"draw_posterior": with_fault(shift=0.3)},
     "chains that are stuck": {"draw_posterior": stuck},
 }
-QUICK = ("a swapped sign", "no data at all", "chains that are stuck")
+QUICK = ("a swapped sign", "chains that are stuck")
 
 
 def found_by(seed=1, simulations=500, build=NORMAL, **arguments):
@@ -244,7 +244,7 @@ def test_parameters_of_data_of_ones_own_may_come_from_another_model():
     assert np.std([b for _, b in seen]) > 50
 
 
-@pytest.mark.parametrize("build", [line(8), regression()])
+@pytest.mark.parametrize("build", [line(8), pytest.param(regression(), marks=pytest.mark.slow)])
 def test_resampled_rows_are_calibrated(build):
     arguments = {"methods": ["laplace_corrected"], "simulations": 300, "random_seed": 6}
     found = calibrate(build, covariates="resampled", **arguments)

@@ -63,8 +63,8 @@ def least_squares(data):
 @pytest.mark.parametrize("build", [line, line_with_containers()], ids=["function of the data", "pm.Data"])
 def test_estimates_of_new_covariates_are_those_of_least_squares(build):
     simulate = Recorded(line_data)
-    tree = study(build, TRUTH, simulate=simulate, sizes=[30], replicates=40, random_seed=1)
-    exact = np.array([least_squares(data) for data in simulate.drawn[-40:]])
+    tree = study(build, TRUTH, simulate=simulate, sizes=[30], replicates=20, random_seed=1)
+    exact = np.array([least_squares(data) for data in simulate.drawn[-20:]])
     replicates = tree["replicates"].to_dataset().isel(size=0, estimator=0)
     assert replicates["exists"].all()
     np.testing.assert_allclose(replicates["b"], exact[:, :2], rtol=1e-6)
@@ -112,7 +112,7 @@ def test_new_groups():
     """The effects of new groups have no fixed true values; the estimates of the others are those of each data set alone."""
     simulate = Recorded(group_data)
     truth = {"mu": 1.0, "tau": 1.5}
-    settings = {"estimators": ["map_unconstrained", "laplace"], "sizes": [12], "replicates": 60, "draws": 400}
+    settings = {"estimators": ["map_unconstrained", "laplace"], "sizes": [12], "replicates": 30, "draws": 400}
     tree = study(groups, truth, simulate=simulate, random_seed=4, **settings)
     assert list(tree["summary"]["parameter"].values) == ["mu", "tau"]
     assert "offset" not in tree["replicates"]
@@ -123,7 +123,7 @@ def test_new_groups():
     # A group's mean has the variance tau^2 + 1/3.
     error = np.sqrt((1.5**2 + 1 / 3) / 12)
     laplace = tree["summary"].to_dataset().sel(size=12, estimator="laplace", parameter="mu")
-    assert abs(laplace["bias"]) < 4.5 * error / np.sqrt(60)
+    assert abs(laplace["bias"]) < 4.5 * error / np.sqrt(30)
     assert laplace["rmse"] == pytest.approx(error, rel=0.4)
     assert laplace["coverage_credible"] > 0.85
 

@@ -13,6 +13,7 @@ import numpy as np
 import pymc as pm
 import pytest
 import xarray as xr
+from tiers import slow_if
 
 from pp_mlekl.estimation.replicates.replicate_fits import STATUSES
 from pp_mlekl.estimation.replicates.simulator import Replicates
@@ -108,7 +109,7 @@ def test_a_store_holds_the_same_numbers_as_memory_and_can_be_read(path):
     xr.testing.assert_identical(opened["summary"].to_dataset(), in_memory["summary"].to_dataset())
 
 
-@pytest.mark.parametrize("batches", [1, 7])
+@pytest.mark.parametrize("batches", slow_if([1, 7], [1]))
 def test_a_stopped_study_is_continued(finished, tmp_path, batches):
     parts = tmp_path / "parts.zarr"
     with pytest.raises(Stop):

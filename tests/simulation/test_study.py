@@ -55,7 +55,12 @@ def test_exact_divergence_of_the_exponential_mle(case):
     )
 
 
-@pytest.mark.parametrize("case", EXACT["bernoulli"], ids=lambda c: f"p={c['p']} n={c['n']}")
+# Half of the cases, and of one parameter the first, are for the fast tests.
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] * (c["p"] == 0.5)) for c in EXACT["bernoulli"]],
+    ids=lambda c: f"p={c['p']} n={c['n']}",
+)
 def test_infinite_divergences_are_counted_apart(case):
     model, _ = CASES["bernoulli"]()
     tree = study(model, {"p": case["p"]}, sizes=[case["n"]], replicates=4000, random_seed=3)
@@ -73,7 +78,11 @@ def test_infinite_divergences_are_counted_apart(case):
     assert np.isinf(replicates["excess"].where(~replicates["exists"], drop=True)).all()
 
 
-@pytest.mark.parametrize("case", EXACT["poisson"], ids=lambda c: f"mu={c['mu']} n={c['n']}")
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(c, marks=[pytest.mark.slow] * (k > 0)) for k, c in enumerate(EXACT["poisson"])],
+    ids=lambda c: f"mu={c['mu']} n={c['n']}",
+)
 def test_exact_divergence_of_the_poisson_mle(case):
     model, _ = CASES["negative_binomial_by_poisson"]()
     tree = study(model, {"mu": case["mu"]}, sizes=[case["n"]], replicates=4000, random_seed=4)

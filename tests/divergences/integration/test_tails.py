@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tiers import slow_if
 from univariate_cases import CONTINUOUS, DISCRETE, make
 
 from pp_mlekl.divergences.families import family
@@ -115,8 +116,8 @@ PAIRS = [
 ]
 
 
-# The Polya-Gamma's density is slow to evaluate.
-@pytest.mark.parametrize("first", [pytest.param(n, marks=[pytest.mark.slow] * (n == "PolyaGamma")) for n in CONTINUOUS])
+# Densities that are slow to evaluate.
+@pytest.mark.parametrize("first", slow_if(CONTINUOUS, ("PolyaGamma", "NormalMixture", "ExGaussian")))
 def test_infinities_follow_from_the_tails_of_the_densities(first):
     for p, q in PAIRS:
         if p != first:

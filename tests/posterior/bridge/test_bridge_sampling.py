@@ -141,8 +141,14 @@ def _autoregressive(generator, rho, d=2, chains=4, n=500):
     return np.log(stats.gamma.ppf(stats.norm.cdf(u), shape)), lambda z: np.sum(shape * z - np.exp(z), axis=-1)
 
 
-@pytest.mark.parametrize("kind", bridge.KINDS)
-@pytest.mark.parametrize("rho", [0.0, 0.8])
+@pytest.mark.parametrize(
+    ("kind", "rho"),
+    [
+        pytest.param(kind, rho, marks=[pytest.mark.slow] * ((kind == bridge.KINDS[0]) == (rho > 0)))
+        for kind in bridge.KINDS
+        for rho in (0.0, 0.8)
+    ],
+)
 def test_the_error_is_the_spread_over_seeds(kind, rho, monkeypatch):
     monkeypatch.setattr(bridge, "KINDS", (kind,))
     results = []
