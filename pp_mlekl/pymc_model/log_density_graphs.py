@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,16 +97,18 @@ class ValueGraph:
         """Replace the model's random variables by their natural values as functions of ``z``."""
         return self.of_z(self.of_value_variables(variables))
 
-    @without_c()
+    @cached_property
     def log_density_terms(self) -> list[TensorVariable]:
         """Elementwise log densities of the free and the observed variables, without Jacobian."""
-        return transformed_conditional_logp(
-            [*self.free, *self.observed],
-            rvs_to_values=self.rvs_to_values,
-            rvs_to_transforms=self.transforms,
-            jacobian=False,
-        )
+        with without_c():
+            return transformed_conditional_logp(
+                [*self.free, *self.observed],
+                rvs_to_values=self.rvs_to_values,
+                rvs_to_transforms=self.transforms,
+                jacobian=False,
+            )
 
+    @cached_property
     def jacobian_terms(self) -> dict[str, TensorVariable]:
         """The terms of log |d theta / d z| of every transformed free variable, by name."""
         return {
@@ -125,7 +128,7 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
     the integrand of the marginal likelihood.
     """
     model = values.model
-    terms = values.log_density_terms()
+    terms = values.log_density_terms
     prior, likelihood = terms[: len(model.free_RVs)], terms[len(model.free_RVs) :]
     extra = values.of_value_variables(model.potentials)
     pointwise = dict(zip([rv.name for rv in model.observed_RVs], likelihood, strict=True))
@@ -135,10 +138,10 @@ def build_graphs(values: ValueGraph, potentials: Potentials, latents: Sequence[s
         prior = [*prior, *extra]
     densities = dict(zip([rv.name for rv in model.free_RVs], terms, strict=False))
     pointwise |= {name: densities[name] for name in latents}
-    pointwise |= {f"{name} (Jacobian)": graph for name, graph in values.jacobian_terms().items() if name in latents}
+    pointwise |= {f"{name} (Jacobian)": graph for name, graph in values.jacobian_terms.items() if name in latents}
     reached = set(ancestors(list(pointwise.values())))
     log_prior = pt.add(pt.constant(0.0), *[pt.sum(t) for t in prior])
-    log_jacobian = pt.add(pt.constant(0.0), *[pt.sum(t) for t in values.jacobian_terms().values()])
+    log_jacobian = pt.add(pt.constant(0.0), *[pt.sum(t) for t in values.jacobian_terms.values()])
     graphs = rewrite_pregrad(values.of_z([log_prior, log_jacobian, *pointwise.values()]))
     graphs = apply_rewrites(graphs, ON_DENSITIES)
     return ModelGraphs(

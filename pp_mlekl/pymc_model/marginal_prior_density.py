@@ -143,7 +143,7 @@ def group_log_prior(functions: ModelFunctions, names: Sequence[str], z: Array) -
     others = set(values.rvs_to_values[rv] for rv in values.free) - own
 
     def make() -> BatchedFunction | None:
-        densities = dict(zip(values.free, values.log_density_terms(), strict=False))
+        densities = dict(zip(values.free, values.log_density_terms, strict=False))
         terms = [densities[rv].sum() for _, rv in chosen]
         for _, rv in chosen:
             transform = values.transforms[rv]
@@ -166,7 +166,7 @@ def log_top_level_prior(functions: ModelFunctions, z: Array) -> Array:
     own = set(values.rvs_to_values.values())
     result = np.zeros(z.shape[:-1])
     terms = functions.log_prior_terms(z)
-    for v, rv, density in zip(functions.free, values.free, values.log_density_terms(), strict=False):
+    for v, rv, density in zip(functions.free, values.free, values.log_density_terms, strict=False):
         if not own & set(ancestors([density])) - {values.rvs_to_values[rv]}:
             term = terms[v.name]
             result = result + term.reshape(*z.shape[:-1], -1).sum(axis=-1)
@@ -181,7 +181,7 @@ def _term(functions: ModelFunctions, variable: FreeVariable) -> tuple[BatchedFun
     """Elementwise log density of the unconstrained value, and whether it depends on no other value."""
     values = functions.values
     i = [v.name for v in functions.free].index(variable.name)
-    density = values.log_density_terms()[i]
+    density = values.log_density_terms[i]
     transform = values.transforms[values.free[i]]
     value = values.rvs_to_values[values.free[i]]
     jacobian = None

@@ -164,7 +164,7 @@ class ModelFunctions(ModelTransforms):
         """Log prior density of each free variable given its parents, by name: shape (*batch, *own batch shape)."""
 
         def make() -> BatchedFunction:
-            terms = self.values.of_z(self.values.log_density_terms()[: len(self.free)])
+            terms = self.values.of_z(self.values.log_density_terms[: len(self.free)])
             return BatchedFunction([self.graphs.z], terms, self.size)
 
         terms = self.kept("log prior terms", make)(self._checked(z))
