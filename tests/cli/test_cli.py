@@ -26,15 +26,6 @@ def test_the_package_is_a_command_as_well():
     assert "compare-models" in shown.stdout
 
 
-def test_a_file_of_the_users_own(folder):
-    (folder / "truth.toml").write_text("mu = 1.0\n")
-    result = run("compare", "my_model.py:build", *QUICK, "--out", "out", "--truth", "truth.toml")
-    assert result.exit_code == 0, result.output
-    assert {p.name for p in (folder / "out").iterdir()} == {"my_model.html", "my_model.md", "my_model.nc"}
-    assert "KL(truth‖MLE)" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
-    assert "A normal sample" in (folder / "out" / "my_model.html").read_text(encoding="utf-8")
-
-
 @pytest.mark.slow
 def test_models_of_the_same_data(folder):
     result = run("compare-models", "my_model.py:build", "my_model.py:build_wide", *QUICK, "--out", "out")

@@ -97,9 +97,14 @@ def test_the_table_of_a_study(capsys):
 
 
 def test_the_numbers_of_compare_are_those_of_its_file(folder, monkeypatch):
+    (folder / "truth.toml").write_text("mu = 1.0\n")
     arguments = ["compare", "my_model.py:build", "--draws", "100", "--chains", "2", "--seed", "1", "--out", "out"]
-    result = run(*arguments, "--json")
+    result = run(*arguments, "--truth", "truth.toml", "--json")
     assert result.exit_code == 0, result.output
+    assert {p.name for p in (folder / "out").iterdir()} == {"my_model.html", "my_model.md", "my_model.nc"}
+    page = (folder / "out" / "my_model.html").read_text(encoding="utf-8")
+    assert "KL(truth‖MLE)" in page
+    assert "A normal sample" in page
     comparison = mk.load(folder / "out" / "my_model.nc")
     table = comparison.summary()
     found = pd.DataFrame(json.loads(result.stdout)["estimates"]).set_index("parameter")

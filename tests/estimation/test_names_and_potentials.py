@@ -6,7 +6,6 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 import pytest
-from tiers import slow_if
 
 import pp_mlekl as mk
 
@@ -67,8 +66,24 @@ def fitted(status, names, terms):
 
 
 # Both pairs are in the other alphabetical order.
-@pytest.mark.parametrize(("names", "terms"), [(("zeta", "log(x)"), "observed"), (("b[1]", "a b"), "potential")])
-@pytest.mark.parametrize("status", slow_if(CASES, ["unbounded"]))
+NAMES = {"observed": ("zeta", "log(x)"), "potential": ("b[1]", "a b")}
+# With each status one of them is for the fast tests.
+FAST = (
+    ("converged", "potential"),
+    ("at_infinity", "observed"),
+    ("not_identified", "potential"),
+    ("boundary", "observed"),
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "names", "terms"),
+    [
+        pytest.param(status, names, terms, marks=[pytest.mark.slow] * ((status, terms) not in FAST))
+        for status in CASES
+        for terms, names in NAMES.items()
+    ],
+)
 def test_other_names_and_a_potential_leave_the_verdict(status, names, terms):
     usual, own = fitted(status, ("m", "s"), "observed"), fitted(status, names, terms)
     assert usual.status == own.status == status

@@ -56,7 +56,10 @@ def logistic(x, y):
     pm.Bernoulli("y", logit_p=pm.math.dot(x, pm.Normal("b", 0, 3, shape=x.shape[1])), observed=y)
 
 
-@pytest.mark.parametrize("name", [f"{k:02d}.csv" for k in (1, 2, 3, 4, 5, 7, 8, 10, 11, 13, 15, 17)])
+PUBLISHED = [f"{k:02d}.csv" for k in (1, 2, 3, 4, 5, 7, 8, 10, 11, 13, 15, 17)]
+
+
+@pytest.mark.parametrize("name", slow_if(PUBLISHED, PUBLISHED[1::2]))
 def test_published_data_sets_row_for_row(name):
     x, y, separated = design(name)
     estimate = fit(lambda: poisson(x, y))

@@ -63,8 +63,12 @@ _LONG = (
     "constant_data",
     "all_successes",
     "empty_category",
+    "noncentred_ridge",
+    "probit_separation",
+    "unordered_mixture",
     # Tests of their own look at these.
     "switch_point",
+    "none_in_one_group_and_all_in_another",
     "clayton_copula_that_overflows",
     "dose_response_that_is_none",
     "gaussian_process_of_white_noise",

@@ -1,5 +1,7 @@
 """Models with an operation of the user's own that PyTensor cannot differentiate twice, or at all."""
 
+from functools import cache
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -49,6 +51,7 @@ def without_small_linalg(theta):
     return theta[0] * pt.exp(-theta[1] * TIMES)
 
 
+@cache
 def decay(curve):
     with pm.Model() as model:
         theta, sigma = pm.Normal("theta", 1, 1, shape=2), pm.HalfNormal("sigma", 1)

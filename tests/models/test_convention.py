@@ -71,15 +71,10 @@ def test_docstring_says_what_it_shows_and_where_the_data_come_from(name):
     assert any(word in text for word in LICENCES)
 
 
-@builders
-def test_sizes_are_those_of_the_model(entry):
-    functions = functions_of(entry.name)
-    assert (functions.n_observations, functions.natural_size) == (entry.observations, entry.parameters)
-
-
 @pytest.mark.parametrize("name", slow_if(ENTRIES, set(ENTRIES) - set(MODULES)))
-def test_the_data_are_possible_at_the_starting_point(name):
-    functions = functions_of(name)
+def test_sizes_are_those_of_the_model(name):
+    functions, entry = functions_of(name), ENTRIES[name]
+    assert (functions.n_observations, functions.natural_size) == (entry.observations, entry.parameters)
     assert all(np.isfinite(functions.pointwise(functions.initial_point())))
 
 

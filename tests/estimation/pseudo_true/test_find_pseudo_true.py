@@ -6,6 +6,7 @@ import golden_models as golden
 import numpy as np
 import pymc as pm
 import pytest
+from tiers import slow_if
 
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.pseudo_true.find_pseudo_true import pseudo_true
@@ -32,7 +33,7 @@ def model_of(case, n=20):
     return model
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", slow_if(SMOOTH, ("lognormal-by-gamma", "mixture-by-normal")))
 def test_golden_pseudo_true(name):
     case = CASES[name]
     found = pseudo_true(model_of(case), truth_of(case), random_seed=1)
