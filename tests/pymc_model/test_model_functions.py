@@ -8,7 +8,9 @@ import pytensor.tensor as pt
 import pytest
 from scipy import stats
 
+from pp_mlekl.pymc_model import log_density_graphs
 from pp_mlekl.pymc_model.interpreter.lazy_function import CompilationCount
+from pp_mlekl.pymc_model.marginal_prior_density import group_log_prior, marginal_log_prior
 from pp_mlekl.pymc_model.model_functions import model_functions
 
 SD = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
@@ -226,6 +228,25 @@ def test_nothing_is_built_twice(schools):
         f.value_gradient_hessian(z, a=1.0, b=1.0, weights=rng.integers(0, 3, 8))
     assert CompilationCount.interpreted == built
     assert model_functions(schools) is f
+
+
+def test_densities_are_derived_once_whatever_the_number_of_variables(monkeypatch):
+    own, derived = log_density_graphs.transformed_conditional_logp, []
+    monkeypatch.setattr(
+        log_density_graphs, "transformed_conditional_logp", lambda *a, **k: derived.append(1) or own(*a, **k)
+    )
+    with pm.Model() as model:
+        rates = [pm.Exponential(f"rate_{i}", 1.0) for i in range(3)]
+        pm.Poisson("y", sum(rates), observed=[3, 4])
+    f = model_functions(model)
+    z = f.prior_draws(8, np.random.default_rng(0))
+    for variable in f.free:
+        known = marginal_log_prior(f, variable, z.reshape(2, 4, 3), z)
+        flat = z[:, variable.flat]
+        np.testing.assert_allclose(known.log_density.reshape(8, 1), flat - np.exp(flat), rtol=1e-12)
+    each = sum(f.log_prior_terms(z).values()) + f.log_jacobian(z)
+    np.testing.assert_allclose(group_log_prior(f, ["rate_0", "rate_1", "rate_2"], z), each, rtol=1e-12)
+    assert len(derived) == 1
 
 
 def test_refusals_say_what_to_do():
