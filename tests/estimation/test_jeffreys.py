@@ -74,7 +74,9 @@ def test_likelihood_ratio_as_in_firthmodels():
         assert wald.statistic == pytest.approx(expected, rel=1e-8)
 
 
-@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1)])
+@pytest.mark.parametrize(
+    ("successes", "trials"), [(0, 10), (3, 10), pytest.param(10, 10, marks=pytest.mark.slow), (1, 1)]
+)
 def test_a_binomial_logit_gains_half_a_success_and_half_a_failure(successes, trials):
     with pm.Model() as model:
         pm.Binomial("y", trials, logit_p=pm.Normal("a", 0, 10), observed=successes)

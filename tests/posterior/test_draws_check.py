@@ -1,5 +1,7 @@
 """Draws that are not the model's posterior are found out, with the variable named; those that are pass."""
 
+from functools import cache
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -23,6 +25,17 @@ def build(scale=3.0, y=Y):
     return model
 
 
+@cache
+def usual():
+    """The model with its own prior and data."""
+    return build()
+
+
+@pytest.fixture(scope="module")
+def sampled():
+    return sample(usual(), draws=500, chains=2, random_seed=1)
+
+
 def exact_draws(scale=3.0, y=Y, seed=1):
     share = scale**2 / (1 + scale**2)
     values = share * y + np.sqrt(share) * np.random.default_rng(seed).normal(size=(4, 1000, len(y)))
@@ -35,7 +48,7 @@ def checked(model, idata):
 
 
 def test_right_draws_pass():
-    model = build()
+    model = usual()
     for seed in range(5):
         check = checked(model, exact_draws(seed=seed))
         assert check.problems == check.cautions == ()
@@ -56,7 +69,7 @@ WRONG = {
 )
 def test_scores_are_the_distance_of_the_means_in_standard_errors(idata, scale, y):
     """The gradient is linear in theta: (draws' mean - exact mean) / sd of the draws * sqrt(4,000), 35, 179 and 600 here."""
-    functions = model_functions(build())
+    functions = model_functions(usual())
     z = unconstrained_draws(functions, idata)
     test = stein_test(z, functions.value_gradient(z, a=1.0, b=1.0)[1], functions.angles)
     share = scale**2 / (1 + scale**2)
@@ -68,7 +81,7 @@ def test_scores_are_the_distance_of_the_means_in_standard_errors(idata, scale, y
 
 @pytest.mark.parametrize("name", WRONG)
 def test_draws_of_another_posterior_give_no_number(name):
-    model, idata = build(), WRONG[name]
+    model, idata = usual(), WRONG[name]
     evidence = mk.log_evidence(model, idata, random_seed=1)
     assert np.isnan(float(evidence))
     assert "theta[" in evidence.warnings[0]
@@ -82,7 +95,7 @@ def test_draws_of_another_posterior_give_no_number(name):
 @pytest.mark.parametrize(("idata", "wrong"), [(WRONG["permuted"], True), (exact_draws(), False)])
 def test_functions_that_are_defined_for_any_draws_warn(idata, wrong):
     """The predictive of any draws has a divergence; a warning says that the draws are not the model's posterior."""
-    model, truth = build(), {"theta": Y}
+    model, truth = usual(), {"theta": Y}
     results = [
         mk.fitted_divergence(model, truth, idata=idata, estimators=["posterior_predictive"], random_seed=1),
         mk.without_truth(model, idata, estimators=["mle"], replicates=20, random_seed=1),
@@ -115,7 +128,7 @@ def test_a_cmdstan_tree_gives_the_same_numbers():
     right = exact_draws()
     values = right["posterior"]["theta"].values
     with pytest.raises(ValueError, match="rename"):
-        mk.log_evidence(build(), cmdstan_tree(values))
+        mk.log_evidence(usual(), cmdstan_tree(values))
     with pm.Model() as model:
         pm.Normal("y", pm.Normal("theta", 0, 3.0, shape=3), 1, observed=Y)
     exact = mk.log_evidence(model, right, random_seed=1)
@@ -129,17 +142,16 @@ def test_columns_by_flat_names_are_refused_in_one_line():
     values = exact_draws()["posterior"]["theta"].values
     flat = xr.Dataset({f"theta[{k + 1}]": (("chain", "draw"), values[..., k]) for k in range(3)})
     with pytest.raises(ValueError, match=r"lacks the model's theta; it holds theta\[1\]"):
-        mk.log_evidence(build(), xr.DataTree.from_dict({"posterior": flat}))
+        mk.log_evidence(usual(), xr.DataTree.from_dict({"posterior": flat}))
 
 
 def test_only_the_changed_element_is_named():
-    (problem,) = checked(build(), WRONG["other data"]).problems
+    (problem,) = checked(usual(), WRONG["other data"]).problems
     assert "theta[a]" in problem
 
 
-def test_a_foreign_log_likelihood_or_lp_is_detected():
-    model = build()
-    idata = sample(model, draws=500, chains=2, random_seed=1)
+def test_a_foreign_log_likelihood_or_lp_is_detected(sampled):
+    model, idata = usual(), sampled
     assert checked(model, idata).problems == ()
     # The same draws with the densities of another model.
     other = build(y=Y + 0.01)
@@ -162,9 +174,8 @@ def test_a_foreign_log_likelihood_or_lp_is_detected():
     assert "log_likelihood['y']" in checked(model, fewer).problems[0]
 
 
-def test_single_precision_is_accepted():
-    model = build()
-    idata = sample(model, draws=500, chains=2, random_seed=1)
+def test_single_precision_is_accepted(sampled):
+    model, idata = usual(), sampled
     single = idata.map_over_datasets(lambda ds: ds.astype(np.float32) if "theta" in ds else ds)
     assert checked(model, single).problems == ()
 
@@ -183,7 +194,7 @@ def test_densities_that_jump_are_not_judged():
 def test_a_constant_parameter_gives_no_number():
     idata = exact_draws()
     idata["posterior"]["theta"].values[..., 1] = 4.5
-    evidence = mk.log_evidence(build(), idata, random_seed=1)
+    evidence = mk.log_evidence(usual(), idata, random_seed=1)
     assert np.isnan(float(evidence))
     assert "theta[b]" in evidence.warnings[0]
 
@@ -191,13 +202,13 @@ def test_a_constant_parameter_gives_no_number():
 def test_a_copied_chain_is_a_caution():
     idata = exact_draws()
     idata["posterior"]["theta"].values[2] = idata["posterior"]["theta"].values[0]
-    evidence = mk.log_evidence(build(), idata, random_seed=1)
+    evidence = mk.log_evidence(usual(), idata, random_seed=1)
     assert np.isfinite(float(evidence))
     assert any("Chains 0 and 2" in w for w in evidence.warnings)
 
 
 def test_chains_and_draws_in_another_shape_are_checked_again():
-    model = build()
+    model = usual()
     values = exact_draws()["posterior"]["theta"].values
     reshaped = values.reshape(8, 500, 3).copy()
     reshaped[5] = values.reshape(8, 500, 3)[4]

@@ -6,6 +6,7 @@ import numpy as np
 import pymc as pm
 import pytest
 from scipy import linalg, stats
+from tiers import slow_if
 
 from pp_mlekl.estimation.bootstrap import bootstrap
 from pp_mlekl.estimation.find_mle_map import find_map, find_mle
@@ -190,7 +191,7 @@ def test_the_score_test_of_a_rate_does_not_depend_on_its_prior(transform):
     assert score.statistic == pytest.approx((n - 1.8 * total) ** 2 / n, rel=1e-9)
 
 
-@pytest.mark.parametrize("transform", list(PRIORS))
+@pytest.mark.parametrize("transform", slow_if(PRIORS, ["none", "interval"]))
 def test_nor_does_it_where_the_family_is_not_known(transform):
     with pm.Model() as model:
         rate = PRIORS[transform]("rate")
