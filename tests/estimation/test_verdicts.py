@@ -53,10 +53,8 @@ _LONG = (
     "dose_response_that_is_a_step",
     "probit_with_a_latent_scale",
     "quantal_response_without_slope",
-    "weibull_threshold",
     "saturated_regression",
     "negative_binomial_of_zeros",
-    "frank_copula_of_negative_dependence",
     # Like another case that stays.
     "cauchy_of_two",
     "underdispersed_beta_binomial",
