@@ -1,6 +1,5 @@
 """Posterior draws given each of many data sets: by Laplace with importance weights in one batch, or by NUTS one by one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,12 +174,9 @@ def nuts_draws(
             chains=chains,
             seed=int(seeds[row]),
         )
-        worst = [_worst(run.z, which) for which in (array_stats.rhat, array_stats.ess)]
-        diagnostics["rhat"][row], diagnostics["ess"][row] = worst[0].max(), worst[1].min()
+        diagnostics["rhat"][row], diagnostics["ess"][row] = worst_of(run.z)
         diagnostics["divergences"][row] = run.divergences
-        thinned = run.z[:, :: max(1, int(np.ceil(most / np.nan_to_num(worst[1].min(), nan=1.0))))].reshape(
-            -1, functions.size
-        )
+        thinned = thinned_to(run.z, diagnostics["ess"][row])
         z[row, : len(thinned)], weights[row, : len(thinned)] = thinned, 1 / len(thinned)
         z[row, len(thinned) :] = thinned[0]
     return PosteriorDraws(
@@ -193,6 +189,18 @@ def nuts_draws(
     )
 
 
-def _worst(z: Array, statistic: Callable[..., Array]) -> Array:
-    """A statistic of every coordinate of draws (chains, draws, d)."""
-    return np.array([float(statistic(z[..., i], chain_axis=0, draw_axis=1)) for i in range(z.shape[-1])])
+def worst_of(z: Array) -> tuple[float, float]:
+    """The largest R-hat and the smallest effective size of the coordinates of draws (chains, draws, d)."""
+    statistics: Any = array_stats
+    coordinates = [z[..., i] for i in range(z.shape[-1])]
+    rhat = max(float(statistics.rhat(one, chain_axis=0, draw_axis=1)) for one in coordinates)
+    return rhat, min(float(statistics.ess(one, chain_axis=0, draw_axis=1)) for one in coordinates)
+
+
+def thinned_to(z: Array, size: float) -> Array:
+    """Every k-th of the draws (chains, draws, d) of each chain, so that not many more than ``size`` are left, (m, d).
+
+    The first draw of each chain alone where the size is not known.
+    """
+    step = max(1, int(np.ceil(z.shape[0] * z.shape[1] / np.nan_to_num(size, nan=1.0))))
+    return z[:, ::step].reshape(-1, z.shape[-1])

@@ -1,13 +1,17 @@
 """Arguments of ``compare``: draws of the caller, selected variables, intervals, skipped parts, progress."""
 
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 
 import pp_mlekl as mk
+from pp_mlekl.comparison.compare import _with_affordable_draws
 
+GROUPS = ("posterior", "prior", "log_prior", "sample_stats", "log_likelihood")
 SETTINGS = {"draws": 200, "chains": 2, "random_seed": 3}
 
 
@@ -50,6 +54,14 @@ def test_evidence_of_very_many_terms_takes_fewer_draws(model, whole, monkeypatch
         assert float(few[name]) == pytest.approx(float(all_draws[name]), abs=4 * np.hypot(*errors))
     assert float(few["kl_posterior_prior_mcse"]) > float(all_draws["kl_posterior_prior_mcse"])
     assert again.tree["posterior"].sizes["draw"] == 200
+
+
+@pytest.mark.parametrize(("observations", "kept"), [(5_000_000, 8), (5_000_001, 4), (12_500_000, 3), (100_000_000, 1)])
+def test_forty_million_terms_are_affordable(observations, kept):
+    draws = xr.DataTree.from_dict({name: xr.Dataset({"x": (("chain", "draw"), np.zeros((1, 8)))}) for name in GROUPS})
+    found = _with_affordable_draws(SimpleNamespace(n_observations=observations), draws)
+    assert found["posterior"].sizes["draw"] == kept
+    assert set(found.children) == set(GROUPS if kept == 8 else GROUPS[:4])
 
 
 def test_selected_variables_and_intervals(model, whole):

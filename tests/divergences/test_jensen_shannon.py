@@ -96,3 +96,12 @@ def test_a_precision_that_is_not_reached_is_reported():
     p, q = (family("MvNormal")(mu=np.full(2, mu), cov=np.eye(2)) for mu in (0.0, 1.0))
     estimate = js_divergence(p, q, rtol=1e-6, budget=1000, generator=np.random.default_rng(0))
     assert any("rtol" in w for w in estimate.warnings)
+
+
+def test_sampled_values_are_the_generators_and_the_same_without_one():
+    p, q = (family("MvNormal")(mu=np.full(2, mu), cov=np.eye(2)) for mu in (0.0, 1.0))
+    first, again, zero, one = (
+        js_divergence(p, q, budget=1000, generator=g).value
+        for g in (None, None, np.random.default_rng(0), np.random.default_rng(1))
+    )
+    assert first == again == zero != one

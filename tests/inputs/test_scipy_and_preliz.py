@@ -167,6 +167,7 @@ def test_preliz(name):
     distribution = as_distribution(dist)
     assert type(distribution).__name__ == name
     assert (name in FAMILIES) != name.startswith("Preliz")
+    assert distribution.discrete == (name == "NegativeBinomial")
     x = distribution.sample((20,), np.random.default_rng(1))
     np.testing.assert_allclose(distribution.log_density(x), dist.logpdf(x), rtol=1e-9, atol=1e-9)
 

@@ -1,6 +1,7 @@
 """Intervals, posterior draws and ranks of many data sets of a normal distribution, each against its closed form."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pymc as pm
@@ -44,6 +45,19 @@ def covered(model):
     fit, _ = pseudo_true_of(functions, truth, np.random.default_rng(2))
     fits = fit_replicates(functions, drawn, fit)
     return Coverage(functions=functions, replicates=drawn, fits=fits, pseudo_true=fit, prob=PROB), y
+
+
+def test_angles_are_off_by_the_shorter_way():
+    space = SimpleNamespace(period=np.array([2 * np.pi, np.inf]))
+    fits = SimpleNamespace(flat=np.array([[0.0, 3.0, 3.0], [9.0, -3.0, -9.0], [1.0, 1.0, 13.0], [2.0, 0.5, 2.0]]))
+    problem = SimpleNamespace(kept=np.array([1, 2]), space=space)
+    target = SimpleNamespace(problem=problem, flat=np.array([7.0, -3.0, 1.0]))
+    coverage = Coverage(functions=None, replicates=None, fits=fits, pseudo_true=target, prob=PROB)
+    np.testing.assert_allclose(
+        coverage.off(np.array([0, 1, 2])), [[6 - 2 * np.pi, 2.0], [0.0, -10.0], [4 - 2 * np.pi, 12.0]]
+    )
+    turned = replace(coverage, pseudo_true=SimpleNamespace(problem=problem, flat=np.array([7.0, 8.0, 1.0])))
+    np.testing.assert_allclose(turned.off(np.array([3])), [[2 * np.pi - 7.5, 1.0]], atol=1e-12)
 
 
 def test_wald_intervals_on_both_scales(covered):

@@ -16,6 +16,8 @@ from pp_mlekl.simulation.posterior_draws import (
     laplace_draws,
     log_likelihoods,
     modes,
+    thinned_to,
+    worst_of,
 )
 from pp_mlekl.simulation.uniform_ranks import joint_p_value, uniformity, wilson
 
@@ -162,6 +164,30 @@ def test_importance_weights_correct_a_proposal_that_is_too_wide(normal):
     mean = np.sum(weighted.weights[0] * weighted.z[0, :, 0])
     assert mean == pytest.approx(found.z[0, 0], abs=0.06)
     assert plain.z[0].mean() == pytest.approx(found.z[0, 0] + 0.3, abs=0.06)
+
+
+def test_the_worst_coordinate_counts():
+    """Of three coordinates one has chains apart, and another steps that are small."""
+    draws = np.random.default_rng(4).normal(size=(4, 500, 3))
+    draws[:, :, 1] += np.array([0.0, 0.0, 0.0, 3.0])[:, None]
+    rhat, ess = worst_of(draws)
+    assert rhat > 1.2
+    assert ess < 20
+    draws[..., 1] = np.cumsum(draws[..., 0], axis=1)
+    # A random walk is worse than independent draws in both.
+    assert worst_of(draws) == worst_of(draws[..., 1:2])
+    assert worst_of(draws[..., ::2])[0] < 1.02
+    assert worst_of(draws[..., ::2])[1] > 1000
+
+
+@pytest.mark.parametrize(
+    ("size", "step"),
+    [(2000.0, 1), (201.0, 1), (200.0, 1), (199.0, 2), (100.0, 2), (99.0, 3), (2.0, 100), (np.nan, 100)],
+)
+def test_draws_are_thinned_to_their_effective_number(size, step):
+    draws = np.arange(400.0).reshape(2, 100, 2)
+    expected = np.concatenate([draws[0, ::step], draws[1, ::step]])
+    np.testing.assert_array_equal(thinned_to(draws, size), expected)
 
 
 def test_uniform_ranks_at_the_ends():

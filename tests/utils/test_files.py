@@ -89,6 +89,21 @@ def test_leftovers_of_a_killed_writer_are_removed_and_its_old_folder_is_put_back
     assert entries(tmp_path) == ["store"]
 
 
+def test_a_folder_that_is_being_replaced_is_waited_for(tmp_path):
+    """Its writer holds the lock of the folder around both, and has moved the old one aside."""
+    target, found = tmp_path / "store", []
+    old = write_folder(target, {"mark": b"old"}, is_ours=ours).rename(tmp_path / f"{files._prefix(target)}1.old")
+    reader = threading.Thread(target=lambda: found.append(files.restored(target).is_dir()))
+    with files.locked(tmp_path) as held:
+        assert held
+        reader.start()
+        reader.join(timeout=0.05)
+        assert found == []
+        old.rename(target)
+    reader.join()
+    assert found == [True]
+
+
 def test_the_part_of_a_running_writer_is_left_alone(tmp_path):
     part = tmp_path / f"{files._prefix(tmp_path / 'page.html')}1.part"
     part.write_text("half")

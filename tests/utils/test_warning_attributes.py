@@ -31,12 +31,13 @@ def test_no_progress_is_shown_in_a_pipe(progress, capsys):
 
 @pytest.mark.parametrize(("finished", "expected"), [(False, [0, 1, 2]), (True, [1, 2, 3])])
 def test_a_bar_counts_the_steps_that_have_ended(finished, expected, monkeypatch):
-    shown = []
+    shown, totals = [], []
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setattr("rich.progress.Progress.add_task", lambda self, title, total: totals.append(total))
     monkeypatch.setattr(
         "rich.progress.Progress.update", lambda self, task, completed, **_: shown.append(completed), raising=True
     )
     with progress_bar("title", 3, True, finished=finished) as step:
         for name in "abc":
             step(name)
-    assert shown == expected
+    assert (shown, totals) == (expected, [3])

@@ -9,6 +9,7 @@ from pp_mlekl.divergences.samples.checks import FEWEST, MOST_REPEATED, checked_d
 from pp_mlekl.divergences.samples.correction import density_correction
 from pp_mlekl.divergences.samples.density import (
     SHARED_NEIGHBOURS,
+    Beyond,
     Correction,
     LogDensities,
     mean_beyond,
@@ -31,6 +32,7 @@ from pp_mlekl.divergences.samples.neighbours import (
     log_density_by_neighbours,
     log_unit_ball,
 )
+from pp_mlekl.divergences.samples.one_sample import unseen, unseen_warnings
 from pp_mlekl.divergences.samples.size_bias import MOST_SEEN, changes_with_size, evenly, halves, parts, remaining_bias
 from pp_mlekl.divergences.samples.spacings import log_density_against, log_density_within, normal_scores
 from pp_mlekl.divergences.samples.subspaces import check_full_rank
@@ -332,6 +334,17 @@ def test_log_densities_in_two_parts():
     every = LogDensities(smooth=smooth, beyond=np.array([0.5, 1.5, 0.0]), queries=np.arange(3))
     assert every.terms.tolist() == [1.5, 3.5, 3.0]
     assert (every.correction_error, every.extra_variance) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("mean", "d", "expected"),
+    [(0.2, 2, 0.06), (-0.2, 2, 0.06), (0.19, 2, 0.0), (-0.19, 2, 0.0), (0.4, 15, 0.9), (0.4, 16, 0.9), (0.4, 150, 0.9)],
+)
+def test_what_neighbours_may_miss_grows_with_what_they_see_and_the_dimension(mean, d, expected):
+    """By .15 for each of at most fifteen dimensions, if it is beyond two standard errors."""
+    seen = Beyond(mean=mean, noise=0.0975, shrunken=mean, added_variance=0.0)
+    assert unseen(seen, d) == pytest.approx(expected)
+    assert bool(unseen_warnings(d)) == (d > 15)
 
 
 @pytest.mark.parametrize("n", [4, 9])
