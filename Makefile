@@ -8,8 +8,6 @@ EXTRAS := dask,docs,notebook,preliz,zarr,dev
 # One thread for each linear algebra library: tests and chains run side by side.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
-# Bytecode is kept, also where the environment forbids it: the tests are then collected in two thirds of the time.
-unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: environment report report-all test lint types unit test-slow coverage mutate durations docs notebooks clean
 

@@ -1,6 +1,5 @@
 """Linear predictors of a model's likelihood, found from its graph."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,9 +77,7 @@ class LinearPredictors:
         names = [v.name for v in functions.free if _is_ordered(functions, v.name)]
         graphs = functions.graphs
         if names:
-            values = copy.copy(functions.values)
-            values.transforms = {rv: None if rv.name in names else t for rv, t in values.transforms.items()}
-            graphs = build_graphs(values, functions.potentials)
+            graphs = build_graphs(functions.values.without_transforms(names), functions.potentials)
         terms, found = affine_variables(list(graphs.pointwise.values()), graphs.z)
         if not found:
             return None

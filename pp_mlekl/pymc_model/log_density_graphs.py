@@ -1,6 +1,7 @@
 """The log-likelihood, log-prior and log-Jacobian of a model as graphs of one flat vector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -81,6 +82,14 @@ class ValueGraph:
             value: self.z[end - size : end].reshape(value_shapes[value.name]).astype(value.type.dtype)
             for value, size, end in zip(model.value_vars, sizes, ends, strict=True)
         }
+
+    def without_transforms(self, names: Collection[str]) -> "ValueGraph":
+        """The same graph with some random variables on their natural scale."""
+        other = copy(self)
+        for derived in ("log_density_terms", "jacobian_terms"):
+            other.__dict__.pop(derived, None)
+        other.transforms = {rv: None if rv.name in names else t for rv, t in self.transforms.items()}
+        return other
 
     def of_z(self, graphs: Sequence[TensorVariable]) -> list[TensorVariable]:
         """Replace the model's value variables by pieces of ``z``, in double precision throughout."""

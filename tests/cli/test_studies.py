@@ -84,7 +84,7 @@ def test_a_study_is_loaded_with_the_truth_and_the_arguments_of_its_file(grid, ow
     drawn = found["simulate"](3, truth, 1)
     assert float(build(drawn)["mu"].owner.inputs[-1].data) == 3.0
     assert drawn["sd"].tolist() == [1.0, 1.5, 2.0]
-    grid.with_name("mine.py").write_text(MODEL.replace("TRUTH", "OTHER"))
+    grid.with_name("mine.py").write_text(MODEL.replace("TRUTH", "NO_TRUTH"))
     with pytest.raises(ValueError, match=r"^The module of .*mine\.py has no TRUTH; add truth to the file\.$"):
         load(mine)
 
