@@ -139,6 +139,15 @@ def test_a_coordinate_that_says_nothing_is_tried_a_little_off(width, idle):
     assert len(idle_coordinates(objective, np.zeros(1), 0.0, [])) == idle
 
 
+@pytest.mark.parametrize("value", [0.0, 1e8, -1e8])
+@pytest.mark.parametrize(("share", "idle"), [(0.5, True), (3.0, False)])
+def test_a_coordinate_says_nothing_to_within_the_rounding_of_the_value(value, share, idle):
+    # At a twentieth of the unit, where it is tried, the value is this share of its last digit lower.
+    digit = 1e-14 * max(1.0, abs(value))
+    objective = without_slope(lambda z: value - share * digit * (z[:, 0] / 0.05) ** 2)
+    assert len(idle_coordinates(objective, np.zeros(1), value, [])) == idle
+
+
 @pytest.mark.parametrize(
     ("shape", "singular"),
     [

@@ -97,3 +97,25 @@ def test_a_higher_maximum_on_a_profile_towards_a_bound(gain, told):
     # The second maximum lies nine e-foldings of a scale towards 0.
     objective = analytic(lambda z: np.log(np.exp(-(z[:, 0] ** 2) / 2) + np.exp(gain - ((z[:, 0] + 9.0) ** 2) / 2)))
     assert ("higher" in kinds(multimodality(point(objective, 0.0, space=line(1, [0]))))) == told
+
+
+@pytest.mark.parametrize("offset", [0.0, -100.0, 30.0])
+def test_how_much_higher_another_point_is(offset):
+    objective = analytic(lambda z: offset - z[:, 0] ** 2 / 2 + 2 * np.exp(-(((z[:, 0] - 1.4) / 0.05) ** 2) / 2))
+    (found,) = multimodality(point(objective, 0.0))
+    assert found.kind == "higher"
+    assert found.measured == pytest.approx(2 - 1.4**2 / 2, abs=2e-3)
+    assert found.onward.z == pytest.approx(1.4, abs=0.01)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_of_several_profiles_the_one_that_is_higher_counts(place):
+    def value(z):
+        return (
+            np.log(np.exp(-(z[:, place] ** 2) / 2) + np.exp(1 - ((z[:, place] + 9.0) ** 2) / 2)) - z[:, 1 - place] ** 2
+        )
+
+    (found,) = multimodality(point(analytic(value, 2), [0.0, 0.0], space=line(2, [0, 1])))
+    assert (found.kind, found.measured) == ("higher", pytest.approx(1.0))
+    assert found.onward.z == pytest.approx(-9.0 * np.eye(2)[[place]], abs=1e-6)
+    assert len(found.onward.trail) > 0

@@ -112,3 +112,21 @@ def test_steps_of_large_problems_are_seen_by_a_product():
     found = step_coordinates(objective, np.zeros(500), 0.0, np.broadcast_to(np.nan, (500, 500)))
     np.testing.assert_array_equal(found, steps)
     assert sum(asked) < 100
+
+
+@pytest.mark.parametrize(("noise", "found"), [(0.3, False), (1e-6, True)])
+def test_a_jump_is_not_crossed_where_one_of_the_ways_leads_through_noise(noise, found):
+    # Beyond the jump there is a maximum at .003, and one at .5 behind a region in which rounding is all.
+    def value(z):
+        x, rough = z[:, 0], 1.0 + noise * np.sin(1e13 * z[:, 0].real)
+        beyond = np.where(
+            x.real < 0.005, 1 - 1.001 * (x / 0.003 - 1) ** 2, np.where(x.real < 0.09, rough, 2 - (x - 0.5) ** 2)
+        )
+        return np.where(x.real <= 0, x, beyond)
+
+    z = np.array([-1e-12])
+    at = point(analytic(value), z, state="stuck")
+    ends = _across_jump(at, z, at.value, at.gradient)
+    assert (ends is not None) == found
+    if found:
+        np.testing.assert_allclose(ends.z[[0, 2], 0], [0.003, 0.5], rtol=1e-6)

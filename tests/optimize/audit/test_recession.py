@@ -69,6 +69,26 @@ def test_a_search_that_did_not_converge_lost_nothing_onwards(lost, found):
     assert bool(len(straight_ways(point(objective, 20.0, state="running")))) == found
 
 
+@pytest.mark.parametrize(("origin", "ways"), [(0.0, [[1.0]]), (18.9, [[1.0]]), (19.1, []), (20.0, []), (25.0, [[1.0]])])
+def test_a_way_leads_off_from_the_origin(origin, ways):
+    """A way is looked at where the search has moved by more than one; on which side of the origin does not matter."""
+    objective = analytic(lambda z: rise(z[:, 0]))
+    found = straight_ways(point(objective, 20.0, state="running", origin=np.array([origin])))
+    assert np.unique(found, axis=0).tolist() == ways
+
+
+@pytest.mark.parametrize(("above", "found"), [(0.5e-6, True), (1.5e-6, False)])
+@pytest.mark.parametrize("offset", [0.0, -30.0])
+def test_a_way_that_ends_lower_than_the_point_leads_past_its_maximum(above, found, offset):
+    # The supremum is ``offset``; the point is on a narrow peak that is this share higher.
+    above *= max(1.0, abs(offset))
+    peak = above + np.exp(-2.0)
+    objective = analytic(
+        lambda z: offset - np.exp(-z[:, 0]) + peak * np.exp(-(((z[:, 0] - 2) / 1e-2) ** 2)) - z[:, 1] ** 2 / 2, 2
+    )
+    assert (_along_bent(point(objective, [2.0, 0.0]), 0, 1.0) is not None) == found
+
+
 @pytest.mark.parametrize(("ratio", "found"), [(0.7, True), (0.9, False)])
 def test_gains_shrink_like_a_geometric_series(ratio, found):
     values = 1.0 - ratio ** np.arange(1.0, 9.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erfcx, expit, log_expit, logsumexp, softmax
 
-from pp_mlekl.optimize.audit.recession_rows import Predictor, recession_rows
+from pp_mlekl.optimize.audit.recession_rows import Predictor, _multiples, recession_rows
 
 COUNT = 5
 
@@ -156,3 +156,91 @@ def test_a_long_column_is_never_looked_at_as_one_unit(count):
 
     assert rows_of(gradients, shape=(count,)) is None
     assert max(sizes) < 100 * count
+
+
+@pytest.mark.parametrize(("end", "length"), [(200.0, 10.0), (400.0, 30.0), (800.0, 70.0)])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_slope_vanishes_where_numbers_end(end, length, sign):
+    def gradients(values):
+        eta = sign * values[0]
+        defined = np.where(np.all(np.abs(eta) <= end, axis=1), 0.0, np.nan)
+        return defined, [sign * np.exp(-eta / length)]
+
+    np.testing.assert_array_equal(rows_of(gradients), sign * np.eye(COUNT))
+    # Three or four lengths from 0 it does not yet.
+    end = 3 * length
+    assert rows_of(gradients) is None
+
+
+def of_steps(*steps, end=np.inf, weight=1.0):
+    """Slopes that are constant from each place to the next, the first from minus infinity on; none beyond the end of numbers."""
+    places, slopes = np.array(steps).T
+
+    def slope(eta):
+        found = weight * slopes[np.searchsorted(places, eta, side="right") - 1]
+        return np.where(np.abs(eta) <= end, found, np.nan)
+
+    return of_slopes(slope)
+
+
+BEFORE = (-np.inf, 1.0)
+WEIGHTS = pytest.mark.parametrize("weight", [1e-6, 1.0, 1e6])
+
+
+@WEIGHTS
+@pytest.mark.parametrize(
+    ("steps", "concave"),
+    [
+        # Of the slopes' own size.
+        (((2.5, -1.0), (9.0, -1 + 1.9e-6)), True),
+        (((2.5, -1.0), (9.0, -1 + 2.1e-6)), False),
+        # Of that near 0, where slopes are none.
+        (((2.5, 0.0), (9.0, 0.9e-9)), True),
+        (((2.5, 0.0), (9.0, 1.1e-9)), False),
+        # Of a difference of terms as large as the predictor.
+        (((2.5, 0.0), (0.5e6, 3.9e-9)), True),
+        (((2.5, 0.0), (0.5e6, 6e-9)), False),
+    ],
+)
+def test_what_slopes_may_rise_by_rounding(steps, concave, weight):
+    assert (rows_of(of_steps(BEFORE, *steps, weight=weight)) is not None) == concave
+
+
+@WEIGHTS
+@pytest.mark.parametrize(
+    ("left", "end", "bounded"),
+    [(0.9e-4, 1e4, True), (1.1e-4, 1e4, False), (3.9e-3, np.inf, True), (4.3e-3, np.inf, False)],
+)
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_what_may_be_left_of_a_slope_at_the_end_of_numbers(left, end, bounded, side, weight):
+    steps = (BEFORE, (2.5, left)) if side > 0 else ((-np.inf, -left), (-2.5, -1.0))
+    found = rows_of(of_steps(*steps, end=end, weight=weight))
+    assert (found is not None) == bounded
+    if bounded:
+        np.testing.assert_array_equal(found, side * np.eye(COUNT))
+
+
+@WEIGHTS
+@pytest.mark.parametrize(("left", "kept"), [(0.9e-18, 0), (1.1e-18, 1)])
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_slopes_that_are_rounding_have_no_sign(left, kept, side, weight):
+    steps = (BEFORE, (2.5, -left)) if side > 0 else ((-np.inf, left), (-2.5, -1.0))
+    assert len(rows_of(of_steps(*steps, weight=weight))) == COUNT * (1 + kept)
+
+
+@pytest.mark.parametrize(
+    ("second", "multiple"),
+    [
+        ([[3.0, 0.0], [0.0, -6.0]], [3.0, -3.0]),
+        ([[0.0, 0.0], [0.0, 2.0]], [0.0, 1.0]),
+        ([[3.0, 0.5], [0.0, -6.0]], None),
+        ([[3.0, -0.5], [0.0, -6.0]], None),
+        ([[3.0, 0.0], [-0.5, -6.0]], None),
+        ([[3.0, 2.9e-12], [0.0, 2.0]], [3.0, 1.0]),
+        ([[3.0, -3.1e-12], [0.0, 2.0]], None),
+    ],
+)
+def test_multiples_of_the_derivatives_of_another(second, multiple):
+    first, other = (Predictor(value=np.zeros(2), jacobian=np.array(j)) for j in ([[1.0, 0.0], [0.0, 2.0]], second))
+    found = _multiples(first, other)
+    assert (None if found is None else found.tolist()) == multiple

@@ -299,6 +299,8 @@ def test_a_climb_to_an_edge_of_the_support():
         "The log-likelihood grows without limit as x0 -> 4: 0 at a distance of 4, 2 at a distance of 3, 4 at a distance of 2, "
         "6 at a distance of 1."
     )
+    opposite = climb(points=np.array([[float(k) - 4.0, 0.0] for k in range(4)]), edge=np.array([4.0, 0.0]))
+    assert "as x0 -> 4: 0 at a distance of 8" in said(unbounded(opposite))[0]
 
 
 @pytest.mark.parametrize(
@@ -323,6 +325,9 @@ def test_what_follows_on_the_way_may_keep_parameters_from_their_ends():
     assert "as x0 -> +inf:" in text
     (text,) = said(unbounded(climb(direction=-direction, points=-points)))
     assert "as x0 -> -inf:" in text
+    # Where the path lies does not matter.
+    (text,) = said(unbounded(climb(direction=direction, points=points + np.array([0.0, 50.0]))))
+    assert "as x0 -> +inf:" in text
     points[:, 1] = 0.06 * np.arange(4)
     (text,) = said(unbounded(climb(direction=direction, points=points)))
     assert "as x0 -> +inf, x1 -> +inf:" in text

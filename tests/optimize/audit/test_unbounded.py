@@ -7,10 +7,18 @@ import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
 
 from pp_mlekl.optimize.audit.support import climb_to_support
-from pp_mlekl.optimize.audit.unbounded import _from_the_middle, _goes_on, _hidden, _is_still_rising, unbounded
+from pp_mlekl.optimize.audit.unbounded import (
+    _from_the_middle,
+    _goes_on,
+    _hidden,
+    _is_still_rising,
+    _leads,
+    unbounded,
+)
 from pp_mlekl.optimize.parameter_space import Space
 from pp_mlekl.optimize.profile_paths import (
     DISTANCES,
+    Climb,
     climb_through,
     divergence,
     largest_loss,
@@ -202,3 +210,20 @@ def test_what_has_run_off_on_a_profile_is_held(moved, found):
     assert (climb is not None) == found
     if found:
         assert climb.rate == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("place", "leads"), [(0, False), (1, True)])
+@pytest.mark.parametrize("start", [0.0, 1e3, -1e3])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_coordinate_that_moves_farthest_leads(place, leads, start, sign):
+    """It does not matter where a climb begins, nor in which sense coordinates move."""
+    points = np.array([[start, 0.0, 0.0], [start - 2.0, 3.0, 0.0], [start + 5.0, -8.0, 0.0]])
+    climb = Climb(
+        direction=sign * np.eye(3)[place],
+        rate=1.0,
+        crossing=0.0,
+        distances=np.arange(3.0),
+        values=np.arange(3.0),
+        points=points,
+    )
+    assert _leads(climb) == leads
