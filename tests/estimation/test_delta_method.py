@@ -1,5 +1,7 @@
 """Deterministics' standard errors against statsmodels and closed forms, and what they must not depend on."""
 
+from types import SimpleNamespace
+
 import degenerate_models as degenerate
 import golden_models as golden
 import numpy as np
@@ -332,3 +334,24 @@ def test_limits_of_quantities_in_any_unit(unit):
     wanted = quantities(model_functions(model), ["rests", "vanishes", "grows"])
     limit, _ = _limit(wanted, np.zeros(1), np.ones(1))
     np.testing.assert_allclose(limit, [2 * unit, 0.0, np.nan], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit", "constant"),
+    [
+        (lambda x, y: np.exp(-x), 0.0, True),
+        # What is multiplied by 0 may be anything.
+        (lambda x, y: np.exp(-x) * (2 + y), 0.0, True),
+        (lambda x, y: 3 + np.exp(-x) + y, 3.25, False),
+        (lambda x, y: np.tanh(x), 1.0, True),
+        (lambda x, y: np.exp(x), np.inf, True),
+        (lambda x, y: -np.exp(x), -np.inf, True),
+        (lambda x, y: np.cos(x), np.nan, True),
+    ],
+)
+@pytest.mark.parametrize("length", [1.0, 0.2])
+def test_limits_of_quantities_and_which_of_them_have_no_error(quantity, limit, constant, length):
+    wanted = SimpleNamespace(values=lambda z: np.array([quantity(*z)]))
+    found = _limit(wanted, np.array([2.0, 0.25]), np.array([length, 0.0]))
+    np.testing.assert_allclose(found[0], [limit])
+    assert found[1].tolist() == [constant]

@@ -1,5 +1,7 @@
 """White's test on fitted models: against its arrays, reparametrised, and that its bootstrap p value holds its level."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -35,6 +37,22 @@ def test_hessians_of_terms_add_up_to_the_hessian(model):
     _, gradient, hessian = functions.value_gradient_hessian(z[0])
     np.testing.assert_allclose(scores[0].sum(axis=0), gradient, rtol=1e-12)
     np.testing.assert_allclose(hessians[0].sum(axis=0), hessian, rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-3, 1.0, 1e6])
+def test_hessians_of_terms_in_any_unit(unit):
+    """Of -cosh((z - y) / unit), and of a coordinate whose scores are 0."""
+    y = np.array([-1.0, 0.5, 2.0])
+
+    def scores(z, data):
+        u = z[..., :1] / unit - y
+        return np.stack([-np.sinh(u) / unit, np.zeros_like(u)], axis=-1)
+
+    found = contributions(SimpleNamespace(scores=scores), np.array([[0.3 * unit, 0.1]]), np.arange(2))
+    assert found[0].shape == (1, 3, 2)
+    np.testing.assert_allclose(found[0][0, :, 0], -np.sinh(0.3 - y) / unit, rtol=1e-12)
+    np.testing.assert_allclose(found[1][0, :, 0, 0], -np.cosh(0.3 - y) / unit**2, rtol=1e-8)
+    np.testing.assert_allclose(found[1][0, :, 1], 0.0, atol=1e-9 / unit)
 
 
 def test_normal_model_against_the_moments_it_tests(model):

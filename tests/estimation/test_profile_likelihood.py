@@ -73,7 +73,13 @@ def test_what_has_no_regular_maximum_is_refused():
 def test_one_sided_interval_of_a_logit_whose_trials_all_succeed():
     with pm.Model() as model:
         pm.Binomial("y", 20, logit_p=pm.Normal("a", 0, 10), observed=20)
-    result = profile(model, find_mle(model, random_seed=1), ci_prob=0.9)
+    estimate = find_mle(model, random_seed=1)
+    # A concave likelihood is climbed once.
+    assert estimate.settings["starts"] == 1
+    result = profile(model, estimate, ci_prob=0.9)
+    assert result.curve["value"].coords["parameter"].values.tolist() == ["a"]
+    assert result.curve["coordinate"].dims == ("parameter",)
+    assert result.curve["coordinate"].values.tolist() == ["a"]
     # Below this probability 20 successes are rarer than 1 in 10 (the exact one-sided bound of Clopper and Pearson).
     p = 0.1 ** (1 / 20)
     np.testing.assert_allclose(result.interval.values, [[np.log(p / (1 - p)), np.inf]], rtol=1e-8)

@@ -79,6 +79,44 @@ def test_every_result_shows_itself(results, name):
     assert "<b>" in result._repr_html_()
 
 
+LEVELS = {
+    "MLE": {
+        "converged": "good",
+        "boundary": "caution",
+        "multimodal": "caution",
+        "not_identified": "bad",
+        "failed": "bad",
+    },
+    "derived": {"converged": "good", "boundary": "caution", "not_identified": "caution"},
+}
+
+
+@pytest.mark.parametrize("name", LEVELS)
+def test_the_level_of_a_status(results, name):
+    levels = {status: dataclasses.replace(results[name], status=status)._display().level for status in LEVELS[name]}
+    assert levels == LEVELS[name]
+
+
+@pytest.mark.parametrize(
+    ("limit", "bootstrap", "level", "badge"),
+    [
+        (0.5, np.nan, "good", "p = 0.5"),
+        (0.049, np.nan, "caution", "p = 0.049"),
+        (0.051, np.nan, "good", "p = 0.051"),
+        (0.5, 0.01, "caution", "p = 0.01"),
+        (0.01, 0.5, "good", "p = 0.5"),
+    ],
+)
+def test_the_level_of_a_test_of_the_model(results, limit, bootstrap, level, badge):
+    test = dataclasses.replace(results["information matrix"], p_value=limit, p_value_bootstrap=bootstrap)
+    assert (test._display().level, test._display().badge) == (level, badge)
+
+
+def test_a_warning_of_an_approximation_is_a_caution(results):
+    found = [dataclasses.replace(results["Laplace"], warnings=w)._display().level for w in ((), ("bent",))]
+    assert found == ["good", "caution"]
+
+
 def test_numbers_of_an_estimate(results):
     assert results["number"].summary().loc[0].tolist() == [0.5, 0.0]
     table = results["array"].summary()

@@ -1,5 +1,7 @@
 """The blocks of conditionally independent latents: that they are found, and that nothing depends on their use."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -7,7 +9,7 @@ from scipy import special
 
 from pp_mlekl.estimation.find_mle_map import find_mle
 from pp_mlekl.estimation.marginal_likelihood.blocks import Blocks, blocks_of_terms, find_blocks
-from pp_mlekl.estimation.marginal_likelihood.laplace import Integrand
+from pp_mlekl.estimation.marginal_likelihood.laplace import ConditionalModes, Integrand
 from pp_mlekl.estimation.marginal_likelihood.marginal_problem import MarginalProblem
 from pp_mlekl.pymc_model.model_functions import model_functions
 
@@ -92,3 +94,16 @@ def test_gamma_frailty_against_its_closed_form():
     error = estimate.laplace_error
     assert exact - estimate.log_likelihood == pytest.approx(float(error), abs=4 * error.mcse)
     assert estimate.status == "converged"
+
+
+def test_modes_begin_where_they_are_known_for_the_nearest_parameters():
+    modes = ConditionalModes(integrand=SimpleNamespace(latent=np.array([1])), kept=np.array([0, 2]))
+    z = np.array([[1.0, 9.0, -1.0], [4.0, 8.0, 2.0], [-3.0, 7.0, 2.0], [0.2, 6.0, 3.0]])
+    assert modes.nearby(z).tolist() == z.tolist()
+    modes._theta.extend(np.array([[1.1, -1.0], [5.0, 2.0], [0.0, 2.0]]))
+    modes._modes.extend(np.array([[10.0], [20.0], [30.0]]))
+    found = modes.nearby(z)
+    assert found[:, 1].tolist() == [10.0, 20.0, 30.0, 30.0]
+    assert found[:, [0, 2]].tolist() == z[:, [0, 2]].tolist()
+    # What was given stays as it was.
+    assert z[:, 1].tolist() == [9.0, 8.0, 7.0, 6.0]

@@ -1,10 +1,8 @@
 """Points of problems for which no Hessian is formed: saddles, weak directions and bounded coordinates by themselves."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from plain_objectives import kinds, line, point
+from plain_objectives import kinds, point
 
 from pp_mlekl.optimize.audit.multimodality import multimodality
 from pp_mlekl.optimize.large_curvature import LargeCurvature

@@ -161,3 +161,18 @@ def test_differences_beside_an_end_of_the_support():
     objective = with_difference_hessian(Objective(size=1, evaluate=evaluate, derivatives=1))
     for z in (1e-2, 1e-5, 1e-8):
         assert objective.hessian(np.array([[z]]))[2][0, 0, 0] == pytest.approx(-1 / z**2, rel=1e-6)
+
+
+def test_points_of_a_batch_have_their_own_steps():
+    """A short wave needs steps far shorter than a parabola of a curvature that is a billion times as large."""
+
+    def evaluate(order, z, rows):
+        wave = z < 10
+        value = np.where(wave, -np.cos(1e4 * z) / 1e8, -5e8 * (z - 20) ** 2)
+        return (value[:, 0], np.where(wave, np.sin(1e4 * z) / 1e4, -1e9 * (z - 20)))[: order + 1]
+
+    objective = with_difference_hessian(Objective(size=1, evaluate=evaluate, derivatives=1))
+    z = np.array([[0.3], [20.5], [0.4]])
+    together = objective.hessian(z)[2]
+    np.testing.assert_allclose(together[:, 0, 0], [np.cos(3e3), -1e9, np.cos(4e3)], rtol=1e-6)
+    np.testing.assert_array_equal(together, np.concatenate([objective.hessian(one[None])[2] for one in z]))

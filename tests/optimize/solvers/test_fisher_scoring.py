@@ -63,3 +63,25 @@ def test_a_wrong_scale_of_the_information_costs_steps_alone():
     assert small.state == right.state == "stationary"
     np.testing.assert_allclose(small.z, right.z, atol=1e-5)
     assert small.iterations > right.iterations
+
+
+def test_a_decrement_that_grows_on_the_way_is_no_stall():
+    """Far from the peak of -log(1 + z²) slopes rise towards it for dozens of steps."""
+    objective = Objective(
+        size=1,
+        evaluate=lambda order, z, rows: (-np.log1p(z[:, 0] ** 2), -2 * z / (1 + z**2))[: order + 1],
+        derivatives=1,
+        information=lambda z: np.full((1, 1), 0.05 if abs(z[0]) > 2 else 2.0),
+    )
+    end = score_upwards(objective, np.array([20.0]))
+    assert end.state == "stationary"
+    np.testing.assert_allclose(end.z, 0.0, atol=1e-5)
+    assert len(end.trail) > 20
+
+
+def test_short_steps_are_taken_to_the_end():
+    """An information three times too large leaves two thirds of the way at each step, also where values no longer change."""
+    end = score_upwards(peak(lambda z: 3 * np.eye(2)), np.zeros(2))
+    assert end.state == "stationary"
+    assert end.decrement <= 1e-20
+    np.testing.assert_allclose(end.z, PEAK, atol=1e-9)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pp_mlekl.optimize.solvers import quadratic_model as module
-from pp_mlekl.optimize.solvers.quadratic_model import along, project, quadratic_model
+from pp_mlekl.optimize.solvers.quadratic_model import _by_cholesky, along, project, quadratic_model
 
 
 def definite(size, count=1, seed=1):
@@ -105,6 +105,18 @@ def test_one_without_a_factor_leaves_the_others_theirs(size):
     np.testing.assert_allclose(
         model.newton[[0, 2]], np.linalg.solve(-hessian[[0, 2]], gradient[[0, 2], :, None])[..., 0], rtol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "known"), [(5, [False] * 3), (6, [False] * 3), (19, [False] * 3), (20, [True, False, True])]
+)
+def test_where_one_has_no_factor_large_matrices_are_tried_one_by_one(size, known):
+    gradient, hessian = definite(size, 3)
+    hessian[1, 0, 0] = 5.0
+    solution, half = _by_cholesky(-hessian, gradient)
+    assert np.isfinite(half).tolist() == np.isfinite(solution).all(axis=1).tolist() == known
+    # All of them have one.
+    assert np.isfinite(_by_cholesky(-hessian[[0, 2]], gradient[[0, 2]])[1]).all() == (size > 5)
 
 
 def test_each_matrix_is_decomposed_once(monkeypatch):
