@@ -1,10 +1,12 @@
 """Profiles of functions with closed forms: limits, falls, grids, curves, and why a limit is missing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import optimize
 
-from pp_mlekl.estimation.profile_limits import ProfilePath, constrained_maxima, profile_paths
+from pp_mlekl.estimation.profile_limits import ProfilePath, _advance, _begun, constrained_maxima, profile_paths
 from pp_mlekl.optimize.objective import Objective
 
 MATRIX = np.array([[2.0, 0.5, 0.1], [0.5, 1.0, -0.3], [0.1, -0.3, 3.0]])
@@ -198,3 +200,87 @@ def test_along_kinks_there_is_a_value_without_a_slope():
     np.testing.assert_allclose(points[0], [0.3, 0.3], atol=1e-5)
     np.testing.assert_allclose(values, [-0.09, -1.75], atol=1e-5)
     assert np.isnan(slopes).tolist() == [True, False]
+
+
+def walk(top=0.0, *, side=1.0, drop=2.0, reach=np.inf, variance=1.0):
+    """A walk from 0 whose first step is as long as a parabola needs to fall by ``drop``: 2."""
+    return _begun(np.zeros(1), top, 0, side, np.array([[variance]]), drop, reach)
+
+
+def advanced(taken, value, slope, drop=2.0):
+    """The state of a walk, and its next step, after a step to a place with this value and slope."""
+    _advance(taken, taken.start, value, slope, drop)
+    return taken.state, pytest.approx(taken.step)
+
+
+@pytest.mark.parametrize("top", [0.0, 0.5, -300.0])
+@pytest.mark.parametrize(("share", "state"), [(0.9e-8, "active"), (1.1e-8, "ended")])
+def test_a_profile_above_the_maximum_ends(top, share, state):
+    taken = walk(top)
+    _advance(taken, taken.start, top + share * max(1.0, abs(top)), 0.0, 2.0)
+    assert taken.state == state
+    assert ("larger there" in taken.reason) == (state == "ended")
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize(("slope", "kept"), [(-0.39, False), (-0.41, True), (-1.59, True), (-1.61, False)])
+def test_a_step_is_kept_where_slopes_tell_its_fall(slope, kept, side):
+    """It falls by 1; half of that and a twentieth of the drop of 2 may be missed."""
+    taken = walk(side=side)
+    assert advanced(taken, -1.0, side * slope) == ("active", 3.2 if kept else 0.5)
+    assert [float(p[0]) for p in taken.points] == [0.0, 2.0 * side][: 1 + kept]
+
+
+@pytest.mark.parametrize(("value", "kept"), [(-0.91, True), (-0.89, False)])
+def test_beside_a_kink_a_profile_hardly_rises(value, kept):
+    taken = walk()
+    advanced(taken, -1.0, -1.0)
+    advanced(taken, value, np.nan)
+    assert len(taken.points) == 2 + kept
+
+
+@pytest.mark.parametrize(("value", "state"), [(-1.95, "active"), (-2.05, "crossed")])
+def test_a_walk_ends_where_the_profile_has_fallen_far_enough(value, state):
+    assert advanced(walk(), value, value)[0] == state
+
+
+def test_a_walk_ends_at_its_reach():
+    taken = walk(reach=3.0)
+    assert advanced(taken, -0.5, -0.5) == ("active", 1.0)
+    assert advanced(taken, -0.75, -0.1) == ("open", 0.0)
+    assert walk(reach=0.5).step == 0.5
+    assert walk(variance=1e6).step == 2e3
+
+
+def test_where_there_are_no_maxima_steps_shorten_to_nothing():
+    taken, count = walk(), 0
+    while taken.state == "active":
+        advanced(taken, np.nan, np.nan)
+        count += 1
+    # To a billionth of the width, each a quarter of that before.
+    assert (taken.state, count) == ("ended", int(np.ceil(np.log(1e9) / np.log(4))))
+    assert "no maximum beyond it" in taken.reason
+
+
+@pytest.mark.parametrize(
+    ("falls", "level"),
+    [
+        # Falls over the first and the second width; the second is at most a hundredth of the drop.
+        ((0.05, 0.019), True),
+        ((0.05, 0.021), False),
+        # The second is at most half the first.
+        ((0.02, 0.0099), True),
+        ((0.02, 0.0101), False),
+        # The sum of the geometric series does not reach the drop.
+        ((1.96, 0.019), True),
+        ((1.985, 0.019), False),
+    ],
+)
+def test_a_profile_that_levels_off(falls, level):
+    taken = walk()
+    for k in (1, 2):
+        taken.points.append(np.array([2.0 * k]))
+        taken.values.append(taken.values[-1] - falls[k - 1])
+    assert taken.levels_off(2.0) == level
+    short = replace(taken, points=[p * 0.99 for p in taken.points])
+    assert not short.levels_off(2.0)
