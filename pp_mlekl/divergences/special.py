@@ -16,6 +16,8 @@ GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
 GAUSS_NODES, GAUSS_WEIGHTS = (GAUSS_NODES + 1) / 2, GAUSS_WEIGHTS / 2
 # Argument from which three terms of Stirling's series give log Gamma to 1e-17.
 _STIRLING = 100.0
+# Below this log Gamma(x) is -log(x) and its derivative -1 / x, of which differences are finite where their values overflow.
+_TINY = 1e-100
 
 
 def log1p_minus(x: Array) -> Array:
@@ -113,16 +115,21 @@ def gammaln_excess(a: Array, b: Array, step: Array | None = None) -> Array:
     step = np.asarray(b, dtype=np.float64) - a if step is None else step
     a, b, step = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (a, b, step)))
     with np.errstate(all="ignore"):
-        far = special.gammaln(b) - special.gammaln(a) - step * special.digamma(a)
-        close = (b < 2 * a) & (b > a / 2)
+        close, tiny = (b < 2 * a) & (b > a / 2), a < _TINY
+        result = _log_gamma(b) - _log_gamma(a) + np.where(tiny, step / a, -step * special.digamma(a))
+        result = np.where(tiny & (close | (b < _TINY)), _log_excess(step / a, b / a), result)
+        close &= ~tiny
         if not np.any(close):
-            return far
+            return result
         start, change = a[close], step[close]
-        slope = special.zeta(2.0, start + GAUSS_NODES[:, None] * change)
-        near = change**2 * np.sum((GAUSS_WEIGHTS * (1 - GAUSS_NODES))[:, None] * slope, axis=0)
-    result = np.array(far)
-    result[close] = near
+        curvature = special.zeta(2.0, start + GAUSS_NODES[:, None] * change)
+        result[close] = change**2 * np.sum((GAUSS_WEIGHTS * (1 - GAUSS_NODES))[:, None] * curvature, axis=0)
     return result
+
+
+def _log_gamma(x: Array) -> Array:
+    """log Gamma, which SciPy takes to be infinite at numbers below the smallest normal one."""
+    return np.where(x < _TINY, -np.log(x), special.gammaln(x))
 
 
 def dirichlet_excess(a: Array, b: Array) -> Array:

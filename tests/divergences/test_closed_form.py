@@ -331,3 +331,11 @@ def test_bounds_are_those_that_were_given():
     for first in (p, q, r):
         for second in (p, q, r):
             assert np.isfinite(kl_divergence(first, second).value)
+
+
+def test_pairs_by_expectations_are_univariate_and_of_one_kind():
+    pairs = set(rules())
+    assert {("Gamma", "LogNormal"), ("MvNormal", "MvNormal")} <= pairs
+    assert ("Normal", "Gamma") not in pairs
+    dimensions = {(FAMILIES[p].event_ndim, FAMILIES[q].event_ndim) for p, q in pairs}
+    assert dimensions == {(0, 0), (1, 1), (2, 2)}

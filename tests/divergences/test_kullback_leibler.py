@@ -8,7 +8,13 @@ from univariate_cases import make
 
 from pp_mlekl.divergences.families import family
 from pp_mlekl.divergences.integration.gauss_kronrod import Integral
-from pp_mlekl.divergences.kullback_leibler import by_quadrature, cross_entropy, entropy, kl_divergence
+from pp_mlekl.divergences.kullback_leibler import (
+    _outside,
+    by_quadrature,
+    cross_entropy,
+    entropy,
+    kl_divergence,
+)
 
 normal, gamma, student, mixture = (family(n) for n in ("Normal", "Gamma", "StudentT", "NormalMixture"))
 
@@ -152,3 +158,26 @@ def test_poor_integrals_are_warned_of(value, error, direction, warned):
     found = by_quadrature(p, integral, (), direction, divergence=direction != "H(P)")
     assert bool(found.warnings) == warned
     assert (found.method, found.direction) == ("quadrature", direction)
+
+
+LOW, HIGH = -0.5, 1.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "lower", "upper", "outside"),
+    [
+        ("Truncated", LOW, np.inf, stats.norm.cdf(LOW, 0.1)),
+        ("Truncated", -np.inf, HIGH, stats.norm.sf(HIGH, 0.1)),
+        ("Truncated", LOW, HIGH, stats.norm.cdf(LOW, 0.1) + stats.norm.sf(HIGH, 0.1)),
+        # What is set to an end is there.
+        ("Censored", LOW, np.inf, 0.0),
+        ("Censored", -np.inf, HIGH, 0.0),
+        ("Censored", LOW, HIGH, 0.0),
+    ],
+)
+def test_mass_of_another_outside_a_support(kind, lower, upper, outside):
+    p, other = (family(kind)(dist=normal(mu=mu, sigma=1.0), lower=lower, upper=upper) for mu in (0.0, 0.1))
+    q = normal(mu=0.1, sigma=1.0) if kind == "Truncated" else other
+    assert _outside(p, q) == pytest.approx(outside, abs=1e-15)
+    # Nothing is outside of the other.
+    assert _outside(normal(mu=0.0, sigma=1.0), normal(mu=0.1, sigma=1.0)) == 0.0

@@ -236,3 +236,18 @@ def test_coordinates_of_very_different_scales_are_inside_the_support(name):
     scales = np.array([1e12, 1e-12])
     p = family(name)(nu=5.0, V=V * np.outer(scales, scales))
     assert np.all(np.isfinite(p.log_density(p.sample((50,), np.random.default_rng(1)))))
+
+
+@pytest.mark.parametrize(("n", "eta"), [(3, 0.0), (3, -1.0), (2.5, 1.0), (0, 1.0), (3, np.nan)])
+def test_correlation_matrices_of_no_size_or_shape_are_refused(n, eta):
+    with pytest.raises(ValueError, match=r"^LKJCorr: "):
+        family("LKJCorr")(n=n, eta=eta)
+
+
+@pytest.mark.parametrize("name", [*PAIRS, "MvStudentT"])
+def test_draws_of_a_batch_with_two_axes(name):
+    parameters = {"nu": 5.0, "mu": [0.3, -0.2], "scale": V} if name == "MvStudentT" else PAIRS[name][0]
+    p = family(name)(**parameters)
+    draws = p.expand((3, 4)).sample((2,), np.random.default_rng(1))
+    assert draws.shape == (2, 3, 4, *p.event_shape)
+    assert np.isfinite(p.log_density(draws)).all()

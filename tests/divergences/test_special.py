@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from pp_mlekl.divergences import special as sp
+from pp_mlekl.divergences.families import family
+from pp_mlekl.divergences.kullback_leibler import kl_divergence
 
 SMALL = [1e-300, 1e-12, 1e-5, 0.01, 0.0999, 0.1001, 0.3, 0.49, 0.51, 0.9]
 
@@ -113,6 +115,25 @@ def test_bregman_divergence_of_log_gamma():
     assert found == pytest.approx(0.5e-40 * exact(lambda: mp.polygamma(1, 5)), rel=1e-12)
 
 
+@pytest.mark.parametrize("size", [1e-99, 1.01e-100, 0.99e-100, 1e-150, 1e-160, 1e-300, 1e-307, 1e-309])
+@pytest.mark.parametrize("ratio", [0.3, 0.6, 1 + 1e-8, 1.5, 2.5, 1e90])
+def test_bregman_divergence_of_log_gamma_near_its_pole(size, ratio):
+    check(sp.gammaln_excess, gammaln_excess, [(size, ratio * size)], rtol=1e-9 if size > 1e-308 else 1e-6)
+    assert sp.gammaln_excess(size, size) == 0.0
+
+
+def test_gammas_of_tiny_shapes():
+    """Of one rate the divergence is that of the shapes: r - 1 - log r for their ratio r, and b / a where b is not tiny."""
+    gamma = family("Gamma")
+    for a, b, expected in [
+        (1e-200, 1.5e-200, 0.5 - np.log(1.5)), (1e-160, 1.5e-160, 0.5 - np.log(1.5)), (1e-309, 3e-309, 2 - np.log(3)),
+        (1e-300, 2.0, 2e300), (1e-310, 2.0, np.inf),
+    ]:  # fmt: skip
+        found = kl_divergence(gamma(alpha=a, beta=1.0), gamma(alpha=b, beta=1.0))
+        assert found.method == "closed form"
+        assert found.value == pytest.approx(expected, rel=1e-9)
+
+
 def test_bregman_divergence_of_the_multivariate_gamma():
     for dimension in (1, 2, 4):
         check(
@@ -217,3 +238,10 @@ def test_density_of_students_t():
 
     points = [(nu, z) for nu in (0.3, 3.0, 39.0, 41.0, 60.0, 1e3, 1e8) for z in (0.0, 0.7, -4.0)] + [(2.0, 1e200)]
     check(sp.student_t_log_density, reference, points, rtol=2e-14)
+
+
+def test_dirichlets_of_which_one_hardly_has_an_element():
+    """The relative change of an element of 1e-310 overflows, as the divergence does; of 1e-250 it is finite."""
+    assert sp.dirichlet_excess([1e-310, 1.0], [2.0, 3.0]) == np.inf
+    # -b digamma(a) = b / a is all that counts.
+    assert sp.dirichlet_excess([1e-250, 1.0], [2.0, 3.0]) == pytest.approx(2e250)

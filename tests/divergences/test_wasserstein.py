@@ -71,3 +71,11 @@ def test_between_normal_vectors_reduces_to_each_axis():
 def test_other_orders_are_refused():
     with pytest.raises(ValueError, match="order"):
         wasserstein_distance(normal(mu=0, sigma=1), normal(mu=1, sigma=1), order=3)
+
+
+@pytest.mark.parametrize("nu", [2.004, 2.02, 2.5])
+def test_what_lies_beyond_the_smallest_doubles_counts(nu):
+    """The distance of a scaled t variable from itself is that of the scales times its standard deviation."""
+    p, q = (family("StudentT")(nu=nu, mu=0.0, sigma=sigma) for sigma in (1.0, 2.0))
+    found = wasserstein_distance(p, q, order=2).value
+    np.testing.assert_allclose(found, np.sqrt(nu / (nu - 2)), rtol=1e-6)

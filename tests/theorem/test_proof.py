@@ -103,6 +103,11 @@ def test_both_directions_of_a_mixture():
     assert errors["Wasserstein distance of the same two"] == pytest.approx(5e-8)
     symmetric = next(check for check in step.checks if check.what == "Jensen-Shannon in both directions")
     assert symmetric.error == pytest.approx(2e-8 * symmetric.left)
+    differ = next(check for check in step.checks if check.what.startswith("smaller against larger"))
+    assert 0 < differ.left < differ.right
+    assert differ.error == pytest.approx(-1e-8 * differ.right)
+    limits = [check for check in step.checks if "ln 2" in check.what]
+    assert [check.right for check in limits] == [np.log(2)] * 2
     x, shift = step.data["x"].values, step.data["shift"].values
     parts = stats.norm([-3.0, 2.5], [0.7, 1.0])
     np.testing.assert_allclose(step.data["truth"], parts.pdf(x[:, None]) @ [0.4, 0.6], rtol=1e-10)

@@ -123,6 +123,7 @@ def test_numbers_of_an_estimate(results):
     assert table.index.name == "row"
     assert table["mcse"].tolist() == [0.1, 0.2]
     assert "0.5" in repr(results["number"])
+    assert results["array"]._display().table.equals(table)
 
 
 def test_tables_leave_out_empty_columns_and_mark_gaps():

@@ -1,5 +1,7 @@
 """Mixtures over draws: their densities, common nodes, distances and divergences, against SciPy and closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -336,3 +338,25 @@ def test_a_mixture_against_itself_is_zero_and_has_no_influence(generator):
     for name in QUANTITIES:
         np.testing.assert_allclose(getattr(found, name), 0.0, atol=1e-12)
         np.testing.assert_allclose(getattr(found, f"{name}_influence"), 0.0, atol=1e-7)
+
+
+def test_the_error_of_a_distance_by_panels_holds_that_of_its_panels():
+    p, q = poisson([[4000.0]]), poisson([[4080.0], [3960.0]])
+    nodes = common_nodes(p, q)
+    at_p, at_q = mixture_values(p, nodes.points).log_mean, mixture_values(q, nodes.points).log_mean
+    lower = replace(nodes, measure=nodes.panels.lower_weights.reshape(nodes.points.shape))
+    whole, rough = (
+        distance_and_slope(n, np.where(n.measure > 0, np.exp(at_q) - np.exp(at_p), 0.0)) for n in (nodes, lower)
+    )
+    assert whole.error[0] > 0
+    expected = np.abs(whole.distance - rough.distance) + whole.error
+    np.testing.assert_allclose(on_common_nodes(p, q, nodes)["wasserstein_node_error"], expected, rtol=1e-12)
+
+
+def test_by_sampling_halves_show_the_bias_of_one_mixture_alone(generator):
+    rows, mixture = normal([[0.3, 1.0, 2.0]], 0.7), normal(np.linspace(-1.0, 3.0, 4)[:, None] * np.ones(3))
+    assert np.all(by_sampling(rows, mixture, 500, generator, reverse=False)["kl_bias"] != 0)
+    assert np.all(by_sampling(mixture, mixture, 500, generator, reverse=False)["kl_bias"] == 0)
+    # Also of a single row.
+    one = normal(np.linspace(-1.0, 3.0, 4)[:, None])
+    assert by_sampling(one, one, 500, generator, reverse=False)["kl_bias"].tolist() == [0.0]
