@@ -16,7 +16,7 @@ GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(20)
 GAUSS_NODES, GAUSS_WEIGHTS = (GAUSS_NODES + 1) / 2, GAUSS_WEIGHTS / 2
 # Argument from which three terms of Stirling's series give log Gamma to 1e-17.
 _STIRLING = 100.0
-# Below this log Gamma(x) is -log(x) and its derivative -1 / x, of which differences are finite where their values overflow.
+# Below this, log Gamma(x) is -log(x) and digamma(x) is -1 / x in double precision. The rewritten terms do not overflow.
 _TINY = 1e-100
 
 

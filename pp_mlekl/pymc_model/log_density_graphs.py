@@ -86,8 +86,10 @@ class ValueGraph:
     def without_transforms(self, names: Collection[str]) -> "ValueGraph":
         """The same graph with some random variables on their natural scale."""
         other = copy(self)
-        for derived in ("log_density_terms", "jacobian_terms"):
-            other.__dict__.pop(derived, None)
+        # The densities of this graph are not those of the other one.
+        for name, attribute in vars(ValueGraph).items():
+            if isinstance(attribute, cached_property):
+                vars(other).pop(name, None)
         other.transforms = {rv: None if rv.name in names else t for rv, t in self.transforms.items()}
         return other
 
