@@ -1,18 +1,22 @@
 """Numerical noise about a point, and searches that end where numbers give out."""
 
+from dataclasses import replace
+from functools import reduce
+
 import numpy as np
 import pytest
 from plain_objectives import analytic, kinds, line, point, without_slope
 from scipy.special import gammaln
 
 from pp_mlekl.optimize.audit.noise import noise
-from pp_mlekl.optimize.audit.pipeline import _highest
+from pp_mlekl.optimize.audit.pipeline import _highest, _local
 from pp_mlekl.optimize.curvature import losses_along, rays
 from pp_mlekl.optimize.meaningful_ends import before_rounding, meaningful
+from pp_mlekl.optimize.modes import Mode
 from pp_mlekl.optimize.numerical_noise import crosses_rounding, high_by_rounding, rounding, stairs
 from pp_mlekl.optimize.objective import Objective
-from pp_mlekl.optimize.profile_paths import profile_paths
-from pp_mlekl.optimize.solvers.result import Ends
+from pp_mlekl.optimize.profile_paths import Climb, profile_paths
+from pp_mlekl.optimize.solvers.result import Ends, at_point, joined
 from pp_mlekl.optimize.tolerances import Tolerances
 
 
@@ -161,6 +165,36 @@ def test_a_search_that_ran_off_into_noise_counts_from_before(before, audited):
     assert found.z[1, 0] == 2.0
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_the_highest_of_the_searches_that_converged_is_audited(order):
+    objective = analytic(lambda z: -np.minimum(np.sum(z**2, axis=1), 1 + np.sum((z + 6) ** 2, axis=1)) / 2, 2)
+    z = np.array([[-6.0, -6.0], [0.0, 0.0], [9.0, -9.0]])[order]
+    ends = reduce(joined, (at_point(objective, one, "stationary" if one[0] < 9 else "running") for one in z))
+    _, modes, rows = _highest(objective, ends, line(2))
+    assert [mode.z.tolist() for mode in modes] == [[0.0, 0.0], [-6.0, -6.0]]
+    assert rows.tolist() == [order.index(1)]
+
+
+@pytest.mark.parametrize(("curved", "noise", "found"), [(1.0, 0.0, True), (0.0, 0.0, False), (1.0, 0.5, False)])
+def test_a_local_maximum_is_regular_and_has_its_digits(curved, noise, found):
+    objective = without_slope(
+        lambda z: -(z[:, 0] ** 2) / 2 - curved * z[:, 1] ** 2 / 2 + noise * np.sin(1e13 * z[:, 0]), 2
+    )
+    ends = joined(
+        *(replace(at_point(objective, np.full(2, k), "stationary"), hessian=-np.eye(2)[None]) for k in (3.0, 0.0))
+    )
+    mode = Mode(z=np.zeros(2), value=0.0, hessian=-np.eye(2), agree=1)
+    way = Climb(
+        direction=np.array([1.0, 0.0]), rate=1.0, crossing=9.0, distances=np.arange(3.0), values=np.arange(3.0),
+        points=np.array([[10.0 + k, 0.0] for k in range(3)]),
+    )  # fmt: skip
+    local = _local(point(objective, [9.0, 0.0], modes=[mode], state="ran"), ends, way)
+    assert (local is not None) == found
+    if found:
+        assert (local.status, local.z.tolist(), local.value) == ("converged", [0.0, 0.0], 0.0)
+        np.testing.assert_allclose(local.covariance, np.eye(2))
+
+
 def test_a_loss_is_known_to_within_three_times_its_noise():
     objective, ahead, reach = rough(1e-3, drop=0.5), np.ones((1, 1)), np.array([np.inf])
     points = rays(np.zeros(1), ahead, reach)[:, 0]
@@ -218,6 +252,15 @@ def test_a_long_step_over_a_narrow_region_of_noise_is_seen(largest, crossed):
         shape = np.minimum(z[:, 0], largest)
         lost = gammaln(np.exp(shape) + 3.7) - gammaln(np.exp(shape)) - 3.7 * shape
         return np.where(z[:, 0] > 37.0, 0.0, lost)
+
+    assert crosses_rounding(without_slope(value), np.array([[22.0]]), np.array([[222.0]]))[0] == crossed
+
+
+@pytest.mark.parametrize(("end", "crossed"), [(222.1, False), (223.0, True)])
+def test_all_digits_are_lost_where_a_thousandth_aside_nothing_changes(end, crossed):
+    def value(z):
+        lost = gammaln(np.exp(z[:, 0]) + 3.7) - gammaln(np.exp(z[:, 0])) - 3.7 * z[:, 0]
+        return np.where(z[:, 0] > 37.0, np.maximum(z[:, 0] - end, 0.0), lost)
 
     assert crosses_rounding(without_slope(value), np.array([[22.0]]), np.array([[222.0]]))[0] == crossed
 
